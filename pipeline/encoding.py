@@ -1,0 +1,171 @@
+"""The encoder: any table with the right columns -> float32 numbers and integer codes, the columns that W expects.
+
+Fitted on training rows by `pipeline.fitting`, stored as JSON in the prepared data and in the model. Imports numpy only.
+n rows, p number columns of the encoding, c category columns, D = p + sum of the categories' levels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.columns import Chunk, Class, Kind, Texts
+from pipeline.errors import UserError
+
+MISSING = "<missing>"
+UNSEEN = "<unseen>"
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A number or boolean column: encoded as ``(value - shift) / scale``, no value as if it were ``mean``.
+
+    ``mean`` is that of the training rows, in the column's unit. ``indicator``: a column of W, 1 where the value is
+    missing and else 0, follows the numbers.
+    """
+
+    name: str
+    kind: Literal["number", "boolean"]
+    mean: float
+    shift: float
+    scale: float
+    indicator: bool
+
+
+@dataclass(frozen=True)
+class CategoryColumn:
+    """A category column: ``levels`` of the training rows in order, then MISSING if they had any, then UNSEEN."""
+
+    name: str
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Rows as W expects them: numbers (n, p) float32; codes (n, c), each the index of a level within its column."""
+
+    numbers: NDArray[np.float32]
+    codes: NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Everything that turns a table into the columns of W, and the columns of W into names."""
+
+    numbers: tuple[NumberColumn, ...]
+    categories: tuple[CategoryColumn, ...]
+    target: str
+    classes: tuple[Class, ...]
+    missing_values: tuple[str, ...]
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The D names of W's columns: numbers, indicators, then each category's levels as ``column=level``."""
+        levels = [f"{column.name}={level}" for column in self.categories for level in column.levels]
+        indicators = [f"{column.name} missing" for column in self.indicators]
+        return (*(column.name for column in self.numbers), *indicators, *levels)
+
+    @property
+    def indicators(self) -> tuple[NumberColumn, ...]:
+        """The number columns whose missing values have a column of their own."""
+        return tuple(column for column in self.numbers if column.indicator)
+
+    @property
+    def number_count(self) -> int:
+        """p: number columns and indicators."""
+        return len(self.numbers) + len(self.indicators)
+
+    @property
+    def level_counts(self) -> tuple[int, ...]:
+        """Levels per category column, MISSING and UNSEEN included."""
+        return tuple(len(column.levels) for column in self.categories)
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The columns a table must have, and what each is read as."""
+        kinds: dict[str, Kind] = {column.name: column.kind for column in self.numbers}
+        return kinds | {column.name: "text" for column in self.categories}
+
+    def encode(self, chunk: Chunk) -> Encoded:
+        """Encode rows; the chunk has at least the columns of ``kinds``.
+
+        Raises: UserError for a number so far from the training rows that its standardised value overflows float32.
+        """
+        return Encoded(self._encode_numbers(chunk), self._encode_codes(chunk))
+
+    def _encode_numbers(self, chunk: Chunk) -> NDArray[np.float32]:
+        encoded = np.empty((chunk.rows, self.number_count), dtype=np.float32)
+        following = len(self.numbers)
+        for position, column in enumerate(self.numbers):
+            values = chunk.numbers[column.name]
+            missing = np.isnan(values)
+            encoded[:, position] = _standardised(chunk, column, np.where(missing, column.mean, values))
+            if column.indicator:
+                encoded[:, following] = missing
+                following += 1
+        return encoded
+
+    def _encode_codes(self, chunk: Chunk) -> NDArray[np.integer[Any]]:
+        codes = np.empty((chunk.rows, len(self.categories)), dtype=code_type(self.level_counts))
+        for position, column in enumerate(self.categories):
+            codes[:, position] = _codes(chunk.texts[column.name], self._index[position])
+        return codes
+
+    @cached_property
+    def _index(self) -> tuple[dict[str, int], ...]:
+        """Per category column, the code of each text that a file may hold."""
+        return tuple(
+            {level: code for code, level in enumerate(column.levels) if level != UNSEEN} for column in self.categories
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document from which ``from_json`` makes an equal encoder; ``features`` is there for readers."""
+        return {
+            "features": list(self.features),
+            "numbers": [asdict(column) for column in self.numbers],
+            "categories": [{"name": column.name, "levels": list(column.levels)} for column in self.categories],
+            "target": self.target,
+            "classes": list(self.classes),
+            "missing_values": list(self.missing_values),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Encoder":
+        """The encoder that ``to_json`` described."""
+        return cls(
+            numbers=tuple(NumberColumn(**column) for column in document["numbers"]),
+            categories=tuple(CategoryColumn(c["name"], tuple(c["levels"])) for c in document["categories"]),
+            target=document["target"],
+            classes=tuple(document["classes"]),
+            missing_values=tuple(document["missing_values"]),
+        )
+
+
+def code_type(level_counts: Sequence[int]) -> np.dtype[Any]:
+    """The smallest of uint8, int16 and int32 that holds every code."""
+    most = max(level_counts, default=0)
+    return np.dtype(np.uint8 if most <= 2**8 else np.int16 if most <= 2**15 else np.int32)
+
+
+def _standardised(chunk: Chunk, column: NumberColumn, values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(n,) float32 of (n,) float64 without gaps; computed in float64 and rounded once."""
+    with np.errstate(over="ignore"):
+        encoded = ((values - column.shift) / column.scale).astype(np.float32)
+    faulty = np.flatnonzero(~np.isfinite(encoded))
+    if faulty.size:
+        row = int(faulty[0])
+        raise UserError(
+            f"data row {chunk.first_row + row}, column {column.name}: {float(values[row])!r} is too far from the "
+            f"training rows (mean {column.shift!r}, standard deviation {column.scale!r}) to be standardised in float32"
+        )
+    return encoded
+
+
+def _codes(texts: Texts, index: Mapping[str, int]) -> NDArray[np.int32]:
+    # UNSEEN is the last level. The last entry of the look-up is for code -1, no value.
+    unseen = len(index)
+    known = [index.get(level, unseen) for level in texts.levels]
+    return np.array([*known, index.get(MISSING, unseen)], dtype=np.int32)[texts.codes]

@@ -1,0 +1,80 @@
+"""The encoder fitted: from what the training rows hold to how every table is encoded."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pipeline import places
+from pipeline.columns import Class
+from pipeline.encoding import MISSING, UNSEEN, CategoryColumn, Encoder, NumberColumn
+from pipeline.errors import UserError
+from pipeline.survey import Survey
+
+
+def fit(
+    source: Path,
+    training: Survey,
+    features: Sequence[str],
+    target: str,
+    classes: Sequence[Class],
+    missing_values: Sequence[str],
+    standardise: bool,
+) -> Encoder:
+    """The encoder for ``features``, in that order, given the survey of the training rows.
+
+    Standardising takes mean and population standard deviation (divided by n) of the values that are present; a constant
+    column keeps scale 1, booleans stay 0 and 1.
+    Raises: UserError for a column without a value in the training rows, a reserved text, or two features of one name.
+    """
+    empty = [name for name in features if training.count(name) == 0]
+    if empty:
+        raise UserError(
+            f"{source}: no value in any training row of column {', '.join(empty)}; leave it out of prepare.features, "
+            "or see whether prepare.missing_values takes its values for missing"
+        )
+    encoder = Encoder(
+        numbers=tuple(_number(training, name, standardise) for name in features if name in training.moments),
+        categories=tuple(_category(source, training, name) for name in features if name in training.levels),
+        target=target,
+        classes=tuple(classes),
+        missing_values=tuple(missing_values),
+    )
+    _refuse_twins(source, encoder)
+    return encoder
+
+
+def _number(training: Survey, name: str, standardise: bool) -> NumberColumn:
+    moments = training.moments[name]
+    kind = training.kinds[name]
+    standardised = standardise and kind == "number"
+    return NumberColumn(
+        name=name,
+        kind="boolean" if kind == "boolean" else "number",
+        mean=moments.mean(),
+        shift=moments.mean() if standardised else 0.0,
+        scale=(moments.standard_deviation() or 1.0) if standardised else 1.0,
+        indicator=training.missing[name] > 0,
+    )
+
+
+def _category(source: Path, training: Survey, name: str) -> CategoryColumn:
+    levels = training.levels[name]
+    for reserved in (MISSING, UNSEEN):
+        if reserved in levels:
+            place, _ = places.find_cell(source, name, reserved.__eq__)
+            raise UserError(f"{place}: the text {reserved!r} is reserved; write it differently")
+    missing = [MISSING] if training.missing[name] else []
+    return CategoryColumn(name, (*ordered(levels), *missing, UNSEEN))
+
+
+def ordered(levels: Iterable[str]) -> list[str]:
+    """Levels sorted by code point, but codes that are all numbers as numbers: 2 before 10."""
+    texts = sorted(levels)
+    return sorted(texts, key=float) if all(places.is_number(text) for text in texts) else texts
+
+
+def _refuse_twins(source: Path, encoder: Encoder) -> None:
+    seen: set[str] = set()
+    for name in encoder.features:
+        if name in seen:
+            raise UserError(f"{source}: two columns of W would both be named {name!r}; rename one in the header")
+        seen.add(name)

@@ -1,0 +1,144 @@
+"""Which kind each column is: number, boolean or text, decided over the whole table and never by a sample of its head.
+
+The rule, which knows no order of rows:
+- all values are decimal numbers: number;
+- all values are true or false (also True, TRUE, ...): boolean;
+- no value is a decimal number: text, that is a category;
+- numbers and texts mixed: an error that names the first text, unless the column is declared a category.
+
+The target, the split's column and declared categories are read as text whatever they hold.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from pipeline import places, table
+from pipeline.columns import Chunk, Kind
+from pipeline.survey import Survey
+
+# A first guess costs nothing when it is wrong: the whole table decides.
+_GUESS_BYTES = 1 << 20
+
+Watch = Callable[[Mapping[str, Kind]], Callable[[Chunk], None]]
+
+
+@dataclass
+class _Reading:
+    """What is known so far: ``kinds`` of all columns, ``declared`` texts, and those ``refused`` as numbers."""
+
+    source: Path
+    missing_values: Sequence[str]
+    kinds: dict[str, Kind]
+    declared: frozenset[str]
+    refused: set[str]
+
+
+def learn(
+    source: Path,
+    columns: Sequence[str],
+    declared: Iterable[str],
+    missing_values: Sequence[str],
+    watch: Watch = lambda _: lambda _: None,
+    chunk_bytes: int = table.CHUNK_BYTES,
+) -> Survey:
+    """Read the whole table once and survey ``columns``; ``declared`` ones are text. The kinds stand in the survey.
+
+    Where a value contradicts the kind assumed so far, the column's kind is widened and reading starts again; ``watch``
+    is called with the kinds at each start and gives the function that sees every chunk.
+    Raises: UserError for a column that mixes numbers and texts, or a file that is not proper CSV.
+    """
+    texts = frozenset(declared)
+    guessed = _guess(source, columns, missing_values)
+    kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, "number") for name in columns}
+    reading = _Reading(source, missing_values, kinds, texts, set())
+    while True:
+        survey = _attempt(reading, watch(reading.kinds), chunk_bytes)
+        if survey is not None:
+            return survey
+
+
+def _guess(source: Path, columns: Sequence[str], missing_values: Sequence[str]) -> dict[str, Kind]:
+    """Kinds of the first rows; nothing if they cannot be read, which the whole reading will explain."""
+    convert = pa_csv.ConvertOptions(
+        include_columns=list(columns),
+        null_values=list(missing_values),
+        strings_can_be_null=True,
+        true_values=list(table.TRUE_WORDS),
+        false_values=list(table.FALSE_WORDS),
+    )
+    read = pa_csv.ReadOptions(block_size=_GUESS_BYTES, use_threads=False)
+    parse = pa_csv.ParseOptions(newlines_in_values=True)
+    try:
+        with pa.OSFile(str(source)) as file, pa_csv.open_csv(file, read, parse, convert) as reader:
+            return {field.name: _kind_of(field.type) for field in reader.schema}
+    except pa.ArrowInvalid:
+        return {}
+
+
+def _kind_of(arrow: pa.DataType) -> Kind:
+    types = pa.types
+    if types.is_integer(arrow) or types.is_floating(arrow) or types.is_null(arrow):
+        return "number"
+    return "boolean" if types.is_boolean(arrow) else "text"
+
+
+def _attempt(reading: _Reading, see: Callable[[Chunk], None], chunk_bytes: int) -> Survey | None:
+    """One reading of the table: its survey, or None after a kind had to be changed."""
+    survey = Survey(reading.kinds)
+    judged = dict.fromkeys(survey.levels, 0)
+    try:
+        for chunk in table.chunks(reading.source, reading.kinds, reading.missing_values, chunk_bytes):
+            survey.add(chunk)
+            see(chunk)
+            _refuse_mixtures(reading, survey, judged)
+    except table.WrongKindError as wrong:
+        _widen(reading, survey, wrong.column)
+        return None
+    return None if _narrow(reading, survey) else survey
+
+
+def _refuse_mixtures(reading: _Reading, survey: Survey, judged: dict[str, int]) -> None:
+    """Stop at the first chunk that shows a mixture: a column of numbers read as text would fill the memory."""
+    for name, levels in survey.levels.items():
+        if name not in reading.declared and len(levels) > judged[name]:
+            # The levels judged before are all of one sort, so the first stands for them.
+            first = islice(levels, 1)
+            _natural_kind(reading, name, [*first, *islice(levels, judged[name], None)])
+            judged[name] = len(levels)
+
+
+def _widen(reading: _Reading, survey: Survey, column: str) -> None:
+    """Read ``column`` as text from now on, unless numbers were already seen in it."""
+    if reading.kinds[column] == "number":
+        reading.refused.add(column)
+        if survey.count(column) > 0:
+            raise table.misfit(reading.source, column, "number", reading.missing_values)
+    reading.kinds[column] = "text"
+
+
+def _narrow(reading: _Reading, survey: Survey) -> bool:
+    """Whether a column that was read as text turns out to hold numbers or booleans only; its kind is then changed."""
+    natural = {
+        name: _natural_kind(reading, name, levels)
+        for name, levels in survey.levels.items()
+        if name not in reading.declared and levels
+    }
+    changed = {name: kind for name, kind in natural.items() if kind != "text"}
+    reading.kinds.update(changed)
+    return bool(changed)
+
+
+def _natural_kind(reading: _Reading, column: str, levels: Collection[str]) -> Kind:
+    """The kind that holds all of ``levels``; refuses a mixture, and numbers that float32 cannot hold."""
+    numbers = {places.is_number(level) for level in levels}
+    unusable = numbers == {True} and column in reading.refused
+    if len(numbers) == 2 or unusable or all(places.is_infinite(level) for level in levels):
+        raise table.misfit(reading.source, column, "number", reading.missing_values)
+    if numbers == {True}:
+        return "number"
+    return "boolean" if {*levels} <= {*table.TRUE_WORDS, *table.FALSE_WORDS} else "text"

@@ -1,0 +1,246 @@
+"""Mirrors a stage into MLflow from a process of its own, beside the stage and never in its way.
+
+The child loads MLflow while the stage loads what it needs, and is fed events through a pipe; ``pipeline.tracking``
+says which. Whatever happens to it, the stage goes on and its files are complete; one sentence at the end tells.
+"""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import Field, PositiveFloat
+
+from pipeline.errors import UserError
+from pipeline.params import Section
+
+# A training shorter than this becomes a run when it ends, so that a kill leaves nothing behind; a longer one is
+# something to look at meanwhile.
+_BEFORE_FIRST_BATCH = 10.0
+_BETWEEN_BATCHES = 3.0
+
+# A batch is worth a few pixels of the chart: with batches ever further apart, a training of a day sends about 10,000
+# epochs, however many it has.
+_RECORDS_IN_BATCH = 16
+_SHARE_BETWEEN_BATCHES = 0.01
+
+_EXIT_SECONDS = 10.0
+
+
+class Params(Section):
+    """The knobs under ``tracking:``; params.yaml tells each one's meaning, unit and range."""
+
+    experiment: str = Field("softmax", min_length=1, max_length=500, pattern=r"\S")
+    required: bool = False
+    timeout_s: PositiveFloat = 60.0
+
+
+class Recent:
+    """The records since the last batch, thinned evenly while they come, so that they never fill the memory."""
+
+    def __init__(self) -> None:
+        self._kept: list[dict[str, Any]] = []
+        self._last: list[dict[str, Any]] = []
+        self._every = 1
+        self._seen = 0
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Take one record."""
+        if self._seen % self._every == 0:
+            self._kept.append(record)
+            if len(self._kept) == 2 * _RECORDS_IN_BATCH:
+                self._kept = self._kept[::2]
+                self._every *= 2
+        self._seen += 1
+        self._last = [record]
+
+    def take(self) -> list[dict[str, Any]]:
+        """Hand over what was kept, with the latest record at the end, and start anew."""
+        taken = self._kept if self._kept[-1:] == self._last else self._kept + self._last
+        self._kept, self._last, self._every, self._seen = [], [], 1, 0
+        return taken
+
+
+class Mirror:
+    """The parent's end of the pipe. No method raises because of the child, and none but ``finish`` waits for it."""
+
+    def __init__(self, stage: str, params: Params, document: Mapping[str, Any], paths: Mapping[str, Path]) -> None:
+        self._params = params
+        self._began = time.monotonic()
+        self._next_batch = self._began + _BEFORE_FIRST_BATCH
+        self._recent = Recent()
+        self._has_run = False
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by _leave)
+        self._outgoing: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._child = _start_child(self._errors)
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read)]
+        for thread in self._threads:
+            thread.start()
+        self.send(
+            {
+                "event": "start",
+                "stage": stage,
+                "experiment": params.experiment,
+                "params": dict(document),
+                "paths": {name: str(path) for name, path in paths.items()},
+            }
+        )
+
+    def send(self, event: dict[str, Any]) -> None:
+        """Pass an event on, with the time; returns at once, however slow the child is."""
+        self._outgoing.put(event | {"time": time.time_ns() // 1_000_000})
+
+    def watch(self, record: dict[str, Any]) -> None:
+        """Take an epoch's record; every few seconds those that a chart needs are sent."""
+        self._recent.add(record)
+        now = time.monotonic()
+        if now >= self._next_batch:
+            self.send({"event": "epochs", "records": self._recent.take()})
+            self._has_run = True
+            self._next_batch = now + max(_BETWEEN_BATCHES, _SHARE_BETWEEN_BATCHES * (now - self._began))
+
+    def wait_until_ready(self) -> None:
+        """Wait until the store is open.
+
+        Raises: UserError if it cannot be reached in time.
+        """
+        answer = self._next_answer(self._params.timeout_s)
+        if answer["answer"] != "ready":
+            self.abandon()
+            raise UserError(
+                f"params.yaml: tracking.required: expected MLflow to be there before the stage: {answer['message']}; "
+                "mend the store or MLFLOW_TRACKING_URI, or set tracking.required: false"
+            )
+
+    def finish(self) -> str:
+        """Tell that the stage ended well, and wait for its run.
+
+        Returns: the sentence to print; it begins with ``warning:`` if the stage is not in MLflow.
+        """
+        self.send({"event": "finished"})
+        answer = self._last_answer(self._params.timeout_s)
+        self._leave()
+        if answer["answer"] == "done":
+            return f"MLflow: run {answer['run_id'][:8]} '{answer['name']}' in {answer['uri']}"
+        return f"warning: MLflow: {answer['message']}; the stage's files are complete, only the run is missing"
+
+    def stop(self, status: str) -> None:
+        """Tell that the stage ended early; ``status`` is FAILED or KILLED."""
+        if self._has_run:
+            self.send({"event": "stopped", "status": status})
+            self._last_answer(_EXIT_SECONDS)
+            self._leave()
+        else:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """End the child as it is; it has written nothing that anyone would miss."""
+        self._child.kill()
+        self._leave()
+
+    def _last_answer(self, timeout: float) -> dict[str, Any]:
+        deadline = time.monotonic() + timeout
+        answer = self._next_answer(timeout)
+        while answer["answer"] == "ready":
+            answer = self._next_answer(deadline - time.monotonic())
+        return answer
+
+    def _next_answer(self, timeout: float) -> dict[str, Any]:
+        try:
+            return self._answers.get(timeout=max(0.0, timeout))
+        except queue.Empty:
+            self._child.kill()
+            return _failed(f"no answer within {self._params.timeout_s:g} s (tracking.timeout_s)")
+
+    def _leave(self) -> None:
+        """Close the pipe, and leave neither a process nor a file behind."""
+        self._outgoing.put(None)
+        try:
+            self._child.wait(_EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        for thread in self._threads:
+            thread.join()
+        self._errors.close()
+
+    def _write(self) -> None:
+        assert self._child.stdin is not None
+        try:
+            with self._child.stdin as pipe:
+                while (event := self._outgoing.get()) is not None:
+                    pipe.write(json.dumps(event, default=_plain).encode() + b"\n")
+                    pipe.flush()
+        except BrokenPipeError:
+            pass  # the child is gone; what it said last, or did not say, tells why
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        with self._child.stdout as pipe:
+            for line in pipe:
+                if line.endswith(b"\n"):  # else it was killed in the middle of the line
+                    self._answers.put(json.loads(line))
+        self._answers.put(_failed(self._last_words() or "its process ended without a word"))
+
+    def _last_words(self) -> str:
+        """The last line that the child wrote to standard error."""
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+@contextmanager
+def started(stage: str, params: Params, document: Mapping[str, Any], paths: Mapping[str, Path]) -> Iterator[Mirror]:
+    """Mirror the stage that runs inside the block, and print one sentence about its run at the end.
+
+    ``stage`` is train or evaluate; ``document`` is the whole params document; ``paths`` names the folders prepared,
+    models and, for evaluate, reports. Enter the block before the stage's heavy imports: the child's run beside them.
+    The block's exceptions pass through unchanged.
+    Raises: UserError before the block if ``params.required`` and MLflow cannot be reached.
+    """
+    mirror = Mirror(stage, params, document, paths)
+    if params.required:
+        mirror.wait_until_ready()
+    try:
+        yield mirror
+    except BaseException as error:
+        mirror.stop("KILLED" if isinstance(error, KeyboardInterrupt | SystemExit) else "FAILED")
+        raise
+    sentence = mirror.finish()
+    print(sentence, file=sys.stderr if sentence.startswith("warning:") else sys.stdout)
+
+
+def _start_child(errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start ``python -m pipeline.tracking`` with this package's code, whatever the current folder holds.
+
+    In a session of its own a key press that interrupts the stage does not reach it, so it can still close the run.
+    """
+    code = str(Path(__file__).parents[1])
+    known = os.environ.get("PYTHONPATH")
+    environment = os.environ | {"PYTHONPATH": f"{code}{os.pathsep}{known}" if known else code}
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.tracking"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON does not know: numbers of numpy and torch as float, dates of YAML and the like as text."""
+    return float(value) if hasattr(value, "__float__") else str(value)
+
+
+def _failed(message: str) -> dict[str, Any]:
+    return {"answer": "failed", "message": message}

@@ -1,0 +1,1 @@
+"""Numerics: arrays in, arrays out. Knows no file, no DVC, no MLflow."""

@@ -1,0 +1,168 @@
+"""The model: softmax regression over blocks of rows, its cost and gradient.
+
+n rows, p number columns, c category columns, d columns of W (p numbers, then every category's levels), k classes.
+A row's logits are z = W x + b, its probabilities softmax(z). A category column is one code a row: its product with W
+is a look-up of a column of W, its transposed product a scatter-add, so no one-hot column is ever stored.
+
+Objective, in nats, with row weights v_i and V their sum (class weights times sample weights; all 1 where neither is
+given):
+
+    f(W, b) = 1/V * sum_i v_i * (log sum_j exp z_ij - z_i,y_i)  +  l2/2 * ||W||^2
+
+b is not penalised. scikit-learn's C is 1 / (n * l2). Source: Bishop 2006, eq. 4.104 to 4.109.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.numerics.sums import Grid, exact_sums
+
+# |p - y| <= 1 in exact arithmetic; rounding in the kernels stays far inside a factor of two.
+_SAFETY = 2.0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows computed together by one thread: numbers (n, p) float32, codes (n, c) int64, labels (n,) int64.
+
+    A code is a column of W, p or more. weights (n,) float64, or None where every row weighs 1.
+    """
+
+    numbers: Tensor
+    codes: Tensor
+    labels: Tensor
+    weights: Tensor | None = None
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of the rows' weights."""
+        return float(len(self.labels)) if self.weights is None else math.fsum(self.weights.tolist())
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """W (k, d) float64 and b (k,) float64."""
+
+    weights: Tensor
+    bias: Tensor
+
+    def copy(self) -> "Parameters":
+        """The same values in memory of their own."""
+        return Parameters(self.weights.clone(), self.bias.clone())
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Objective and gradient at one point: cost and penalty in nats (f is their sum), gradients as W and b."""
+
+    cost: float
+    penalty: float
+    weights_gradient: Tensor
+    bias_gradient: Tensor
+
+    @property
+    def gradient_norm(self) -> float:
+        """Euclidean norm of the whole gradient."""
+        return math.hypot(float(self.weights_gradient.norm()), float(self.bias_gradient.norm()))
+
+
+def logits(block: Block, parameters: Parameters, precision: torch.dtype) -> Tensor:
+    """z = W x + b, shape (n, k), in ``precision``."""
+    number_count = block.numbers.shape[1]
+    weights = parameters.weights.to(precision)
+    result = torch.addmm(parameters.bias.to(precision), block.numbers.to(precision), weights[:, :number_count].T)
+    by_column = weights.T.contiguous() if block.codes.shape[1] else weights
+    for codes in block.codes.unbind(1):
+        result += by_column.index_select(0, codes)
+    return result
+
+
+class Objective:
+    """f over fixed blocks, every sum over rows exact and order-free.
+
+    ``precision`` is the kernels' (torch.float32 or torch.float64); sums, parameters and results are float64.
+    """
+
+    def __init__(self, blocks: Sequence[Block], columns: int, l2: float, threads: int, precision: torch.dtype) -> None:
+        """Take the blocks (at least one) and learn the bounds that the grids need.
+
+        Raises: OverflowError if a number in the blocks is NaN or infinite.
+        """
+        self._blocks = blocks
+        self._columns = columns
+        self._l2 = l2
+        self._threads = threads
+        self._precision = precision
+        self._total_weight = math.fsum(block.total_weight for block in blocks)
+        self._largest = _largest_magnitudes(blocks, columns)
+        bound = self._total_weight * _SAFETY
+        self._weights_grid = Grid(bound * self._largest)
+        self._bias_grid = Grid(torch.tensor(bound, dtype=torch.float64))
+
+    def cost(self, parameters: Parameters) -> float:
+        """Mean cross-entropy in nats, without the penalty."""
+        (total,) = exact_sums(
+            lambda block: [self._residuals(block, parameters)[0]],
+            self._blocks,
+            [self._cost_grid(parameters)],
+            self._threads,
+        )
+        return total.item() / self._total_weight
+
+    def evaluate(self, parameters: Parameters) -> Evaluation:
+        """Cost and gradient in one pass over the blocks."""
+        grids = [self._cost_grid(parameters), self._weights_grid, self._bias_grid]
+        cost, weights_gradient, bias_gradient = exact_sums(
+            lambda block: self._partials(block, parameters), self._blocks, grids, self._threads
+        )
+        return Evaluation(
+            cost=cost.item() / self._total_weight,
+            penalty=self._l2 / 2 * float(parameters.weights.square().sum()),
+            weights_gradient=weights_gradient / self._total_weight + self._l2 * parameters.weights,
+            bias_gradient=bias_gradient / self._total_weight,
+        )
+
+    def _cost_grid(self, parameters: Parameters) -> Grid:
+        reach = (parameters.weights.abs() * self._largest).sum(1) + parameters.bias.abs()
+        classes = len(parameters.bias)
+        return Grid((2 * reach.max() + math.log(classes)) * self._total_weight * _SAFETY)
+
+    def _residuals(self, block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
+        """The block's weighted cost () and log-probabilities (n, k)."""
+        log_probabilities = torch.log_softmax(logits(block, parameters, self._precision), dim=1)
+        losses = -log_probabilities.gather(1, block.labels[:, None]).squeeze(1).to(torch.float64)
+        if block.weights is not None:
+            losses *= block.weights
+        return losses.sum(), log_probabilities
+
+    def _partials(self, block: Block, parameters: Parameters) -> list[Tensor]:
+        cost, log_probabilities = self._residuals(block, parameters)
+        residuals = log_probabilities.exp_()
+        residuals.scatter_add_(1, block.labels[:, None], residuals.new_full((len(block.labels), 1), -1.0))
+        if block.weights is not None:
+            residuals *= block.weights[:, None]
+        return [cost, self._transposed_product(block, residuals), residuals.sum(0, dtype=torch.float64)]
+
+    def _transposed_product(self, block: Block, residuals: Tensor) -> Tensor:
+        """sum_i r_i x_i', shape (k, d) float64: a product for the numbers, a scatter-add for the codes."""
+        number_count = block.numbers.shape[1]
+        result = residuals.new_zeros((self._columns, residuals.shape[1]), dtype=torch.float64)
+        result[:number_count] = block.numbers.to(residuals.dtype).T @ residuals
+        wide = residuals.to(torch.float64)
+        for codes in block.codes.unbind(1):
+            result.index_add_(0, codes, wide)
+        return result.T
+
+
+def _largest_magnitudes(blocks: Sequence[Block], columns: int) -> Tensor:
+    """max_i |x_ij| for every column of W, shape (d,) float64; 1 for a category's levels."""
+    largest = torch.ones(columns, dtype=torch.float64)
+    number_count = blocks[0].numbers.shape[1]
+    if number_count:
+        per_block = [block.numbers.abs().amax(0) for block in blocks if len(block.labels)]
+        largest[:number_count] = torch.stack(per_block).amax(0)
+    return largest

@@ -1,0 +1,1 @@
+"""Solvers: one method a file, and one loop that knows no method."""

@@ -1,0 +1,103 @@
+"""What sgd and adam share: an optimiser of torch.optim, fed with gradients that were summed exactly.
+
+An epoch is one update on all rows, or, with mini-batches, one update a batch in an order drawn from the seed. The
+order is drawn over all rows at once and never depends on blocks, threads or workers.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from pipeline.numerics.softmax import Block, Evaluation, Objective, Parameters
+from pipeline.numerics.solvers.loop import Epoch
+
+MakeObjective = Callable[[Sequence[Block]], Objective]
+MakeOptimizer = Callable[[list[Tensor]], torch.optim.Optimizer]
+MakeSchedule = Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler]
+
+
+class FirstOrder:
+    """Steps along the gradient, with the update rule of a torch optimiser."""
+
+    def __init__(
+        self,
+        start: Parameters,
+        batches: Callable[[], Iterator[tuple[Objective, float]]],
+        make_optimizer: MakeOptimizer,
+        make_schedule: MakeSchedule | None,
+    ) -> None:
+        """``batches`` yields one epoch's objectives, each with its share of the rows' total weight."""
+        self.parameters = start.copy()
+        self._batches = batches
+        self._optimizer = make_optimizer([self.parameters.weights, self.parameters.bias])
+        self._schedule = make_schedule(self._optimizer) if make_schedule else None
+
+    def run_epoch(self) -> Epoch:
+        """One pass over the rows, an update a batch, then one step of the learning-rate schedule."""
+        lr = float(self._optimizer.param_groups[0]["lr"])
+        costs, norms = [], []
+        for objective, share in self._batches():
+            evaluation = objective.evaluate(self.parameters)
+            self._update(evaluation)
+            costs.append(share * evaluation.cost)
+            norms.append(share * evaluation.gradient_norm)
+        if self._schedule:
+            self._schedule.step()
+        return Epoch(math.fsum(costs), math.fsum(norms), lr)
+
+    def _update(self, evaluation: Evaluation) -> None:
+        self.parameters.weights.grad = evaluation.weights_gradient
+        self.parameters.bias.grad = evaluation.bias_gradient
+        self._optimizer.step()
+
+
+def full_batch(objective: Objective) -> Callable[[], Iterator[tuple[Objective, float]]]:
+    """Every epoch is one update on all rows."""
+
+    def batches() -> Iterator[tuple[Objective, float]]:
+        yield objective, 1.0
+
+    return batches
+
+
+def mini_batches(
+    blocks: Sequence[Block], batch_size: int, seed: int, make_objective: MakeObjective
+) -> Callable[[], Iterator[tuple[Objective, float]]]:
+    """Every epoch draws the rows in a new order and cuts it into batches; the last one may be smaller."""
+    generator = torch.Generator().manual_seed(seed)
+    ends = torch.tensor([len(block.labels) for block in blocks]).cumsum(0)
+    total_weight = math.fsum(block.total_weight for block in blocks)
+
+    def batches() -> Iterator[tuple[Objective, float]]:
+        for rows in torch.split(torch.randperm(int(ends[-1]), generator=generator), batch_size):
+            batch = _gather(blocks, ends, rows.sort().values)
+            weight = math.fsum(block.total_weight for block in batch)
+            if weight > 0:
+                yield make_objective(batch), weight / total_weight
+
+    return batches
+
+
+def _gather(blocks: Sequence[Block], ends: Tensor, rows: Tensor) -> list[Block]:
+    """The given rows (sorted positions in the concatenated blocks) as new blocks no larger than the old ones."""
+    largest = max(len(block.labels) for block in blocks)
+    return [_gather_block(blocks, ends, part) for part in torch.split(rows, largest)]
+
+
+def _gather_block(blocks: Sequence[Block], ends: Tensor, rows: Tensor) -> Block:
+    owners, counts = torch.unique_consecutive(torch.bucketize(rows, ends, right=True), return_counts=True)
+    pieces = []
+    for owner, positions in zip(owners.tolist(), torch.split(rows, counts.tolist()), strict=True):
+        block = blocks[owner]
+        local = positions - (int(ends[owner]) - len(block.labels))
+        weights = None if block.weights is None else block.weights[local]
+        pieces.append(Block(block.numbers[local], block.codes[local], block.labels[local], weights))
+    weights = [piece.weights for piece in pieces if piece.weights is not None]
+    return Block(
+        torch.cat([piece.numbers for piece in pieces]),
+        torch.cat([piece.codes for piece in pieces]),
+        torch.cat([piece.labels for piece in pieces]),
+        torch.cat(weights) if weights else None,
+    )

@@ -1,0 +1,99 @@
+"""Sums whose bits do not depend on who adds, or in which order.
+
+Floating-point addition is not associative, so a sum over rows changes with the number of threads. Here a partial sum
+(one block of rows, computed by one thread) is rounded once to a fixed-point grid and held as an int64, and integers
+are associative: any number of threads or processes, in any order, reach the same total.
+
+The grid of a quantity is a power of two chosen from a bound on its total, known before the pass. With ``bound`` at
+least the sum of the partials' magnitudes, one step of the grid is at most ``bound * 2**-61``; each partial is rounded
+once, so a total of m partials is off by at most ``m * bound * 2**-62``, and no int64 can overflow.
+
+Source: the idea is the fixed-point superaccumulator of Kulisch, reduced to one 64-bit word because the bound is known;
+Demmel and Nguyen, "Parallel Reproducible Summation", IEEE Trans. Computers 64 (2015), treat the general case.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+_TOTAL_BITS = 62  # one bit for the sign, one spare for the rounding of the partials
+_SMALLEST_EXPONENT, _LARGEST_EXPONENT = -900, 900  # keeps every scale and its inverse a normal float64
+
+Item = TypeVar("Item")
+
+
+class Grid:
+    """A fixed-point grid for sums whose partials' magnitudes add up to at most ``bound`` (a float64 tensor)."""
+
+    def __init__(self, bound: Tensor) -> None:
+        """Choose the power of two, element by element.
+
+        Raises: OverflowError if a bound is not finite or past 2**900, so that no grid can hold the sum.
+        """
+        _, exponent = torch.frexp(bound.to(torch.float64))
+        if not bool(torch.isfinite(bound).all()) or bool((exponent > _LARGEST_EXPONENT).any()):
+            raise OverflowError("a sum has no finite bound: the numbers that go into it are infinite, NaN or too large")
+        steps = _TOTAL_BITS - exponent.to(torch.int64).clamp(min=_SMALLEST_EXPONENT)
+        self._scale = _power_of_two(steps)
+        self._unit = _power_of_two(-steps)
+
+    def quantise(self, partial: Tensor) -> Tensor:
+        """Round a partial sum (float64, the bound's shape) to the grid, as int64.
+
+        Raises: OverflowError if the partial is NaN or past the bound: it is detected, never wrapped.
+        """
+        scaled = (partial * self._scale).round_()
+        if not bool((scaled.abs() <= 2.0**_TOTAL_BITS).all()):
+            raise OverflowError("a partial sum is NaN or larger than its bound")
+        return scaled.to(torch.int64)
+
+    def value(self, total: Tensor) -> Tensor:
+        """The total as float64, rounded to nearest once."""
+        return total.to(torch.float64) * self._unit
+
+
+def _power_of_two(exponent: Tensor) -> Tensor:
+    """2**exponent, exactly, from the bits of float64; pow and exp2 do not promise the last bit."""
+    return ((exponent + 1023) << 52).view(torch.float64)
+
+
+def thread_count() -> int:
+    """Threads to use: OMP_NUM_THREADS where set, else the processors that this process may run on."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() and int(wanted) > 0 else len(os.sched_getaffinity(0))
+
+
+def exact_sums(
+    partials: Callable[[Item], Sequence[Tensor]], items: Sequence[Item], grids: Sequence[Grid], threads: int
+) -> list[Tensor]:
+    """Add ``partials(item)`` over all items: one float64 tensor a grid, the same bits at any number of threads.
+
+    ``partials`` returns one new float64 tensor a grid and runs on one thread; items are handed out in turn.
+    Raises: OverflowError as ``Grid.quantise``; ValueError without items.
+    """
+    if not items:
+        raise ValueError("a sum over no blocks has no shape")
+    torch.set_num_threads(1)  # a kernel split over threads would add in another order
+
+    def integers(item: Item) -> list[Tensor]:
+        return [grid.quantise(partial) for grid, partial in zip(grids, partials(item), strict=True)]
+
+    def share(first: int) -> list[Tensor]:
+        totals = integers(items[first])
+        for item in islice(items, first + workers, None, workers):
+            for total, addend in zip(totals, integers(item), strict=True):
+                total.add_(addend)
+        return totals
+
+    workers = min(threads, len(items))
+    if workers == 1:
+        shares = [share(0)]
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            shares = list(pool.map(share, range(workers)))
+    return [grid.value(torch.stack(parts).sum(0)) for grid, parts in zip(grids, zip(*shares, strict=True), strict=True)]

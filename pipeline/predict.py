@@ -1,0 +1,154 @@
+"""Score a CSV with a trained model: logits, softmax probabilities, ranks and label of every row."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import model as models
+from pipeline import predictions, table
+from pipeline.columns import Chunk, Class
+from pipeline.encoding import Encoder
+from pipeline.errors import UserError
+from pipeline.numerics import probabilities
+
+# A person reads no more than this on a screen; a file takes any number.
+ROWS_SHOWN = 20
+# Distinct unseen values that the warning names, per column.
+VALUES_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the model says about consecutive rows.
+
+    Shapes: rows (n,) 1-based data rows of the source; logits, probabilities and ranks (n, k), rank 1 the most probable;
+    predicted (n,) class indices.
+    """
+
+    rows: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    ranks: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+
+class Unseen:
+    """Values of category columns that training never saw, gathered for one warning."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._known = {category.name: frozenset(category.levels) for category in encoder.categories}
+        self._new: dict[str, dict[str, None]] = {}
+
+    def look(self, chunk: Chunk) -> None:
+        """Remember what is new in these rows."""
+        for column, known in self._known.items():
+            new = [level for level in chunk.texts[column].levels if level not in known]
+            if new:
+                self._new.setdefault(column, {}).update(dict.fromkeys(new))
+
+    def warning(self, source: Path) -> str | None:
+        """One line that names them, or None if there are none."""
+        if not self._new:
+            return None
+        named = "; ".join(f"column {column}: {_named(list(values))}" for column, values in self._new.items())
+        return f"warning: {source}: values that training did not see, scored as <unseen>: {named}"
+
+
+def _named(values: list[str]) -> str:
+    shown = ", ".join(map(repr, values[:VALUES_NAMED]))
+    return shown if len(values) <= VALUES_NAMED else f"{shown} and {len(values) - VALUES_NAMED:,} more"
+
+
+def predict(model: models.Model, source: Path, unseen: Unseen) -> Iterator[Scores]:
+    """Score the rows of ``source`` in order, a chunk at a time; its columns may come in any order, among others.
+
+    Raises: UserError for a missing column, or a file or value that cannot be read.
+    """
+    encoder = model.encoder
+    for chunk in table.read(source, encoder.kinds, encoder.missing_values):
+        unseen.look(chunk)
+        encoded = encoder.encode(chunk)
+        logits = models.logits(model, encoded.numbers, encoded.codes)
+        probability = probabilities.softmax(logits)
+        predictions.check_sums(probability)
+        yield Scores(
+            rows=np.arange(chunk.first_row, chunk.first_row + chunk.rows),
+            logits=logits,
+            probabilities=probability,
+            ranks=probabilities.ranks(logits),
+            predicted=logits.argmax(axis=1),
+        )
+
+
+def main(*, source: Path, out: Path | None, model: Path) -> None:
+    """Score ``source`` with the model in folder ``model``; write every row to ``out``, or print the first rows.
+
+    Raises: UserError if the model or the source cannot be used, or the source has no rows; ``out`` then stays as it is.
+    """
+    trained = models.load(model)
+    unseen = Unseen(trained.encoder)
+    scores = _at_least_one(source, predict(trained, source, unseen))
+    if out is None:
+        _print(source, trained.classes, scores)
+    else:
+        with predictions.open_csv(out, trained.classes) as write:
+            for part in scores:
+                write(_block(trained.classes, part))
+    warning = unseen.warning(source)
+    if warning:
+        print(warning, file=sys.stderr)
+
+
+def _at_least_one(source: Path, scores: Iterator[Scores]) -> Iterator[Scores]:
+    for first in scores:
+        return chain([first], scores)
+    raise UserError(f"{source}: expected rows to score, got only a header line")
+
+
+def _block(classes: list[Class], scores: Scores) -> predictions.Block:
+    return {
+        "row": scores.rows,
+        "predicted": predictions.class_names(classes, scores.predicted),
+        **predictions.class_columns("probability", classes, scores.probabilities),
+        **predictions.class_columns("logit", classes, scores.logits),
+        **predictions.class_columns("rank", classes, scores.ranks),
+    }
+
+
+def _print(source: Path, classes: list[Class], scores: Iterable[Scores]) -> None:
+    """One line a class, so that any number of classes fits a terminal's width."""
+    names = [predictions.class_text(label) for label in classes]
+    rows = list(islice(_rows(names, scores), ROWS_SHOWN + 1))
+    shown = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
+    for heading in ("row", "predicted", "class", "logit", "probability", "rank"):
+        shown.add_column(heading, justify="left" if heading in ("predicted", "class") else "right", no_wrap=True)
+    for lines in rows[:ROWS_SHOWN]:
+        for line in lines:
+            shown.add_row(*line)
+        shown.add_section()
+    # Wide enough for any name: at a terminal's width rich would cut names and digits off.
+    console = Console(highlight=False, markup=False, width=10_000)
+    console.print(shown)
+    if len(rows) > ROWS_SHOWN:
+        console.print(f"The first {ROWS_SHOWN} rows of {source}; -o OUT.csv writes all of them.")
+
+
+def _rows(names: list[str], scores: Iterable[Scores]) -> Iterator[list[tuple[str, ...]]]:
+    """Each row as the lines of the printed table."""
+    for part in scores:
+        for index, row in enumerate(part.rows):
+            heads = [(str(row), names[part.predicted[index]])] + [("", "")] * (len(names) - 1)
+            yield [
+                (*head, name, f"{logit:.4f}", f"{probability:.4f}", str(rank))
+                for head, name, logit, probability, rank in zip(
+                    heads, names, part.logits[index], part.probabilities[index], part.ranks[index], strict=True
+                )
+            ]

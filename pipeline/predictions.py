@@ -1,0 +1,85 @@
+"""Predictions as a CSV table: its columns, and writing it a block of rows at a time.
+
+n is the number of rows of a block, k the number of classes. Floats are written as the shortest text that reads back as
+the same number.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from pipeline.columns import Class
+
+# Rounding leaves a row's sum within k * 2^-53 of 1; this is the looser promise made to readers of the table.
+SUM_TOLERANCE = 1e-6
+
+# Columns of a block by name, each (n,).
+Block = Mapping[str, NDArray[Any]]
+
+
+def class_text(label: Class) -> str:
+    """A class as it reads in a table and in column names; booleans as JSON spells them."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def class_names(classes: Sequence[Class], indices: NDArray[np.integer[Any]]) -> NDArray[np.object_]:
+    """The classes at ``indices`` (n,), as text."""
+    names: NDArray[np.object_] = np.array([class_text(label) for label in classes], dtype=object)[indices]
+    return names
+
+
+def class_columns(prefix: str, classes: Sequence[Class], values: NDArray[Any]) -> Block:
+    """Columns ``<prefix>_<class>`` of values (n, k)."""
+    return {f"{prefix}_{class_text(label)}": values[:, index] for index, label in enumerate(classes)}
+
+
+def check_sums(probabilities: NDArray[np.float64]) -> None:
+    """Raises: ArithmeticError if the probabilities (n, k) of a row do not sum to 1 within SUM_TOLERANCE."""
+    sums = probabilities.sum(axis=1)
+    wrong = np.flatnonzero(~(np.abs(sums - 1) <= SUM_TOLERANCE))
+    if len(wrong):
+        raise ArithmeticError(f"probabilities of row {wrong[0]} of the block sum to {sums[wrong[0]]}, not to 1")
+
+
+@contextmanager
+def open_csv(path: Path, classes: Sequence[Class]) -> Iterator[Callable[[Block], None]]:
+    """Yield a function that appends a block; every block has the columns of the first, and no class but ``classes``.
+
+    The file appears, whole, when the ``with`` block ends without an exception; otherwise ``path`` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with temporary.open("wb") as file:
+            yield partial(_append, file, _quoting(classes))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _quoting(classes: Sequence[Class]) -> str:
+    """pyarrow's word for: quotes only if a class needs them. Its "needed" would put them around every text."""
+    return "needed" if any(set(class_text(label)) & set(',"\r\n') for label in classes) else "none"
+
+
+def _append(file: IO[bytes], quoting: str, block: Block) -> None:
+    if file.tell() == 0:
+        line = io.StringIO()
+        style = csv.QUOTE_ALL if quoting == "needed" else csv.QUOTE_NONE
+        csv.writer(line, lineterminator="\n", quoting=style).writerow(block)
+        file.write(line.getvalue().encode("utf-8"))
+    table = pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in block.items()})
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style=quoting)
+    pyarrow.csv.write_csv(table, file, options)

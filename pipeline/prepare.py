@@ -1,0 +1,268 @@
+"""Stage 1: CSV -> prepared data: encoded blocks, fitted encoder and schema.
+
+Two streaming passes: the first learns kinds, levels and exact moments, the second encodes and writes. A split by seed
+needs all labels before it can tell which rows train, so it takes one pass more between the two.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pipeline import files, fitting, kinds, labels, places, schema, shards, table
+from pipeline.columns import Chunk, Class, Kind, Texts
+from pipeline.encoding import Encoder
+from pipeline.errors import UserError
+from pipeline.params import Section
+from pipeline.split import NAMES, TRAIN, Assignment, ByColumn, BySeed, Method, Whole, by_column, by_seed
+from pipeline.survey import Survey
+
+Assign = Callable[[Chunk], Assignment]
+
+
+class Params(Section):
+    """Section `prepare` of params.yaml."""
+
+    source: str = Field(description="CSV file with a header line")
+    target: str = Field(description="column to predict: integers, text or booleans")
+    features: Literal["all"] | list[str] = Field(default="all", description="columns to predict from")
+    categories: list[str] = Field(default=[], description="number columns to read as categories, by their text")
+    missing_values: list[str] = Field(
+        default=["", "NA", "N/A", "NaN", "nan", "null"], description="texts that mean: no value"
+    )
+    standardise: bool = Field(default=False, description="numbers to mean 0, standard deviation 1 of training rows")
+    split: Method = Field(default=Whole(method="none"), description="which rows train, validate and test")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each column of the source is for; ``features`` and ``ignored`` in the source's order."""
+
+    features: list[str]
+    target: str
+    split: str | None
+    ignored: list[str]
+
+    def by_column(self) -> dict[str, str]:
+        """Per column that is read, in the order it is read: feature, target or split."""
+        roles = dict.fromkeys(self.features, "feature") | {self.target: "target"}
+        return roles if self.split is None else roles | {self.split: "split"}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the passes before the writing one found out; ``classes`` maps each label's text to its class."""
+
+    survey: Survey
+    training: Survey
+    classes: Mapping[str, Class]
+    assign: Assign
+
+
+def roles_of(params: Params, source: Path) -> Roles:
+    """Check every column that the params name against the file's header.
+
+    Raises: UserError that names the param and suggests the closest column.
+    """
+    names = table.header(source)
+    split_column = params.split.column if isinstance(params.split, ByColumn) else None
+    _require(source, names, "target", [params.target])
+    _require(source, names, "categories", params.categories)
+    _require(source, names, "split.column", [] if split_column is None else [split_column])
+    taken = {params.target, split_column}
+    if params.features == "all":
+        wanted = {name for name in names if name not in taken}
+    else:
+        _require(source, names, "features", params.features)
+        wanted = set(params.features)
+    _refuse_features(params, source, names, wanted, taken)
+    return Roles(
+        features=[name for name in names if name in wanted],
+        target=params.target,
+        split=split_column,
+        ignored=[name for name in names if name not in wanted | taken],
+    )
+
+
+def _require(source: Path, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
+    for name in columns:
+        if name not in names:
+            hint = table.closest(name, names)
+            raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {name!r}{hint}")
+
+
+def _refuse_features(
+    params: Params, source: Path, names: Sequence[str], wanted: set[str], taken: set[str | None]
+) -> None:
+    if params.target == (params.split.column if isinstance(params.split, ByColumn) else None):
+        raise UserError(f"params.yaml: prepare.split.column: {params.target!r} is the target; name another column")
+    for name in names:
+        if name in wanted & taken:
+            raise UserError(f"params.yaml: prepare.features: {name!r} is the target or the split column; leave it out")
+    if not wanted:
+        raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
+    if "" in wanted:
+        raise UserError(
+            f"{source}: column {names.index('') + 1} has no name in the header; "
+            "name it, or list the columns to use in prepare.features"
+        )
+
+
+@dataclass
+class _FirstPass:
+    """What the first pass gathers beside the survey; a new one at each start of the reading."""
+
+    source: Path
+    roles: Roles
+    assign: Assign | None
+    training: Survey | None
+    texts: dict[str, int] = field(default_factory=dict)
+    codes: list[NDArray[np.int32]] = field(default_factory=list)
+
+    def see(self, chunk: Chunk) -> None:
+        target = chunk.texts[self.roles.target]
+        for text in target.levels:
+            self.texts.setdefault(text, len(self.texts))
+        labels.refuse_too_many(self.source, self.roles.target, len(self.texts))
+        if self.assign is None:
+            self.codes.append(_renumbered(target, self.texts))
+        elif self.training is not None:
+            self.training.add(chunk.where(self.assign(chunk) == TRAIN))
+
+
+def _renumbered(texts: Texts, numbers: Mapping[str, int]) -> NDArray[np.int32]:
+    """(n,) the number of each row's text, -1 where there is none."""
+    return np.array([*(numbers[level] for level in texts.levels), -1], dtype=np.int32)[texts.codes]
+
+
+def learn(params: Params, source: Path, roles: Roles, chunk_bytes: int = table.CHUNK_BYTES) -> Learned:
+    """Read the source once, or twice to split it by seed, and check that it can be learnt from.
+
+    Raises: UserError for each kind of bad input.
+    """
+    row_wise = None if isinstance(params.split, BySeed) else _row_wise(params.split, source)
+    passes: list[_FirstPass] = []
+
+    def watch(current: Mapping[str, Kind]) -> Callable[[Chunk], None]:
+        training = Survey(current) if roles.split is not None else None
+        passes[:] = [_FirstPass(source, roles, row_wise, training)]
+        return passes[0].see
+
+    columns = list(roles.by_column())
+    declared = [*params.categories, *columns[len(roles.features) :]]
+    survey = kinds.learn(source, columns, declared, params.missing_values, watch, chunk_bytes)
+    _require_labels(params, source, survey)
+    classes = labels.classes_of(source, params.target, survey.levels[params.target], params.target in params.categories)
+    if isinstance(params.split, BySeed):
+        assign = _by_lot(params.split, passes[0], classes)
+        training = _survey_training(params, source, survey, assign, chunk_bytes)
+    else:
+        assign = _row_wise(params.split, source)
+        training = passes[0].training or survey
+    learned = Learned(survey, training, classes, assign)
+    _require_training_rows(params, source, learned)
+    return learned
+
+
+def _row_wise(method: Whole | ByColumn, source: Path) -> Assign:
+    """The assignment of a row that needs no other rows."""
+    match method:
+        case Whole():
+            return lambda chunk: np.zeros(chunk.rows, dtype=np.uint8)
+        case ByColumn(column=column):
+            return lambda chunk: by_column(source, column, chunk.texts[column])
+
+
+def _by_lot(method: BySeed, first: _FirstPass, classes: Mapping[str, Class]) -> Assign:
+    names = sorted(set(classes.values()))
+    of_text = np.array([names.index(classes[text]) for text in first.texts], dtype=np.int32)
+    assigned = by_seed(of_text[np.concatenate(first.codes)], names, method)
+    return lambda chunk: assigned[chunk.first_row - 1 :][: chunk.rows]
+
+
+def _survey_training(params: Params, source: Path, survey: Survey, assign: Assign, chunk_bytes: int) -> Survey:
+    training = Survey(survey.kinds)
+    for chunk in table.read(source, survey.kinds, params.missing_values, chunk_bytes):
+        training.add(chunk.where(assign(chunk) == TRAIN))
+    return training
+
+
+def _require_labels(params: Params, source: Path, survey: Survey) -> None:
+    if survey.rows == 0:
+        raise UserError(f"{source}: expected rows below the header line, got none")
+    missing = survey.missing[params.target]
+    if missing:
+        lines = places.lines_without_value(source, params.target, params.missing_values, limit=5)
+        listed = ", ".join(map(str, lines)) + (", ..." if missing > len(lines) else "")
+        raise UserError(
+            f"{source}, column {params.target}: {missing:,} of {survey.rows:,} rows have no label: line {listed}; "
+            "remove these rows, or correct prepare.missing_values if a label is taken for missing"
+        )
+
+
+def _require_training_rows(params: Params, source: Path, learned: Learned) -> None:
+    trained = {learned.classes[text] for text in learned.training.levels[params.target]}
+    absent = sorted(set(learned.classes.values()) - trained)
+    if absent:
+        listed = ", ".join(repr(name) for name in absent[:5]) + (", ..." if len(absent) > 5 else "")
+        raise UserError(
+            f"{source}: the split leaves no training row of class {listed}; "
+            "change prepare.split, or remove the rows of that class"
+        )
+
+
+def write(
+    params: Params, source: Path, roles: Roles, learned: Learned, folder: Path, chunk_bytes: int = table.CHUNK_BYTES
+) -> list[str]:
+    """Fit the encoder, encode all rows into shards under the empty ``folder``; returns the report's lines."""
+    classes = sorted(set(learned.classes.values()))
+    encoder = fitting.fit(
+        source, learned.training, roles.features, roles.target, classes, params.missing_values, params.standardise
+    )
+    numbers = {text: classes.index(name) for text, name in learned.classes.items()}
+    writer = shards.Writer(folder)
+    split_rows = dict.fromkeys(NAMES, 0)
+    for chunk in table.read(source, learned.survey.kinds, params.missing_values, chunk_bytes):
+        encoded = _encode(encoder, chunk, _renumbered(chunk.texts[roles.target], numbers))
+        assigned = learned.assign(chunk)
+        for index, name in enumerate(NAMES):
+            part = _where(encoded, assigned == index)
+            split_rows[name] += len(part.rows)
+            writer.add(name, part)
+    writer.finish(schema.describe(learned.survey, roles.by_column(), roles.ignored), encoder)
+    return schema.report(learned.survey, encoder, _class_rows(learned, roles.target), split_rows)
+
+
+def _encode(encoder: Encoder, chunk: Chunk, label_codes: NDArray[np.int32]) -> shards.Shard:
+    encoded = encoder.encode(chunk)
+    rows = np.arange(chunk.first_row, chunk.first_row + chunk.rows, dtype=np.int64)
+    return shards.Shard(encoded.numbers, encoded.codes, label_codes, rows)
+
+
+def _where(rows: shards.Shard, mask: NDArray[np.bool_]) -> shards.Shard:
+    return rows if mask.all() else shards.Shard(**{name: array[mask] for name, array in rows.tensors().items()})
+
+
+def _class_rows(learned: Learned, target: str) -> dict[Class, int]:
+    rows: dict[Class, int] = dict.fromkeys(sorted(set(learned.classes.values())), 0)
+    for text, count in learned.survey.levels[target].items():
+        rows[learned.classes[text]] += count
+    return rows
+
+
+def main(*, params: Params, source: Path, out: Path) -> None:
+    """Prepare ``source`` into the folder ``out``, which is replaced only when all went well."""
+    roles = roles_of(params, source)
+    before = source.stat()
+    learned = learn(params, source, roles)
+    with files.new_folder(out) as folder:
+        report = write(params, source, roles, learned, folder)
+        after = source.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise UserError(f"{source}: the file changed while it was being read; run again when it is complete")
+    click.echo("\n".join(report))

@@ -1,0 +1,93 @@
+"""The table as found: schema.json, and the report that a person reads."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.columns import Class
+from pipeline.encoding import Encoder
+from pipeline.fitting import ordered
+from pipeline.survey import Survey
+
+# float32 holds every integer up to here.
+EXACT_INTEGERS = 2**24
+
+# A category with more levels than this, most of them on one row only, is likely a name or a number of the row.
+FEW_LEVELS = 20
+
+
+def describe(survey: Survey, roles: Mapping[str, str], ignored: Sequence[str]) -> dict[str, Any]:
+    """The content of schema.json: each column that was read, over all rows, and the names of those that were not.
+
+    ``roles``: per column "feature", "target" or "split". Numbers carry exact moments, correctly rounded.
+    """
+    columns = [
+        {"name": name, "role": roles[name], "kind": kind, "count": survey.count(name), "missing": survey.missing[name]}
+        | _content(survey, name)
+        for name, kind in survey.kinds.items()
+    ]
+    return {"rows": survey.rows, "columns": columns, "ignored": list(ignored)}
+
+
+def _content(survey: Survey, name: str) -> dict[str, Any]:
+    if name in survey.levels:
+        levels = survey.levels[name]
+        return {"levels": [{"level": level, "rows": levels[level]} for level in ordered(levels)]}
+    moments = survey.moments[name]
+    if moments.count == 0:
+        return {}
+    return {
+        "whole_numbers": moments.whole,
+        "minimum": moments.minimum,
+        "maximum": moments.maximum,
+        "mean": moments.mean(),
+        "standard_deviation": moments.standard_deviation(),
+    }
+
+
+def report(
+    survey: Survey, encoder: Encoder, class_rows: Mapping[Class, int], split_rows: Mapping[str, int]
+) -> list[str]:
+    """A few lines for the terminal: what was read, what was filled in, and what to look at twice."""
+    numbers, categories = len(encoder.numbers), len(encoder.categories)
+    return [
+        f"rows      {survey.rows:,}: " + ", ".join(f"{name} {rows:,}" for name, rows in split_rows.items() if rows),
+        f"features  {len(encoder.features)} from {_columns(numbers, 'number')} and {_columns(categories, 'category')}",
+        f"target    {encoder.target}: {len(class_rows)} classes: " + _shares(class_rows),
+        *_filled(survey, encoder),
+        *(f"warning   {warning}" for warning in warnings(survey, encoder)),
+    ]
+
+
+def _columns(count: int, kind: str) -> str:
+    return f"{count} {kind} column" + ("" if count == 1 else "s")
+
+
+def _shares(class_rows: Mapping[Class, int], shown: int = 10) -> str:
+    listed = [f"{name} ({rows:,})" for name, rows in list(class_rows.items())[:shown]]
+    return ", ".join(listed) + (", ..." if len(class_rows) > shown else "")
+
+
+def _filled(survey: Survey, encoder: Encoder) -> Iterator[str]:
+    gaps = [f"{name} ({survey.missing[name]:,})" for name in encoder.kinds if survey.missing[name]]
+    if gaps:
+        means = "numbers by the mean of the training rows, categories by a level of their own"
+        yield f"missing   filled in: {', '.join(gaps)}; {means}"
+
+
+def warnings(survey: Survey, encoder: Encoder) -> Iterator[str]:
+    """What is allowed but seldom meant."""
+    for column in encoder.numbers:
+        moments = survey.moments[column.name]
+        largest = max(abs(moments.minimum), abs(moments.maximum))
+        if moments.whole and largest > EXACT_INTEGERS and column.shift == 0.0 and column.scale == 1.0:
+            yield (
+                f"{column.name}: whole numbers up to {largest:.0f} are rounded to float32, which is exact up to "
+                f"{EXACT_INTEGERS:,}; set prepare.standardise, or add it to prepare.categories if it is a code"
+            )
+    for category in encoder.categories:
+        levels = len(survey.levels[category.name])
+        if levels > FEW_LEVELS and 2 * levels > survey.count(category.name):
+            yield (
+                f"{category.name}: {levels:,} levels in {survey.count(category.name):,} rows; "
+                "if it names the rows, leave it out of prepare.features"
+            )

@@ -1,0 +1,109 @@
+"""Row -> train, validation or test: all train, by seed and stratified, or as a column of the table says.
+
+Rows are assigned as uint8 indices into NAMES.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from pipeline import places
+from pipeline.columns import Texts
+from pipeline.errors import UserError
+from pipeline.params import Section
+
+NAMES = ("train", "validation", "test")
+TRAIN = 0
+
+Assignment = NDArray[np.uint8]
+
+
+class Whole(Section):
+    """Every row trains."""
+
+    method: Literal["none"]
+
+
+class BySeed(Section):
+    """By lot, class by class, so that each split has the classes in the same shares."""
+
+    method: Literal["seed"]
+    seed: int = Field(default=0, ge=0, description="which lot; another seed is another split")
+    validation: float = Field(default=0.2, ge=0, lt=1, description="share of each class's rows")
+    test: float = Field(default=0.2, ge=0, lt=1, description="share of each class's rows")
+
+    @model_validator(mode="after")
+    def _leave_some_to_train(self) -> "BySeed":
+        if self.validation + self.test >= 1:
+            raise ValueError("validation + test to be less than 1, so that rows are left to train on")
+        return self
+
+
+class ByColumn(Section):
+    """As a column says, row by row, in the words train, validation and test."""
+
+    method: Literal["column"]
+    column: str = Field(description="name of the column; it is no feature")
+
+
+Method = Annotated[Whole | BySeed | ByColumn, Field(discriminator="method")]
+
+
+def by_seed(labels: NDArray[np.integer], classes: Sequence[object], split: BySeed) -> Assignment:
+    """Assign rows by lot. Shapes: labels (n,) indices into ``classes``; returns (n,).
+
+    Each class draws from a generator of its own, PCG64 seeded with the seed and a digest of the class's name, so rows
+    of one class stay where they are when rows of another come or go. PCG64's raw stream never changes between numpy
+    versions; ``Generator.permutation`` may.
+    """
+    assigned = np.zeros(len(labels), dtype=np.uint8)
+    for index, name in enumerate(classes):
+        rows = np.flatnonzero(labels == index)
+        keys = _generator(split.seed, name).random_raw(len(rows))
+        order = rows[np.argsort(keys, kind="stable")]
+        train, validation, _ = counts(len(rows), split.validation, split.test)
+        assigned[order[train : train + validation]] = NAMES.index("validation")
+        assigned[order[train + validation :]] = NAMES.index("test")
+    return assigned
+
+
+def _generator(seed: int, name: object) -> np.random.PCG64:
+    digest = hashlib.sha256(f"{type(name).__name__}:{name}".encode()).digest()
+    return np.random.PCG64(np.random.SeedSequence([seed, int.from_bytes(digest[:16], "big")]))
+
+
+def counts(rows: int, validation: float, test: float) -> tuple[int, int, int]:
+    """How many of a class's rows train, validate and test; a class with rows always has one that trains.
+
+    Shares are rounded down; the rows left over go one each to the largest remainders, ties to train, then validation.
+    If that leaves none to train, test gives one back, or validation if test has none.
+    Shares are taken as they are written, so that 0.2 of 10 rows is 2 whatever float64 makes of 0.2.
+    """
+    held_out = [Fraction(repr(validation)), Fraction(repr(test))]
+    quotas = [rows * (1 - sum(held_out)), *(rows * share for share in held_out)]
+    whole = [int(quota) for quota in quotas]
+    by_remainder = sorted(range(3), key=lambda i: whole[i] - quotas[i])
+    for i in by_remainder[: rows - sum(whole)]:
+        whole[i] += 1
+    if rows and whole[TRAIN] == 0:
+        whole[2 if whole[2] else 1] -= 1
+        whole[TRAIN] = 1
+    return whole[0], whole[1], whole[2]
+
+
+def by_column(source: Path, column: str, texts: Texts) -> Assignment:
+    """Assign the rows of a chunk as its split column says; returns (n,).
+
+    Raises: UserError that names the line of a row that says anything else.
+    """
+    wrong = [level for level in texts.levels if level not in NAMES]
+    if wrong or bool(np.any(texts.codes < 0)):
+        place, text = places.find_cell(source, column, lambda cell: cell not in NAMES)
+        raise UserError(f"{place}: expected train, validation or test, got {text!r}")
+    return np.array([NAMES.index(level) for level in texts.levels], dtype=np.uint8)[texts.codes]

@@ -1,0 +1,48 @@
+"""What the columns of a table hold, gathered chunk by chunk: moments, levels and missing values, exact at any size."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.columns import Chunk, Kind, Texts
+from pipeline.numerics.moments import Moments
+
+
+class Survey:
+    """Running statistics of every column; the order and the size of the chunks leave no trace in them.
+
+    ``moments``: per number or boolean column, of its values. ``levels``: per text column, rows per distinct text.
+    ``missing``: per column, rows without a value.
+    """
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self.kinds = dict(kinds)
+        self.rows = 0
+        self.missing = dict.fromkeys(kinds, 0)
+        self.moments = {name: Moments() for name, kind in kinds.items() if kind != "text"}
+        self.levels: dict[str, dict[str, int]] = {name: {} for name, kind in kinds.items() if kind == "text"}
+
+    def add(self, chunk: Chunk) -> None:
+        """Count in the rows of ``chunk``, whose columns are those of ``kinds``."""
+        self.rows += chunk.rows
+        for name, moments in self.moments.items():
+            values = chunk.numbers[name]
+            present = values[~np.isnan(values)]
+            self.missing[name] += len(values) - len(present)
+            moments.add(present)
+        for name, levels in self.levels.items():
+            self.missing[name] += _count_levels(chunk.texts[name], levels)
+
+    def count(self, name: str) -> int:
+        """Rows that have a value in the column."""
+        return self.rows - self.missing[name]
+
+
+def _count_levels(texts: Texts, levels: dict[str, int]) -> int:
+    """Add the rows of each text to ``levels``; returns the rows without one."""
+    # Codes shifted by one: code -1, no value, is counted at 0.
+    counts = np.bincount(texts.codes + 1, minlength=len(texts.levels) + 1).tolist()
+    for level, rows in zip(texts.levels, counts[1:], strict=True):
+        if rows:
+            levels[level] = levels.get(level, 0) + rows
+    return int(counts[0])

@@ -1,0 +1,57 @@
+"""Where MLflow keeps runs and files: the one SQLite file at the project's root, or what the environment says."""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+DATABASE_FILE = "mlflow.db"
+ARTIFACTS_FOLDER = "mlartifacts"
+
+_SQLITE = "sqlite:///"
+
+
+def tracking_uri(root: Path) -> str:
+    """MLFLOW_TRACKING_URI, else SQLite at the project's root.
+
+    A relative SQLite path counts from the root: the current folder may be a temporary one that DVC removes.
+    """
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    if not given:
+        return sqlite_uri(root / DATABASE_FILE)
+    path = sqlite_file(given)
+    return sqlite_uri(root / path) if path else given
+
+
+def artifact_location(uri: str, root: Path) -> str | None:
+    """Where a new experiment keeps files; None leaves it to the server behind ``uri``.
+
+    Absolute, because MLflow would otherwise take the current folder of whoever makes the experiment, for ever.
+    """
+    if urlsplit(uri).scheme in ("http", "https"):
+        return None
+    given = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
+    if given:
+        return given
+    folder = root / ARTIFACTS_FOLDER
+    plain = str(folder)
+    # MLflow decodes a path as if it were a URI: one in which that changes something is given as a URI.
+    return folder.as_uri() if unquote(plain) != plain or "?" in plain or "#" in plain else plain
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of a database file, with escapes only where SQLAlchemy would read the path as something else."""
+    return _SQLITE + str(path).replace("%", "%25").replace("?", "%3F")
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The database file of an SQLite address; None for every other store, and for one in memory."""
+    if not uri.startswith(_SQLITE):
+        return None
+    name = uri.removeprefix(_SQLITE).partition("?")[0]
+    return Path(unquote(name)) if name and name != ":memory:" else None
+
+
+def shown(uri: str) -> str:
+    """The address, or any text with addresses in it, without user names and passwords."""
+    return re.sub(r"://[^/@\s]+@", "://***@", uri)

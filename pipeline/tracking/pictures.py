@@ -1,0 +1,164 @@
+"""The weights as heat maps: a class a row, a feature a column, the bias last, red above and blue below zero.
+
+Drawn with Pillow: importing matplotlib alone takes longer than everything else that is logged for a short training.
+k is the number of classes, d the number of features.
+"""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+# More columns or rows than these are narrower than their labels on a usual screen.
+_COLUMNS = 48
+_ROWS = 32
+
+_CELL_HEIGHT = 34
+_CELL_WIDTHS = (26, 76)
+_MARGIN = 16
+_TITLE_HEIGHT = 30
+_LABEL_LENGTH = 28
+
+# Ends of ColorBrewer's RdBu (colorbrewer2.org), safe for colour-blind readers.
+_NEGATIVE = np.array([33, 102, 172])
+_POSITIVE = np.array([178, 24, 43])
+_WHITE = np.array([255, 255, 255])
+_INK = (32, 33, 36)
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """What stays the same in every picture of one model, so that the step slider shows change and nothing else.
+
+    ``chosen`` are the columns of W that are shown, in their order; ``scale`` is the weight drawn in full colour.
+    """
+
+    classes: list[str]
+    features: list[str]
+    chosen: list[int]
+    scale: float
+
+    @classmethod
+    def of(cls, classes: Sequence[str], features: Sequence[str], values: NDArray[np.float64]) -> "HeatMap":
+        """Choose columns and scale for ``values`` (s, k, d + 1), the snapshots of W with b as the last column.
+
+        With more features than fit, those whose last weights are largest in size are shown.
+        """
+        size = np.abs(values[-1, :, :-1]).max(axis=0)
+        largest = np.argsort(-size, kind="stable")[: _COLUMNS - 1]
+        chosen = [*sorted(int(column) for column in largest), len(features)]
+        names = [*features, "bias"]
+        shown = np.abs(values[:, :_ROWS, chosen])
+        scale = float(shown[np.isfinite(shown)].max(initial=0.0)) or 1.0
+        return cls(list(classes[:_ROWS]), [names[column] for column in chosen], chosen, scale)
+
+    def draw(self, title: str, values: NDArray[np.float64]) -> Image.Image:
+        """One picture of ``values`` (k, d + 1)."""
+        shown = values[: len(self.classes), self.chosen]
+        return _Canvas(self).picture(title, shown)
+
+
+class _Canvas:
+    """The geometry of one heat map: where cells and labels lie, in pixels."""
+
+    def __init__(self, heat_map: HeatMap) -> None:
+        self._map = heat_map
+        self._rows = [_cut(name) for name in heat_map.classes]
+        self._columns = [_cut(name) for name in heat_map.features]
+        widest = max(_width(name) for name in self._columns)
+        narrow, wide = _CELL_WIDTHS
+        self._upright = widest > wide or len(self._columns) * wide > 1400
+        self._cell_width = narrow if self._upright else max(56, widest + 12)
+        self._left = _MARGIN + max(_width(name) for name in self._rows) + 10
+        self._top = _MARGIN + _TITLE_HEIGHT + (widest + 8 if self._upright else 24)
+
+    def picture(self, title: str, values: NDArray[np.float64]) -> Image.Image:
+        grid_width = self._cell_width * len(self._columns)
+        bottom = self._top + _CELL_HEIGHT * len(self._rows)
+        width = self._left + max(grid_width, _width(title), 220) + _MARGIN
+        image = Image.new("RGB", (width, bottom + 44 + _MARGIN), "white")
+        draw = ImageDraw.Draw(image)
+        draw.text((_MARGIN, _MARGIN), title, fill=_INK, font=_font(15))
+        self._draw_labels(image, draw)
+        self._draw_cells(draw, values)
+        self._draw_scale(draw, bottom + 20)
+        return image
+
+    def _draw_labels(self, image: Image.Image, draw: ImageDraw.ImageDraw) -> None:
+        for row, name in enumerate(self._rows):
+            middle = self._top + _CELL_HEIGHT * row + _CELL_HEIGHT // 2
+            draw.text((self._left - 10, middle), name, fill=_INK, font=_font(13), anchor="rm")
+        for column, name in enumerate(self._columns):
+            middle = self._left + self._cell_width * column + self._cell_width // 2
+            if self._upright:
+                label = _upright_label(name)
+                image.paste(label, (middle - label.width // 2, self._top - 6 - label.height))
+            else:
+                draw.text((middle, self._top - 8), name, fill=_INK, font=_font(13), anchor="ms")
+
+    def _draw_cells(self, draw: ImageDraw.ImageDraw, values: NDArray[np.float64]) -> None:
+        for row, line in enumerate(values):
+            for column, value in enumerate(line):
+                x = self._left + self._cell_width * column
+                y = self._top + _CELL_HEIGHT * row
+                fill = _colour(float(value) / self._map.scale)
+                draw.rectangle((x, y, x + self._cell_width - 2, y + _CELL_HEIGHT - 2), fill=fill)
+                if not self._upright:
+                    centre = (x + self._cell_width // 2 - 1, y + _CELL_HEIGHT // 2 - 1)
+                    ink = "white" if sum(fill) < 390 else _INK
+                    draw.text(centre, _number(float(value)), fill=ink, font=_font(12), anchor="mm")
+
+    def _draw_scale(self, draw: ImageDraw.ImageDraw, y: int) -> None:
+        scale = self._map.scale
+        x, length = self._left + 48, 120
+        for offset in range(length + 1):
+            draw.line((x + offset, y, x + offset, y + 12), fill=_colour(2 * offset / length - 1))
+        draw.text((x - 8, y + 6), _number(-scale), fill=_INK, font=_font(12), anchor="rm")
+        draw.text((x + length + 8, y + 6), _number(scale), fill=_INK, font=_font(12), anchor="lm")
+
+
+def _colour(share: float) -> tuple[int, int, int]:
+    """The colour of a weight that is ``share`` of the scale, -1 to 1; grey for NaN."""
+    if not np.isfinite(share):
+        return (160, 160, 160)
+    end = _POSITIVE if share > 0 else _NEGATIVE
+    red, green, blue = (_WHITE + (end - _WHITE) * min(abs(share), 1.0)).round().astype(int).tolist()
+    return (red, green, blue)
+
+
+def _number(value: float) -> str:
+    """Four digits at most, with a real minus sign."""
+    text = f"{value:.2f}" if abs(value) < 100 else f"{value:.3g}"
+    return ("0.00" if text == "-0.00" else text).replace("-", "\N{MINUS SIGN}")
+
+
+def _cut(text: str) -> str:
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return printable if len(printable) <= _LABEL_LENGTH else f"{printable[: _LABEL_LENGTH - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _width(text: str) -> int:
+    return round(_font(13).getlength(text))
+
+
+def _upright_label(text: str) -> Image.Image:
+    label = Image.new("RGB", (_width(text) + 2, 18), "white")
+    ImageDraw.Draw(label).text((0, 9), text, fill=_INK, font=_font(13), anchor="lm")
+    return label.transpose(Image.Transpose.ROTATE_90)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """DejaVu Sans, which knows Latin, Greek, Cyrillic and Arabic; matplotlib carries it, MLflow needs matplotlib."""
+    package = importlib.util.find_spec("matplotlib")
+    folders = (package.submodule_search_locations or []) if package else []
+    for folder in folders:
+        path = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if path.is_file():
+            return ImageFont.truetype(str(path), size)
+    return ImageFont.load_default(size)

@@ -1,0 +1,178 @@
+"""One MLflow run: made, filled from what the stages left, and closed. Times are in ms since 1970."""
+
+import csv
+import getpass
+import io
+import json
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStatus, RunTag
+
+from pipeline import files, provenance
+from pipeline.tracking import curves, join, names, wording
+from pipeline.tracking.outs import Data, Training, main_split
+from pipeline.tracking.pictures import HeatMap
+from pipeline.tracking.store import Store
+
+# Each picture costs 20 ms, and a slider with more steps than these is no easier to read.
+_PICTURES = 12
+
+_HEAT_MAP = "weights/heat map"
+
+# Sections that say something about a training; the rest is about its evaluation, or about MLflow.
+_SECTIONS = ("prepare", "train")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run starts from: the whole params document, the prepared data, the commit, the DVC experiment."""
+
+    params: dict[str, Any]
+    data: Data
+    commit: provenance.Commit | None
+    experiment: provenance.Experiment | None
+
+    @classmethod
+    def here(cls, params: dict[str, Any], data: Data) -> "Origin":
+        """The origin of what is run in this process's folder and environment."""
+        return cls(params, data, provenance.commit(Path.cwd()), provenance.experiment())
+
+
+def create(store: Store, origin: Origin, started: int, tags: dict[str, str]) -> str:
+    """Make a running run that tells where it comes from; returns its id."""
+    name = wording.run_name(origin.params, origin.data, origin.experiment)
+    known = _origin_tags(origin) | tags
+    run = store.client.create_run(store.experiment_id, started, known, name)
+    run_id = str(run.info.run_id)
+    sections = {section: origin.params[section] for section in _SECTIONS if section in origin.params}
+    params = [Param(key, value) for key, value in names.params(sections).items()]
+    store.client.log_batch(run_id, params=params)
+    store.client.log_inputs(run_id, [_dataset(origin.data)])
+    return run_id
+
+
+def fill(store: Store, run_id: str, origin: Origin, training: Training, ended: int, known: Iterable[int]) -> None:
+    """Add what a finished training left; epochs in ``known`` have their costs in the run already."""
+    metrics = curves.costs(training.history, ended, known)
+    metrics += curves.weights(training, ended) + curves.final(training, ended)
+    tags = {
+        join.KEY_TAG: training.model.key,
+        "model.md5": training.model_md5,
+        "train.status": str(training.model.result["status"]),
+        "mlflow.note.content": wording.description(origin.data, training, origin.commit, None),
+    }
+    store.client.log_batch(run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
+    _add_training_files(store, run_id, training)
+    _add_pictures(store, run_id, training, ended)
+
+
+def add_evaluation(
+    store: Store, run: Run, origin: Origin, training: Training, metrics: dict[str, Any], time: int
+) -> None:
+    """Add metrics to a run, finished or not; what it shows already is not written twice."""
+    run_id = run.info.run_id
+    bars = join.changed(run, curves.evaluation(metrics, time))
+    note = wording.description(origin.data, training, _recorded_commit(run.data.tags), metrics)
+    tags = {"eval.split": main_split(metrics), "mlflow.note.content": note}
+    fresh, differing = _split_params(run.data.params, origin.params.get("evaluate", {}))
+    store.client.log_batch(
+        run_id,
+        metrics=bars,
+        params=[Param(key, value) for key, value in fresh.items()],
+        tags=[RunTag(key, value) for key, value in (tags | differing).items()],
+    )
+    if join.COPIED_TAG in run.data.tags:
+        store.client.delete_tag(run_id, join.COPIED_TAG)
+
+
+def add_files(store: Store, run_id: str, paths: Iterable[Path]) -> None:
+    """Copy files to the root of the run's artifacts, where MLflow's compare page shows them side by side."""
+    for path in paths:
+        store.client.log_artifact(run_id, str(path))
+
+
+def close(store: Store, run_id: str, status: str, ended: int) -> None:
+    """End a run as FINISHED, FAILED or KILLED."""
+    store.client.set_terminated(run_id, RunStatus.to_string(RunStatus.from_string(status)), ended)
+
+
+def _origin_tags(origin: Origin) -> dict[str, str]:
+    tags = {
+        "mlflow.source.name": "pipeline/train.py",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": getpass.getuser(),
+        "mlflow.note.content": wording.description(origin.data, None, origin.commit, None),
+        "data.digest": origin.data.digest,
+    }
+    tags |= {f"version.{package}": version for package, version in provenance.versions().items()}
+    if origin.commit:
+        tags["mlflow.source.git.commit"] = origin.commit.sha
+        tags["git.dirty"] = str(origin.commit.dirty).lower()
+        if origin.commit.branch:
+            tags["mlflow.source.git.branch"] = origin.commit.branch
+    if origin.experiment:
+        tags[join.EXPERIMENT_TAG] = origin.experiment.name
+        if origin.experiment.baseline:
+            tags["dvc.rev"] = origin.experiment.baseline
+    return tags
+
+
+def _recorded_commit(tags: dict[str, str]) -> provenance.Commit | None:
+    """The commit that a run was trained from, as its tags say."""
+    sha = tags.get("mlflow.source.git.commit")
+    if sha is None:
+        return None
+    return provenance.Commit(sha, tags.get("mlflow.source.git.branch"), tags.get("git.dirty") == "true")
+
+
+def _split_params(recorded: dict[str, str], section: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """The evaluate params that the run lacks, and those it has with another value: params of a run never change."""
+    wanted = names.params({"evaluate": section})
+    fresh = {key: value for key, value in wanted.items() if key not in recorded}
+    return fresh, {key: value for key, value in wanted.items() if recorded.get(key, value) != value}
+
+
+def _dataset(data: Data) -> DatasetInput:
+    """The prepared data as MLflow's data set; eight characters of the digest are what its table has room for."""
+    columns = [{"name": name, "type": kind} for name, kind in data.columns.items()]
+    dataset = Dataset(
+        name=data.name,
+        digest=data.digest[:8],
+        source_type="local",
+        source=json.dumps({"uri": data.source}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({"num_rows": sum(data.rows.values()), **data.rows}),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])
+
+
+def _add_training_files(store: Store, run_id: str, training: Training) -> None:
+    add_files(store, run_id, training.files())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "coefficients.csv"
+        files.write_text(path, _coefficients(training))
+        add_files(store, run_id, [path])
+
+
+def _coefficients(training: Training) -> str:
+    """W and b as a table: a line a feature, the bias last, a column a class."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["feature", *map(names.label, training.model.classes)])
+    for feature, line in zip(training.model.features, training.model.weights.T.tolist(), strict=True):
+        writer.writerow([feature, *line])
+    writer.writerow(["bias", *training.model.bias.tolist()])
+    return text.getvalue()
+
+
+def _add_pictures(store: Store, run_id: str, training: Training, time: int) -> None:
+    classes = [names.label(value) for value in training.model.classes]
+    heat_map = HeatMap.of(classes, training.model.features, training.values)
+    for position in curves.thinned(len(training.updates), _PICTURES).tolist():
+        updates = int(training.updates[position])
+        picture = heat_map.draw(f"W and b after {updates:,} updates", training.values[position])
+        store.client.log_image(run_id, picture, key=_HEAT_MAP, step=updates, timestamp=time, synchronous=True)

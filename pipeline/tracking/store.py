@@ -1,0 +1,129 @@
+"""The MLflow store, opened: made safely at first use, with an experiment whose files have a lasting place."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from pipeline.errors import UserError
+from pipeline.tracking import location
+
+# The first migration takes 1 to 7 seconds, as busy as the disk is; whoever comes second waits for it.
+_FIRST_USE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store and the experiment that runs go into; ``uri`` may hold a password, ``location.shown`` hides it."""
+
+    client: MlflowClient
+    experiment_id: str
+    uri: str
+
+
+def open_store(root: Path, experiment: str) -> Store:
+    """Open the store of the project at ``root``; make database and experiment if they are not there.
+
+    Raises: UserError if the database cannot be written or the experiment was deleted; MlflowException, and what the
+    database's driver raises, if the store cannot be reached.
+    """
+    # Alembic tells every one of MLflow's 69 migrations.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    uri = location.tracking_uri(root)
+    artifacts = location.artifact_location(uri, root)
+    path = location.sqlite_file(uri)
+    if path is not None:
+        _refuse_read_only(path)
+        if not _is_made(path):
+            _make_database(path, artifacts or str(root), experiment)
+    client = MlflowClient(tracking_uri=uri)
+    return Store(client, _experiment_id(client, experiment, artifacts), uri)
+
+
+def _is_made(path: Path) -> bool:
+    """Whether the database is complete: it gets its name only when it is. An empty file is no database."""
+    return path.exists() and path.stat().st_size > 0
+
+
+def _refuse_read_only(path: Path) -> None:
+    """Raise UserError if SQLite could not write: MLflow would retry for more than a minute before it says so."""
+    existing = path.parent
+    while not existing.exists():
+        existing = existing.parent
+    blocked = next((place for place in (existing, path) if place.exists() and not os.access(place, os.W_OK)), None)
+    if blocked:
+        raise UserError(f"{blocked}: expected to be able to write MLflow's database here; change its permissions")
+
+
+def _make_database(path: Path, artifacts: str, experiment: str) -> None:
+    """Build the database under a temporary name, one process at a time, and rename it when it is complete.
+
+    MLflow's own first use takes no lock: of two processes one fails, and a kill leaves half a schema for ever.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock", timeout=_FIRST_USE_SECONDS):
+        if _is_made(path):
+            return
+        unfinished = path.with_name(f"{path.name}.part")
+        for leftover in (unfinished, unfinished.with_name(f"{unfinished.name}-journal")):
+            leftover.unlink(missing_ok=True)
+        with _unsynced():
+            _migrate(unfinished, artifacts, experiment)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+
+
+def _migrate(path: Path, artifacts: str, experiment: str) -> None:
+    from mlflow.store.tracking import sqlalchemy_store
+
+    # The constructor runs MLflow's migrations and makes the experiment "Default" with files below ``artifacts``.
+    make: Any = sqlalchemy_store.SqlAlchemyStore  # its functions have no types
+    made = make(location.sqlite_uri(path), artifacts)
+    try:
+        if made.get_experiment_by_name(experiment) is None:
+            made.create_experiment(experiment, artifact_location=artifacts)
+    finally:
+        made.engine.dispose()
+
+
+@contextmanager
+def _unsynced() -> Iterator[None]:
+    """Let SQLite skip its syncs: until it is renamed, no one needs the file, and it is synced as a whole before."""
+
+    def relax(connection: Any, _: Any) -> None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("PRAGMA synchronous = OFF")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", relax)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", relax)
+
+
+def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=artifacts))
+        except MlflowException:
+            # Another process may have made it in between; if none has, the error is a real one.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise UserError(
+            f"params.yaml: tracking.experiment: expected an active MLflow experiment, got {name!r}, which was deleted; "
+            f"`mlflow experiments restore --experiment-id {found.experiment_id}` brings it back"
+        )
+    return str(found.experiment_id)

@@ -1,0 +1,94 @@
+"""What a person reads about a run first: its name in the table of runs, and its description."""
+
+from typing import Any
+
+from pipeline.model import Model
+from pipeline.provenance import Commit, Experiment
+from pipeline.tracking import names
+from pipeline.tracking.outs import SPLITS, Data, Training, main_split
+
+_NAME_LENGTH = 100
+
+# Values that mean "nothing special", which a name can do without.
+_NEUTRAL = (None, False, 0, "", "none", "full", "all", "constant", "float64")
+
+# MLflow's table has room for some 25 characters: what is tried most comes first, then what is special, then the rest.
+_FIRST = ("lr",)
+_LAST = ("seed", "epochs")
+
+# How often a snapshot is taken and what share of the rows is held out tell no two runs apart; the others are said.
+_NEVER = ("solver", "snapshot_every", "source", "target", "missing_values", "split.validation", "split.test")
+
+
+def run_name(params: dict[str, Any], data: Data, experiment: Experiment | None) -> str:
+    """``tutorial sgd lr=0.1 momentum=0.9 seed=1 epochs=1001``; in a DVC experiment its name stands first."""
+    train = names.flatten(params.get("train", {}))
+    knobs = train | {key: value for key, value in names.flatten(params.get("prepare", {})).items() if key not in train}
+    named = (*_FIRST, *_LAST, *_NEVER)
+    special = [key for key, value in knobs.items() if key not in named and not _is_neutral(value)]
+    said = [key for key in (*_FIRST, *special, *_LAST) if key in knobs]
+    settings = [f"{key.removesuffix('.method')}={_short(knobs[key])}" for key in said]
+    text = " ".join([data.name, str(train.get("solver", "")), *settings])
+    if experiment:
+        text = f"{experiment.name}: {text}"
+    return text if len(text) <= _NAME_LENGTH else f"{text[: _NAME_LENGTH - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def description(data: Data, training: Training | None, commit: Commit | None, metrics: dict[str, Any] | None) -> str:
+    """A few lines of Markdown, what matters first: MLflow folds all but the first three away."""
+    rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
+    lines = [f"{data.name} `{data.digest[:8]}`: {rows} rows from `{data.source}`"]
+    if training:
+        lines.insert(0, _verdict(training.model, metrics))
+    if metrics:
+        lines.append(_table(metrics))
+    if commit:
+        lines.append(_way_back(commit))
+    return "\n\n".join(lines)
+
+
+def _verdict(model: Model, metrics: dict[str, Any] | None) -> str:
+    result = model.result
+    if metrics:
+        main = main_split(metrics)
+        said = f"{main} log loss {_cell(metrics[main], 'log_loss')} nats, accuracy {_cell(metrics[main], 'accuracy')}"
+    else:
+        said = f"final cost {result['cost']:.6f} nats"
+    solver, status = model.params.get("solver", "trained"), str(result["status"]).replace("_", " ")
+    size = f"{len(model.classes)} classes, {len(model.features)} features"
+    return f"**{said}**; {size}, {solver}, {result['epochs']:,} epochs ({status})"
+
+
+def _table(metrics: dict[str, Any]) -> str:
+    """Two numbers a split, beside those of the class frequencies alone on the main split."""
+    main = main_split(metrics)
+    shown = {split: metrics[split] for split in SPLITS if split in metrics}
+    for record in metrics.get("baseline", ()):
+        if record.get("split") == main:
+            shown[f"class frequencies, {main}"] = record
+    lines = ["| | log loss (nats) | accuracy |", "|---|---|---|"]
+    lines += [f"| {name} | {_cell(row, 'log_loss')} | {_cell(row, 'accuracy')} |" for name, row in shown.items()]
+    return "\n".join(lines)
+
+
+def _cell(row: dict[str, Any], metric: str) -> str:
+    value = row.get(metric)
+    return "not defined" if value is None else f"{value:.4f}"
+
+
+def _way_back(commit: Commit) -> str:
+    command = f"`git checkout {commit.sha[:12]} && dvc checkout`"
+    return f"{command} (tracked files differed from the commit)" if commit.dirty else command
+
+
+def _is_neutral(value: Any) -> bool:
+    return value in _NEUTRAL or value == []
+
+
+def _short(value: Any) -> str:
+    """A value in a name: numbers as short as they go, lists by their length."""
+    if isinstance(value, list):
+        return f"{len(value)} columns"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return names.label(value)

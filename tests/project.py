@@ -1,0 +1,51 @@
+"""A real copy of the project in a folder of its own, under real git and DVC, for tests that run whole pipelines."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+SOURCE = Path(__file__).parent.parent
+_PARTS = ("pipeline", "data", ".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "prepared", "prepared.part", "cache", "tmp", "config.local")
+
+
+class Project:
+    """The copy, and how to run commands in it as a person would."""
+
+    def __init__(self, folder: Path) -> None:
+        """Copy the tracked parts, make the first commit."""
+        self.folder = folder
+        for part in _PARTS:
+            source = SOURCE / part
+            if source.is_dir():
+                shutil.copytree(source, folder / part, ignore=_LEFT_OUT)
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, folder / part)
+        for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "start"]):
+            self.run("git", "-c", "user.name=t", "-c", "user.email=t@t", *command)
+
+    def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project; with ``check`` a failure shows what it printed."""
+        tools = str(Path(sys.executable).parent)
+        variables = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"} | environment
+        result = subprocess.run(
+            command, cwd=self.folder, env=variables, capture_output=True, text=True, encoding="utf-8", check=False
+        )
+        if check and result.returncode != 0:
+            raise AssertionError(f"{' '.join(command)}: exit {result.returncode}\n{result.stdout}\n{result.stderr}")
+        return result
+
+    def dvc(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run DVC."""
+        return self.run("dvc", *words, check=check, **environment)
+
+    def pipeline(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `python -m pipeline`."""
+        return self.run("python", "-m", "pipeline", *words, check=check)
+
+    def read(self, path: str) -> str:
+        """A file's text."""
+        return (self.folder / path).read_text(encoding="utf-8")

@@ -1,0 +1,39 @@
+"""What `make run` prints last."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline import summary
+from pipeline.errors import UserError
+
+
+def _write(folder: Path, epochs: int) -> None:
+    lines = [f"{epoch},{1 / (epoch + 1)}" for epoch in range(epochs)]
+    (folder / "history.csv").write_text("\n".join(["epoch,cost", *lines]) + "\n")
+    metrics = {"train": {"rows": 8, "log_loss": 0.25, "roc_auc_ovr": None}, "format": 1}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "shown"),
+    [(1001, [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]), (3, [0, 1, 2]), (1, [0]), (25, [*range(0, 25, 2)])],
+)
+def test_the_cost_table_shows_the_first_and_the_last_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], epochs: int, shown: list[int]
+) -> None:
+    """About eleven evenly spaced lines, however long the history."""
+    _write(tmp_path, epochs)
+    summary.main(model=tmp_path, reports=tmp_path)
+    printed = capsys.readouterr().out
+    cells = [line.split("│")[1].strip() for line in printed.splitlines() if line.startswith("│")]
+    assert [int(cell) for cell in cells if cell.isdigit()] == shown
+    assert "not defined" in printed
+    assert "0.2500" in printed
+
+
+def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
+    """Without a history there is one sentence."""
+    with pytest.raises(UserError, match="run `dvc repro` first"):
+        summary.main(model=tmp_path, reports=tmp_path)

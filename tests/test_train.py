@@ -1,0 +1,179 @@
+"""The training stage on prepared data made by the real format's writer."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from pipeline import model, params, shards, train
+from pipeline.encoding import CategoryColumn, Encoder, NumberColumn
+from pipeline.errors import UserError
+
+CLASSES = ("a", "b", "c")
+
+
+def _encoder() -> Encoder:
+    numbers = tuple(NumberColumn(name, "number", 0.0, 0.0, 1.0, False) for name in ("u", "v"))
+    return Encoder(numbers, (CategoryColumn("c", ("p", "q", "<unseen>")),), "y", CLASSES, ("",))
+
+
+def _rows(count: int, seed: int) -> shards.Shard:
+    random = np.random.default_rng(seed)
+    numbers = random.normal(size=(count, 2)).astype(np.float32)
+    codes = random.integers(2, size=(count, 1)).astype(np.uint8)
+    scores = np.stack([numbers[:, 0], numbers[:, 1] + codes[:, 0], np.zeros(count)], 1)
+    labels = (scores + random.gumbel(size=scores.shape)).argmax(1).astype(np.int32)
+    return shards.Shard(numbers, codes, labels, np.arange(1, count + 1))
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """300 training and 100 validation rows of two numbers and a category."""
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    writer = shards.Writer(folder)
+    writer.add("train", _rows(300, 0))
+    writer.add("validation", _rows(100, 1))
+    writer.finish({}, _encoder())
+    return folder
+
+
+def _params(tmp_path: Path, **changes: object) -> train.Params:
+    text = {"solver": "sgd", "seed": 1, "epochs": 30, "lr": 0.5, "snapshot_every": 10, "schedule": "{method: constant}"}
+    lines = [f"  {name}: {value}" for name, value in (text | changes).items()]
+    (tmp_path / "params.yaml").write_text("\n".join(["train:", *lines]), encoding="utf-8")
+    return params.load(tmp_path / "params.yaml", "train", train.Params)
+
+
+def _fit(tmp_path: Path, prepared: Path, **changes: object) -> model.Model:
+    train.main(params=_params(tmp_path, **changes), prepared=prepared, out=tmp_path / "models")
+    return model.load(tmp_path / "models")
+
+
+def test_the_files_hold_history_snapshots_and_model(tmp_path: Path, prepared: Path) -> None:
+    """One line an epoch; snapshots before the first step and after epochs 0, 10, 20; the validation cost beside."""
+    fitted = _fit(tmp_path, prepared)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "models/history.csv").read_text())))
+    snapshots = safetensors.numpy.load_file(tmp_path / "models/snapshots.safetensors")
+    assert [int(row["epoch"]) for row in rows] == list(range(30))
+    assert set(rows[0]) == {"epoch", "cost", "validation_cost", "gradient_norm", "lr"}
+    assert snapshots["epoch"].tolist() == [-1, 0, 10, 20]
+    assert snapshots["W"].shape == (4, 3, 5)
+    assert fitted.result["status"] == "epochs_done"
+    assert fitted.result["cost"] < float(rows[-1]["cost"])
+
+
+def test_long_training_with_a_penalty_reaches_scikit_learns_optimum(tmp_path: Path, prepared: Path) -> None:
+    """Full-batch descent ends at the minimiser of the same strictly convex objective: W to 1e-6, b up to a shift."""
+    fitted = _fit(tmp_path, prepared, epochs=3000, lr=1.0, l2=0.05)
+    rows = shards.open_prepared(prepared).splits["train"].shards[0]
+    one_hot = np.hstack([rows.numbers, np.eye(3)[rows.codes[:, 0]]])
+    reference = LogisticRegression(C=1 / (300 * 0.05), tol=1e-10, max_iter=10_000).fit(one_hot, rows.labels)
+    np.testing.assert_allclose(fitted.weights, reference.coef_, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(fitted.bias - fitted.bias.mean(), reference.intercept_, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"solver": "adam", "lr": 0.05},
+        {"batch_size": 32, "momentum": 0.9, "lr": 0.01},
+        {"class_weight": "balanced"},
+        {"class_weight": "{a: 1, b: 2.5, c: 0}"},
+        {"schedule": "{method: cosine}"},
+        {"schedule": "{method: step, every: 10, factor: 0.5}"},
+        {"schedule": "{method: exponential, factor: 0.9}"},
+        {"precision": "float32"},
+    ],
+)
+def test_every_knob_trains_and_repeats_bit_for_bit(tmp_path: Path, prepared: Path, changes: dict[str, object]) -> None:
+    """The cost falls below that of knowing nothing, the unseen level keeps no weight, and a repeat gives the same bytes."""
+    first = _fit(tmp_path, prepared, **changes)
+    first_bytes = [
+        (tmp_path / "models" / name).read_bytes() for name in sorted(p.name for p in (tmp_path / "models").iterdir())
+    ]
+    second = _fit(tmp_path, prepared, **changes)
+    second_bytes = [
+        (tmp_path / "models" / name).read_bytes() for name in sorted(p.name for p in (tmp_path / "models").iterdir())
+    ]
+    assert first.result["cost"] < np.log(3)
+    assert not first.weights[:, 4].any()
+    assert first.key == second.key
+    assert first_bytes == second_bytes
+
+
+def test_balanced_weights_are_scikit_learns(tmp_path: Path, prepared: Path) -> None:
+    """class_weight: balanced is n / (k * rows of the class), and the optimum with it is scikit-learn's."""
+    fitted = _fit(tmp_path, prepared, epochs=3000, lr=1.0, l2=0.05, class_weight="balanced")
+    rows = shards.open_prepared(prepared).splits["train"].shards[0]
+    one_hot = np.hstack([rows.numbers, np.eye(3)[rows.codes[:, 0]]])
+    reference = LogisticRegression(C=1 / (300 * 0.05), class_weight="balanced", tol=1e-10, max_iter=10_000)
+    reference.fit(one_hot, rows.labels)
+    np.testing.assert_allclose(fitted.weights, reference.coef_, rtol=0, atol=1e-6)
+
+
+def test_early_stopping_returns_to_the_best_epoch(tmp_path: Path, prepared: Path) -> None:
+    """W and b are those with the lowest validation cost in the history."""
+    fitted = _fit(tmp_path, prepared, epochs=2000, lr=2.0, early_stopping="{patience: 7}")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "models/history.csv").read_text())))
+    costs = [float(row["validation_cost"]) for row in rows]
+    assert fitted.result["status"] == "stopped_early"
+    assert fitted.result["best_epoch"] == int(np.argmin(costs))
+    assert fitted.result["epochs"] == len(rows) == fitted.result["best_epoch"] + 7
+
+
+def test_threads_do_not_change_a_byte(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One, two or eight threads give one key."""
+    keys = set()
+    for threads in ("1", "2", "8"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        keys.add(_fit(tmp_path, prepared).key)
+    assert len(keys) == 1
+
+
+def test_the_start_is_that_of_torch(tmp_path: Path, prepared: Path) -> None:
+    """Before the first step W and b are torch.nn.Linear's under the seed, but for the unseen level."""
+    _fit(tmp_path, prepared, seed=42)
+    snapshots = safetensors.numpy.load_file(tmp_path / "models/snapshots.safetensors")
+    torch.manual_seed(42)
+    linear = torch.nn.Linear(5, 3)
+    assert np.array_equal(snapshots["W"][0][:, :4], linear.weight.detach().numpy()[:, :4])
+    assert np.array_equal(snapshots["b"][0], linear.bias.detach().numpy())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lr": 1e300}, "epoch [0-9]+: the cost became NaN or infinite; lower train.lr"),
+        ({"class_weight": "{a: 1, b: 2}"}, "train.class_weight: expected one weight for each of the classes a, b, c"),
+        ({"class_weight": "{a: 0, b: 0, c: 0}"}, "expected a weight > 0"),
+        ({"solver": "adam", "momentum": 0.5}, "train.momentum 0 with train.solver adam"),
+        ({"solver": "magic"}, "train.solver: expected 'sgd' or 'adam', got 'magic'"),
+        ({"epochs": 0}, "train.epochs: expected greater than 0, got 0"),
+        ({"momentum": 1}, "train.momentum: expected less than 1, got 1"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_the_earlier_model(
+    tmp_path: Path, prepared: Path, changes: dict[str, object], message: str
+) -> None:
+    """Nothing is written when training cannot be done."""
+    key = _fit(tmp_path, prepared).key
+    with pytest.raises(UserError, match=message):
+        _fit(tmp_path, prepared, **changes)
+    assert model.load(tmp_path / "models").key == key
+
+
+def test_early_stopping_needs_validation_rows(tmp_path: Path) -> None:
+    """Without such rows there is nothing to watch."""
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    writer = shards.Writer(folder)
+    writer.add("train", _rows(30, 0))
+    writer.finish({}, _encoder())
+    with pytest.raises(UserError, match=r"train.early_stopping: expected validation rows"):
+        _fit(tmp_path, folder, early_stopping="{patience: 7}")
