@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.columns import Chunk, Class, Kind, Texts
 from pipeline.errors import UserError
+from pipeline.table.columns import Chunk, Class, Kind, Texts
 
 MISSING = "<missing>"
 UNSEEN = "<unseen>"

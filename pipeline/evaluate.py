@@ -1,8 +1,8 @@
 """Stage 3: apply the model to every split; write metrics, one line a row with its probabilities, and plot tables.
 
-metrics.json has one mapping of numbers a split, and ``solver`` with the numbers that training ended with; these are what
-``dvc metrics show`` and ``dvc exp show`` lay out as columns. ``baseline``, ``per_class`` and ``undefined`` are lists of
-records, which DVC leaves out: as columns they would drown the rest. Null is a metric that is not defined, and
+metrics.json has one mapping of numbers a split, and ``solver`` with the numbers that training ended with; these are
+what ``dvc metrics show`` and ``dvc exp show`` lay out as columns. ``baseline``, ``per_class`` and ``undefined`` are
+lists of records, which DVC leaves out: as columns they would drown the rest. Null is a metric that is not defined;
 ``undefined`` holds the reason.
 """
 
@@ -16,11 +16,11 @@ from pydantic import PositiveInt
 
 from pipeline import files, plots, predictions, scores, shards
 from pipeline import model as models
-from pipeline.columns import Class
 from pipeline.errors import UserError
 from pipeline.numerics import probabilities
 from pipeline.params import Section
 from pipeline.scores import Predictions
+from pipeline.table.columns import Class
 
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"

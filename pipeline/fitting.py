@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline import places
-from pipeline.columns import Class
 from pipeline.encoding import MISSING, UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.errors import UserError
-from pipeline.survey import Survey
+from pipeline.table import places
+from pipeline.table.columns import Class
+from pipeline.table.survey import Survey
 
 
 def fit(

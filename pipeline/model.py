@@ -17,9 +17,9 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from pipeline import files
-from pipeline.columns import Class
 from pipeline.encoding import Encoder
 from pipeline.errors import UserError
+from pipeline.table.columns import Class
 
 FORMAT = "softmax-model/1"
 METADATA_FILE = "softmax.json"

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from pipeline import files
-from pipeline.columns import Class
 from pipeline.numerics import metrics
 from pipeline.predictions import class_text
 from pipeline.scores import Predictions
+from pipeline.table.columns import Class
 
 # DVC's confusion template counts lines, so a line has to stand for one row, or for an equal share of many.
 CONFUSION_LINES = 10_000

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import model as models
-from pipeline import predictions, table
-from pipeline.columns import Chunk, Class
+from pipeline import predictions
 from pipeline.encoding import Encoder
 from pipeline.errors import UserError
 from pipeline.numerics import probabilities
+from pipeline.table import stream
+from pipeline.table.columns import Chunk, Class
 
 # A person reads no more than this on a screen; a file takes any number.
 ROWS_SHOWN = 20
@@ -73,7 +74,7 @@ def predict(model: models.Model, source: Path, unseen: Unseen) -> Iterator[Score
     Raises: UserError for a missing column, or a file or value that cannot be read.
     """
     encoder = model.encoder
-    for chunk in table.read(source, encoder.kinds, encoder.missing_values):
+    for chunk in stream.read(source, encoder.kinds, encoder.missing_values):
         unseen.look(chunk)
         encoded = encoder.encode(chunk)
         logits = models.logits(model, encoded.numbers, encoded.codes)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from pipeline.columns import Class
+from pipeline.table.columns import Class
 
 # Rounding leaves a row's sum within k * 2^-53 of 1; this is the looser promise made to readers of the table.
 SUM_TOLERANCE = 1e-6
@@ -77,8 +77,9 @@ def _quoting(classes: Sequence[Class]) -> str:
 def _append(file: IO[bytes], quoting: str, block: Block) -> None:
     if file.tell() == 0:
         line = io.StringIO()
-        style = csv.QUOTE_ALL if quoting == "needed" else csv.QUOTE_NONE
-        csv.writer(line, lineterminator="\n", quoting=style).writerow(block)
+        # QUOTE_MINIMAL leaves a bare carriage return unquoted, and readers take it for the end of the line.
+        writer = csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL if quoting == "needed" else csv.QUOTE_NONE)
+        writer.writerow(block)
         file.write(line.getvalue().encode("utf-8"))
     table = pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in block.items()})
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style=quoting)

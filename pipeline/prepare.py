@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline import files, fitting, kinds, labels, places, schema, shards, table
-from pipeline.columns import Chunk, Class, Kind, Texts
+from pipeline import files, fitting, schema, shards
 from pipeline.encoding import Encoder
 from pipeline.errors import UserError
 from pipeline.params import Section
-from pipeline.split import NAMES, TRAIN, Assignment, ByColumn, BySeed, Method, Whole, by_column, by_seed
-from pipeline.survey import Survey
+from pipeline.split import NAMES, TRAIN, Assignment, Split, by_column, by_seed
+from pipeline.table import kinds, labels, places, stream
+from pipeline.table.columns import Chunk, Class, Kind, Texts
+from pipeline.table.survey import Survey
 
 Assign = Callable[[Chunk], Assignment]
 
@@ -36,7 +37,7 @@ class Params(Section):
         default=["", "NA", "N/A", "NaN", "nan", "null"], description="texts that mean: no value"
     )
     standardise: bool = Field(default=False, description="numbers to mean 0, standard deviation 1 of training rows")
-    split: Method = Field(default=Whole(method="none"), description="which rows train, validate and test")
+    split: Split = Field(default=Split(), description="which rows train, validate and test")
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def roles_of(params: Params, source: Path) -> Roles:
 
     Raises: UserError that names the param and suggests the closest column.
     """
-    names = table.header(source)
-    split_column = params.split.column if isinstance(params.split, ByColumn) else None
+    names = stream.header(source)
+    split_column = params.split.reads_column
     _require(source, names, "target", [params.target])
     _require(source, names, "categories", params.categories)
     _require(source, names, "split.column", [] if split_column is None else [split_column])
@@ -92,14 +93,14 @@ def roles_of(params: Params, source: Path) -> Roles:
 def _require(source: Path, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
     for name in columns:
         if name not in names:
-            hint = table.closest(name, names)
+            hint = stream.closest(name, names)
             raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {name!r}{hint}")
 
 
 def _refuse_features(
     params: Params, source: Path, names: Sequence[str], wanted: set[str], taken: set[str | None]
 ) -> None:
-    if params.target == (params.split.column if isinstance(params.split, ByColumn) else None):
+    if params.target == params.split.reads_column:
         raise UserError(f"params.yaml: prepare.split.column: {params.target!r} is the target; name another column")
     for name in names:
         if name in wanted & taken:
@@ -140,12 +141,12 @@ def _renumbered(texts: Texts, numbers: Mapping[str, int]) -> NDArray[np.int32]:
     return np.array([*(numbers[level] for level in texts.levels), -1], dtype=np.int32)[texts.codes]
 
 
-def learn(params: Params, source: Path, roles: Roles, chunk_bytes: int = table.CHUNK_BYTES) -> Learned:
+def learn(params: Params, source: Path, roles: Roles, chunk_bytes: int = stream.CHUNK_BYTES) -> Learned:
     """Read the source once, or twice to split it by seed, and check that it can be learnt from.
 
     Raises: UserError for each kind of bad input.
     """
-    row_wise = None if isinstance(params.split, BySeed) else _row_wise(params.split, source)
+    row_wise = None if params.split.method == "seed" else _row_wise(params.split, source)
     passes: list[_FirstPass] = []
 
     def watch(current: Mapping[str, Kind]) -> Callable[[Chunk], None]:
@@ -158,7 +159,7 @@ def learn(params: Params, source: Path, roles: Roles, chunk_bytes: int = table.C
     survey = kinds.learn(source, columns, declared, params.missing_values, watch, chunk_bytes)
     _require_labels(params, source, survey)
     classes = labels.classes_of(source, params.target, survey.levels[params.target], params.target in params.categories)
-    if isinstance(params.split, BySeed):
+    if params.split.method == "seed":
         assign = _by_lot(params.split, passes[0], classes)
         training = _survey_training(params, source, survey, assign, chunk_bytes)
     else:
@@ -169,25 +170,23 @@ def learn(params: Params, source: Path, roles: Roles, chunk_bytes: int = table.C
     return learned
 
 
-def _row_wise(method: Whole | ByColumn, source: Path) -> Assign:
+def _row_wise(split: Split, source: Path) -> Assign:
     """The assignment of a row that needs no other rows."""
-    match method:
-        case Whole():
-            return lambda chunk: np.zeros(chunk.rows, dtype=np.uint8)
-        case ByColumn(column=column):
-            return lambda chunk: by_column(source, column, chunk.texts[column])
+    if (column := split.reads_column) is None:
+        return lambda chunk: np.zeros(chunk.rows, dtype=np.uint8)
+    return lambda chunk: by_column(source, column, chunk.texts[column])
 
 
-def _by_lot(method: BySeed, first: _FirstPass, classes: Mapping[str, Class]) -> Assign:
+def _by_lot(split: Split, first: _FirstPass, classes: Mapping[str, Class]) -> Assign:
     names = sorted(set(classes.values()))
     of_text = np.array([names.index(classes[text]) for text in first.texts], dtype=np.int32)
-    assigned = by_seed(of_text[np.concatenate(first.codes)], names, method)
+    assigned = by_seed(of_text[np.concatenate(first.codes)], names, split)
     return lambda chunk: assigned[chunk.first_row - 1 :][: chunk.rows]
 
 
 def _survey_training(params: Params, source: Path, survey: Survey, assign: Assign, chunk_bytes: int) -> Survey:
     training = Survey(survey.kinds)
-    for chunk in table.read(source, survey.kinds, params.missing_values, chunk_bytes):
+    for chunk in stream.read(source, survey.kinds, params.missing_values, chunk_bytes):
         training.add(chunk.where(assign(chunk) == TRAIN))
     return training
 
@@ -217,7 +216,7 @@ def _require_training_rows(params: Params, source: Path, learned: Learned) -> No
 
 
 def write(
-    params: Params, source: Path, roles: Roles, learned: Learned, folder: Path, chunk_bytes: int = table.CHUNK_BYTES
+    params: Params, source: Path, roles: Roles, learned: Learned, folder: Path, chunk_bytes: int = stream.CHUNK_BYTES
 ) -> list[str]:
     """Fit the encoder, encode all rows into shards under the empty ``folder``; returns the report's lines."""
     classes = sorted(set(learned.classes.values()))
@@ -227,7 +226,7 @@ def write(
     numbers = {text: classes.index(name) for text, name in learned.classes.items()}
     writer = shards.Writer(folder)
     split_rows = dict.fromkeys(NAMES, 0)
-    for chunk in table.read(source, learned.survey.kinds, params.missing_values, chunk_bytes):
+    for chunk in stream.read(source, learned.survey.kinds, params.missing_values, chunk_bytes):
         encoded = _encode(encoder, chunk, _renumbered(chunk.texts[roles.target], numbers))
         assigned = learned.assign(chunk)
         for index, name in enumerate(NAMES):

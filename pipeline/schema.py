@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.columns import Class
 from pipeline.encoding import Encoder
 from pipeline.fitting import ordered
-from pipeline.survey import Survey
+from pipeline.table.columns import Class
+from pipeline.table.survey import Survey
 
 # float32 holds every integer up to here.
 EXACT_INTEGERS = 2**24

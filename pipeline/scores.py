@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
-from pipeline.columns import Class
 from pipeline.numerics import metrics
+from pipeline.table.columns import Class
 
 # What scikit-learn returns for 0/0; looked for afterwards and told as "not defined".
 _UNDEFINED = np.nan

@@ -7,16 +7,16 @@ import hashlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from pipeline import places
-from pipeline.columns import Texts
 from pipeline.errors import UserError
 from pipeline.params import Section
+from pipeline.table import places
+from pipeline.table.columns import Texts
 
 NAMES = ("train", "validation", "test")
 TRAIN = 0
@@ -24,38 +24,32 @@ TRAIN = 0
 Assignment = NDArray[np.uint8]
 
 
-class Whole(Section):
-    """Every row trains."""
+class Split(Section):
+    """Which rows train, validate and test; a method reads the params that it names, so all of them can stand there."""
 
-    method: Literal["none"]
-
-
-class BySeed(Section):
-    """By lot, class by class, so that each split has the classes in the same shares."""
-
-    method: Literal["seed"]
+    method: Literal["none", "seed", "column"] = Field(
+        default="none", description="none: all rows train; seed: by lot, class by class; column: as a column says"
+    )
     seed: int = Field(default=0, ge=0, description="which lot; another seed is another split")
     validation: float = Field(default=0.2, ge=0, lt=1, description="share of each class's rows")
     test: float = Field(default=0.2, ge=0, lt=1, description="share of each class's rows")
+    column: str | None = Field(default=None, description="column of the words train, validation and test; no feature")
 
     @model_validator(mode="after")
-    def _leave_some_to_train(self) -> "BySeed":
-        if self.validation + self.test >= 1:
+    def _method_has_what_it_needs(self) -> "Split":
+        if self.method == "seed" and self.validation + self.test >= 1:
             raise ValueError("validation + test to be less than 1, so that rows are left to train on")
+        if self.method == "column" and self.column is None:
+            raise ValueError("the name of a column in split.column, since split.method is column")
         return self
 
-
-class ByColumn(Section):
-    """As a column says, row by row, in the words train, validation and test."""
-
-    method: Literal["column"]
-    column: str = Field(description="name of the column; it is no feature")
+    @property
+    def reads_column(self) -> str | None:
+        """The column of the table that decides, where one does."""
+        return self.column if self.method == "column" else None
 
 
-Method = Annotated[Whole | BySeed | ByColumn, Field(discriminator="method")]
-
-
-def by_seed(labels: NDArray[np.integer], classes: Sequence[object], split: BySeed) -> Assignment:
+def by_seed(labels: NDArray[np.integer], classes: Sequence[object], split: Split) -> Assignment:
     """Assign rows by lot. Shapes: labels (n,) indices into ``classes``; returns (n,).
 
     Each class draws from a generator of its own, PCG64 seeded with the seed and a digest of the class's name, so rows

@@ -27,37 +27,18 @@ BEFORE_THE_FIRST_STEP = -1
 Watch = Callable[[dict[str, Any]], None]
 
 
-class ConstantRate(Section):
-    """The learning rate stays as it is."""
+class Schedule(Section):
+    """How the learning rate changes from epoch to epoch; a method reads the params that it names."""
 
-    method: Literal["constant"]
-
-
-class StepRate(Section):
-    """The learning rate is multiplied by ``factor`` after every ``every`` epochs."""
-
-    method: Literal["step"]
-    every: PositiveInt
-    factor: PositiveFloat
-
-
-class ExponentialRate(Section):
-    """The learning rate is multiplied by ``factor`` after each epoch."""
-
-    method: Literal["exponential"]
-    factor: PositiveFloat
-
-
-class CosineRate(Section):
-    """The learning rate falls to 0 along half a cosine (Loshchilov and Hutter 2017, eq. 5, one period)."""
-
-    method: Literal["cosine"]
+    method: Literal["constant", "step", "exponential", "cosine"]
+    every: PositiveInt = 100
+    factor: PositiveFloat = 0.5
 
 
 class EarlyStopping(Section):
     """Stop when the validation cost has not fallen by more than ``minimum_drop`` nats for ``patience`` epochs."""
 
-    patience: PositiveInt
+    patience: NonNegativeInt = 0
     minimum_drop: NonNegativeFloat = 0.0
 
 
@@ -72,8 +53,8 @@ class Params(Section):
     batch_size: Literal["full"] | PositiveInt = "full"
     l2: NonNegativeFloat = 0.0
     class_weight: Literal["none", "balanced"] | dict[str | int | bool, NonNegativeFloat] = "none"
-    schedule: Annotated[ConstantRate | StepRate | ExponentialRate | CosineRate, Field(discriminator="method")]
-    early_stopping: Literal["none"] | EarlyStopping = "none"
+    schedule: Schedule = Schedule(method="constant")
+    early_stopping: EarlyStopping = EarlyStopping()
     snapshot_every: PositiveInt
     precision: Literal["float64", "float32"] = "float64"
 
@@ -186,15 +167,14 @@ def _method(
 
 
 def _make_schedule(params: Params) -> first_order.MakeSchedule | None:
-    schedulers = torch.optim.lr_scheduler
-    match params.schedule:
-        case StepRate(every=every, factor=factor):
-            return lambda optimizer: schedulers.StepLR(optimizer, every, factor)
-        case ExponentialRate(factor=factor):
-            return lambda optimizer: schedulers.ExponentialLR(optimizer, factor)
-        case CosineRate():
-            return lambda optimizer: schedulers.CosineAnnealingLR(optimizer, params.epochs)
-    return None
+    """The schedules of torch; cosine falls to 0 over all epochs (Loshchilov and Hutter 2017, eq. 5, one period)."""
+    schedulers, chosen = torch.optim.lr_scheduler, params.schedule
+    makers: dict[str, first_order.MakeSchedule] = {
+        "step": lambda optimizer: schedulers.StepLR(optimizer, chosen.every, chosen.factor),
+        "exponential": lambda optimizer: schedulers.ExponentialLR(optimizer, chosen.factor),
+        "cosine": lambda optimizer: schedulers.CosineAnnealingLR(optimizer, params.epochs),
+    }
+    return makers.get(chosen.method)
 
 
 def _validation_cost(
@@ -205,16 +185,16 @@ def _validation_cost(
 ) -> Callable[[Parameters], float] | None:
     if "validation" in prepared.splits:
         return make_objective(tensors.blocks_of(prepared, prepared.splits["validation"], class_weights)).cost
-    if params.early_stopping != "none":
+    if params.early_stopping.patience:
         raise UserError(
-            "params.yaml: train.early_stopping: expected validation rows to watch, the prepared data has none; "
-            "set prepare.split, or early_stopping: none"
+            "params.yaml: train.early_stopping.patience: expected validation rows to watch, but there are none; "
+            "set prepare.split.method, or patience: 0"
         )
     return None
 
 
 def _early_stopping(params: Params) -> loop.EarlyStopping | None:
-    if params.early_stopping == "none":
+    if not params.early_stopping.patience:
         return None
     return loop.EarlyStopping(params.early_stopping.patience, params.early_stopping.minimum_drop)
 

@@ -18,7 +18,12 @@ def _write(folder: Path, epochs: int) -> None:
 
 @pytest.mark.parametrize(
     ("epochs", "shown"),
-    [(1001, [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]), (3, [0, 1, 2]), (1, [0]), (25, [*range(0, 25, 2)])],
+    [
+        (1001, [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]),
+        (3, [0, 1, 2]),
+        (1, [0]),
+        (25, [*range(0, 25, 2)]),
+    ],
 )
 def test_the_cost_table_shows_the_first_and_the_last_epoch(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], epochs: int, shown: list[int]

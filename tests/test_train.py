@@ -44,7 +44,7 @@ def prepared(tmp_path: Path) -> Path:
 
 
 def _params(tmp_path: Path, **changes: object) -> train.Params:
-    text = {"solver": "sgd", "seed": 1, "epochs": 30, "lr": 0.5, "snapshot_every": 10, "schedule": "{method: constant}"}
+    text = {"solver": "sgd", "seed": 1, "epochs": 30, "lr": 0.5, "snapshot_every": 10}
     lines = [f"  {name}: {value}" for name, value in (text | changes).items()]
     (tmp_path / "params.yaml").write_text("\n".join(["train:", *lines]), encoding="utf-8")
     return params.load(tmp_path / "params.yaml", "train", train.Params)
@@ -175,5 +175,5 @@ def test_early_stopping_needs_validation_rows(tmp_path: Path) -> None:
     writer = shards.Writer(folder)
     writer.add("train", _rows(30, 0))
     writer.finish({}, _encoder())
-    with pytest.raises(UserError, match=r"train.early_stopping: expected validation rows"):
+    with pytest.raises(UserError, match=r"train.early_stopping.patience: expected validation rows"):
         _fit(tmp_path, folder, early_stopping="{patience: 7}")

@@ -24,6 +24,8 @@ _SCALARS = 32
 
 _WEIGHT_POINTS = 100
 
+_RATE = "lr"
+
 # Metrics shown for each split and for the baseline.
 _SIDE_BY_SIDE = ("log_loss", "accuracy")
 
@@ -34,30 +36,29 @@ def thinned(count: int, limit: int) -> NDArray[np.int64]:
 
 
 def costs(history: dict[str, list[float]], time: int, known: Iterable[int] = ()) -> list[Metric]:
-    """Curves of history.csv by epoch, as of ``time`` in ms; epochs in ``known`` are in the run already.
+    """Curves of history.csv by epoch, as of ``time`` in ms; of the epochs in ``known`` the run has ``records`` already.
 
     A learning rate that never changes is a param, not a curve.
     """
-    columns = {name: values for name, values in history.items() if name != "epoch"}
-    if len(set(columns.get("lr", ()))) <= 1:
-        columns.pop("lr", None)
     epochs = [int(epoch) for epoch in history["epoch"]]
     seen = set(known)
-    return [
-        Metric(f"train/{name}", values[position], time, epochs[position])
-        for name, values in columns.items()
-        for position in thinned(len(epochs), _COST_POINTS if name == "cost" else _OTHER_POINTS).tolist()
-        if epochs[position] not in seen
-    ]
+    metrics = []
+    for name, values in history.items():
+        if name == "epoch" or (name == _RATE and len(set(values)) == 1):
+            continue
+        for position in thinned(len(epochs), _COST_POINTS if name == "cost" else _OTHER_POINTS).tolist():
+            if name == _RATE or epochs[position] not in seen:
+                metrics.append(Metric(f"train/{name}", values[position], time, epochs[position]))
+    return metrics
 
 
 def records(rows: Iterable[dict[str, Any]], time: int) -> list[Metric]:
-    """The same curves from records of a training that still runs."""
+    """The same curves from records of a training that still runs; whether the rate changes is known at its end."""
     return [
         Metric(f"train/{name}", float(value), time, int(row["epoch"]))
         for row in rows
         for name, value in row.items()
-        if name != "epoch"
+        if name not in ("epoch", _RATE)
     ]
 
 
@@ -94,7 +95,7 @@ def evaluation(metrics: dict[str, Any], time: int) -> list[Metric]:
     overall = {name: value for name, value in metrics[main].items() if name != "rows"}
     splits = [split for split in SPLITS if split in metrics]
     groups = {split: metrics[split] for split in splits} if len(splits) > 1 else {}
-    groups |= {"baseline": record for record in metrics.get("baseline", ()) if record.get("split") == main}
+    groups["baseline"] = next((record for record in metrics["baseline"] if record["split"] == main), {})
     bars = _bars("eval", overall, time)
     for name in _SIDE_BY_SIDE:
         bars += _bars(f"eval/{name}", {group: values.get(name) for group, values in groups.items()}, time)
@@ -102,7 +103,7 @@ def evaluation(metrics: dict[str, Any], time: int) -> list[Metric]:
 
 
 def _class_bars(metrics: dict[str, Any], main: str, time: int) -> list[Metric]:
-    per_class = [record for record in metrics.get("per_class", ()) if record.get("split") == main]
+    per_class = [record for record in metrics["per_class"] if record["split"] == main]
     if len(per_class) > _SCALARS:
         return []
     classes = names.unique_parts(names.label(record["class"]) for record in per_class)

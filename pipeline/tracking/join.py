@@ -7,6 +7,7 @@ whenever it was trained, restored from a cache or pulled from a remote.
 import os
 import socket
 from collections.abc import Iterable
+from typing import Any
 
 import psutil
 from mlflow.entities import Metric, Run, RunStatus
@@ -58,8 +59,7 @@ def changed(run: Run, metrics: Iterable[Metric]) -> list[Metric]:
 
 def owner() -> str:
     """This process as host:pid:start, a name that no later process gets."""
-    started = psutil.Process().create_time()
-    return f"{socket.gethostname()}:{os.getpid()}:{started:.2f}"
+    return f"{socket.gethostname()}:{os.getpid()}:{_start_of(os.getpid())}"
 
 
 def end_abandoned(store: Store, time: int) -> None:
@@ -73,12 +73,16 @@ def end_abandoned(store: Store, time: int) -> None:
 def _is_gone(mark: str) -> bool:
     """Whether the process behind an owner tag no longer runs; of other hosts nothing is known, so no."""
     host, pid, started = mark.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
+    return host == socket.gethostname() and _start_of(int(pid)) != started
+
+
+def _start_of(pid: int) -> str:
+    """When a process started, in s since 1970; empty if there is no process of this id."""
+    process: Any = psutil.Process  # psutil has no types
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" != started
+        return f"{process(pid).create_time():.2f}"
     except psutil.NoSuchProcess:
-        return True
+        return ""
 
 
 def _search(store: Store, condition: str, limit: int) -> list[Run]:

@@ -63,9 +63,7 @@ def _table(metrics: dict[str, Any]) -> str:
     """Two numbers a split, beside those of the class frequencies alone on the main split."""
     main = main_split(metrics)
     shown = {split: metrics[split] for split in SPLITS if split in metrics}
-    for record in metrics.get("baseline", ()):
-        if record.get("split") == main:
-            shown[f"class frequencies, {main}"] = record
+    shown |= {f"class frequencies, {main}": row for row in metrics["baseline"] if row["split"] == main}
     lines = ["| | log loss (nats) | accuracy |", "|---|---|---|"]
     lines += [f"| {name} | {_cell(row, 'log_loss')} | {_cell(row, 'accuracy')} |" for name, row in shown.items()]
     return "\n".join(lines)

@@ -31,7 +31,7 @@ def _exact_variance(values: list[float]) -> Fraction:
 
 
 @given(VALUES)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_sums_are_those_of_exact_fractions(values: list[float]) -> None:
     """Sum and sum of squares lose nothing, from the smallest subnormal to the largest float64."""
     moments = _of(values)
@@ -40,6 +40,7 @@ def test_sums_are_those_of_exact_fractions(values: list[float]) -> None:
 
 
 @given(VALUES)
+@settings(deadline=None)
 def test_mean_and_variance_are_correctly_rounded(values: list[float]) -> None:
     """Mean and variance are the float64 nearest to the exact rational; beyond float64 the variance is infinite."""
     moments = _of(values)
@@ -52,8 +53,9 @@ def test_mean_and_variance_are_correctly_rounded(values: list[float]) -> None:
 
 
 @given(VALUES)
+@settings(deadline=None)
 def test_standard_deviation_is_correctly_rounded(values: list[float]) -> None:
-    """No float64 is nearer to the exact root: the exact variance lies between the squares of the two half-way points."""
+    """No float64 is nearer to the exact root: the variance lies between the squares of the two half-way points."""
     root = _of(values).standard_deviation()
     exact = _exact_variance(values)
     below = (Fraction(root) + Fraction(math.nextafter(root, 0.0))) / 2
@@ -62,6 +64,7 @@ def test_standard_deviation_is_correctly_rounded(values: list[float]) -> None:
 
 
 @given(VALUES, st.randoms(), st.integers(1, 40))
+@settings(deadline=None)
 def test_order_and_pieces_leave_no_trace(values: list[float], random: object, size: int) -> None:
     """Shuffled, cut and merged, the same values give equal moments."""
     whole = _of(values)

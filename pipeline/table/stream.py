@@ -1,6 +1,6 @@
 """CSV in: a stream of typed columns, chunk by chunk, never the whole table; knows no model.
 
-A column's kind is given, and holds for the whole file; `pipeline.kinds` finds kinds out. Rows and values do not depend
+A column's kind is given, and holds for the whole file; `pipeline.table.kinds` finds kinds out. Rows and values do not depend
 on the size of the chunks. UTF-8 with or without byte order mark, any line ending, quoted commas and newlines; blank
 lines are not rows.
 """
@@ -8,17 +8,19 @@ lines are not rows.
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from pipeline import places
-from pipeline.columns import Chunk, Kind, Texts
 from pipeline.errors import UserError
+from pipeline.table import places
+from pipeline.table.columns import Chunk, Kind, Texts
 
 # Bytes of the file that one chunk covers: large enough that per-chunk costs vanish, small enough to stay in the cache.
 CHUNK_BYTES = 1 << 22
@@ -144,53 +146,64 @@ def _plural(names: Sequence[str]) -> str:
     return "column" if len(names) == 1 else "columns"
 
 
-def _batches(
-    source: Path, kinds: Mapping[str, Kind], missing_values: Sequence[str], chunk_bytes: int
-) -> Iterator[pa.RecordBatch]:
-    """The file as Arrow record batches, one a chunk."""
-    # One thread: the reader of a stream gains nothing from more, and its messages then name the first fault.
-    with (
-        source.open("rb", buffering=0) as file,
-        pa_csv.open_csv(
-            _WholeLineEndings(file),
-            read_options=pa_csv.ReadOptions(block_size=chunk_bytes, use_threads=False),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-            convert_options=_convert_options(missing_values, kinds),
-        ) as reader,
-    ):
-        yield from reader
-
-
-class _WholeLineEndings:
-    """A file whose reads never end between CR and LF.
-
-    Arrow takes CR at the end of one block and LF at the start of the next for one line ending and drops the LF, even
-    inside a quoted text, which would then depend on where the blocks are cut.
-    """
-
-    closed = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._held = b""
-
-    def read(self, size: int) -> bytes:
-        """At most ``size`` bytes; CRs at the end wait for the next read, unless there is nothing else."""
-        data = self._held + self._file.read(max(size - len(self._held), 1))
-        kept = data.rstrip(b"\r") or data
-        self._held = data[len(kept) :]
-        return kept
-
-
-def _convert_options(missing_values: Sequence[str], kinds: Mapping[str, Kind]) -> pa_csv.ConvertOptions:
-    return pa_csv.ConvertOptions(
-        column_types={name: _TYPES[kind] for name, kind in kinds.items()},
-        include_columns=list(kinds),
+@contextmanager
+def open_stream(
+    source: Path, columns: Sequence[str], types: Mapping[str, Any], missing_values: Sequence[str], chunk_bytes: int
+) -> Iterator[Any]:
+    """Arrow's reader of ``columns``, a record batch a chunk; it guesses the types that ``types`` does not give."""
+    convert = pa_csv.ConvertOptions(
+        include_columns=list(columns),
+        column_types=dict(types),
         null_values=list(missing_values),
         strings_can_be_null=True,
         true_values=list(TRUE_WORDS),
         false_values=list(FALSE_WORDS),
     )
+    # One thread: the reader of a stream gains nothing from more, and its messages then name the first fault.
+    read = pa_csv.ReadOptions(block_size=chunk_bytes, use_threads=False)
+    parse = pa_csv.ParseOptions(newlines_in_values=True)
+    with closing(_Blocks(source)) as file, pa_csv.open_csv(file, read, parse, convert) as reader:
+        yield reader
+
+
+def _batches(
+    source: Path, kinds: Mapping[str, Kind], missing_values: Sequence[str], chunk_bytes: int
+) -> Iterator[pa.RecordBatch]:
+    types = {name: _TYPES[kind] for name, kind in kinds.items()}
+    with open_stream(source, list(kinds), types, missing_values, chunk_bytes) as reader:
+        yield from reader
+
+
+class _Blocks:
+    """A file for Arrow, which reads ahead in a thread of its own.
+
+    Reads never end between CR and LF: Arrow takes CR at the end of one block and LF at the start of the next for one
+    line ending and drops the LF, even inside a quoted text, which would then depend on where the blocks are cut.
+    Closing waits for a read under way: otherwise it could go on, on a descriptor that by then belongs to another file.
+    """
+
+    def __init__(self, source: Path) -> None:
+        self._file = source.open("rb", buffering=0)
+        self._held = b""
+        self._lock = Lock()
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def read(self, size: int) -> bytes:
+        """At most ``size`` bytes, none after closing; CRs at the end wait for the next read if anything else came."""
+        with self._lock:
+            if self._file.closed:
+                return b""
+            data = self._held + self._file.read(max(size - len(self._held), 1))
+            kept = data.rstrip(b"\r") or data
+            self._held = data[len(kept) :]
+            return kept
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
 
 
 def _after(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:

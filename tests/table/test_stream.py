@@ -11,25 +11,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import places, table
-from pipeline.columns import Kind
 from pipeline.errors import UserError
+from pipeline.table import places, stream
+from pipeline.table.columns import Kind
 
 MISSING = ["", "NA"]
 
 # Everything that a cell may hold: quotes, commas, both line endings, text of any script, blanks, numbers.
-TEXTS = st.text(st.sampled_from('ab",;\r\n \'é٣日\U0001f427#\\0.'), max_size=6)
+TEXTS = st.text(st.sampled_from("ab\",;\r\n 'é٣日\U0001f427#\\0."), max_size=6)
 
 
 def _write(folder: Path, text: str | bytes) -> Path:
-    source = folder / "table.csv"
+    source = folder / "stream.csv"
     source.write_bytes(text if isinstance(text, bytes) else text.encode())
     return source
 
 
-def _read(source: Path, kinds: dict[str, Kind], chunk_bytes: int = table.CHUNK_BYTES) -> dict[str, list[object]]:
+def _read(source: Path, kinds: dict[str, Kind], chunk_bytes: int = stream.CHUNK_BYTES) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {name: [] for name in kinds}
-    for chunk in table.read(source, kinds, MISSING, chunk_bytes):
+    for chunk in stream.read(source, kinds, MISSING, chunk_bytes):
         for name, values in chunk.numbers.items():
             columns[name].extend(None if np.isnan(value) else value for value in values.tolist())
         for name, texts in chunk.texts.items():
@@ -47,7 +47,7 @@ def test_texts_come_back_as_written(rows: list[tuple[str, str]], ending: str, ma
     with tempfile.TemporaryDirectory() as folder:
         source = _write(Path(folder), ("\ufeff" if mark else "") + out.getvalue())
         expected = [[None if text in MISSING else text for text in column] for column in zip(*rows, strict=True)]
-        for chunk_bytes in (32, table.CHUNK_BYTES):
+        for chunk_bytes in (32, stream.CHUNK_BYTES):
             read = _read(source, {"first": "text", "second": "text"}, chunk_bytes)
             assert [read["first"], read["second"]] == expected
         assert [record.cells for record in places.records(source)][1:] == [list(row) for row in rows]
@@ -72,7 +72,7 @@ def test_penguins_are_those_of_pandas() -> None:
         name: "number" if pd.api.types.is_numeric_dtype(frame[name]) else "text" for name in frame.columns
     }
     expected = {name: [None if pd.isna(value) else value for value in frame[name]] for name in frame.columns}
-    for chunk_bytes in (128, table.CHUNK_BYTES):
+    for chunk_bytes in (128, stream.CHUNK_BYTES):
         assert _read(source, kinds, chunk_bytes) == expected
 
 
@@ -82,19 +82,19 @@ def test_messages_and_reader_agree_on_what_a_number_is(text: str) -> None:
     """A text is called a number in messages exactly if the reader takes it for one."""
     with tempfile.TemporaryDirectory() as folder:
         source = _write(Path(folder), f'x,y\n"{text}",1\n')
-        try:
-            value = _read(source, {"x": "number"})["x"]
-        except UserError as error:
-            assert f"line 2, column x: expected {places.fault_of(text)}, got {text!r}" in str(error)
+        fault = places.fault_of(text)
+        if fault is None:
+            assert _read(source, {"x": "number"})["x"] == [float(text)]
         else:
-            assert places.fault_of(text) is None
-            assert value == [float(text)]
+            with pytest.raises(UserError) as caught:
+                _read(source, {"x": "number"})
+            assert f"line 2, column x: expected {fault}, got {text!r}" in str(caught.value)
 
 
 def test_words_of_booleans(tmp_path: Path) -> None:
     """true and false are read in their three spellings, with gaps, as 1 and 0."""
     source = _write(tmp_path, "b,c\n" + "".join(f"{word},1\n" for word in ["true", "False", "NA", "TRUE", "FALSE"] * 9))
-    for chunk_bytes in (16, table.CHUNK_BYTES):
+    for chunk_bytes in (16, stream.CHUNK_BYTES):
         assert _read(source, {"b": "boolean"}, chunk_bytes)["b"] == [1.0, 0.0, None, 1.0, 0.0] * 9
 
 
@@ -107,7 +107,7 @@ def test_columns_come_by_name(tmp_path: Path) -> None:
 def test_row_numbers_count_from_one_through_all_chunks(tmp_path: Path) -> None:
     """Each chunk says which row of the data it starts with; blank lines are not rows."""
     source = _write(tmp_path, "x,y\n" + "".join(f"{row},{row}\n\n" for row in range(1, 200)))
-    found = list(table.read(source, {"x": "number"}, MISSING, 64))
+    found = list(stream.read(source, {"x": "number"}, MISSING, 64))
     assert len(found) > 10
     assert all(chunk.numbers["x"][0] == chunk.first_row and len(chunk.numbers["x"]) == chunk.rows for chunk in found)
 
@@ -117,6 +117,18 @@ def test_a_row_longer_than_a_chunk_is_read(tmp_path: Path) -> None:
     cells = ["short"] * 20 + ["long" * 2_500] + ["last"] * 20
     source = _write(tmp_path, "x,y\n" + "".join(f"{cell},1\n" for cell in cells))
     assert _read(source, {"x": "text"}, 64)["x"] == cells
+
+
+def test_a_reading_given_up_does_not_disturb_the_next(tmp_path: Path) -> None:
+    """Arrow reads ahead in a thread: after a reading is left in the middle, another file is read from its start."""
+    large = tmp_path / "large.csv"
+    large.write_text("x,y\n" + "1,2\n" * 100_000)
+    small = _write(tmp_path, "a,b\n3,4\n")
+    for _ in range(100):
+        reading = stream.read(large, {"x": "number"}, MISSING, 1 << 14)
+        assert next(reading).first_row == 1
+        reading.close()  # type: ignore[attr-defined]
+        assert _read(small, {"a": "number", "b": "number"}) == {"a": [3.0], "b": [4.0]}
 
 
 BAD = {
@@ -131,7 +143,10 @@ BAD = {
     "missing value with a blank": (b"x,y\n1,2\n NA,4\n", "line 3, column x: expected a number, got ' NA'"),
     "infinite": (b"x,y\n1,2\n-inf,4\n", "line 3, column x: expected a finite number, got '-inf'"),
     "word nan": (b"x,y\nnan,2\n", "line 2, column x: expected a number, got 'nan'"),
-    "beyond float64": (b"x,y\n1e400,2\n", "line 2, column x: expected a number between -3.4e+38 and 3.4e+38, got '1e400'"),
+    "beyond float64": (
+        b"x,y\n1e400,2\n",
+        "line 2, column x: expected a number between -3.4e+38 and 3.4e+38, got '1e400'",
+    ),
     "beyond float32": (b"x,y\n-3.5e38,2\n", "line 2, column x: expected a number between -3.4e+38 and 3.4e+38"),
     "Latin-1": (b"x,y\n1,2\n1,caf\xe9\n", "line 3: expected UTF-8 text, got byte 0xe9 (byte 14 of the file)"),
     "Latin-1 header": (b"x,y,\xe9\n1,2,3\n", "line 1: expected UTF-8 text, got byte 0xe9 (byte 5 of the file)"),
@@ -144,7 +159,7 @@ BAD = {
 def test_bad_files_are_one_clear_error(tmp_path: Path, content: bytes, message: str) -> None:
     """Each fault is told with its place in the file, what was expected and what came, at any chunk size."""
     source = _write(tmp_path, content)
-    for chunk_bytes in (16, table.CHUNK_BYTES):
+    for chunk_bytes in (16, stream.CHUNK_BYTES):
         with pytest.raises(UserError) as caught:
             _read(source, {"x": "number", "y": "text"}, chunk_bytes)
         assert str(caught.value).startswith(str(source))
@@ -162,6 +177,6 @@ def test_faults_far_into_a_file_are_named_by_line(tmp_path: Path) -> None:
 def test_a_source_that_is_no_file(tmp_path: Path) -> None:
     """A path to nothing and a path to a folder are told apart."""
     with pytest.raises(UserError, match=r"nothing.csv: expected a CSV file: no such file"):
-        table.header(tmp_path / "nothing.csv")
+        stream.header(tmp_path / "nothing.csv")
     with pytest.raises(UserError, match="expected a CSV file: is a directory"):
-        table.header(tmp_path)
+        stream.header(tmp_path)

@@ -15,11 +15,10 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
-from pipeline import places, table
-from pipeline.columns import Chunk, Kind
-from pipeline.survey import Survey
+from pipeline.table import places, stream
+from pipeline.table.columns import Chunk, Kind
+from pipeline.table.survey import Survey
 
 # A first guess costs nothing when it is wrong: the whole table decides.
 _GUESS_BYTES = 1 << 20
@@ -44,7 +43,7 @@ def learn(
     declared: Iterable[str],
     missing_values: Sequence[str],
     watch: Watch = lambda _: lambda _: None,
-    chunk_bytes: int = table.CHUNK_BYTES,
+    chunk_bytes: int = stream.CHUNK_BYTES,
 ) -> Survey:
     """Read the whole table once and survey ``columns``; ``declared`` ones are text. The kinds stand in the survey.
 
@@ -64,17 +63,8 @@ def learn(
 
 def _guess(source: Path, columns: Sequence[str], missing_values: Sequence[str]) -> dict[str, Kind]:
     """Kinds of the first rows; nothing if they cannot be read, which the whole reading will explain."""
-    convert = pa_csv.ConvertOptions(
-        include_columns=list(columns),
-        null_values=list(missing_values),
-        strings_can_be_null=True,
-        true_values=list(table.TRUE_WORDS),
-        false_values=list(table.FALSE_WORDS),
-    )
-    read = pa_csv.ReadOptions(block_size=_GUESS_BYTES, use_threads=False)
-    parse = pa_csv.ParseOptions(newlines_in_values=True)
     try:
-        with pa.OSFile(str(source)) as file, pa_csv.open_csv(file, read, parse, convert) as reader:
+        with stream.open_stream(source, columns, {}, missing_values, _GUESS_BYTES) as reader:
             return {field.name: _kind_of(field.type) for field in reader.schema}
     except pa.ArrowInvalid:
         return {}
@@ -92,11 +82,11 @@ def _attempt(reading: _Reading, see: Callable[[Chunk], None], chunk_bytes: int) 
     survey = Survey(reading.kinds)
     judged = dict.fromkeys(survey.levels, 0)
     try:
-        for chunk in table.chunks(reading.source, reading.kinds, reading.missing_values, chunk_bytes):
+        for chunk in stream.chunks(reading.source, reading.kinds, reading.missing_values, chunk_bytes):
             survey.add(chunk)
             see(chunk)
             _refuse_mixtures(reading, survey, judged)
-    except table.WrongKindError as wrong:
+    except stream.WrongKindError as wrong:
         _widen(reading, survey, wrong.column)
         return None
     return None if _narrow(reading, survey) else survey
@@ -117,7 +107,7 @@ def _widen(reading: _Reading, survey: Survey, column: str) -> None:
     if reading.kinds[column] == "number":
         reading.refused.add(column)
         if survey.count(column) > 0:
-            raise table.misfit(reading.source, column, "number", reading.missing_values)
+            raise stream.misfit(reading.source, column, "number", reading.missing_values)
     reading.kinds[column] = "text"
 
 
@@ -128,6 +118,9 @@ def _narrow(reading: _Reading, survey: Survey) -> bool:
         for name, levels in survey.levels.items()
         if name not in reading.declared and levels
     }
+    for name, kind in natural.items():
+        if kind == "text" and all(places.is_infinite(level) for level in survey.levels[name]):
+            raise stream.misfit(reading.source, name, "number", reading.missing_values)
     changed = {name: kind for name, kind in natural.items() if kind != "text"}
     reading.kinds.update(changed)
     return bool(changed)
@@ -137,8 +130,8 @@ def _natural_kind(reading: _Reading, column: str, levels: Collection[str]) -> Ki
     """The kind that holds all of ``levels``; refuses a mixture, and numbers that float32 cannot hold."""
     numbers = {places.is_number(level) for level in levels}
     unusable = numbers == {True} and column in reading.refused
-    if len(numbers) == 2 or unusable or all(places.is_infinite(level) for level in levels):
-        raise table.misfit(reading.source, column, "number", reading.missing_values)
+    if len(numbers) == 2 or unusable:
+        raise stream.misfit(reading.source, column, "number", reading.missing_values)
     if numbers == {True}:
         return "number"
-    return "boolean" if {*levels} <= {*table.TRUE_WORDS, *table.FALSE_WORDS} else "text"
+    return "boolean" if {*levels} <= {*stream.TRUE_WORDS, *stream.FALSE_WORDS} else "text"

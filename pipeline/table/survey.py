@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.columns import Chunk, Kind, Texts
 from pipeline.numerics.moments import Moments
+from pipeline.table.columns import Chunk, Kind, Texts
 
 
 class Survey:

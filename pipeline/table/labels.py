@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
-from pipeline import places
-from pipeline.columns import Class
 from pipeline.errors import UserError
+from pipeline.table import places
+from pipeline.table.columns import Class
 
 # Beyond this many distinct numbers a target is taken for a quantity; beyond the second, for an identifier.
 MANY_NUMBERS = 1_000

@@ -1,0 +1,88 @@
+"""Kinds of columns are decided over the whole table: no order of rows and no size of chunks changes them."""
+
+import itertools
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import UserError
+from pipeline.table import kinds, stream
+
+MISSING = ["", "NA"]
+
+CELLS = {
+    "number": ["1", "-2.5", "1e3", " 7 ", "+4"],
+    "boolean": ["true", "FALSE"],
+    "text": ["abc", "2007-01-01", "n/a", "1,5", "12:30", "é", "Infinit"],
+    "missing": ["NA", ""],
+}
+
+
+def _learn(folder: Path, cells: list[str], declared: list[str], chunk_bytes: int) -> str:
+    """The kind of a column with these cells, or the error's message without the path."""
+    source = folder / "stream.csv"
+    source.write_text("x,y\n" + "".join(f'"{cell}",1\n' for cell in cells))
+    try:
+        return kinds.learn(source, ["x", "y"], declared, MISSING, chunk_bytes=chunk_bytes).kinds["x"]
+    except UserError as error:
+        return str(error).removeprefix(str(source))
+
+
+def _expected(cells: list[str]) -> str:
+    sorts = {sort for cell in cells for sort, known in CELLS.items() if cell in known} - {"missing"}
+    if "number" in sorts and len(sorts) > 1:
+        return "mixed"
+    return "text" if "text" in sorts else next(iter(sorts), "number")
+
+
+@given(st.lists(st.sampled_from([*itertools.chain(*CELLS.values())]), min_size=1, max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_a_column_is_what_all_its_values_are(cells: list[str]) -> None:
+    """Any mixture of cells gives the kind of the rule, or names the first text among numbers, at any chunk size."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = {_learn(Path(folder), cells, [], chunk_bytes) for chunk_bytes in (24, stream.CHUNK_BYTES)}
+    assert len(found) == 1
+    expected = _expected(cells)
+    if expected == "mixed":
+        row, text = next((row, cell) for row, cell in enumerate(cells) if cell not in CELLS["number"] + MISSING)
+        assert next(iter(found)).startswith(f", line {row + 2}, column x: expected a number, got {text!r}\n")
+    else:
+        assert found == {expected}
+
+
+@pytest.mark.parametrize("late", ["true", "abc", "1.5"])
+def test_the_last_row_of_many_chunks_decides(tmp_path: Path, late: str) -> None:
+    """A column without any value before its last row, megabytes later, gets that row's kind."""
+    kind = {"true": "boolean", "abc": "text", "1.5": "number"}[late]
+    assert _learn(tmp_path, ["NA"] * 200_000 + [late], [], 1 << 16) == kind
+
+
+def test_declared_columns_keep_their_texts(tmp_path: Path) -> None:
+    """A declared category of codes is text, with leading zeros as they stand."""
+    source = tmp_path / "stream.csv"
+    source.write_text("zip,y\n02139,1\n2139,1\n02139,2\n")
+    survey = kinds.learn(source, ["zip", "y"], ["zip"], MISSING)
+    assert (survey.kinds["zip"], survey.levels["zip"]) == ("text", {"02139": 2, "2139": 1})
+
+
+@pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e39", "1e400"])
+@pytest.mark.parametrize("others", [[], ["1"] * 5])
+def test_numbers_without_a_float32_are_refused(tmp_path: Path, cell: str, others: list[str]) -> None:
+    """An infinity, or a number that float32 cannot hold, is named by its line, alone or among other numbers."""
+    message = _learn(tmp_path, [*others, cell, cell], [], 32)
+    assert message.startswith(f", line {len(others) + 2}, column x: expected a")
+    assert repr(cell) in message
+
+
+def test_a_survey_counts_what_is_there(tmp_path: Path) -> None:
+    """Rows, missing values, levels and moments are counted over the whole table."""
+    source = tmp_path / "stream.csv"
+    source.write_text("n,t,b\n1,u,true\nNA,v,NA\n4,NA,false\n5,u,true\n")
+    for chunk_bytes in (16, stream.CHUNK_BYTES):
+        survey = kinds.learn(source, ["n", "t", "b"], [], MISSING, chunk_bytes=chunk_bytes)
+        assert (survey.rows, survey.missing) == (4, {"n": 1, "t": 1, "b": 1})
+        assert survey.levels == {"t": {"u": 2, "v": 1}}
+        assert (survey.moments["n"].mean(), survey.moments["b"].count) == (10 / 3, 3)

@@ -1,0 +1,91 @@
+"""Tables other than the tutorial's, through real `dvc repro` and `dvc exp run`."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.project import Project
+
+pytestmark = pytest.mark.slow
+
+# The lines that README.md shows for the penguins.
+PENGUINS = (
+    "prepare.source=data/raw/penguins.csv",
+    "prepare.target=species",
+    "prepare.standardise=true",
+    "prepare.split.method=seed",
+)
+
+
+def _changes(settings: tuple[str, ...]) -> list[str]:
+    return [word for setting in settings for word in ("-S", setting)]
+
+
+@pytest.fixture(scope="module")
+def penguins(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project after an experiment on the penguins."""
+    project = Project(tmp_path_factory.mktemp("penguins") / "project")
+    project.dvc("exp", "run", "-n", "penguins", *_changes(PENGUINS))
+    return project
+
+
+def test_the_penguins_are_told_apart(penguins: Project) -> None:
+    """Rows that training did not see have a log loss below 0.1 nats; knowing nothing costs about 1."""
+    metrics = json.loads(penguins.read("reports/metrics.json"))
+    prior = next(line for line in metrics["baseline"] if line["split"] == "test")
+    assert metrics["test"]["log_loss"] < 0.1
+    assert prior["log_loss"] > 0.9
+    assert [metrics[split]["rows"] for split in ("train", "validation", "test")] == [208, 68, 68]
+
+
+def test_missing_values_have_columns_and_levels_of_their_own(penguins: Project) -> None:
+    """Two birds have no measures and eleven no sex: indicator columns and a level say so."""
+    encoder = json.loads(penguins.read("data/prepared/encoder.json"))
+    assert "sex=<missing>" in encoder["features"]
+    assert "bill_length_mm missing" in encoder["features"]
+    assert encoder["classes"] == ["Adelie", "Chinstrap", "Gentoo"]
+
+
+def test_every_row_has_its_prediction(penguins: Project) -> None:
+    """One line a row; probabilities are the softmax of the logits beside them."""
+    table = pd.read_csv(io.StringIO(penguins.read("reports/predictions.csv")))
+    logits = table.filter(like="logit_").to_numpy()
+    expected = np.exp(logits - logits.max(1, keepdims=True))
+    expected /= expected.sum(1, keepdims=True)
+    assert sorted(table["row"]) == list(range(1, 345))
+    np.testing.assert_allclose(table.filter(like="probability_"), expected, rtol=1e-13, atol=0)
+
+
+def test_new_birds_are_scored_whatever_their_columns(penguins: Project) -> None:
+    """Columns in another order, one too many, a level never seen and a value missing: still a line each."""
+    birds = pd.read_csv(penguins.folder / "data/raw/penguins.csv").drop(columns="species").head(3)
+    birds["island"] = ["Biscoe", "Atlantis", None]
+    birds["extra"] = "x"
+    birds[birds.columns[::-1]].to_csv(penguins.folder / "birds.csv", index=False)
+    result = penguins.pipeline("predict", "birds.csv", "-o", "scored.csv")
+    rows = list(csv.DictReader(io.StringIO(penguins.read("scored.csv"))))
+    assert [row["predicted"] for row in rows] == ["Adelie"] * 3
+    assert "Atlantis" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [(["no", "yes"], ["no", "yes"]), (["true", "false"], [False, True]), (["-1", "10"], [-1, 10])],
+    ids=["text", "boolean", "integer"],
+)
+def test_a_table_of_ones_own(tmp_path: Path, labels: list[str], classes: list[object]) -> None:
+    """Two lines in params.yaml, then `dvc repro`; labels of any type are sorted and kept."""
+    project = Project(tmp_path / "project")
+    lines = [f"{i % 7},{'ab'[i % 2]},{labels[i % 2]}" for i in range(40)]
+    (project.folder / "data/raw/mine.csv").write_text("\n".join(["size,kind,answer", *lines]), encoding="utf-8")
+    text = project.read("params.yaml")
+    text = text.replace("data/raw/tutorial.csv", "data/raw/mine.csv").replace("target: y ", "target: answer ")
+    (project.folder / "params.yaml").write_text(text, encoding="utf-8")
+    project.dvc("repro")
+    assert json.loads(project.read("models/softmax.json"))["classes"] == classes
+    assert json.loads(project.read("reports/metrics.json"))["train"]["accuracy"] == 1.0

@@ -1,0 +1,303 @@
+"""Stage 1 from CSV to prepared data: right values, the same bytes however the file is cut, one error for bad input."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import prepare, shards, split
+from pipeline.errors import UserError
+from pipeline.table import stream
+
+TUTORIAL = Path("data/raw/tutorial.csv")
+PENGUINS = Path("data/raw/penguins.csv")
+SEED_SPLIT = {"method": "seed", "seed": 3, "validation": 0.2, "test": 0.3}
+
+
+def _params(target: str, **others: Any) -> prepare.Params:
+    return prepare.Params.model_validate({"source": "unused", "target": target, **others})
+
+
+def _prepare(params: prepare.Params, source: Path, out: Path) -> shards.Prepared:
+    prepare.main(params=params, source=source, out=out)
+    return shards.open_prepared(out)
+
+
+def _bytes(params: prepare.Params, source: Path, chunk_bytes: int) -> dict[str, bytes]:
+    """Every file that prepare makes of the source, read in chunks of this size."""
+    with tempfile.TemporaryDirectory() as folder:
+        roles = prepare.roles_of(params, source)
+        learned = prepare.learn(params, source, roles, chunk_bytes)
+        prepare.write(params, source, roles, learned, Path(folder), chunk_bytes)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def _write(folder: Path, text: str | bytes) -> Path:
+    source = folder / "stream.csv"
+    source.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return source
+
+
+def test_the_tutorial_comes_through_as_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without any treatment, numbers, labels and row numbers are those of the file."""
+    prepared = _prepare(_params("y"), TUTORIAL, tmp_path / "prepared")
+    assert (prepared.encoder.features, prepared.encoder.classes) == (("x1", "x2", "x3", "x4"), (0, 1, 2))
+    assert list(prepared.splits) == ["train"]
+    (shard,) = prepared.splits["train"].shards
+    rows = pd.read_csv(TUTORIAL).to_numpy()
+    np.testing.assert_array_equal(shard.numbers, rows[:, :4].astype(np.float32))
+    np.testing.assert_array_equal(shard.labels, rows[:, 4])
+    assert shard.codes.shape == (8, 0)
+    assert shard.rows.tolist() == list(range(1, 9))
+    assert capsys.readouterr().out.splitlines() == [
+        "rows      8: train 8",
+        "features  4 from 4 number columns and 0 category columns",
+        "target    y: 3 classes: 0 (2), 1 (3), 2 (3)",
+    ]
+
+
+def test_penguins_are_split_and_standardised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the penguins each class is split in its shares, and statistics are those of the training rows alone."""
+    params = _params("species", categories=["year"], standardise=True, split=SEED_SPLIT)
+    prepared = _prepare(params, PENGUINS, tmp_path / "prepared")
+    frame = pd.read_csv(PENGUINS)
+    rows = {name: np.concatenate([shard.rows for shard in part.shards]) for name, part in prepared.splits.items()}
+    assert sorted(np.concatenate(list(rows.values()))) == list(range(1, 345))
+    for name, numbers in rows.items():
+        counts = frame["species"].iloc[numbers - 1].value_counts()
+        for species, total in {"Adelie": 152, "Chinstrap": 68, "Gentoo": 124}.items():
+            assert counts[species] == split.counts(total, 0.2, 0.3)[split.NAMES.index(name)]
+    training = frame.iloc[rows["train"] - 1]
+    for column in prepared.encoder.numbers:
+        # pandas sums 200 values in float64: a few ulp.
+        assert column.mean == pytest.approx(training[column.name].mean(), rel=1e-14)
+        assert column.scale == pytest.approx(training[column.name].std(ddof=0), rel=1e-13)
+    assert [column.levels[-3:] for column in prepared.encoder.categories if column.name == "year"] == [
+        ("2008", "2009", "<unseen>")
+    ]
+    report = capsys.readouterr().out
+    assert "rows      344: train 172, validation 69, test 103" in report
+    assert "missing   filled in: bill_length_mm (2)," in report
+
+
+def test_schema_tells_the_table_as_found(tmp_path: Path) -> None:
+    """schema.json holds kind, role, gaps, levels and exact moments of each column, over all rows."""
+    params = _params("species", features=["bill_length_mm", "sex", "year"], split=SEED_SPLIT)
+    schema = _prepare(params, PENGUINS, tmp_path / "prepared").schema
+    columns = {column["name"]: column for column in schema["columns"]}
+    assert (schema["rows"], list(columns)) == (344, ["bill_length_mm", "sex", "year", "species"])
+    assert schema["ignored"] == ["island", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
+    bill = pd.read_csv(PENGUINS)["bill_length_mm"]
+    assert columns["bill_length_mm"] == {
+        "name": "bill_length_mm", "role": "feature", "kind": "number", "count": 342, "missing": 2,
+        "whole_numbers": False, "minimum": 32.1, "maximum": 59.6,
+        # pandas sums 342 values in float64: a few ulp.
+        "mean": pytest.approx(bill.mean(), rel=1e-14), "standard_deviation": pytest.approx(bill.std(ddof=0), rel=1e-13),
+    }  # fmt: skip
+    assert columns["sex"]["levels"] == [{"level": "female", "rows": 165}, {"level": "male", "rows": 168}]
+    assert (columns["species"]["role"], columns["year"]["whole_numbers"]) == ("target", True)
+
+
+SPLITS = [{"method": "none"}, SEED_SPLIT, {"method": "column", "column": "fold"}]
+
+
+@pytest.mark.parametrize("method", SPLITS, ids=["none", "seed", "column"])
+def test_bytes_do_not_depend_on_the_chunks(tmp_path: Path, method: dict[str, Any]) -> None:
+    """Every file is the same to the byte, read in chunks of one row, of a few rows, or at once."""
+    frame = pd.read_csv(PENGUINS)
+    frame["fold"] = np.array(split.NAMES)[np.arange(len(frame)) % 3]
+    frame["note"] = [f'"{row % 7}",\r\n' for row in range(len(frame))]
+    frame["adult"] = frame["body_mass_g"] > 4000
+    frame["late"] = [None] * 300 + ["seen"] * 44
+    source = tmp_path / "stream.csv"
+    frame.to_csv(source, index=False, na_rep="NA")
+    params = _params(
+        "species", standardise=True, split=method, features=[c for c in frame if c not in ("species", "fold")]
+    )
+    first = _bytes(params, source, 256)
+    assert "train-00000.safetensors" in first
+    for chunk_bytes in (1_000, 4_096, stream.CHUNK_BYTES):
+        assert _bytes(params, source, chunk_bytes) == first
+
+
+def test_large_tables_fill_several_shards(tmp_path: Path) -> None:
+    """150,000 rows lie in three shards, with the means that exact arithmetic gives."""
+    rows = 150_000
+    values = np.random.default_rng(0).integers(-(10**6), 10**6, rows)
+    lines = [f"{value / 100},{'ab'[value % 2]}\n" for value in values.tolist()]
+    prepared = _prepare(_params("y"), _write(tmp_path, "x,y\n" + "".join(lines)), tmp_path / "prepared")
+    found = prepared.splits["train"].shards
+    assert [len(shard.rows) for shard in found] == [shards.SHARD_ROWS, shards.SHARD_ROWS, rows - 2 * shards.SHARD_ROWS]
+    np.testing.assert_array_equal(np.concatenate([s.numbers for s in found])[:, 0], (values / 100).astype(np.float32))
+    np.testing.assert_array_equal(np.concatenate([s.labels for s in found]), values % 2)
+    # The mean of the written hundredths against that of the integers: float64 division and rounding, an ulp or two.
+    assert prepared.encoder.numbers[0].mean == pytest.approx(int(values.sum()) / rows / 100, rel=1e-12)
+
+
+def test_a_column_that_says_splits(tmp_path: Path) -> None:
+    """Rows go where the split column says, and the column itself is no feature."""
+    source = _write(tmp_path, "x,fold,y\n1,train,a\n2,test,a\n3,train,b\n4,validation,b\n5,test,b\n")
+    prepared = _prepare(_params("y", split={"method": "column", "column": "fold"}), source, tmp_path / "prepared")
+    rows = {name: part.shards[0].rows.tolist() for name, part in prepared.splits.items()}
+    assert rows == {"train": [1, 3], "validation": [4], "test": [2, 5]}
+    assert prepared.encoder.features == ("x",)
+    assert prepared.encoder.numbers[0].mean == 2.0
+
+
+def test_what_training_never_saw_is_unseen(tmp_path: Path) -> None:
+    """Levels and gaps outside the training rows are encoded without columns of their own, never in training rows."""
+    source = _write(tmp_path, "n,c,fold,y\n1,u,train,a\n3,v,train,b\n,w,test,a\n5,,test,b\n")
+    prepared = _prepare(_params("y", split={"method": "column", "column": "fold"}), source, tmp_path / "prepared")
+    assert prepared.encoder.features == ("n", "c=u", "c=v", "c=<unseen>")
+    test = prepared.splits["test"].shards[0]
+    assert (test.numbers.tolist(), test.codes.tolist()) == ([[2.0], [5.0]], [[2], [2]])
+    assert prepared.splits["train"].shards[0].codes.tolist() == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [("10 9 9", [9, 10]), ("1.0 0.0 1.0", [0, 1]), ("true false true", [False, True]), ("b a b", ["a", "b"])],
+)
+def test_labels_keep_their_type(tmp_path: Path, labels: str, classes: list[Any]) -> None:
+    """Integers, whole floats, booleans and texts become classes of their type, sorted, and survive the files."""
+    first, second, third = labels.split()
+    source = _write(tmp_path, f"x,y\n1,{first}\n2,{second}\n3,{third}\n")
+    prepared = _prepare(_params("y"), source, tmp_path / "prepared")
+    assert list(prepared.encoder.classes) == classes
+    assert {type(name) for name in prepared.encoder.classes} == {type(classes[0])}
+    assert len(set(prepared.splits["train"].shards[0].labels.tolist())) == 2
+
+
+def test_doubtful_columns_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Integers that float32 rounds, and a category that names the rows, are reported but not refused."""
+    lines = [f"{2**24 + 1},name {row},{row % 2}\n" for row in range(30)]
+    source = _write(tmp_path, "code,name,y\n" + "".join(lines))
+    _prepare(_params("y"), source, tmp_path / "prepared")
+    report = capsys.readouterr().out
+    assert "warning   code: whole numbers up to 16777217 are rounded to float32" in report
+    assert "warning   name: 30 levels in 30 rows" in report
+    _prepare(_params("y", standardise=True), source, tmp_path / "prepared")
+    assert "code:" not in capsys.readouterr().out
+
+
+TWO = "x,y\n1,a\n2,b\n"
+BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
+    "empty file": ("", {}, "{source}: the file is empty"),
+    "header only": ("x,y\n", {}, "{source}: expected rows below the header line, got none"),
+    "target not a column": (TWO, {"target": "Z"}, "expected a column of {source}, got 'Z'; the file has x, y"),
+    "target misspelt": ("x,Species\n1,a\n", {"target": "specis"}, "got 'specis'; did you mean 'Species'?"),
+    "one class": ("x,y\n1,a\n2,a\n", {}, "expected a target with two classes or more, got only 'a'"),
+    "labels missing": ("x,y\n1,a\n\n2,\n3,b\n4,NA\n", {}, "2 of 4 rows have no label: line 4, 6;"),
+    "many labels missing": ("x,y\n" + "1,\n" * 9 + "1,a\n", {}, "9 of 10 rows have no label: line 2, 3, 4, 5, 6, ...;"),
+    "fractions": ("x,y\n1,1\n2,2.5\n", {}, "{source}, line 3, column y: looks continuous: it holds 2.5"),
+    "many numbers": ("x,y\n" + "".join(f"1,{n}\n" for n in range(1001)), {}, "looks continuous: it has 1,001 distinct"),
+    "identifiers": ("x,y\n" + "".join(f"1,n{n}\n" for n in range(65_537)), {}, "more than 65,536 distinct values"),
+    "ragged row": ("x,y\n1,a\n2,b,c\n", {}, "{source}, line 3: expected 2 cells as in the header, got 3"),
+    "not UTF-8": (b"x,y\n1,a\n2,\xe9\n", {}, "line 3: expected UTF-8 text, got byte 0xe9 (byte 11 of the file)"),
+    "column twice": ("x,x,y\n1,2,a\n", {}, "two columns are named 'x'"),
+    "no value at all": ("x,z,y\n1,,a\n2,NA,b\n", {}, "no value in any training row of column z"),
+    "class never trains": (
+        "x,f,y\n1,train,a\n2,train,a\n3,test,b\n", {"split": {"method": "column", "column": "f"}},
+        "the split leaves no training row of class 'b'",
+    ),
+    "no row trains": (
+        "x,f,y\n1,test,a\n2,test,b\n", {"split": {"method": "column", "column": "f"}},
+        "the split leaves no training row of class 'a', 'b'",
+    ),
+    "split says else": (
+        "x,f,y\n1,train,a\n2,dev,b\n", {"split": {"method": "column", "column": "f"}},
+        "{source}, line 3, column f: expected train, validation or test, got 'dev'",
+    ),
+    "split column unknown": (
+        TWO, {"split": {"method": "column", "column": "f"}}, "split.column: expected a column of {source}, got 'f'"
+    ),
+    "split by target": (TWO, {"split": {"method": "column", "column": "y"}}, "prepare.split.column: 'y' is the target"),
+    "infinite": ("x,y\n1,a\n\n-inf,b\n", {}, "{source}, line 4, column x: expected a finite number, got '-inf'"),
+    "beyond float32": ("x,y\n1,a\n4e38,b\n", {}, "line 3, column x: expected a number between -3.4e+38 and 3.4e+38"),
+    "text among numbers": ("x,y\n1,a\nn/a,b\n", {}, "line 3, column x: expected a number, got 'n/a'\n  correct it,"),
+    "feature unknown": (TWO, {"features": ["x", "w"]}, "prepare.features: expected a column of {source}, got 'w'"),
+    "feature is target": (TWO, {"features": ["x", "y"]}, "prepare.features: 'y' is the target or the split column"),
+    "no features": (TWO, {"features": []}, "no columns to predict from"),
+    "target only": ("y\na\nb\n", {}, "no columns to predict from"),
+    "category unknown": (TWO, {"categories": ["w"]}, "prepare.categories: expected a column of {source}, got 'w'"),
+    "column without name": (",x,y\n0,1,a\n1,2,b\n", {}, "column 1 has no name in the header"),
+    "reserved level": ("x,y\nu,a\n<missing>,b\n", {}, "line 3, column x: the text '<missing>' is reserved"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "others", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_one_error_and_harms_nothing(
+    tmp_path: Path, content: str | bytes, others: dict[str, Any], message: str
+) -> None:
+    """Each kind of bad input is told in one message, and what was prepared before stays as it was."""
+    out = tmp_path / "prepared"
+    before = _prepare(_params("y"), TUTORIAL, out).digest
+    source = _write(tmp_path, content)
+    with pytest.raises(UserError) as caught:
+        prepare.main(params=_params(**{"target": "y", **others}), source=source, out=out)
+    assert message.format(source=source) in str(caught.value)
+    assert shards.open_prepared(out).digest == before
+    assert {path.name for path in tmp_path.iterdir()} == {"prepared", "stream.csv"}
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    """A source that is not there is told by its path."""
+    with pytest.raises(UserError, match=r"nothing\.csv: expected a CSV file: no such file"):
+        prepare.main(params=_params("y"), source=tmp_path / "nothing.csv", out=tmp_path / "prepared")
+
+
+CELLS = st.one_of(st.sampled_from(["", "NA", "true", "0", "1.5", "-3", "inf", "x", "é,", '"', "a\r\nb", "1e39"]))
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), st.sampled_from(SPLITS[:2]))
+@settings(max_examples=100, deadline=None)
+def test_any_small_table_is_prepared_or_told(rows: list[tuple[str, str, str]], method: dict[str, Any]) -> None:
+    """Tables of any mixture of cells end in the same bytes, or in one message, whatever the chunk size."""
+    quoted = ["a,b,y", *(",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows)]
+    params = _params("y", split=method)
+    with tempfile.TemporaryDirectory() as folder:
+        source = _write(Path(folder), "\n".join(quoted) + "\n")
+        results = []
+        for chunk_bytes in (24, stream.CHUNK_BYTES):
+            try:
+                results.append(str(_bytes(params, source, chunk_bytes)))
+            except UserError:
+                # Of several faults the one met first is told, and larger chunks show several at once.
+                results.append("told")
+    assert results[0] == results[1]
+
+
+def test_params_are_strict() -> None:
+    """Unknown keys, wrong types and unknown split methods are refused."""
+    for wrong in ({"targets": "y"}, {"standardise": "yes"}, {"split": {"method": "random"}}, {"features": "some"}):
+        with pytest.raises(ValueError, match="validation error"):
+            _params("y", **wrong)
+
+
+def test_every_param_says_what_it_means() -> None:
+    """Each field of the section and of its splits carries a description."""
+    for section in (prepare.Params, split.Split):
+        described = {name: field.description for name, field in section.model_fields.items() if name != "method"}
+        assert all(described.values())
+
+
+def test_prepare_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """A whole run imports neither torch, scikit-learn, MLflow nor pandas."""
+    code = (
+        "import sys; from pathlib import Path; from pipeline import prepare;"
+        "params = prepare.Params(source='', target='species', split={'method': 'seed'});"
+        f"prepare.main(params=params, source=Path('{PENGUINS}'), out=Path({str(tmp_path / 'prepared')!r}));"
+        "import json; print(json.dumps(list(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "sklearn", "mlflow", "pandas", "pyarrow.compute"} & set(
+        json.loads(result.stdout.splitlines()[-1])
+    )

@@ -1,0 +1,1 @@
+"""Tests of pipeline.tracking, on a real MLflow with SQLite."""

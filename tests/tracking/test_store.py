@@ -1,0 +1,131 @@
+"""The store's first use: safe when two come at once, safe when it is killed, and files lie where they should."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.tracking.store import Store, open_store
+
+SOURCE = Path(__file__).parents[2]
+
+# Opens the store below argv[1], writes a run with a file, and prints the run's id.
+USE = """
+import gc; gc.disable()
+import sys
+from pathlib import Path
+from pipeline.tracking.store import open_store
+print("importing done", flush=True)
+store = open_store(Path(sys.argv[1]), "softmax")
+run = store.client.create_run(store.experiment_id).info.run_id
+store.client.log_text(run, "text", "note.txt")
+print(run, flush=True)
+gc.freeze()
+"""
+
+
+def start(root: Path) -> subprocess.Popen[str]:
+    """A process that uses the store; it has not begun when this returns."""
+    environment = os.environ | {"PYTHONPATH": str(SOURCE), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    command = [sys.executable, "-c", USE, str(root)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def runs_of(store: Store) -> set[str]:
+    """Ids of all runs."""
+    return {run.info.run_id for run in store.client.search_runs([store.experiment_id])}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project without a store, and no other store named in the environment."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path / "root"
+
+
+def test_first_use_makes_lasting_places_for_files(root: Path, tmp_path: Path) -> None:
+    """Our experiment and MLflow's own Default keep files below the root, whatever the current folder is."""
+    store = open_store(root, "softmax")
+    places = {experiment.name: experiment.artifact_location for experiment in store.client.search_experiments()}
+    assert places == {"softmax": str(root / "mlartifacts"), "Default": str(root / "mlartifacts" / "0")}
+    assert {path.name for path in root.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+    assert [path.name for path in tmp_path.iterdir()] == ["root"]
+
+
+@pytest.mark.parametrize("name", ["with space", "größe #1", "100%20?x=1"])
+def test_project_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """Database and files lie below folders whose names mean something in a URI."""
+    store = open_store(tmp_path / name, "softmax")
+    run = store.client.create_run(store.experiment_id).info.run_id
+    store.client.log_text(run, "text", "note.txt")
+    assert (tmp_path / name / "mlflow.db").is_file()
+    assert (tmp_path / name / "mlartifacts" / run / "artifacts" / "note.txt").read_text() == "text"
+
+
+def test_opening_again_finds_the_same_experiment(root: Path) -> None:
+    """A second opening changes nothing, and a second name is a second experiment."""
+    first = open_store(root, "softmax")
+    again, other = open_store(root, "softmax"), open_store(root, "other")
+    assert first.experiment_id == again.experiment_id != other.experiment_id
+    assert other.client.get_experiment(other.experiment_id).artifact_location == str(root / "mlartifacts")
+
+
+def test_empty_file_counts_as_no_database(root: Path) -> None:
+    """A database file without content, as some tools leave it, is replaced by a complete one."""
+    root.mkdir()
+    (root / "mlflow.db").touch()
+    assert runs_of(open_store(root, "softmax")) == set()
+
+
+def test_deleted_experiment_is_a_clear_message(store: Store, store_root: Path) -> None:
+    """An experiment that someone deleted in MLflow is named, with the command that brings it back."""
+    name = store.client.get_experiment(store.experiment_id).name
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(UserError, match=f"restore --experiment-id {store.experiment_id}"):
+        open_store(store_root, name)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that nobody can write to: /proc")
+def test_folder_that_cannot_be_written_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only place is named, instead of MLflow's retries for more than a minute."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/self/mlflow.db")
+    with pytest.raises(UserError, match="/proc/self: expected to be able to write"):
+        open_store(Path("/proc/self"), "softmax")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("_round", range(3))
+def test_two_first_users_at_once_are_both_fine(root: Path, _round: int) -> None:
+    """Two processes that find no database both write their run into the same one."""
+    root.mkdir()
+    users = [start(root), start(root)]
+    outputs = [user.communicate(timeout=60) for user in users]
+    assert [user.returncode for user in users] == [0, 0], outputs
+    assert runs_of(open_store(root, "softmax")) == {out.split("\n")[1] for out, _ in outputs}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_kill_during_first_use_leaves_the_store_usable(root: Path, seed: int) -> None:
+    """Whenever the first user is killed, the next one makes or finds a store that works."""
+    root.mkdir()
+    user = start(root)
+    assert user.stdout is not None
+    assert user.stdout.readline() == "importing done\n"
+    # Opening for the first time takes about 1.2 s here; the moments spread over all of it.
+    time.sleep(random.Random(seed).uniform(0.3 * seed, 0.3 * (seed + 1)))
+    user.send_signal(signal.SIGKILL)
+    user.communicate()
+    store = open_store(root, "softmax")
+    run = store.client.create_run(store.experiment_id).info.run_id
+    assert run in runs_of(store)
+    assert not list(root.glob("*.part*"))
