@@ -17,14 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from pipeline.errors import UserError
 from pipeline.params import Section
 
-# A training shorter than this becomes a run when it ends, so that a kill leaves nothing behind; a longer one is
-# something to look at meanwhile.
-_BEFORE_FIRST_BATCH = 10.0
+# Seconds: often enough for someone who watches a chart.
 _BETWEEN_BATCHES = 3.0
 
 # A batch is worth a few pixels of the chart: with batches ever further apart, a training of a day sends about 10,000
@@ -36,10 +34,15 @@ _EXIT_SECONDS = 10.0
 
 
 class Params(Section):
-    """The knobs under ``tracking:``; params.yaml tells each one's meaning, unit and range."""
+    """The knobs under ``tracking:``; params.yaml tells each one's meaning, unit and range.
 
-    experiment: str = Field("softmax", min_length=1, max_length=500, pattern=r"\S")
+    A training shorter than ``live_after_s`` becomes a run when it ends, so that a kill leaves nothing behind; a longer
+    one is there to look at meanwhile. ``timeout_s`` bounds the wait for MLflow at the end of a stage.
+    """
+
+    experiment: str = Field(default="softmax", min_length=1, max_length=500, pattern=r"\S")
     required: bool = False
+    live_after_s: NonNegativeFloat = 10.0
     timeout_s: PositiveFloat = 60.0
 
 
@@ -75,7 +78,7 @@ class Mirror:
     def __init__(self, stage: str, params: Params, document: Mapping[str, Any], paths: Mapping[str, Path]) -> None:
         self._params = params
         self._began = time.monotonic()
-        self._next_batch = self._began + _BEFORE_FIRST_BATCH
+        self._next_batch = self._began + params.live_after_s
         self._recent = Recent()
         self._has_run = False
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by _leave)

@@ -17,7 +17,7 @@ import signal  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 import traceback  # noqa: E402
-from collections.abc import Callable, Iterable  # noqa: E402
+from collections.abc import Callable, Iterable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any, NoReturn  # noqa: E402
 
@@ -27,6 +27,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 from mlflow.exceptions import MlflowException  # noqa: E402
+from requests import RequestException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
 from pipeline import provenance  # noqa: E402
@@ -101,9 +102,20 @@ def _now() -> int:
 
 def _explained(error: BaseException) -> str:
     """One line about an error, without passwords."""
-    text = error.message if isinstance(error, MlflowException) else str(error)
-    line = " ".join(str(text).split()) or type(error).__name__
-    return location.shown(line)[:_MESSAGE_LENGTH]
+    chain = list(_chain(error))
+    if any(isinstance(link, RequestException) for link in chain):
+        uri = location.tracking_uri(provenance.project_root())
+        text = f"{uri} cannot be reached: {chain[-1]}"
+    else:
+        text = str(error.message if isinstance(error, MlflowException) else error) or type(error).__name__
+    return location.shown(" ".join(text.split()))[:_MESSAGE_LENGTH].rstrip(".")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it came from, the root last."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _keep_traceback() -> str:
@@ -138,7 +150,7 @@ def main() -> None:
         except UserError as error:
             answer({"answer": "failed", "message": _explained(error)})
         except Exception as error:
-            known = isinstance(error, MlflowException | SQLAlchemyError | OSError)
+            known = isinstance(error, MlflowException | SQLAlchemyError | OSError | ImportError)
             answer({"answer": "failed", "message": _explained(error) + ("" if known else _keep_traceback())})
 
 

@@ -19,19 +19,34 @@ _LAST = ("seed", "epochs")
 # How often a snapshot is taken and what share of the rows is held out tell no two runs apart; the others are said.
 _NEVER = ("solver", "snapshot_every", "source", "target", "missing_values", "split.validation", "split.test")
 
+# Params that stand in every params.yaml and mean something to these methods only.
+_READ_BY = {
+    "schedule.every": ("step",),
+    "schedule.factor": ("step", "exponential"),
+    "split.seed": ("seed",),
+    "split.column": ("column",),
+}
+
 
 def run_name(params: dict[str, Any], data: Data, experiment: Experiment | None) -> str:
     """``tutorial sgd lr=0.1 momentum=0.9 seed=1 epochs=1001``; in a DVC experiment its name stands first."""
     train = names.flatten(params.get("train", {}))
     knobs = train | {key: value for key, value in names.flatten(params.get("prepare", {})).items() if key not in train}
     named = (*_FIRST, *_LAST, *_NEVER)
-    special = [key for key, value in knobs.items() if key not in named and not _is_neutral(value)]
+    special = [
+        key for key, value in knobs.items() if key not in named and not _is_neutral(value) and not _is_idle(key, knobs)
+    ]
     said = [key for key in (*_FIRST, *special, *_LAST) if key in knobs]
     settings = [f"{key.removesuffix('.method')}={_short(knobs[key])}" for key in said]
     text = " ".join([data.name, str(train.get("solver", "")), *settings])
     if experiment:
         text = f"{experiment.name}: {text}"
     return text if len(text) <= _NAME_LENGTH else f"{text[: _NAME_LENGTH - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _is_idle(key: str, knobs: dict[str, Any]) -> bool:
+    """Whether the method that is chosen beside the key, a schedule's or a split's, does not read it."""
+    return key in _READ_BY and knobs.get(f"{key.rpartition('.')[0]}.method") not in _READ_BY[key]
 
 
 def description(data: Data, training: Training | None, commit: Commit | None, metrics: dict[str, Any] | None) -> str:

@@ -1,5 +1,6 @@
 """Metrics from outputs: complete where a chart can show it, thinned where it cannot."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.tracking.outputs import Project
 def test_thinned_keeps_both_ends_and_the_limit(count: int, limit: int) -> None:
     """The first and the last position stay, and the gaps between positions differ by at most one."""
     kept = curves.thinned(count, limit).tolist()
-    gaps = {after - before for before, after in zip(kept, kept[1:], strict=False)}
+    gaps = {after - before for before, after in itertools.pairwise(kept)}
     assert (kept[0], kept[-1], len(kept)) == (0, count - 1, min(count, limit))
     assert not gaps or max(gaps) - min(gaps) <= 1
 

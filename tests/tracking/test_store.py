@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,11 +44,11 @@ def runs_of(store: Store) -> set[str]:
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project without a store, and no other store named in the environment."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
-    yield tmp_path / "root"
+    return tmp_path / "root"
 
 
 def test_first_use_makes_lasting_places_for_files(root: Path, tmp_path: Path) -> None:
@@ -94,7 +93,7 @@ def test_deleted_experiment_is_a_clear_message(store: Store, store_root: Path) -
         open_store(store_root, name)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that nobody can write to: /proc")
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody can write to: /proc")
 def test_folder_that_cannot_be_written_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read-only place is named, instead of MLflow's retries for more than a minute."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/self/mlflow.db")

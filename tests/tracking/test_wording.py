@@ -10,6 +10,8 @@ from tests.tracking.outputs import PARAMS, Project
 
 DATA = outs.Data("data/raw/toy.csv", "0123456789", {"train": 1200, "test": 3}, {})
 
+STEPS = {"solver": "sgd", "epochs": 7}
+
 
 def named(train: dict[str, Any], prepare: dict[str, Any] | None = None, experiment: Experiment | None = None) -> str:
     """The name of a run with these params."""
@@ -21,8 +23,11 @@ def named(train: dict[str, Any], prepare: dict[str, Any] | None = None, experime
     [
         ({"solver": "sgd", "lr": 0.1, "seed": 1, "snapshot_every": 9}, {}, "toy sgd lr=0.1 seed=1"),
         ({"solver": "adam", "lr": 1e-3, "l2": 0.0, "momentum": 0.9}, {}, "toy adam lr=0.001 momentum=0.9"),
-        ({"solver": "sgd", "schedule": {"method": "cosine"}, "epochs": 7}, {}, "toy sgd schedule=cosine epochs=7"),
-        ({"solver": "sgd", "schedule": {"method": "constant"}}, {"standardise": True}, "toy sgd standardise=true"),
+        (STEPS | {"schedule": {"method": "cosine", "every": 9, "factor": 0.5}}, {}, "toy sgd schedule=cosine epochs=7"),
+        (STEPS | {"schedule": {"method": "step", "every": 9}}, {}, "toy sgd schedule=step schedule.every=9 epochs=7"),
+        (STEPS | {"schedule": {"method": "constant", "every": 9}}, {}, "toy sgd epochs=7"),
+        (STEPS, {"standardise": True, "split": {"method": "none", "seed": 3}}, "toy sgd standardise=true epochs=7"),
+        (STEPS, {"split": {"method": "seed", "seed": 3, "test": 0.2}}, "toy sgd split=seed split.seed=3 epochs=7"),
         ({"solver": "sgd"}, {"features": ["a", "b"], "categories": []}, "toy sgd features=2 columns"),
     ],
 )

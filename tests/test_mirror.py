@@ -1,0 +1,219 @@
+"""The mirror seen from the stage: a child that loads MLflow beside it, and never stands in its way."""
+
+import datetime
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from pipeline import mirror
+from pipeline.errors import UserError
+from tests.tracking.outputs import PARAMS, Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")]
+
+SOURCE = Path(__file__).parents[1]
+QUICK = mirror.Params(live_after_s=0.0, timeout_s=60.0)
+
+# A parent that trains for ever: argv[1] is the project.
+ENDLESS = """
+import os, sys, time
+from pathlib import Path
+from pipeline import mirror
+os.chdir(sys.argv[1])
+from tests.tracking.outputs import PARAMS
+paths = {"prepared": Path("prepared"), "models": Path("models")}
+with mirror.started("train", mirror.Params(live_after_s=0.0), PARAMS, paths) as mirrored:
+    for epoch in range(10**9):
+        mirrored.watch({"epoch": epoch, "cost": 1.0 / (1 + epoch)})
+        time.sleep(0.05)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project that is the current folder, with MLflow's store at its root."""
+    made = Project(tmp_path / "project")
+    monkeypatch.chdir(made.folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return made
+
+
+def run_of(project: Project) -> Run:
+    """The only run in the project's store."""
+    (run,) = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}").search_runs(["1"])
+    return run
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait, for a minute at most, until the condition holds, and return what it gave."""
+    deadline = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited for a minute"
+        time.sleep(0.05)
+    return found
+
+
+def started(project: Project, stage: str, params: mirror.Params = QUICK) -> Any:
+    """Mirror a stage of the project."""
+    return mirror.started(stage, params, PARAMS, project.paths)
+
+
+def fail_after_an_epoch(project: Project, params: mirror.Params, error: BaseException) -> None:
+    """A training that ends with this exception."""
+    with started(project, "train", params) as mirrored:
+        mirrored.watch({"epoch": 0, "cost": 1.0})
+        raise error
+
+
+def test_training_and_evaluation_become_one_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both stages say in one line where the run is, and it holds costs as well as metrics."""
+    with started(project, "train", mirror.Params()) as mirrored:
+        for epoch in range(project.epochs):
+            mirrored.watch({"epoch": epoch, "cost": 1.0})
+    with started(project, "evaluate"):
+        pass
+    run = run_of(project)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == 2 * [
+        f"MLflow: run {run.info.run_id[:8]} '{run.info.run_name}' in sqlite:///{project.folder}/mlflow.db"
+    ]
+    assert {"train/cost", "eval/log_loss"} <= run.data.metrics.keys()
+    assert run.info.end_time >= run.info.start_time > 0
+
+
+def test_unreachable_server_is_one_warning(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stage ends well, and one line says what is missing, without the password of the address."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
+    with started(project, "train"):
+        pass
+    output = capsys.readouterr()
+    assert output.err.startswith("warning: MLflow: http://***@127.0.0.1:9 cannot be reached: ")
+    assert len(output.err.splitlines()) == 1
+    assert "secret" not in output.err
+    assert output.out == ""
+
+
+def test_required_store_that_is_missing_stops_before_the_stage(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With tracking.required the block never begins, and the message names the param."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with (
+        pytest.raises(UserError, match=r"tracking\.required: .* http://127\.0\.0\.1:9 cannot be reached: "),
+        started(project, "train", mirror.Params(required=True)),
+    ):
+        pytest.fail("the stage began")
+
+
+def test_required_store_that_is_there_lets_the_stage_begin(project: Project) -> None:
+    """With tracking.required the block begins once the store is open."""
+    with started(project, "train", mirror.Params(required=True)):
+        assert (project.folder / "mlflow.db").is_file()
+    assert run_of(project).info.status == "FINISHED"
+
+
+def test_damaged_outputs_are_one_warning(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the child cannot read is told in its own words."""
+    (project.folder / "models" / "snapshots.safetensors").unlink()
+    with started(project, "train"):
+        pass
+    assert "models/snapshots.safetensors: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("error", "status"), [(UserError("no"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
+def test_stage_that_fails_late_leaves_an_ended_run(project: Project, error: BaseException, status: str) -> None:
+    """An exception passes through unchanged, and a run that was visible already says how it ended."""
+    with pytest.raises(type(error)) as raised:
+        fail_after_an_epoch(project, QUICK, error)
+    assert raised.value is error
+    assert run_of(project).info.status == status
+
+
+def test_stage_that_fails_early_leaves_nothing(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake that is found at once costs no run and no sentence about MLflow."""
+    with pytest.raises(UserError):
+        fail_after_an_epoch(project, mirror.Params(), UserError("no"))
+    assert capsys.readouterr() == ("", "")
+    assert not (project.folder / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_parent_that_dies_leaves_a_killed_run(project: Project, end: signal.Signals) -> None:
+    """However the training process ends, its visible run ends as KILLED, with the costs it had."""
+    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+    command = [sys.executable, "-c", ENDLESS, str(project.folder)]
+    parent = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        until((project.folder / "mlflow.db").exists)
+        client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
+        running = until(lambda: [run for run in client.search_runs(["1"]) if "train/cost" in run.data.metrics])
+        assert running[0].info.status == "RUNNING"
+    finally:
+        parent.send_signal(end)
+        parent.wait()
+    until(lambda: run_of(project).info.status == "KILLED")
+    assert "train/cost" in run_of(project).data.metrics
+
+
+@pytest.fixture
+def stopped_child(project: Project) -> Iterator[mirror.Mirror]:
+    """A mirror whose child does not answer."""
+    mirrored = mirror.Mirror("train", mirror.Params(timeout_s=0.5), PARAMS, project.paths)
+    mirrored._child.send_signal(signal.SIGSTOP)
+    yield mirrored
+    mirrored.abandon()
+
+
+def test_slow_child_never_blocks_the_stage(stopped_child: mirror.Mirror) -> None:
+    """Far more than a pipe holds can be sent to a child that reads nothing."""
+    for _ in range(100):
+        stopped_child.send({"event": "epochs", "records": [{"text": "x" * 100_000}]})
+
+
+def test_child_that_does_not_answer_is_given_up(stopped_child: mirror.Mirror) -> None:
+    """After tracking.timeout_s the stage ends with a warning that names the param."""
+    assert stopped_child.finish().startswith("warning: MLflow: no answer within 0.5 s (tracking.timeout_s)")
+
+
+def test_child_that_was_killed_is_a_warning(project: Project) -> None:
+    """A child that is gone is told, and sending to it is no error."""
+    mirrored = mirror.Mirror("train", QUICK, PARAMS, project.paths)
+    mirrored._child.kill()
+    mirrored._child.wait()
+    mirrored.watch({"epoch": 0, "cost": 1.0})
+    assert mirrored.finish().startswith("warning: MLflow: its process ended without a word")
+
+
+def test_values_that_json_does_not_know_are_sent(project: Project) -> None:
+    """A params document with a date, and costs that are NaN, become a run."""
+    document = PARAMS | {"train": PARAMS["train"] | {"since": datetime.date(2026, 1, 2)}}
+    with mirror.started("train", QUICK, document, project.paths) as mirrored:
+        mirrored.watch({"epoch": 0, "cost": float("nan")})
+    assert run_of(project).data.params["train.since"] == "2026-01-02"
+
+
+@given(st.integers(1, 5000))
+def test_recent_keeps_few_records_and_the_last(count: int) -> None:
+    """However many epochs pass between two batches, a batch is small, in order, and ends with the latest."""
+    recent = mirror.Recent()
+    for epoch in range(count):
+        recent.add({"epoch": epoch})
+    kept = [record["epoch"] for record in recent.take()]
+    assert kept == sorted(set(kept))
+    assert (kept[0], kept[-1]) == (0, count - 1)
+    assert len(kept) <= 32
+    recent.add({"epoch": count})
+    assert recent.take() == [{"epoch": count}]
