@@ -5,6 +5,7 @@ Each word imports its stage when it is called, so that no command pays for anoth
 """
 
 import gc
+import os
 import signal
 import sys
 from contextlib import AbstractContextManager
@@ -95,13 +96,18 @@ def _terminate(signal_number: int, _frame: object) -> NoReturn:
     sys.exit(128 + signal_number)
 
 
+def _way_back() -> str:
+    """DVC takes a stage's outputs away before it runs the stage; its cache still has them."""
+    return "\n  the stage's earlier outputs: `dvc checkout` brings them back" if "DVC_STAGE" in os.environ else ""
+
+
 def main() -> None:
     """Run the command line; the exit status is the process's."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         cli.main(prog_name="python -m pipeline", standalone_mode=False)
     except UserError as error:
-        sys.exit(str(error))
+        sys.exit(f"{error}{_way_back()}")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -7,7 +7,19 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).parent.parent
-_PARTS = ("pipeline", "data", ".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
+_PARTS = (
+    "pipeline",
+    "data",
+    "models/.gitignore",
+    "reports/.gitignore",
+    "reports/metrics.json",
+    ".dvc",
+    ".dvcignore",
+    ".gitignore",
+    "dvc.yaml",
+    "dvc.lock",
+    "params.yaml",
+)
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "prepared", "prepared.part", "cache", "tmp", "config.local")
 
 
@@ -22,8 +34,8 @@ class Project:
             if source.is_dir():
                 shutil.copytree(source, folder / part, ignore=_LEFT_OUT)
             else:
-                folder.mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, folder / part)
+                (folder / part).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, folder / part)
         for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "start"]):
             self.run("git", "-c", "user.name=t", "-c", "user.email=t@t", *command)
 

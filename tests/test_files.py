@@ -21,10 +21,15 @@ def test_a_failure_leaves_the_earlier_folder(tmp_path: Path) -> None:
     target = tmp_path / "out"
     with files.new_folder(target) as folder:
         (folder / "good").write_text("good")
-    with pytest.raises(RuntimeError), files.new_folder(target) as folder:
+    with pytest.raises(RuntimeError):
+        _fail_half_way(target)
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "good"]
+
+
+def _fail_half_way(target: Path) -> None:
+    with files.new_folder(target) as folder:
         (folder / "half").write_text("half")
         raise RuntimeError
-    assert [path.name for path in tmp_path.rglob("*")] == ["out", "good"]
 
 
 def test_a_failure_leaves_the_earlier_file(tmp_path: Path) -> None:

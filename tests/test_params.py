@@ -29,7 +29,7 @@ class Knobs(params.Section):
     lr: PositiveFloat
     size: Literal["full"] | NonNegativeInt = "full"
     speed: Annotated[Fast | Slow, Field(discriminator="method")] = Slow(method="slow")
-    names: list[str] = []
+    names: list[str] = Field(default=[])
 
 
 def _load(folder: Path, text: str) -> Knobs:

@@ -10,7 +10,19 @@ from tests.project import Project
 
 pytestmark = pytest.mark.slow
 
-COSTS = "1.601916 0.342889 0.290131 0.259507 0.237403 0.219854 0.205167 0.192478 0.181289 0.171291 0.162271".split()
+COSTS = [
+    "1.601916",
+    "0.342889",
+    "0.290131",
+    "0.259507",
+    "0.237403",
+    "0.219854",
+    "0.205167",
+    "0.192478",
+    "0.181289",
+    "0.171291",
+    "0.162271",
+]
 
 # The tutorial's printed W, b by the epoch they follow; -1 is before the first step. It prints W only for some.
 WEIGHTS = {
@@ -65,6 +77,11 @@ def test_the_query_row_is_the_tutorials(tutorial: Project) -> None:
     assert [f"{float(row[f'probability_{k}']):.4f}" for k in range(3)] == ["0.0862", "0.0324", "0.8813"]
     assert [row[f"rank_{k}"] for k in range(3)] == ["2", "3", "1"]
     assert row["predicted"] == "2"
+
+
+def test_a_fresh_clone_stays_clean(tutorial: Project) -> None:
+    """What `dvc repro` writes is, to the byte, what the committed dvc.lock and metrics.json say."""
+    assert tutorial.run("git", "status", "--porcelain").stdout == ""
 
 
 def test_a_second_repro_does_nothing(tutorial: Project) -> None:

@@ -1,8 +1,8 @@
 """CSV in: a stream of typed columns, chunk by chunk, never the whole table; knows no model.
 
-A column's kind is given, and holds for the whole file; `pipeline.table.kinds` finds kinds out. Rows and values do not depend
-on the size of the chunks. UTF-8 with or without byte order mark, any line ending, quoted commas and newlines; blank
-lines are not rows.
+A kind is given for each column and holds for the whole file; `pipeline.table.kinds` finds kinds out. Rows and values do
+not depend on the size of the chunks. UTF-8 with or without byte order mark, any line ending, quoted commas and
+newlines; blank lines are not rows.
 """
 
 import difflib

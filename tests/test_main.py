@@ -1,0 +1,98 @@
+"""The command line: exit statuses, messages, and what they leave behind."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project after one `dvc repro`."""
+    project = Project(tmp_path_factory.mktemp("main") / "project")
+    project.dvc("repro")
+    return project
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _with_param(project: Project, old: str, new: str) -> None:
+    text = project.read("params.yaml")
+    assert old in text
+    (project.folder / "params.yaml").write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture
+def params(project: Project):
+    """Leave params.yaml as it was."""
+    before = project.read("params.yaml")
+    yield project
+    (project.folder / "params.yaml").write_text(before, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word", "message"),
+    [
+        ("lr: 0.1 ", "lr: fast ", "train", "params.yaml: train.lr: expected a valid number, got 'fast' (str)"),
+        ("lr: 0.1 ", "lr: 1e300 ", "train", "the cost became NaN or infinite; lower train.lr"),
+        ("target: y ", "target: z ", "prepare", "params.yaml: prepare.target"),
+        (
+            "calibration_bins: 10 ",
+            "calibration_bins: 0 ",
+            "evaluate",
+            "evaluate.calibration_bins: expected greater than 0",
+        ),
+    ],
+)
+def test_a_mistake_is_one_message_and_changes_nothing(
+    params: Project, old: str, new: str, word: str, message: str
+) -> None:
+    """Exit status 1, one message without a traceback, and every earlier output as it was."""
+    folders = [params.folder / name for name in ("data/prepared", "models", "reports")]
+    before = [_content(folder) for folder in folders]
+    _with_param(params, old, new)
+    words = {
+        "prepare": ["--source", "data/raw/tutorial.csv", "--out", "data/prepared"],
+        "train": ["--prepared", "data/prepared", "--out", "models"],
+        "evaluate": ["--prepared", "data/prepared", "--model", "models", "--out", "reports"],
+    }[word]
+    result = params.pipeline(word, *words, check=False)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert [_content(folder) for folder in folders] == before
+
+
+def test_under_dvc_the_way_back_is_told_and_works(params: Project) -> None:
+    """A stage that fails under `dvc repro` says how to get its earlier outputs back, and that does it."""
+    before = _content(params.folder / "models")
+    _with_param(params, "lr: 0.1 ", "lr: -1 ")
+    result = params.dvc("repro", check=False)
+    assert "train.lr: expected greater than 0, got -1" in result.stderr
+    assert "`dvc checkout` brings them back" in result.stderr
+    params.dvc("checkout")
+    assert _content(params.folder / "models") == before
+
+
+def test_misuse_of_the_command_line_exits_2(project: Project) -> None:
+    """An unknown word or a missing option is not a mistake in the data."""
+    for words in (["no-such-word"], ["train"], ["prepare", "--source"]):
+        assert project.pipeline(*words, check=False).returncode == 2
+
+
+def test_an_edited_model_is_refused(project: Project) -> None:
+    """A weights file whose digest does not match is named, with what to do."""
+    weights = project.folder / "models/softmax.safetensors"
+    good = weights.read_bytes()
+    weights.unlink()  # DVC may have linked the file to its cache
+    weights.write_bytes(good[:-1] + b"\0")
+    result = project.pipeline("predict", "data/raw/tutorial-query.csv", check=False)
+    weights.write_bytes(good)
+    assert result.returncode == 1
+    assert "models/softmax.safetensors" in result.stderr
+    assert "run `dvc repro`" in result.stderr
