@@ -24,9 +24,7 @@ check: $(INSTALLED)  ## style, types, and who may import whom
 	lint-imports
 
 ui: $(INSTALLED)  ## the MLflow UI on 127.0.0.1
-	@echo "http://127.0.0.1:5000/#/experiments?workflowType=machine_learning  (ready in about ten seconds, Ctrl-C ends it)"
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --workers 1 \
-		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+	@python -m pipeline ui
 
 install: $(INSTALLED)
 

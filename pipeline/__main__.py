@@ -4,6 +4,7 @@ A mistake of the user is one message and exit status 1; misuse of the command li
 Each word imports its stage when it is called, so that no command pays for another one's libraries.
 """
 
+import atexit
 import gc
 import os
 import signal
@@ -84,6 +85,15 @@ def summary(model: Path, reports: Path) -> None:
     page.main(model=model, reports=reports)
 
 
+@cli.command()
+@click.option("--port", type=int, default=5000, show_default=True)
+def ui(port: int) -> None:
+    """Open the MLflow UI on 127.0.0.1."""
+    from pipeline.tracking import ui as server
+
+    server.main(experiment=params.load(PARAMS_FILE, "tracking", mirror.Params).experiment, port=port)
+
+
 def _mirrored(stage: str, **paths: Path) -> AbstractContextManager[Mirror]:
     """Track the stage that runs inside the block, as the params' ``tracking:`` says."""
     return mirror.started(
@@ -118,4 +128,5 @@ def main() -> None:
 if __name__ == "__main__":
     # Loading torch makes many objects and no garbage: collecting while it loads, and at exit, costs a second.
     gc.disable()
+    atexit.register(gc.freeze)
     main()

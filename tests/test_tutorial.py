@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 import safetensors.numpy
@@ -69,10 +70,11 @@ def test_the_snapshots_are_the_tutorials(tutorial: Project) -> None:
         assert printed == [[f"{value:.4f}" for value in row] for row in weights]
 
 
-def test_the_query_row_is_the_tutorials(tutorial: Project) -> None:
+def test_the_query_row_is_the_tutorials(tutorial: Project, tmp_path: Path) -> None:
     """Row 2,1,3,2: logits, probabilities, ranks and label."""
-    tutorial.pipeline("predict", "data/raw/tutorial-query.csv", "-o", "scored.csv")
-    (row,) = csv.DictReader(io.StringIO(tutorial.read("scored.csv")))
+    scored = tmp_path / "scored.csv"
+    tutorial.pipeline("predict", "data/raw/tutorial-query.csv", "-o", str(scored))
+    (row,) = csv.DictReader(io.StringIO(scored.read_text(encoding="utf-8")))
     assert [f"{float(row[f'logit_{k}']):.4f}" for k in range(3)] == ["-0.2732", "-1.2517", "2.0511"]
     assert [f"{float(row[f'probability_{k}']):.4f}" for k in range(3)] == ["0.0862", "0.0324", "0.8813"]
     assert [row[f"rank_{k}"] for k in range(3)] == ["2", "3", "1"]
