@@ -15,7 +15,7 @@ from tqdm import tqdm
 from pipeline import files, model, shards, tensors
 from pipeline.errors import UserError
 from pipeline.numerics.softmax import Block, Objective, Parameters
-from pipeline.numerics.solvers import adam, first_order, loop, sgd
+from pipeline.numerics.solvers import adam, first_order, loop, rates, sgd
 from pipeline.numerics.solvers.status import Status
 from pipeline.numerics.sums import thread_count
 from pipeline.params import Section
@@ -30,7 +30,7 @@ Watch = Callable[[dict[str, Any]], None]
 class Schedule(Section):
     """How the learning rate changes from epoch to epoch; a method reads the params that it names."""
 
-    method: Literal["constant", "step", "exponential", "cosine"]
+    method: rates.Schedule
     every: PositiveInt = 100
     factor: PositiveFloat = 0.5
 
@@ -154,27 +154,14 @@ def _method(
     blocks: Sequence[Block],
     make_objective: first_order.MakeObjective,
 ) -> loop.Method:
-    def make_optimizer(values: list[torch.Tensor]) -> torch.optim.Optimizer:
-        if params.solver == "adam":
-            return adam.optimizer(values, params.lr)
-        return sgd.optimizer(values, params.lr, params.momentum)
-
+    update = adam.update([start.weights, start.bias]) if params.solver == "adam" else sgd.update(params.momentum)
     if params.batch_size == "full":
         batches = first_order.full_batch(whole)
     else:
         batches = first_order.mini_batches(blocks, params.batch_size, params.seed, make_objective)
-    return first_order.FirstOrder(start, batches, make_optimizer, _make_schedule(params))
-
-
-def _make_schedule(params: Params) -> first_order.MakeSchedule | None:
-    """The schedules of torch; cosine falls to 0 over all epochs (Loshchilov and Hutter 2017, eq. 5, one period)."""
-    schedulers, chosen = torch.optim.lr_scheduler, params.schedule
-    makers: dict[str, first_order.MakeSchedule] = {
-        "step": lambda optimizer: schedulers.StepLR(optimizer, chosen.every, chosen.factor),
-        "exponential": lambda optimizer: schedulers.ExponentialLR(optimizer, chosen.factor),
-        "cosine": lambda optimizer: schedulers.CosineAnnealingLR(optimizer, params.epochs),
-    }
-    return makers.get(chosen.method)
+    schedule = params.schedule
+    decay = rates.rates(schedule.method, params.lr, params.epochs, schedule.every, schedule.factor)
+    return first_order.FirstOrder(start, batches, update, decay)
 
 
 def _validation_cost(

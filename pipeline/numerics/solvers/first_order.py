@@ -1,4 +1,4 @@
-"""What sgd and adam share: an optimiser of torch.optim, fed with gradients that were summed exactly.
+"""What sgd and adam share: an update rule of torch.optim, fed with gradients that were summed exactly.
 
 An epoch is one update on all rows, or, with mini-batches, one update a batch in an order drawn from the seed. The
 order is drawn over all rows at once and never depends on blocks, threads or workers.
@@ -10,47 +10,41 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from pipeline.numerics.softmax import Block, Evaluation, Objective, Parameters
+from pipeline.numerics.softmax import Block, Objective, Parameters
 from pipeline.numerics.solvers.loop import Epoch
 
 MakeObjective = Callable[[Sequence[Block]], Objective]
-MakeOptimizer = Callable[[list[Tensor]], torch.optim.Optimizer]
-MakeSchedule = Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler]
+Update = Callable[[list[Tensor], list[Tensor], float], None]
+"""Changes parameters in place, given their gradients and the learning rate."""
 
 
 class FirstOrder:
-    """Steps along the gradient, with the update rule of a torch optimiser."""
+    """Steps along the gradient, as an update rule says."""
 
     def __init__(
         self,
         start: Parameters,
         batches: Callable[[], Iterator[tuple[Objective, float]]],
-        make_optimizer: MakeOptimizer,
-        make_schedule: MakeSchedule | None,
+        update: Update,
+        rates: Iterator[float],
     ) -> None:
         """``batches`` yields one epoch's objectives, each with its share of the rows' total weight."""
         self.parameters = start.copy()
         self._batches = batches
-        self._optimizer = make_optimizer([self.parameters.weights, self.parameters.bias])
-        self._schedule = make_schedule(self._optimizer) if make_schedule else None
+        self._update = update
+        self._rates = rates
 
     def run_epoch(self) -> Epoch:
-        """One pass over the rows, an update a batch, then one step of the learning-rate schedule."""
-        lr = float(self._optimizer.param_groups[0]["lr"])
+        """One pass over the rows at the next learning rate, an update a batch."""
+        lr = next(self._rates)
+        values = [self.parameters.weights, self.parameters.bias]
         costs, norms = [], []
         for objective, share in self._batches():
             evaluation = objective.evaluate(self.parameters)
-            self._update(evaluation)
+            self._update(values, [evaluation.weights_gradient, evaluation.bias_gradient], lr)
             costs.append(share * evaluation.cost)
             norms.append(share * evaluation.gradient_norm)
-        if self._schedule:
-            self._schedule.step()
         return Epoch(math.fsum(costs), math.fsum(norms), lr)
-
-    def _update(self, evaluation: Evaluation) -> None:
-        self.parameters.weights.grad = evaluation.weights_gradient
-        self.parameters.bias.grad = evaluation.bias_gradient
-        self._optimizer.step()
 
 
 def full_batch(objective: Objective) -> Callable[[], Iterator[tuple[Objective, float]]]:

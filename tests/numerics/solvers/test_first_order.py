@@ -1,13 +1,14 @@
 """sgd and adam against the same optimisers of torch.optim on torch's own cross_entropy."""
 
 import math
+from itertools import repeat
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from pipeline.numerics.softmax import Block, Objective, Parameters
-from pipeline.numerics.solvers import adam, first_order, sgd
+from pipeline.numerics.solvers import adam, first_order, rates, sgd
 
 ROWS, COLUMNS, CLASSES = 60, 4, 3
 
@@ -52,9 +53,9 @@ def _reference(make_optimizer, epochs: int, l2: float) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (lambda v: sgd.optimizer(v, 0.2, 0.0), lambda v: torch.optim.SGD(v, lr=0.2)),
-        (lambda v: sgd.optimizer(v, 0.1, 0.9), lambda v: torch.optim.SGD(v, lr=0.1, momentum=0.9)),
-        (lambda v: adam.optimizer(v, 0.05), lambda v: torch.optim.Adam(v, lr=0.05)),
+        (lambda v: (sgd.update(0.0), 0.2), lambda v: torch.optim.SGD(v, lr=0.2)),
+        (lambda v: (sgd.update(0.9), 0.1), lambda v: torch.optim.SGD(v, lr=0.1, momentum=0.9)),
+        (lambda v: (adam.update(v), 0.05), lambda v: torch.optim.Adam(v, lr=0.05)),
     ],
     ids=["sgd", "momentum", "adam"],
 )
@@ -62,7 +63,9 @@ def _reference(make_optimizer, epochs: int, l2: float) -> torch.Tensor:
 def test_full_batch_training_is_the_plain_pytorch_loop(ours, theirs, l2: float) -> None:
     """Fifty epochs end where autograd's end, to float64's rounding grown over fifty steps."""
     objective = _objective(_blocks([25, 25, 10]), l2)
-    method = first_order.FirstOrder(_start(), first_order.full_batch(objective), ours, None)
+    start = _start()
+    update, lr = ours([start.weights, start.bias])
+    method = first_order.FirstOrder(start, first_order.full_batch(objective), update, repeat(lr))
     for _ in range(50):
         method.run_epoch()
     torch.testing.assert_close(method.parameters.weights, _reference(theirs, 50, l2), rtol=0, atol=1e-11)
@@ -71,7 +74,7 @@ def test_full_batch_training_is_the_plain_pytorch_loop(ours, theirs, l2: float) 
 def _mini_batch_run(sizes: list[int], batch_size: int, seed: int) -> torch.Tensor:
     blocks = _blocks(sizes)
     batches = first_order.mini_batches(blocks, batch_size, seed, _objective)
-    method = first_order.FirstOrder(_start(), batches, lambda v: sgd.optimizer(v, 0.1, 0.0), None)
+    method = first_order.FirstOrder(_start(), batches, sgd.update(0.0), repeat(0.1))
     for _ in range(3):
         method.run_epoch()
     return method.parameters.weights
@@ -106,7 +109,7 @@ def test_the_learning_rate_follows_the_schedule() -> None:
     method = first_order.FirstOrder(
         _start(),
         first_order.full_batch(_objective(_blocks([60]))),
-        lambda v: sgd.optimizer(v, 0.8, 0.0),
-        lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5),
+        sgd.update(0.0),
+        rates.rates("step", 0.8, epochs=5, every=2, factor=0.5),
     )
     assert [method.run_epoch().lr for _ in range(5)] == [0.8, 0.8, 0.4, 0.4, 0.2]

@@ -1,6 +1,7 @@
 """The loop, with real methods on small problems."""
 
 import math
+from itertools import repeat
 
 import pytest
 import torch
@@ -23,9 +24,7 @@ def _zero() -> Parameters:
 
 
 def _method(objective: Objective, lr: float) -> first_order.FirstOrder:
-    return first_order.FirstOrder(
-        _zero(), first_order.full_batch(objective), lambda values: sgd.optimizer(values, lr, 0.0), None
-    )
+    return first_order.FirstOrder(_zero(), first_order.full_batch(objective), sgd.update(0.0), repeat(lr))
 
 
 def _ignore(record: loop.Record, parameters: Parameters) -> None:
