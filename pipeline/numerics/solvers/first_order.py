@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pipeline.numerics.softmax import Block, Evaluation, Objective, Parameters
 from pipeline.numerics.solvers.loop import Epoch
+from pipeline.numerics.solvers.status import Status
 
 MakeObjective = Callable[[Sequence[Block]], Objective]
 MakeOptimizer = Callable[[list[Tensor]], torch.optim.Optimizer]
@@ -19,7 +20,10 @@ MakeSchedule = Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRSche
 
 
 class FirstOrder:
-    """Steps along the gradient, with the update rule of a torch optimiser."""
+    """Steps along the gradient, with the update rule of a torch optimiser; it never knows that it has arrived."""
+
+    status = None
+    unfinished = Status.EPOCHS_DONE
 
     def __init__(
         self,
