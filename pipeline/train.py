@@ -4,65 +4,28 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from time import monotonic
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from tqdm import tqdm
 
-from pipeline import files, model, shards, tensors
+from pipeline import files, methods, model, shards, tensors
 from pipeline.errors import UserError
+from pipeline.knobs import FIRST_ORDER
+from pipeline.knobs import Params as Params
 from pipeline.numerics.softmax import Block, Objective, Parameters
-from pipeline.numerics.solvers import adam, first_order, loop, rates, sgd
+from pipeline.numerics.solvers import first_order, loop
 from pipeline.numerics.solvers.status import Status
 from pipeline.numerics.sums import thread_count
-from pipeline.params import Section
 
 HISTORY_FILE = "history.csv"
 SNAPSHOTS_FILE = "snapshots.safetensors"
 BEFORE_THE_FIRST_STEP = -1
 
 Watch = Callable[[dict[str, Any]], None]
-
-
-class Schedule(Section):
-    """How the learning rate changes from epoch to epoch; a method reads the params that it names."""
-
-    method: rates.Schedule
-    every: PositiveInt = 100
-    factor: PositiveFloat = 0.5
-
-
-class EarlyStopping(Section):
-    """Stop when the validation cost has not fallen by more than ``minimum_drop`` nats for ``patience`` epochs."""
-
-    patience: NonNegativeInt = 0
-    minimum_drop: NonNegativeFloat = 0.0
-
-
-class Params(Section):
-    """The knobs under ``train:``; params.yaml tells each one's meaning, unit and range."""
-
-    solver: Literal["sgd", "adam"]
-    seed: NonNegativeInt
-    epochs: PositiveInt
-    lr: PositiveFloat
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    batch_size: Literal["full"] | PositiveInt = "full"
-    l2: NonNegativeFloat = 0.0
-    class_weight: Literal["none", "balanced"] | dict[str | int | bool, NonNegativeFloat] = "none"
-    schedule: Schedule = Schedule(method="constant")
-    early_stopping: EarlyStopping = EarlyStopping()
-    snapshot_every: PositiveInt
-    precision: Literal["float64", "float32"] = "float64"
-
-    @model_validator(mode="after")
-    def _momentum_belongs_to_sgd(self) -> "Params":
-        if self.momentum and self.solver != "sgd":
-            raise ValueError(f"train.momentum 0 with train.solver {self.solver}, which has no momentum")
-        return self
 
 
 class Trained:
@@ -88,30 +51,33 @@ def train(prepared: shards.Prepared, params: Params, watch: Watch) -> tuple[mode
     """
     class_weights = _class_weights(params, prepared)
     blocks = tensors.blocks_of(prepared, prepared.splits["train"], class_weights)
-    columns = len(prepared.encoder.features)
+    encoder = prepared.encoder
+    data = methods.Data(blocks, len(encoder.features), encoder.level_counts, len(encoder.classes))
 
-    def objective(rows: Sequence[Block], l2: float = params.l2) -> Objective:
-        return Objective(rows, columns, l2, thread_count(), getattr(torch, params.precision))
+    def objective(rows: Sequence[Block]) -> Objective:
+        precision = getattr(torch, params.precision)
+        return Objective(rows, data.columns, params.l2, thread_count(), precision, params.intercept)
 
-    whole = objective(blocks)
-    start = _start(prepared, params.seed)
+    start = _start(prepared, params)
     trained = Trained(start, params.snapshot_every)
+    began = monotonic()
+    method = methods.make(params, data, start, objective)
     with tqdm(total=params.epochs, unit="epoch", desc="train", disable=None, delay=1, leave=False) as bar:
 
         def see(record: loop.Record, parameters: Parameters) -> None:
             trained.keep(record, parameters)
-            watch(_row(record))
+            watch(_row(record) | {"seconds": monotonic() - began})
             bar.set_postfix(cost=f"{record.epoch.cost:.6f}", refresh=False)
             bar.update()
 
         trained.result = loop.run(
-            _method(params, start, whole, blocks, objective),
+            method,
             params.epochs,
             see,
             _validation_cost(prepared, params, class_weights, objective),
             _early_stopping(params),
         )
-    return _model(prepared, params, whole, trained.result), trained
+    return _model(prepared, params, method, trained.result), trained
 
 
 def _class_weights(params: Params, prepared: shards.Prepared) -> np.ndarray[Any, np.dtype[np.float64]] | None:
@@ -134,34 +100,23 @@ def _class_weights(params: Params, prepared: shards.Prepared) -> np.ndarray[Any,
     return weights
 
 
-def _start(prepared: shards.Prepared, seed: int) -> Parameters:
-    """torch.nn.Linear's initial weights under the seed; the columns of unseen levels start, and stay, at 0."""
-    torch.manual_seed(seed)
+def _start(prepared: shards.Prepared, params: Params) -> Parameters:
+    """Where training starts: solvers that find the optimum at 0, sgd and adam at torch.nn.Linear's initial weights.
+
+    These come from the seed; the columns of unseen levels, and b without an intercept, start, and stay, at 0.
+    """
     encoder = prepared.encoder
+    if params.solver not in FIRST_ORDER:
+        shape = (len(encoder.classes), len(encoder.features))
+        return Parameters(torch.zeros(shape, dtype=torch.float64), torch.zeros(shape[0], dtype=torch.float64))
+    torch.manual_seed(params.seed)
     linear = torch.nn.Linear(len(encoder.features), len(encoder.classes))
     weights = linear.weight.detach().double()
     end = encoder.number_count
     for levels in encoder.level_counts:
         end += levels
         weights[:, end - 1] = 0.0  # the last level of a category is <unseen>: no training row carries it
-    return Parameters(weights, linear.bias.detach().double())
-
-
-def _method(
-    params: Params,
-    start: Parameters,
-    whole: Objective,
-    blocks: Sequence[Block],
-    make_objective: first_order.MakeObjective,
-) -> loop.Method:
-    update = adam.update([start.weights, start.bias]) if params.solver == "adam" else sgd.update(params.momentum)
-    if params.batch_size == "full":
-        batches = first_order.full_batch(whole)
-    else:
-        batches = first_order.mini_batches(blocks, params.batch_size, params.seed, make_objective)
-    schedule = params.schedule
-    decay = rates.rates(schedule.method, params.lr, params.epochs, schedule.every, schedule.factor)
-    return first_order.FirstOrder(start, batches, update, decay)
+    return Parameters(weights, linear.bias.detach().double() * params.intercept)
 
 
 def _validation_cost(
@@ -186,11 +141,11 @@ def _early_stopping(params: Params) -> loop.EarlyStopping | None:
     return loop.EarlyStopping(params.early_stopping.patience, params.early_stopping.minimum_drop)
 
 
-def _model(prepared: shards.Prepared, params: Params, objective: Objective, result: loop.Result) -> model.Model:
+def _model(prepared: shards.Prepared, params: Params, method: methods.Method, result: loop.Result) -> model.Model:
     if result.status is Status.DIVERGED:
         raise _diverged(params, result.epochs)
     try:
-        final = objective.evaluate(result.parameters)
+        ending = method.ending(result.parameters, result.epochs)
     except OverflowError:
         raise _diverged(params, result.epochs) from None
     return model.Model(
@@ -199,23 +154,32 @@ def _model(prepared: shards.Prepared, params: Params, objective: Objective, resu
         encoder=prepared.encoder,
         params=params.model_dump(),
         data_digest=prepared.digest,
-        result={
-            "status": result.status.name.lower(),
-            "meaning": result.status.value,
-            "epochs": result.epochs,
-            "best_epoch": result.best_epoch,
-            "cost": final.cost,
-            "objective": final.cost + final.penalty,
-            "gradient_norm": final.gradient_norm,
-        },
+        result=_result(result, ending),
     )
+
+
+def _result(result: loop.Result, ending: methods.Ending) -> dict[str, Any]:
+    """How training ended, as the model keeps it; evaluate copies the numbers into metrics.json."""
+    objective = ending.final.cost + ending.final.penalty
+    return {
+        "status": result.status.name.lower(),
+        "meaning": result.status.value,
+        "method": ending.method,
+        "reason": ending.reason,
+        "epochs": result.epochs,
+        "best_epoch": result.best_epoch,
+        "passes": ending.passes,
+        "cost": ending.final.cost,
+        "objective": objective,
+        "gradient_norm": ending.final.gradient_norm,
+        "bound": ending.bound,
+        "relative_bound": None if ending.bound is None else ending.bound / (objective or 1.0),
+    }
 
 
 def _diverged(params: Params, epoch: int) -> UserError:
-    return UserError(
-        f"train: epoch {epoch}: the cost became NaN or infinite; "
-        f"lower train.lr (now {params.lr:g}), or set prepare.standardise to true"
-    )
+    cure = f"lower train.lr (now {params.lr:g}), or " if params.lr else ""
+    return UserError(f"train: epoch {epoch}: the cost became NaN or infinite; {cure}set prepare.standardise to true")
 
 
 def _row(record: loop.Record) -> dict[str, Any]:
@@ -227,7 +191,8 @@ def _row(record: loop.Record) -> dict[str, Any]:
         "cost": epoch.cost,
         **held_out,
         "gradient_norm": epoch.gradient_norm,
-        "lr": epoch.lr,
+        **({} if epoch.lr is None else {"lr": epoch.lr}),
+        **({} if epoch.passes is None else {"passes": epoch.passes}),
     }
 
 
@@ -257,6 +222,13 @@ def main(*, params: Params, prepared: Path, out: Path, watch: Watch | None = Non
     files.write_text(out / HISTORY_FILE, _history_csv(trained.records))
     files.write_bytes(out / SNAPSHOTS_FILE, _snapshot_bytes(trained.snapshots))
     model.save(out, fitted)
-    result = fitted.result
-    print(f"train: {params.solver}, {result['epochs']} epochs, cost {result['cost']:.6f} nats, ", end="")
+    _print(params.solver, fitted.result)
+
+
+def _print(solver: str, result: dict[str, Any]) -> None:
+    if solver != result["method"]:
+        print(f"train: {solver} takes {result['method']}: {result['reason']}")
+    proven = "" if result["bound"] is None else f"at most {result['relative_bound']:.1e} of it above the optimum, "
+    print(f"train: {result['method']}, {result['epochs']} epochs, {result['passes']} passes, ", end="")
+    print(f"cost {result['cost']:.6f} nats, {proven}", end="")
     print(f"gradient norm {result['gradient_norm']:.2e}: {result['meaning']}")

@@ -153,7 +153,7 @@ def test_the_start_is_that_of_torch(tmp_path: Path, prepared: Path) -> None:
         ({"class_weight": "{a: 1, b: 2}"}, "train.class_weight: expected one weight for each of the classes a, b, c"),
         ({"class_weight": "{a: 0, b: 0, c: 0}"}, "expected a weight > 0"),
         ({"solver": "adam", "momentum": 0.5}, "train.momentum 0 with train.solver adam"),
-        ({"solver": "magic"}, "train.solver: expected 'sgd' or 'adam', got 'magic'"),
+        ({"solver": "magic"}, "train.solver: expected 'sgd', 'adam', 'lbfgs', 'newton' or 'auto', got 'magic'"),
         ({"epochs": 0}, "train.epochs: expected greater than 0, got 0"),
         ({"momentum": 1}, "train.momentum: expected less than 1, got 1"),
     ],

@@ -87,8 +87,16 @@ class Objective:
     ``precision`` is the kernels' (torch.float32 or torch.float64); sums, parameters and results are float64.
     """
 
-    def __init__(self, blocks: Sequence[Block], columns: int, l2: float, threads: int, precision: torch.dtype) -> None:
-        """Take the blocks (at least one) and learn the bounds that the grids need.
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        columns: int,
+        l2: float,
+        threads: int,
+        precision: torch.dtype,
+        intercept: bool = True,
+    ) -> None:
+        """Take the blocks (at least one) and learn the grids' bounds; without ``intercept`` b has gradient 0.
 
         Raises: OverflowError if a number in the blocks is NaN or infinite.
         """
@@ -97,6 +105,7 @@ class Objective:
         self._l2 = l2
         self._threads = threads
         self._precision = precision
+        self._intercept = intercept
         self._total_weight = math.fsum(block.total_weight for block in blocks)
         self._largest = _largest_magnitudes(blocks, columns)
         bound = self._total_weight * _SAFETY
@@ -123,7 +132,7 @@ class Objective:
             cost=cost.item() / self._total_weight,
             penalty=self._l2 / 2 * float(parameters.weights.square().sum()),
             weights_gradient=weights_gradient / self._total_weight + self._l2 * parameters.weights,
-            bias_gradient=bias_gradient / self._total_weight,
+            bias_gradient=bias_gradient / self._total_weight * self._intercept,
         )
 
     def _cost_grid(self, parameters: Parameters) -> Grid:

@@ -12,6 +12,7 @@ Source: the idea is the fixed-point superaccumulator of Kulisch, reduced to one 
 Demmel and Nguyen, "Parallel Reproducible Summation", IEEE Trans. Computers 64 (2015), treat the general case.
 """
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +26,14 @@ _TOTAL_BITS = 62  # one bit for the sign, one spare for the rounding of the part
 _SMALLEST_EXPONENT, _LARGEST_EXPONENT = -900, 900  # keeps every scale and its inverse a normal float64
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Grid:
-    """A fixed-point grid for sums whose partials' magnitudes add up to at most ``bound`` (a float64 tensor)."""
+    """A fixed-point grid for sums whose partials' magnitudes add up to at most ``bound`` (a float64 tensor).
+
+    A bound is broadcast against the partials: shape (d, 1) gives one grid to each row of a (d, k) sum.
+    """
 
     def __init__(self, bound: Tensor) -> None:
         """Choose the power of two, element by element.
@@ -43,7 +48,7 @@ class Grid:
         self._unit = _power_of_two(-steps)
 
     def quantise(self, partial: Tensor) -> Tensor:
-        """Round a partial sum (float64, the bound's shape) to the grid, as int64.
+        """Round a partial sum (float64) to the grid, as int64.
 
         Raises: OverflowError if the partial is NaN or past the bound: it is detected, never wrapped.
         """
@@ -78,22 +83,67 @@ def exact_sums(
     """
     if not items:
         raise ValueError("a sum over no blocks has no shape")
-    torch.set_num_threads(1)  # a kernel split over threads would add in another order
 
     def integers(item: Item) -> list[Tensor]:
         return [grid.quantise(partial) for grid, partial in zip(grids, partials(item), strict=True)]
 
-    def share(first: int) -> list[Tensor]:
-        totals = integers(items[first])
-        for item in islice(items, first + workers, None, workers):
+    def share(mine: Sequence[Item]) -> list[Tensor]:
+        totals = integers(mine[0])
+        for item in mine[1:]:
             for total, addend in zip(totals, integers(item), strict=True):
                 total.add_(addend)
         return totals
 
-    workers = min(threads, len(items))
-    if workers == 1:
-        shares = [share(0)]
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            shares = list(pool.map(share, range(workers)))
+    shares = _by_threads(share, items, threads)
     return [grid.value(torch.stack(parts).sum(0)) for grid, parts in zip(grids, zip(*shares, strict=True), strict=True)]
+
+
+def scattered_sums(
+    scatter: Callable[[Item, Sequence[Tensor]], None],
+    items: Sequence[Item],
+    shapes: Sequence[Sequence[int]],
+    grids: Sequence[Grid],
+    threads: int,
+) -> list[Tensor]:
+    """Sums of which an item touches only a part: one float64 tensor a shape, the same bits at any number of threads.
+
+    ``scatter(item, totals)`` adds what its grids quantised to the int64 ``totals`` that it is given. Memory: one int64
+    total of every shape a thread.
+    """
+
+    def share(mine: Sequence[Item]) -> list[Tensor]:
+        totals = [torch.zeros(*shape, dtype=torch.int64) for shape in shapes]
+        for item in mine:
+            scatter(item, totals)
+        return totals
+
+    totals, *others = _by_threads(share, items, threads)
+    for other in others:
+        for total, addend in zip(totals, other, strict=True):
+            total.add_(addend)
+    return [grid.value(total) for grid, total in zip(grids, totals, strict=True)]
+
+
+def in_order(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
+    """``work`` of every item, each on one thread, in the order of the items."""
+
+    def share(mine: Sequence[Item]) -> list[Result]:
+        return [work(item) for item in mine]
+
+    shares = _by_threads(share, items, threads)
+    return [shares[position % len(shares)][position // len(shares)] for position in range(len(items))]
+
+
+def _by_threads(share: Callable[[Sequence[Item]], Result], items: Sequence[Item], threads: int) -> list[Result]:
+    """Hand the items out in turn: worker w of m gets items w, w + m, ..."""
+    torch.set_num_threads(1)  # a kernel split over threads would add in another order
+    workers = max(1, min(threads, len(items)))
+    if workers == 1:
+        return [share(items)]
+    return list(_pool(workers).map(share, [list(islice(items, first, None, workers)) for first in range(workers)]))
+
+
+@functools.cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Kept between passes: starting threads costs as much as a small pass, and each keeps its buffers."""
+    return ThreadPoolExecutor(workers, initializer=lambda: torch.set_num_threads(1))

@@ -12,6 +12,9 @@ _NAME_LENGTH = 100
 # Values that mean "nothing special", which a name can do without.
 _NEUTRAL = (None, False, 0, "", "none", "full", "all", "constant", "float64")
 
+# Params that say nothing special with these values.
+_USUAL = {"intercept": True, "tolerance": 1e-8}
+
 # MLflow's table has room for some 25 characters: what is tried most comes first, then what is special, then the rest.
 _FIRST = ("lr",)
 _LAST = ("seed", "epochs")
@@ -34,9 +37,11 @@ def run_name(params: dict[str, Any], data: Data, experiment: Experiment | None) 
     knobs = train | {key: value for key, value in names.flatten(params.get("prepare", {})).items() if key not in train}
     named = (*_FIRST, *_LAST, *_NEVER)
     special = [
-        key for key, value in knobs.items() if key not in named and not _is_neutral(value) and not _is_idle(key, knobs)
+        key
+        for key, value in knobs.items()
+        if key not in named and not _is_neutral(value) and value != _USUAL.get(key) and not _is_idle(key, knobs)
     ]
-    said = [key for key in (*_FIRST, *special, *_LAST) if key in knobs]
+    said = [key for key in (*_FIRST, *special, *_LAST) if knobs.get(key) is not None]
     settings = [f"{key.removesuffix('.method')}={_short(knobs[key])}" for key in said]
     text = " ".join([data.name, str(train.get("solver", "")), *settings])
     if experiment:

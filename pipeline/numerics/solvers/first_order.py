@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pipeline.numerics.softmax import Block, Objective, Parameters
 from pipeline.numerics.solvers.loop import Epoch
+from pipeline.numerics.solvers.status import Status
 
 MakeObjective = Callable[[Sequence[Block]], Objective]
 Update = Callable[[list[Tensor], list[Tensor], float], None]
@@ -19,7 +20,10 @@ Update = Callable[[list[Tensor], list[Tensor], float], None]
 
 
 class FirstOrder:
-    """Steps along the gradient, as an update rule says."""
+    """Steps along the gradient, with the update rule of a torch optimiser; it never knows that it has arrived."""
+
+    status = None
+    unfinished = Status.EPOCHS_DONE
 
     def __init__(
         self,

@@ -11,15 +11,17 @@ from pipeline.numerics.solvers.status import Status
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training rows saw. Costs in nats, without the penalty.
+    """What one epoch saw of the training rows. Costs in nats, without the penalty.
 
-    ``cost`` is that of the parameters before the epoch's update (of each batch before its own, with mini-batches, as a
-    mean weighted by rows); ``gradient_norm`` likewise, of the whole objective.
+    ``lr`` is None where a method has none; ``passes`` says how often all rows were gone through so far, None where that
+    is the epoch's number. ``cost`` is that of the parameters before the epoch's update (of each batch before its own,
+    with mini-batches, as a mean weighted by rows); ``gradient_norm`` likewise, of the whole objective.
     """
 
     cost: float
     gradient_norm: float
-    lr: float
+    lr: float | None
+    passes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,16 @@ class Method(Protocol):
     def parameters(self) -> Parameters:
         """The present values; the next epoch changes them in place."""
 
+    @property
+    def status(self) -> Status | None:
+        """How it ended, once there is nothing more to do."""
+
+    @property
+    def unfinished(self) -> Status:
+        """How it ended if it has run all epochs asked for."""
+
     def run_epoch(self) -> Epoch:
-        """One pass over the training rows."""
+        """One update from all rows, or one pass over them in batches."""
 
 
 @dataclass(frozen=True)
@@ -100,4 +110,6 @@ def run(
         if not math.isfinite(epoch.cost):
             return Result(method.parameters, Status.DIVERGED, number, None)
         watch(Record(number, epoch, held_out), method.parameters)
-    return Result(method.parameters, Status.EPOCHS_DONE, epochs, None)
+        if method.status is not None:
+            return Result(method.parameters, method.status, number + 1, None)
+    return Result(method.parameters, method.unfinished, epochs, None)

@@ -9,3 +9,19 @@ class Status(Enum):
     EPOCHS_DONE = "ran all epochs asked for; the gradient norm says how far it is from the optimum"
     STOPPED_EARLY = "the validation cost no longer fell; W and b are those of its best epoch"
     DIVERGED = "the cost became NaN or infinite; lower train.lr, or set prepare.standardise to true"
+    CONVERGED = "the optimum, proven: the distance from it is at most train.tolerance of the objective"
+    CONVERGED_UNPROVEN = (
+        "the optimum, as far as its curvature tells; only with train.l2 above 0 can the distance from it be proven"
+    )
+    NOT_CONVERGED = (
+        "ran all epochs asked for before the distance from the optimum was below train.tolerance; "
+        "raise train.epochs or train.tolerance, or set prepare.standardise to true"
+    )
+    STALLED = (
+        "no step lowers the objective any more, float64's rounding is reached before train.tolerance; "
+        "raise train.tolerance, or set prepare.standardise to true"
+    )
+    SEPARABLE = (
+        "classes can be told apart without error, so that without a penalty W grows for ever and there is no optimum; "
+        "set train.l2 above 0, for instance 1e-6"
+    )

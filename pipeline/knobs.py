@@ -1,0 +1,76 @@
+"""The knobs under ``train:``; params.yaml tells each one's meaning, unit and range."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from pipeline.params import Section
+
+FIRST_ORDER = ("sgd", "adam")
+
+
+class Schedule(Section):
+    """How the learning rate changes from epoch to epoch; a method reads the params that it names."""
+
+    method: Literal["constant", "step", "exponential", "cosine"]
+    every: PositiveInt = 100
+    factor: PositiveFloat = 0.5
+
+
+class EarlyStopping(Section):
+    """Stop when the validation cost has not fallen by more than ``minimum_drop`` nats for ``patience`` epochs."""
+
+    patience: NonNegativeInt = 0
+    minimum_drop: NonNegativeFloat = 0.0
+
+
+class Params(Section):
+    """One training, resolved. A knob that the solver does not have must be at the value that means nothing."""
+
+    solver: Literal["sgd", "adam", "lbfgs", "newton", "auto"]
+    seed: NonNegativeInt
+    epochs: PositiveInt
+    lr: PositiveFloat | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    batch_size: Literal["full"] | PositiveInt = "full"
+    tolerance: PositiveFloat = 1e-8
+    l2: NonNegativeFloat = 0.0
+    intercept: bool = True
+    class_weight: Literal["none", "balanced"] | dict[str | int | bool, NonNegativeFloat] = "none"
+    schedule: Schedule = Schedule(method="constant")
+    early_stopping: EarlyStopping = EarlyStopping()
+    snapshot_every: PositiveInt
+    precision: Literal["float64", "float32"] = "float64"
+
+    @model_validator(mode="after")
+    def _momentum_belongs_to_sgd(self) -> "Params":
+        if self.momentum and self.solver != "sgd":
+            raise ValueError(f"train.momentum 0 with train.solver {self.solver}, which has no momentum")
+        return self
+
+    @model_validator(mode="after")
+    def _lr_belongs_to_sgd_and_adam(self) -> "Params":
+        if self.solver in FIRST_ORDER and self.lr is None:
+            raise ValueError(f"train.lr > 0 with train.solver {self.solver}, got null; add -S train.lr=0.1")
+        return self
+
+    @model_validator(mode="after")
+    def _what_finds_its_own_steps_is_not_told_them(self) -> "Params":
+        if self.solver in FIRST_ORDER:
+            return self
+        neutral = {
+            "lr": (self.lr, None),
+            "batch_size": (self.batch_size, "full"),
+            "schedule.method": (self.schedule.method, "constant"),
+            "precision": (self.precision, "float64"),
+        }
+        wrong = {name: (got, wanted) for name, (got, wanted) in neutral.items() if got != wanted}
+        if wrong:
+            settings = {name: "null" if wanted is None else str(wanted) for name, (_, wanted) in wrong.items()}
+            expected = " and ".join(f"train.{name} {value}" for name, value in settings.items())
+            got = ", ".join(str(value) for value, _ in wrong.values())
+            flags = " ".join(f"-S train.{name}={value}" for name, value in settings.items())
+            raise ValueError(
+                f"{expected} with train.solver {self.solver}, which finds its own steps, got {got}; add {flags}"
+            )
+        return self

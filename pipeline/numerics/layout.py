@@ -1,0 +1,142 @@
+"""Rows as the fast kernels want them: packed once, passed over many times.
+
+n rows, p number columns, c category columns, d columns of W (p numbers, then every category's levels), k classes.
+
+``theta`` is W and b in one: (d + 1, k) float64, W transposed, b as its last row.
+
+Two layouts of a block's logits, chosen once for a data set. Without categories they are class-major, (k, n): W x is
+one product with wide rows, and softmax is element-wise along the rows, whatever k is (torch.softmax over a last
+dimension of 2 to 7 is ten times slower). With categories they are row-major, (n, k'), k' = k rounded up to a multiple
+of 8: a level's logits are one gather of a whole row; the padding has logit -1e30, so probability exactly 0.
+"""
+
+import functools
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.numerics.softmax import Block, Parameters
+from pipeline.numerics.sums import in_order
+
+_LANES = 8  # float32 numbers in an AVX2 register
+_PRECISIONS = (torch.float32, torch.float64)
+
+
+@dataclass(frozen=True)
+class PackedBlock:
+    """A block in the layout of its ``Rows``.
+
+    numbers (n, p) float32 (float64 where columns were rotated); codes (n, c) int32, counted over the levels of all
+    categories, and the same as c columns; labels int64 and weights float64 as (n, 1) row-major or (1, n) class-major;
+    one_hot the categories' transposed one-hot matrix, (levels, n) sparse, by precision.
+    """
+
+    numbers: Tensor
+    codes: Tensor
+    code_columns: tuple[Tensor, ...]
+    labels: Tensor
+    weights: Tensor | None
+    one_hot: Mapping[torch.dtype, Tensor]
+
+    @property
+    def rows(self) -> int:
+        """n."""
+        return len(self.numbers)
+
+
+class Rows:
+    """Packed blocks and what holds for all of them."""
+
+    def __init__(
+        self, blocks: Sequence[Block], levels: Sequence[int], classes: int, threads: int, intercept: bool = True
+    ) -> None:
+        """Pack blocks of softmax.Block; ``levels`` counts those of each category, ``classes`` is k.
+
+        Without ``intercept`` b is kept at 0.
+        Raises: OverflowError if a number in the blocks is NaN or infinite.
+        """
+        self.blocks, self.levels, self.classes, self.threads = blocks, tuple(levels), classes, threads
+        self.intercept = intercept
+        self.numbers = blocks[0].numbers.shape[1]
+        self.columns = self.numbers + sum(levels)
+        self.row_major = bool(levels)
+        self.padded_classes = -(-classes // _LANES) * _LANES if self.row_major else classes
+        self.total_weight = math.fsum(block.total_weight for block in blocks)
+        self.count = sum(len(block.labels) for block in blocks)
+        self.largest = self._largest_magnitudes()
+        _accept_sparse_tensors()
+        self.packed = in_order(self._pack, blocks, threads)
+
+    @property
+    def class_dimension(self) -> int:
+        """The dimension of a block's logits along which classes lie."""
+        return 1 if self.row_major else 0
+
+    @property
+    def first_level_rows(self) -> list[int]:
+        """Where the levels of each category begin, counted over all levels."""
+        return [sum(self.levels[:position]) for position in range(len(self.levels))]
+
+    def zero(self) -> Tensor:
+        """theta of zeros."""
+        return torch.zeros(self.columns + 1, self.classes, dtype=torch.float64)
+
+    def _largest_magnitudes(self) -> Tensor:
+        """max_i |x_ij| of every row of theta, (d + 1, 1) float64: 1 for levels and for b."""
+        largest = torch.ones(self.columns + 1, 1, dtype=torch.float64)
+        if self.numbers:
+            per_block = [block.numbers.abs().amax(0) for block in self.blocks if len(block.labels)]
+            largest[: self.numbers, 0] = torch.stack(per_block).amax(0)
+        if not bool(torch.isfinite(largest).all()):
+            raise OverflowError("a number in the rows is NaN or infinite")
+        return largest
+
+    def _pack(self, block: Block) -> PackedBlock:
+        codes = (block.codes - self.numbers).to(torch.int32)
+        dimension = self.class_dimension
+        return PackedBlock(
+            numbers=block.numbers,
+            codes=codes,
+            code_columns=tuple(column.contiguous() for column in codes.unbind(1)),
+            labels=block.labels.unsqueeze(dimension),
+            weights=None if block.weights is None else block.weights.unsqueeze(dimension),
+            one_hot=_transposed_one_hot(codes, sum(self.levels)) if self.levels else {},
+        )
+
+
+def _transposed_one_hot(codes: Tensor, levels: int) -> dict[torch.dtype, Tensor]:
+    """The (levels, n) matrix with a 1 where a row has a level, in compressed rows: a scatter-add becomes a product."""
+    rows, columns = codes.shape
+    flat = codes.reshape(-1)
+    order = torch.argsort(flat, stable=True)
+    starts = torch.zeros(levels + 1, dtype=torch.int32)
+    torch.cumsum(torch.bincount(flat, minlength=levels), 0, out=starts[1:])
+    members = torch.div(order, columns, rounding_mode="floor").to(torch.int32)
+    return {
+        precision: torch.sparse_csr_tensor(
+            starts, members, torch.ones(len(flat), dtype=precision), (levels, rows), check_invariants=False
+        )
+        for precision in _PRECISIONS
+    }
+
+
+@functools.cache
+def _accept_sparse_tensors() -> None:
+    """Make torch's warning that sparse tensors are in beta state, which it gives once, unseen."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.sparse_csr_tensor(torch.tensor([0, 0]), torch.empty(0, dtype=torch.int64), torch.empty(0), (1, 1))
+
+
+def theta_of(parameters: Parameters) -> Tensor:
+    """W (k, d) and b (k,) as theta (d + 1, k)."""
+    return torch.cat([parameters.weights.T, parameters.bias[None]])
+
+
+def parameters_of(theta: Tensor) -> Parameters:
+    """theta (d + 1, k) as W (k, d) and b (k,), in memory of their own."""
+    return Parameters(theta[:-1].T.contiguous(), theta[-1].clone())

@@ -1,0 +1,80 @@
+"""The problem in fewer unknowns, where that changes nothing about its optimum. Shapes are those of layout.py.
+
+Classes without a row of positive weight: their probability should be 0, which no finite b gives. They are left out, and
+come back with W = 0 and a b so low that their probability stays below e^-60 in every row.
+
+Fewer rows than half the columns (no categories, l2 > 0): the optimal W lies in the span of the rows, since any part
+outside changes no logit and costs penalty. With X' = V R (QR), the n columns of R' replace the d of X, and W = W' V'
+has the same norm. Source: the representer theorem, Schölkopf, Herbrich and Smola 2001.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.numerics.softmax import Block, Parameters
+
+_NEGLIGIBLE = 60.0  # nats: e^-60 is 9e-27
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What is left, and the way back.
+
+    ``present`` (k',) are the classes that stay, of ``classes``; ``rotation`` V (d, n) float64, or None; ``largest`` is
+    the largest |x_ij| of any number, at least 1.
+    """
+
+    blocks: Sequence[Block]
+    present: Tensor
+    classes: int
+    rotation: Tensor | None
+    largest: float
+
+    def reduce(self, parameters: Parameters) -> Parameters:
+        """The same point in the reduced unknowns, as near as they come to it."""
+        weights, bias = parameters.weights[self.present], parameters.bias[self.present]
+        return Parameters(weights if self.rotation is None else weights @ self.rotation, bias)
+
+    def restore(self, parameters: Parameters) -> Parameters:
+        """W (k, d) and b (k,) of the whole problem."""
+        found = parameters.weights if self.rotation is None else parameters.weights @ self.rotation.T
+        if len(self.present) == self.classes:
+            return Parameters(found, parameters.bias)
+        reach = self.largest * float(found.abs().sum(1).max()) + float(parameters.bias.abs().max())
+        weights = torch.zeros(self.classes, found.shape[1], dtype=torch.float64)
+        bias = torch.full((self.classes,), -reach - _NEGLIGIBLE, dtype=torch.float64)
+        weights[self.present], bias[self.present] = found, parameters.bias
+        return Parameters(weights, bias)
+
+
+def reduce(blocks: Sequence[Block], classes: int, l2: float, intercept: bool) -> Reduction:
+    """Leave out what can be left out; without an intercept no class can, as its b could not be low."""
+    totals = _class_totals(blocks, classes)
+    present = torch.nonzero(totals).flatten() if intercept else torch.arange(classes)
+    position = torch.zeros(classes, dtype=torch.int64)
+    position[present] = torch.arange(len(present))
+    kept = blocks if len(present) == classes else [_relabelled(block, totals, position) for block in blocks]
+    kept = [block for block in kept if len(block.labels)]
+    largest = max([1.0, *(float(block.numbers.abs().max()) for block in kept if block.numbers.numel())])
+    rows, columns = sum(len(block.labels) for block in kept), kept[0].numbers.shape[1]
+    if l2 == 0 or kept[0].codes.shape[1] or rows >= columns / 2:
+        return Reduction(kept, present, classes, None, largest)
+    rotation, triangle = torch.linalg.qr(torch.cat([block.numbers for block in kept]).double().T)
+    parts = triangle.T.contiguous().split([len(block.labels) for block in kept])
+    rotated = [Block(part, b.codes, b.labels, b.weights) for part, b in zip(parts, kept, strict=True)]
+    return Reduction(rotated, present, classes, rotation, largest)
+
+
+def _class_totals(blocks: Sequence[Block], classes: int) -> Tensor:
+    """The weight of each class, (k,)."""
+    return torch.stack([torch.bincount(b.labels, b.weights, minlength=classes).double() for b in blocks]).sum(0)
+
+
+def _relabelled(block: Block, totals: Tensor, position: Tensor) -> Block:
+    """The block without the rows of classes that have no weight, and with the labels that are left counted anew."""
+    keep = totals[block.labels] > 0
+    weights = None if block.weights is None else block.weights[keep]
+    return Block(block.numbers[keep], block.codes[keep], position[block.labels[keep]], weights)

@@ -1,0 +1,77 @@
+"""L-BFGS: the recursion, and the cheap scalings that it starts from where a Hessian would be too large.
+
+Source: Nocedal and Wright 2006, algorithm 7.4. Shapes are those of layout.py.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+from torch import Tensor
+
+from pipeline.numerics.cross_entropy import CrossEntropy
+from pipeline.numerics.sample import stratified
+from pipeline.numerics.scalings import Factor, Scaling
+
+_ROWS_A_COLUMN, _AT_LEAST = 8, 2048
+_NEARLY_ALL = 0.6
+
+
+class Memory:
+    """The last pairs of step and change of gradient."""
+
+    def __init__(self, size: int) -> None:
+        """Keep ``size`` pairs."""
+        self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=size)
+
+    def add(self, step: Tensor, change: Tensor) -> None:
+        """Remember a pair, unless rounding has eaten its curvature."""
+        curvature = _dot(step, change)
+        if curvature > 1e-12 * math.sqrt(_dot(step, step) * _dot(change, change)):
+            self._pairs.append((step, change, 1 / curvature))
+
+    def clear(self) -> None:
+        """Forget all pairs."""
+        self._pairs.clear()
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def direction(self, gradient: Tensor, factor: Factor) -> Tensor:
+        """-H g, with H^-1 the factor's matrix corrected by the pairs."""
+        rest = gradient.clone()
+        shares = []
+        for step, change, inverse in reversed(self._pairs):
+            share = inverse * _dot(step, rest)
+            shares.append(share)
+            rest.sub_(change, alpha=share)
+        result = factor.solve(rest)
+        for (step, change, inverse), share in zip(self._pairs, reversed(shares), strict=True):
+            result.add_(step, alpha=share - inverse * _dot(change, result))
+        return -result
+
+
+class CheapScaling:
+    """What the steps ask for: no start but the given one, and one scaling, built on a sample of the rows."""
+
+    memory = 10
+    sample_passes = 0.0
+
+    def __init__(self, objective: CrossEntropy, make: Callable[[CrossEntropy], Scaling]) -> None:
+        """``make`` is a class of scalings.py."""
+        rows = objective.rows
+        target = max(_ROWS_A_COLUMN * rows.columns, _AT_LEAST)
+        small = target < _NEARLY_ALL * rows.count
+        self._scaling = make(CrossEntropy(stratified(rows, target), objective.l2) if small else objective)
+
+    def start(self, theta: Tensor) -> Tensor:
+        """The point itself."""
+        return theta
+
+    def scaling(self, refreshes: int) -> Scaling | None:
+        """The one there is."""
+        return self._scaling if refreshes == 0 else None
+
+
+def _dot(a: Tensor, b: Tensor) -> float:
+    return float(a.reshape(-1).dot(b.reshape(-1)))

@@ -1,0 +1,230 @@
+"""The method of newton and lbfgs: preconditioned L-BFGS on all rows, down to a certificate.
+
+One epoch is one step. Steps run in float32 until the bound of certificate.py is nearly low enough, or float32 no longer
+resolves the decrease; then in float64, where the certificate is computed. Shapes are those of layout.py.
+"""
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from pipeline.numerics import certificate
+from pipeline.numerics.cross_entropy import CrossEntropy, Point
+from pipeline.numerics.scalings import Factor, Scaling
+from pipeline.numerics.solvers.lbfgs import Memory
+from pipeline.numerics.solvers.loop import Epoch
+from pipeline.numerics.solvers.status import Status
+
+_MIX = 0.01  # labels mixed into the curvature, curvature.py
+
+# A Hessian is built anew after this many steps, if the decrement fell by less than this factor in the last five.
+_REFRESH_AFTER, _SLOW = 10, 3e-2
+
+# Shares of the objective: below the first, float32 sees no decrease; below the second it does if bounds still improve.
+_FLOAT32_BLIND, _FLOAT32_WEAK, _PATIENCE = 1e-11, 1e-8, 6
+_ROUNDING = 1e-13
+_FLOAT64_BLIND, _FLOAT64_PATIENCE = 1e-14, 12
+
+_BIAS_STEPS = 4
+
+
+class Source(Protocol):
+    """Where a start and scalings come from."""
+
+    memory: int
+    sample_passes: float
+
+    def start(self, theta: Tensor) -> Tensor:
+        """A better start, from samples."""
+
+    def scaling(self, refreshes: int) -> Scaling | None:
+        """The scaling for the n-th time; None: the last one, built at the new point."""
+
+
+class Optimum:
+    """Steps towards the optimum; ``status`` is set when there is nothing more to do."""
+
+    unfinished = Status.NOT_CONVERGED
+
+    def __init__(self, objective: CrossEntropy, source: Source, start: Tensor, tolerance: float) -> None:
+        """``tolerance`` is the bound to reach, as a share of the objective."""
+        self.status: Status | None = None
+        self.bound: float | None = None
+        self.point: Point | None = None
+        self._objective, self._source, self._tolerance = objective, source, tolerance
+        self._start = start
+        self._memory = Memory(source.memory)
+        self._scaling: Scaling | None = None
+        self._factor: Factor | None = None
+        self._refreshes = self._since = self._stalled = 0
+        self._decrements: list[float] = []
+        self._best = math.inf
+        self._label_means: Tensor | None = None
+
+    @property
+    def theta(self) -> Tensor:
+        """Where it is, (d + 1, k)."""
+        return self._start if self.point is None else self.point.theta
+
+    @property
+    def passes(self) -> int:
+        """How often all rows were gone through; passes over samples count by their share of the rows."""
+        return self._objective.passes + math.ceil(self._source.sample_passes)
+
+    def run_epoch(self) -> Epoch:
+        """Look at the present point; unless that is the end, make a step from it."""
+        if self.point is None:
+            self.point = self._evaluate(self._source.start(self._start), torch.float32)
+        self._certify()
+        point = self.point
+        epoch = Epoch(point.cost, point.evaluation.gradient_norm, None, self.passes)
+        if self.status is None:
+            self._step()
+        return epoch
+
+    def bound_at(self, point: Point) -> float | None:
+        """The proven bound on f - f* there, in nats; None without l2."""
+        if self._objective.l2 == 0:
+            return None
+        if self._label_means is None:
+            self._label_means = self._objective.label_means()
+        facts = certificate.Facts(point.theta, point.gradient, point.cost, self._label_means)
+        return certificate.bound(facts, self._objective.l2, self._objective.rows.intercept)
+
+    def _evaluate(self, theta: Tensor, precision: torch.dtype, bias_curvature: bool = False) -> Point:
+        return self._objective.evaluate(theta, precision, bias_curvature)
+
+    def _here(self) -> Point:
+        assert self.point is not None
+        return self.point
+
+    def _certify(self) -> None:
+        """Compute the certificate once the part of it that W has is low enough, and polish b if only b is not."""
+        if self._objective.l2 == 0:
+            self._look_for_separation()
+            return
+        point = self._here()
+        single = point.precision == torch.float32
+        if self._weights_part(point) > (0.5 if single else 1.0) * self._goal(point):
+            return
+        point = self._evaluate(point.theta, torch.float64, bias_curvature=True)
+        for _ in range(_BIAS_STEPS):
+            self.bound = self.bound_at(point)
+            assert self.bound is not None
+            if self.bound <= self._goal(point):
+                self.status = Status.CONVERGED
+                break
+            if self._weights_part(point) > self._goal(point):
+                break
+            point = self._bias_step(point)
+        self.point = point
+
+    def _bias_step(self, point: Point) -> Point:
+        """Newton's step on b alone; a rare class makes the certificate sensitive to b's gradient."""
+        assert point.bias_curvature is not None
+        k = len(point.bias_curvature)
+        theta = point.theta.clone()
+        theta[-1] -= torch.linalg.solve(point.bias_curvature + 1 / k, point.gradient[-1])
+        return self._evaluate(theta, torch.float64, bias_curvature=True)
+
+    def _goal(self, point: Point) -> float:
+        return self._tolerance * abs(point.objective)
+
+    def _weights_part(self, point: Point) -> float:
+        """||G_W||^2 / (2 l2): the bound, if b's gradient were 0."""
+        l2 = self._objective.l2
+        return float(point.gradient[:-1].square().sum()) / (2 * l2) if l2 else math.inf
+
+    def _look_for_separation(self) -> None:
+        point = self._here()
+        if point.theta.shape[1] == 1:
+            self.status = Status.CONVERGED_UNPROVEN
+        elif point.least_sure > 0.5:
+            # Every row's own class is the most likely one: along theta the cost falls to 0 and has no minimum.
+            self.status = Status.SEPARABLE
+
+    def _step(self) -> None:
+        point = self._refreshed()
+        assert self._factor is not None
+        direction = self._memory.direction(point.gradient, self._factor)
+        slope = _dot(point.gradient, direction)
+        self._decrements.append(-slope)
+        self._since += 1
+        self._count_stall(point)
+        if point.precision == torch.float32 and self._is_blind(point, slope):
+            point = self.point = self._evaluate(point.theta, torch.float64)
+            slope = _dot(point.gradient, direction)
+        if point.precision == torch.float64 and self._is_over(point, slope):
+            return
+        found = self._search(point, direction, slope)
+        if found is None:
+            self._give_up(point)
+            return
+        self._memory.add(found.theta - point.theta, found.gradient - point.gradient)
+        self.point = found
+
+    def _refreshed(self) -> Point:
+        """Build the factor at the first step, and anew where progress is slow."""
+        point = self._here()
+        slow = self._since >= _REFRESH_AFTER and self._decrements[-1] > _SLOW * self._decrements[-6]
+        if self._factor is None or slow:
+            self._scaling = self._source.scaling(self._refreshes) or self._scaling
+            assert self._scaling is not None
+            self._factor = self._scaling.factor(point.theta, _MIX)
+            self._refreshes += 1
+            self._since = 0
+        return point
+
+    def _count_stall(self, point: Point) -> None:
+        size = float(point.gradient.square().sum())
+        self._stalled = 0 if size <= self._best else self._stalled + 1
+        self._best = min(self._best, size)
+
+    def _is_blind(self, point: Point, slope: float) -> bool:
+        """Whether float32 resolves no more; without l2 the end itself needs float64."""
+        share = -slope / max(abs(point.objective), 1e-300)
+        weak = max(_FLOAT32_WEAK, self._tolerance if self._objective.l2 == 0 else 0.0)
+        return share < _FLOAT32_BLIND or (share < weak and (self._stalled >= _PATIENCE or self._objective.l2 == 0))
+
+    def _is_over(self, point: Point, slope: float) -> bool:
+        """Without l2, half the squared Newton decrement estimates the distance; else only rounding ends it here."""
+        share = -slope / max(abs(point.objective), 1e-300)
+        if self._objective.l2 == 0 and share / 2 <= self._tolerance:
+            self.status = Status.CONVERGED_UNPROVEN
+        elif self._stalled >= _FLOAT64_PATIENCE and share < _FLOAT64_BLIND:
+            self.status = Status.STALLED
+        return self.status is not None
+
+    def _search(self, point: Point, direction: Tensor, slope: float) -> Point | None:
+        """Backtracking to Armijo's condition; None if no step is short enough.
+
+        In float32 near the end the gradient resolves what the cost cannot: approximate Wolfe conditions.
+        Source: Hager and Zhang 2005, eq. 4.1.
+        """
+        step, single = 1.0, point.precision == torch.float32
+        allowed = 0.0 if single else _ROUNDING * abs(point.objective)
+        while step >= 1e-8:
+            trial = self._evaluate(point.theta + step * direction, point.precision)
+            rise = trial.objective - point.objective
+            if rise <= 1e-4 * step * slope + allowed:
+                return trial
+            if single and rise <= 1e-6 * abs(point.objective) and _dot(trial.gradient, direction) <= -0.8 * slope:
+                return trial
+            step *= max(0.1, min(0.5, -slope * step / (2 * max(rise - slope * step, 1e-300))))
+        return None
+
+    def _give_up(self, point: Point) -> None:
+        """No step: go on in float64, then without memory, then not at all."""
+        if point.precision == torch.float32:
+            self.point = self._evaluate(point.theta, torch.float64)
+        elif len(self._memory):
+            self._memory.clear()
+            self._factor = None
+        else:
+            self.status = Status.STALLED
+
+
+def _dot(a: Tensor, b: Tensor) -> float:
+    return float(a.reshape(-1).dot(b.reshape(-1)))

@@ -1,0 +1,75 @@
+"""The bound on f - f*, against optima to machine precision."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.numerics import certificate
+from pipeline.numerics.cross_entropy import CrossEntropy, Point
+from pipeline.numerics.layout import Rows, theta_of
+from tests.problems import Problem, solve, synthetic
+
+# f is a float64 sum near 1: two of them differ by no less than this.
+ROUNDING = 1e-15
+
+
+def _objective(problem: Problem, l2: float, intercept: bool = True) -> CrossEntropy:
+    return CrossEntropy(Rows(problem.blocks(), problem.levels, problem.classes, 1, intercept), l2)
+
+
+def _bound(objective: CrossEntropy, point: Point) -> float:
+    facts = certificate.Facts(point.theta, point.gradient, point.cost, objective.label_means())
+    found = certificate.bound(facts, objective.l2, objective.rows.intercept)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("l2", [1e-1, 1e-3, 1e-5])
+@pytest.mark.parametrize("levels", [(), (3, 12)])
+def test_the_bound_holds_at_any_distance_from_the_optimum(l2: float, levels: tuple[int, ...]) -> None:
+    """Points from random to 1e-8 away, b included: the true distance is never above the bound."""
+    problem = synthetic(800, levels=levels)
+    objective = _objective(problem, l2)
+    solved = solve(problem, l2=l2)
+    best = theta_of(solved.parameters)
+    lowest = objective.evaluate(best, torch.float64).objective
+    generator = torch.Generator().manual_seed(1)
+    for size in (3.0, 1.0, 1e-2, 1e-4, 1e-6, 1e-8):
+        for only_bias in (False, True):
+            change = torch.randn(best.shape, generator=generator, dtype=torch.float64) * size
+            if only_bias:
+                change[:-1] = 0.0
+            point = objective.evaluate(best + change, torch.float64)
+            assert point.objective - lowest <= _bound(objective, point) + ROUNDING
+
+
+def test_the_bound_is_strong_convexitys_where_the_bias_is_at_rest() -> None:
+    """At a point whose bias gradient is 0 it is ||G_W||^2 / (2 l2), and f - f* is between that and 0."""
+    problem = synthetic(500)
+    solved = solve(problem, l2=0.01, tolerance=1e-4)
+    weights_gradient = solved.ending.final.weights_gradient
+    assert solved.ending.bound == pytest.approx(float(weights_gradient.square().sum()) / 0.02, rel=0.2)
+
+
+def test_the_bound_shrinks_to_rounding_at_the_optimum() -> None:
+    """At most 1e-13 of the objective is left, as asked for."""
+    solved = solve(synthetic(500), l2=1e-3)
+    assert 0 <= solved.ending.bound <= 1e-13 * solved.objective
+
+
+def test_without_an_intercept_the_bias_plays_no_part() -> None:
+    """b stays 0 and the bound holds."""
+    problem = synthetic(500)
+    objective = _objective(problem, 0.01, intercept=False)
+    solved = solve(problem, l2=0.01, intercept=False)
+    lowest = solved.objective
+    assert not solved.parameters.bias.any()
+    theta = theta_of(solved.parameters)
+    theta[:-1] += 1e-3 * torch.tensor(np.random.default_rng(0).normal(size=theta[:-1].shape))
+    point = objective.evaluate(theta, torch.float64)
+    assert 0 <= point.objective - lowest <= _bound(objective, point) + ROUNDING
+
+
+def test_without_a_penalty_there_is_no_bound() -> None:
+    """None, not a number that means nothing."""
+    assert solve(synthetic(500), l2=0.0).ending.bound is None
