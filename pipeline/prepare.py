@@ -5,7 +5,7 @@ needs all labels before it can tell which rows train, so it takes one pass more 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +19,12 @@ from pipeline.encoding import Encoder
 from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.split import NAMES, TRAIN, Assignment, Split, by_column, by_seed
-from pipeline.table import kinds, labels, places, stream
+from pipeline.table import faults, kinds, labels, places, stream
 from pipeline.table.columns import Chunk, Class, Kind, Texts
 from pipeline.table.survey import Survey
 
 Assign = Callable[[Chunk], Assignment]
+Parts = dict[str, shards.Shard]
 
 
 class Params(Section):
@@ -57,12 +58,17 @@ class Roles:
 
 @dataclass(frozen=True)
 class Learned:
-    """What the passes before the writing one found out; ``classes`` maps each label's text to its class."""
+    """What the passes before the writing one found out.
+
+    ``classes`` maps each label's text to its class. ``row_wise``: ``assign`` needs no row numbers, so that threads may
+    call it.
+    """
 
     survey: Survey
     training: Survey
     classes: Mapping[str, Class]
     assign: Assign
+    row_wise: bool
 
 
 def roles_of(params: Params, source: Path) -> Roles:
@@ -93,7 +99,7 @@ def roles_of(params: Params, source: Path) -> Roles:
 def _require(source: Path, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
     for name in columns:
         if name not in names:
-            hint = stream.closest(name, names)
+            hint = faults.closest(name, names)
             raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {name!r}{hint}")
 
 
@@ -125,15 +131,22 @@ class _FirstPass:
     texts: dict[str, int] = field(default_factory=dict)
     codes: list[NDArray[np.int32]] = field(default_factory=list)
 
-    def see(self, chunk: Chunk) -> None:
+    def look(self, chunk: Chunk) -> Survey | None:
+        """The survey of the chunk's training rows, where a row tells by itself that it trains."""
+        if self.assign is None or self.training is None:
+            return None
+        return Survey.of(chunk.where(self.assign(chunk) == TRAIN), self.training.kinds)
+
+    def see(self, chunk: Chunk, looked: Survey | None) -> None:
+        """Gather the labels, or their training rows' survey."""
         target = chunk.texts[self.roles.target]
         for text in target.levels:
             self.texts.setdefault(text, len(self.texts))
         labels.refuse_too_many(self.source, self.roles.target, len(self.texts))
         if self.assign is None:
             self.codes.append(_renumbered(target, self.texts))
-        elif self.training is not None:
-            self.training.add(chunk.where(self.assign(chunk) == TRAIN))
+        elif self.training is not None and looked is not None:
+            self.training.merge(looked)
 
 
 def _renumbered(texts: Texts, numbers: Mapping[str, int]) -> NDArray[np.int32]:
@@ -141,7 +154,7 @@ def _renumbered(texts: Texts, numbers: Mapping[str, int]) -> NDArray[np.int32]:
     return np.array([*(numbers[level] for level in texts.levels), -1], dtype=np.int32)[texts.codes]
 
 
-def learn(params: Params, source: Path, roles: Roles, chunk_bytes: int = stream.CHUNK_BYTES) -> Learned:
+def learn(params: Params, source: Path, roles: Roles, pace: stream.Pace = stream.PACE) -> Learned:
     """Read the source once, or twice to split it by seed, and check that it can be learnt from.
 
     Raises: UserError for each kind of bad input.
@@ -149,23 +162,23 @@ def learn(params: Params, source: Path, roles: Roles, chunk_bytes: int = stream.
     row_wise = None if params.split.method == "seed" else _row_wise(params.split, source)
     passes: list[_FirstPass] = []
 
-    def watch(current: Mapping[str, Kind]) -> Callable[[Chunk], None]:
+    def watch(current: Mapping[str, Kind]) -> kinds.Watcher:
         training = Survey(current) if roles.split is not None else None
         passes[:] = [_FirstPass(source, roles, row_wise, training)]
-        return passes[0].see
+        return passes[0]
 
     columns = list(roles.by_column())
     declared = [*params.categories, *columns[len(roles.features) :]]
-    survey = kinds.learn(source, columns, declared, params.missing_values, watch, chunk_bytes)
+    survey = kinds.learn(source, columns, declared, params.missing_values, watch, pace)
     _require_labels(params, source, survey)
     classes = labels.classes_of(source, params.target, survey.levels[params.target], params.target in params.categories)
     if params.split.method == "seed":
         assign = _by_lot(params.split, passes[0], classes)
-        training = _survey_training(params, source, survey, assign, chunk_bytes)
+        training = _survey_training(params, source, survey, assign, pace)
     else:
         assign = _row_wise(params.split, source)
         training = passes[0].training or survey
-    learned = Learned(survey, training, classes, assign)
+    learned = Learned(survey, training, classes, assign, row_wise is not None)
     _require_training_rows(params, source, learned)
     return learned
 
@@ -184,9 +197,9 @@ def _by_lot(split: Split, first: _FirstPass, classes: Mapping[str, Class]) -> As
     return lambda chunk: assigned[chunk.first_row - 1 :][: chunk.rows]
 
 
-def _survey_training(params: Params, source: Path, survey: Survey, assign: Assign, chunk_bytes: int) -> Survey:
+def _survey_training(params: Params, source: Path, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
     training = Survey(survey.kinds)
-    for chunk in stream.read(source, survey.kinds, params.missing_values, chunk_bytes):
+    for chunk in stream.read(source, survey.kinds, params.missing_values, pace):
         training.add(chunk.where(assign(chunk) == TRAIN))
     return training
 
@@ -216,7 +229,7 @@ def _require_training_rows(params: Params, source: Path, learned: Learned) -> No
 
 
 def write(
-    params: Params, source: Path, roles: Roles, learned: Learned, folder: Path, chunk_bytes: int = stream.CHUNK_BYTES
+    params: Params, source: Path, roles: Roles, learned: Learned, folder: Path, pace: stream.Pace = stream.PACE
 ) -> list[str]:
     """Fit the encoder, encode all rows into shards under the empty ``folder``; returns the report's lines."""
     classes = sorted(set(learned.classes.values()))
@@ -224,23 +237,32 @@ def write(
         source, learned.training, roles.features, roles.target, classes, params.missing_values, params.standardise
     )
     numbers = {text: classes.index(name) for text, name in learned.classes.items()}
-    writer = shards.Writer(folder)
     split_rows = dict.fromkeys(NAMES, 0)
-    for chunk in stream.read(source, learned.survey.kinds, params.missing_values, chunk_bytes):
+
+    def work(chunk: Chunk) -> shards.Shard | Parts:
         encoded = _encode(encoder, chunk, _renumbered(chunk.texts[roles.target], numbers))
-        assigned = learned.assign(chunk)
-        for index, name in enumerate(NAMES):
-            part = _where(encoded, assigned == index)
-            split_rows[name] += len(part.rows)
-            writer.add(name, part)
-    writer.finish(schema.describe(learned.survey, roles.by_column(), roles.ignored), encoder)
+        return _divided(encoded, learned.assign(chunk)) if learned.row_wise else encoded
+
+    reading = stream.Reading(learned.survey.kinds, params.missing_values, pace)
+    with shards.Writer(folder) as writer:
+        for seen in stream.mapped_settled(source, reading, work):
+            result = seen.result
+            parts = _divided(result, learned.assign(seen.chunk)) if isinstance(result, shards.Shard) else result
+            for name, part in parts.items():
+                split_rows[name] += len(part.rows)
+                writer.add(name, replace(part, rows=part.rows + seen.chunk.first_row))
+        writer.finish(schema.describe(learned.survey, roles.by_column(), roles.ignored), encoder)
     return schema.report(learned.survey, encoder, _class_rows(learned, roles.target), split_rows)
 
 
 def _encode(encoder: Encoder, chunk: Chunk, label_codes: NDArray[np.int32]) -> shards.Shard:
+    """The rows, numbered from 0 within the chunk."""
     encoded = encoder.encode(chunk)
-    rows = np.arange(chunk.first_row, chunk.first_row + chunk.rows, dtype=np.int64)
-    return shards.Shard(encoded.numbers, encoded.codes, label_codes, rows)
+    return shards.Shard(encoded.numbers, encoded.codes, label_codes, np.arange(chunk.rows, dtype=np.int64))
+
+
+def _divided(rows: shards.Shard, assigned: Assignment) -> Parts:
+    return {name: _where(rows, assigned == index) for index, name in enumerate(NAMES)}
 
 
 def _where(rows: shards.Shard, mask: NDArray[np.bool_]) -> shards.Shard:

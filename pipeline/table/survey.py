@@ -33,6 +33,25 @@ class Survey:
         for name, levels in self.levels.items():
             self.missing[name] += _count_levels(chunk.texts[name], levels)
 
+    @classmethod
+    def of(cls, chunk: Chunk, kinds: Mapping[str, Kind]) -> "Survey":
+        """The survey of one chunk."""
+        survey = cls(kinds)
+        survey.add(chunk)
+        return survey
+
+    def merge(self, other: "Survey") -> None:
+        """Count in the rows that ``other``, of the same kinds, has counted."""
+        self.rows += other.rows
+        for name, missing in other.missing.items():
+            self.missing[name] += missing
+        for name, moments in other.moments.items():
+            self.moments[name].merge(moments)
+        for name, levels in other.levels.items():
+            own = self.levels[name]
+            for level, rows in levels.items():
+                own[level] = own.get(level, 0) + rows
+
     def count(self, name: str) -> int:
         """Rows that have a value in the column."""
         return self.rows - self.missing[name]
