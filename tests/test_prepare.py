@@ -106,10 +106,11 @@ def test_schema_tells_the_table_as_found(tmp_path: Path) -> None:
     assert (columns["species"]["role"], columns["year"]["whole_numbers"]) == ("target", True)
 
 
-SPLITS = [{"method": "none"}, SEED_SPLIT, {"method": "column", "column": "fold"}]
+HASH_SPLIT = SEED_SPLIT | {"method": "hash"}
+SPLITS = [{"method": "none"}, SEED_SPLIT, HASH_SPLIT, {"method": "column", "column": "fold"}]
 
 
-@pytest.mark.parametrize("method", SPLITS, ids=["none", "seed", "column"])
+@pytest.mark.parametrize("method", [*SPLITS, HASH_SPLIT | {"key": "year"}])
 def test_bytes_do_not_depend_on_the_chunks(tmp_path: Path, method: dict[str, Any]) -> None:
     """Every file is the same to the byte, read in chunks of one row, of a few rows, or at once, on 1 to 3 threads."""
     frame = pd.read_csv(PENGUINS)
@@ -150,6 +151,57 @@ def test_a_column_that_says_splits(tmp_path: Path) -> None:
     assert rows == {"train": [1, 3], "validation": [4], "test": [2, 5]}
     assert prepared.encoder.features == ("x",)
     assert prepared.encoder.numbers[0].mean == 2.0
+
+
+def _where(params: prepare.Params, frame: pd.DataFrame, folder: Path) -> dict[Any, str]:
+    """The split of each row, by the value in its column `id`, which is no feature."""
+    folder.mkdir()
+    frame.to_csv(folder / "t.csv", index=False, na_rep="NA")
+    prepared = _prepare(params, folder / "t.csv", folder / "prepared")
+    rows = {name: np.concatenate([s.rows for s in part.shards]) for name, part in prepared.splits.items()}
+    return {frame["id"].iloc[row - 1]: name for name, numbers in rows.items() for row in numbers}
+
+
+def test_hashed_rows_stay_where_they_are(tmp_path: Path) -> None:
+    """Rows keep their split when rows are added, shuffled or their columns reordered; another seed moves them."""
+    frame = pd.read_csv(PENGUINS).drop_duplicates()
+    frame["id"] = range(len(frame))
+    features = ["bill_length_mm", "bill_depth_mm", "island", "sex"]
+    params = _params("species", features=features, split=HASH_SPLIT)
+    some = _where(params, frame[::2], tmp_path / "some")
+    more = _where(params, frame.sample(frac=1, random_state=1)[frame.columns[::-1]], tmp_path / "more")
+    assert len(more) == 344
+    assert {key: more[key] for key in some} == some
+    counts = pd.Series(more).value_counts()
+    # Five standard deviations of a binomial count.
+    for name, share in {"train": 0.5, "validation": 0.2, "test": 0.3}.items():
+        assert abs(counts[name] - 344 * share) < 5 * np.sqrt(344 * share * (1 - share))
+    other = _params("species", features=features, split=HASH_SPLIT | {"seed": 4})
+    assert _where(other, frame, tmp_path / "other") != more
+
+
+def test_rows_of_one_key_stay_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All rows of one key lie in one split, and the key is no feature unless it is listed as one."""
+    frame = pd.DataFrame({"key": np.arange(600) // 6, "x": np.arange(600) % 9, "y": np.arange(600) % 2})
+    frame["id"] = range(600)
+    where = _where(_params("y", features=["x"], split=HASH_SPLIT | {"key": "key"}), frame, tmp_path / "a")
+    assert all(len({where[row] for row in range(6 * key, 6 * key + 6)}) == 1 for key in range(100))
+    assert len(set(where.values())) == 3
+    assert "rows of validation and test equal a training row" in capsys.readouterr().out
+    source = tmp_path / "a" / "t.csv"
+    prepared = _prepare(_params("y", split=HASH_SPLIT | {"key": "key"}), source, tmp_path / "b")
+    assert prepared.encoder.features == ("x", "id")
+    key = next(column for column in prepared.schema["columns"] if column["name"] == "key")
+    assert (key["role"], "levels" in key) == ("key", False)
+
+
+def test_equal_rows_in_two_splits_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows of validation and test that a training row equals are reported, however their numbers are written."""
+    lines = ["1,u,train,a", "2,v,train,b", "1.0,u,test,a", "2,v,validation,a", "1,u,validation,a", "3,u,test,a"]
+    source = _write(tmp_path, "\n".join(["x,c,fold,y", *lines]) + "\n")
+    _prepare(_params("y", split={"method": "column", "column": "fold"}), source, tmp_path / "prepared")
+    assert "warning   2 rows of validation and test equal a training row" in capsys.readouterr().out
+    assert not list((tmp_path / "prepared").glob("*.part"))
 
 
 def test_what_training_never_saw_is_unseen(tmp_path: Path) -> None:
@@ -220,6 +272,11 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         TWO, {"split": {"method": "column", "column": "f"}}, "split.column: expected a column of {source}, got 'f'"
     ),
     "split by target": (TWO, {"split": {"method": "column", "column": "y"}}, "prepare.split.column: 'y' is the target"),
+    "no key": (
+        "x,k,y\n1,u,a\n2,NA,b\n", {"split": {"method": "hash", "key": "k"}},
+        "{source}, line 3, column k: expected a key to split by, got no value",
+    ),
+    "key unknown": (TWO, {"split": {"method": "hash", "key": "k"}}, "prepare.split.key: expected a column of {source}"),
     "infinite": ("x,y\n1,a\n\n-inf,b\n", {}, "{source}, line 4, column x: expected a finite number, got '-inf'"),
     "beyond float32": ("x,y\n1,a\n4e38,b\n", {}, "line 3, column x: expected a number between -3.4e+38 and 3.4e+38"),
     "text among numbers": ("x,y\n1,a\nn/a,b\n", {}, "line 3, column x: expected a number, got 'n/a'\n  correct it,"),
@@ -282,7 +339,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 CELLS = st.one_of(st.sampled_from(["", "NA", "true", "0", "1.5", "-3", "inf", "x", "é,", '"', "a\r\nb", "1e39"]))
 
 
-@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), st.sampled_from(SPLITS[:2]))
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), st.sampled_from(SPLITS[:3]))
 @settings(max_examples=100, deadline=None)
 def test_any_small_table_is_prepared_or_told(rows: list[tuple[str, str, str]], method: dict[str, Any]) -> None:
     """Tables of any mixture of cells end in the same bytes, or in one message, whatever the chunk size."""

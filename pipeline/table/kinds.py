@@ -9,7 +9,7 @@ The rule, which knows no order of rows:
 The target, the split's column and declared categories are read as text whatever they hold.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -44,6 +44,15 @@ class _Nobody:
 Watch = Callable[[Mapping[str, Kind]], Watcher]
 
 
+@dataclass(frozen=True)
+class Columns:
+    """The columns to read, in order; ``declared`` ones are text, and levels of ``uncounted`` texts are not counted."""
+
+    names: Sequence[str]
+    declared: Collection[str] = ()
+    uncounted: Collection[str] = ()
+
+
 @dataclass
 class _Reading:
     """What is known so far: ``kinds`` of all columns, ``declared`` texts, and those ``refused`` as numbers."""
@@ -53,26 +62,26 @@ class _Reading:
     kinds: dict[str, Kind]
     declared: frozenset[str]
     refused: set[str]
+    uncounted: Collection[str]
 
 
 def learn(
     source: Path,
-    columns: Sequence[str],
-    declared: Iterable[str],
+    columns: Columns,
     missing_values: Sequence[str],
     watch: Watch = lambda _: _Nobody(),
     pace: stream.Pace = stream.PACE,
 ) -> Survey:
-    """Read the whole table once and survey ``columns``; ``declared`` ones are text. The kinds stand in the survey.
+    """Read the whole table once and survey ``columns``. The kinds stand in the survey.
 
     Where a value contradicts the kind assumed so far, the column's kind is widened and reading starts again; ``watch``
     is called with the kinds at each start and gives the watcher that sees every chunk.
     Raises: UserError for a column that mixes numbers and texts, or a file that is not proper CSV.
     """
-    texts = frozenset(declared)
-    guessed = _guess(source, columns, missing_values)
-    kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, "number") for name in columns}
-    reading = _Reading(source, missing_values, kinds, texts, set())
+    texts = frozenset(columns.declared)
+    guessed = _guess(source, columns.names, missing_values)
+    kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, "number") for name in columns.names}
+    reading = _Reading(source, missing_values, kinds, texts, set(), columns.uncounted)
     while True:
         survey = _attempt(reading, watch(reading.kinds), pace)
         if survey is not None:
@@ -94,11 +103,11 @@ def _kind_of(arrow: pa.DataType) -> Kind:
 
 def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey | None:
     """One reading of the table: its survey, or None after a kind had to be changed."""
-    survey = Survey(reading.kinds)
+    survey = Survey(reading.kinds, reading.uncounted)
     judged = dict.fromkeys(survey.levels, 0)
 
     def look(chunk: Chunk) -> tuple[Survey, Any]:
-        return Survey.of(chunk, survey.kinds), watcher.look(chunk)
+        return survey.of(chunk), watcher.look(chunk)
 
     try:
         for seen in stream.mapped(reading.source, stream.Reading(survey.kinds, reading.missing_values, pace), look):
