@@ -5,7 +5,7 @@ needs all labels before it can tell which rows train, so it takes one pass more 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,16 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline import files, fitting, schema, shards
+from pipeline import files, fitting, roles, schema, shards
+from pipeline.duplicates import Duplicates
 from pipeline.encoding import Encoder
 from pipeline.errors import UserError
 from pipeline.params import Section
-from pipeline.split import NAMES, TRAIN, Assignment, Split, by_column, by_seed
-from pipeline.table import kinds, labels, places, stream
+from pipeline.roles import Roles, Wanted
+from pipeline.split import NAMES, TRAIN, Assignment, Split, by_column, by_hash, by_seed
+from pipeline.table import digests, kinds, labels, places, stream
 from pipeline.table.columns import Chunk, Class, Kind, Texts
+from pipeline.table.digests import Digests
 from pipeline.table.survey import Survey
 
 Assign = Callable[[Chunk], Assignment]
+Parts = dict[str, shards.Shard]
 
 
 class Params(Section):
@@ -41,28 +45,18 @@ class Params(Section):
 
 
 @dataclass(frozen=True)
-class Roles:
-    """What each column of the source is for; ``features`` and ``ignored`` in the source's order."""
-
-    features: list[str]
-    target: str
-    split: str | None
-    ignored: list[str]
-
-    def by_column(self) -> dict[str, str]:
-        """Per column that is read, in the order it is read: feature, target or split."""
-        roles = dict.fromkeys(self.features, "feature") | {self.target: "target"}
-        return roles if self.split is None else roles | {self.split: "split"}
-
-
-@dataclass(frozen=True)
 class Learned:
-    """What the passes before the writing one found out; ``classes`` maps each label's text to its class."""
+    """What the passes before the writing one found out.
+
+    ``classes`` maps each label's text to its class. ``row_wise``: ``assign`` needs no row numbers, so that threads may
+    call it.
+    """
 
     survey: Survey
     training: Survey
     classes: Mapping[str, Class]
     assign: Assign
+    row_wise: bool
 
 
 def roles_of(params: Params, source: Path) -> Roles:
@@ -71,47 +65,9 @@ def roles_of(params: Params, source: Path) -> Roles:
     Raises: UserError that names the param and suggests the closest column.
     """
     names = stream.header(source)
-    split_column = params.split.reads_column
-    _require(source, names, "target", [params.target])
-    _require(source, names, "categories", params.categories)
-    _require(source, names, "split.column", [] if split_column is None else [split_column])
-    taken = {params.target, split_column}
-    if params.features == "all":
-        wanted = {name for name in names if name not in taken}
-    else:
-        _require(source, names, "features", params.features)
-        wanted = set(params.features)
-    _refuse_features(params, source, names, wanted, taken)
-    return Roles(
-        features=[name for name in names if name in wanted],
-        target=params.target,
-        split=split_column,
-        ignored=[name for name in names if name not in wanted | taken],
-    )
-
-
-def _require(source: Path, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
-    for name in columns:
-        if name not in names:
-            hint = stream.closest(name, names)
-            raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {name!r}{hint}")
-
-
-def _refuse_features(
-    params: Params, source: Path, names: Sequence[str], wanted: set[str], taken: set[str | None]
-) -> None:
-    if params.target == params.split.reads_column:
-        raise UserError(f"params.yaml: prepare.split.column: {params.target!r} is the target; name another column")
-    for name in names:
-        if name in wanted & taken:
-            raise UserError(f"params.yaml: prepare.features: {name!r} is the target or the split column; leave it out")
-    if not wanted:
-        raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
-    if "" in wanted:
-        raise UserError(
-            f"{source}: column {names.index('') + 1} has no name in the header; "
-            "name it, or list the columns to use in prepare.features"
-        )
+    roles.require(source, names, "categories", params.categories)
+    wanted = Wanted(params.features, params.target, params.split.reads_column, params.split.reads_key)
+    return roles.assign(wanted, source, names)
 
 
 @dataclass
@@ -119,21 +75,28 @@ class _FirstPass:
     """What the first pass gathers beside the survey; a new one at each start of the reading."""
 
     source: Path
-    roles: Roles
+    target: str
     assign: Assign | None
     training: Survey | None
     texts: dict[str, int] = field(default_factory=dict)
     codes: list[NDArray[np.int32]] = field(default_factory=list)
 
-    def see(self, chunk: Chunk) -> None:
-        target = chunk.texts[self.roles.target]
+    def look(self, chunk: Chunk) -> Survey | None:
+        """The survey of the chunk's training rows, where a row tells by itself that it trains."""
+        if self.assign is None or self.training is None:
+            return None
+        return self.training.of(chunk.where(self.assign(chunk) == TRAIN))
+
+    def see(self, chunk: Chunk, looked: Survey | None) -> None:
+        """Gather the labels, or their training rows' survey."""
+        target = chunk.texts[self.target]
         for text in target.levels:
             self.texts.setdefault(text, len(self.texts))
-        labels.refuse_too_many(self.source, self.roles.target, len(self.texts))
+        labels.refuse_too_many(self.source, self.target, len(self.texts))
         if self.assign is None:
             self.codes.append(_renumbered(target, self.texts))
-        elif self.training is not None:
-            self.training.add(chunk.where(self.assign(chunk) == TRAIN))
+        elif self.training is not None and looked is not None:
+            self.training.merge(looked)
 
 
 def _renumbered(texts: Texts, numbers: Mapping[str, int]) -> NDArray[np.int32]:
@@ -141,40 +104,52 @@ def _renumbered(texts: Texts, numbers: Mapping[str, int]) -> NDArray[np.int32]:
     return np.array([*(numbers[level] for level in texts.levels), -1], dtype=np.int32)[texts.codes]
 
 
-def learn(params: Params, source: Path, roles: Roles, chunk_bytes: int = stream.CHUNK_BYTES) -> Learned:
+def learn(params: Params, source: Path, columns: Roles, pace: stream.Pace = stream.PACE) -> Learned:
     """Read the source once, or twice to split it by seed, and check that it can be learnt from.
 
     Raises: UserError for each kind of bad input.
     """
-    row_wise = None if params.split.method == "seed" else _row_wise(params.split, source)
+    row_wise = None if params.split.method == "seed" else _row_wise(params, source, columns)
     passes: list[_FirstPass] = []
 
-    def watch(current: Mapping[str, Kind]) -> Callable[[Chunk], None]:
-        training = Survey(current) if roles.split is not None else None
-        passes[:] = [_FirstPass(source, roles, row_wise, training)]
-        return passes[0].see
+    def watch(current: Mapping[str, Kind]) -> kinds.Watcher:
+        training = Survey(current, columns.uncounted) if params.split.holds_out else None
+        passes[:] = [_FirstPass(source, columns.target, row_wise, training)]
+        return passes[0]
 
-    columns = list(roles.by_column())
-    declared = [*params.categories, *columns[len(roles.features) :]]
-    survey = kinds.learn(source, columns, declared, params.missing_values, watch, chunk_bytes)
+    declared = [*params.categories, *columns.texts]
+    read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted)
+    survey = kinds.learn(source, read, params.missing_values, watch, pace)
     _require_labels(params, source, survey)
     classes = labels.classes_of(source, params.target, survey.levels[params.target], params.target in params.categories)
-    if params.split.method == "seed":
+    if row_wise is None:
         assign = _by_lot(params.split, passes[0], classes)
-        training = _survey_training(params, source, survey, assign, chunk_bytes)
+        training = _survey_training(params, source, survey, assign, pace)
     else:
-        assign = _row_wise(params.split, source)
+        assign = row_wise
         training = passes[0].training or survey
-    learned = Learned(survey, training, classes, assign)
+    learned = Learned(survey, training, classes, assign, row_wise is not None)
     _require_training_rows(params, source, learned)
     return learned
 
 
-def _row_wise(split: Split, source: Path) -> Assign:
+def _row_wise(params: Params, source: Path, columns: Roles) -> Assign:
     """The assignment of a row that needs no other rows."""
+    split = params.split
+    if split.method == "hash":
+        hashed = [*columns.features, columns.target] if split.key is None else [split.key]
+        return lambda chunk: _by_hash(params, source, chunk, hashed)
     if (column := split.reads_column) is None:
         return lambda chunk: np.zeros(chunk.rows, dtype=np.uint8)
     return lambda chunk: by_column(source, column, chunk.texts[column])
+
+
+def _by_hash(params: Params, source: Path, chunk: Chunk, hashed: Sequence[str]) -> Assignment:
+    key = params.split.key
+    if key is not None and chunk.lacks(key):
+        line = places.lines_without_value(source, key, params.missing_values, limit=1)[0]
+        raise UserError(f"{source}, line {line}, column {key}: expected a key to split by, got no value")
+    return by_hash(digests.of_rows(chunk, hashed, params.split.seed), params.split)
 
 
 def _by_lot(split: Split, first: _FirstPass, classes: Mapping[str, Class]) -> Assign:
@@ -184,9 +159,9 @@ def _by_lot(split: Split, first: _FirstPass, classes: Mapping[str, Class]) -> As
     return lambda chunk: assigned[chunk.first_row - 1 :][: chunk.rows]
 
 
-def _survey_training(params: Params, source: Path, survey: Survey, assign: Assign, chunk_bytes: int) -> Survey:
-    training = Survey(survey.kinds)
-    for chunk in stream.read(source, survey.kinds, params.missing_values, chunk_bytes):
+def _survey_training(params: Params, source: Path, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
+    training = Survey(survey.kinds, survey.uncounted)
+    for chunk in stream.read(source, survey.kinds, params.missing_values, pace):
         training.add(chunk.where(assign(chunk) == TRAIN))
     return training
 
@@ -216,31 +191,50 @@ def _require_training_rows(params: Params, source: Path, learned: Learned) -> No
 
 
 def write(
-    params: Params, source: Path, roles: Roles, learned: Learned, folder: Path, chunk_bytes: int = stream.CHUNK_BYTES
+    params: Params, source: Path, columns: Roles, learned: Learned, folder: Path, pace: stream.Pace = stream.PACE
 ) -> list[str]:
     """Fit the encoder, encode all rows into shards under the empty ``folder``; returns the report's lines."""
     classes = sorted(set(learned.classes.values()))
     encoder = fitting.fit(
-        source, learned.training, roles.features, roles.target, classes, params.missing_values, params.standardise
+        source, learned.training, columns.features, columns.target, classes, params.missing_values, params.standardise
     )
     numbers = {text: classes.index(name) for text, name in learned.classes.items()}
-    writer = shards.Writer(folder)
     split_rows = dict.fromkeys(NAMES, 0)
-    for chunk in stream.read(source, learned.survey.kinds, params.missing_values, chunk_bytes):
-        encoded = _encode(encoder, chunk, _renumbered(chunk.texts[roles.target], numbers))
-        assigned = learned.assign(chunk)
-        for index, name in enumerate(NAMES):
-            part = _where(encoded, assigned == index)
-            split_rows[name] += len(part.rows)
-            writer.add(name, part)
-    writer.finish(schema.describe(learned.survey, roles.by_column(), roles.ignored), encoder)
-    return schema.report(learned.survey, encoder, _class_rows(learned, roles.target), split_rows)
+
+    twins = Duplicates(folder) if params.split.may_straddle else None
+    compared = [*columns.features, columns.target]
+
+    def work(chunk: Chunk) -> tuple[shards.Shard | Parts, Digests | None]:
+        encoded = _encode(encoder, chunk, _renumbered(chunk.texts[columns.target], numbers))
+        divided = _divided(encoded, learned.assign(chunk)) if learned.row_wise else encoded
+        return divided, None if twins is None else digests.of_rows(chunk, compared)
+
+    reading = stream.Reading(learned.survey.kinds, params.missing_values, pace)
+    with shards.Writer(folder) as writer:
+        for seen in stream.mapped_settled(source, reading, work):
+            result, row_digests = seen.result
+            parts = _divided(result, learned.assign(seen.chunk)) if isinstance(result, shards.Shard) else result
+            for name, part in parts.items():
+                split_rows[name] += len(part.rows)
+                writer.add(name, replace(part, rows=part.rows + seen.chunk.first_row))
+            if twins is not None and row_digests is not None:
+                for index, name in enumerate(NAMES):
+                    twins.add(row_digests[parts[name].rows], index)
+        writer.finish(schema.describe(learned.survey, columns.by_column(), columns.ignored), encoder)
+    return [
+        *schema.report(learned.survey, encoder, _class_rows(learned, columns.target), split_rows),
+        *schema.straddling(0 if twins is None else twins.count()),
+    ]
 
 
 def _encode(encoder: Encoder, chunk: Chunk, label_codes: NDArray[np.int32]) -> shards.Shard:
+    """The rows, numbered from 0 within the chunk."""
     encoded = encoder.encode(chunk)
-    rows = np.arange(chunk.first_row, chunk.first_row + chunk.rows, dtype=np.int64)
-    return shards.Shard(encoded.numbers, encoded.codes, label_codes, rows)
+    return shards.Shard(encoded.numbers, encoded.codes, label_codes, np.arange(chunk.rows, dtype=np.int64))
+
+
+def _divided(rows: shards.Shard, assigned: Assignment) -> Parts:
+    return {name: _where(rows, assigned == index) for index, name in enumerate(NAMES)}
 
 
 def _where(rows: shards.Shard, mask: NDArray[np.bool_]) -> shards.Shard:
@@ -256,11 +250,11 @@ def _class_rows(learned: Learned, target: str) -> dict[Class, int]:
 
 def main(*, params: Params, source: Path, out: Path) -> None:
     """Prepare ``source`` into the folder ``out``, which is replaced only when all went well."""
-    roles = roles_of(params, source)
+    columns = roles_of(params, source)
     before = source.stat()
-    learned = learn(params, source, roles)
+    learned = learn(params, source, columns)
     with files.new_folder(out) as folder:
-        report = write(params, source, roles, learned, folder)
+        report = write(params, source, columns, learned, folder)
         after = source.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise UserError(f"{source}: the file changed while it was being read; run again when it is complete")

@@ -18,7 +18,7 @@ FEW_LEVELS = 20
 def describe(survey: Survey, roles: Mapping[str, str], ignored: Sequence[str]) -> dict[str, Any]:
     """The content of schema.json: each column that was read, over all rows, and the names of those that were not.
 
-    ``roles``: per column "feature", "target" or "split". Numbers carry exact moments, correctly rounded.
+    ``roles``: per column "feature", "target", "split" or "key". Numbers carry exact moments, correctly rounded.
     """
     columns = [
         {"name": name, "role": roles[name], "kind": kind, "count": survey.count(name), "missing": survey.missing[name]}
@@ -32,8 +32,8 @@ def _content(survey: Survey, name: str) -> dict[str, Any]:
     if name in survey.levels:
         levels = survey.levels[name]
         return {"levels": [{"level": level, "rows": levels[level]} for level in ordered(levels)]}
-    moments = survey.moments[name]
-    if moments.count == 0:
+    moments = survey.moments.get(name)
+    if moments is None or moments.count == 0:
         return {}
     return {
         "whole_numbers": moments.whole,
@@ -72,6 +72,13 @@ def _filled(survey: Survey, encoder: Encoder) -> Iterator[str]:
     if gaps:
         means = "numbers by the mean of the training rows, categories by a level of their own"
         yield f"missing   filled in: {', '.join(gaps)}; {means}"
+
+
+def straddling(rows: int) -> Iterator[str]:
+    """The report's line on rows held out of training that equal a training row, if there are any."""
+    if rows:
+        were = "row of validation and test equals a" if rows == 1 else "rows of validation and test equal a"
+        yield f"warning   {rows:,} {were} training row in features and label; split.method hash keeps them together"
 
 
 def warnings(survey: Survey, encoder: Encoder) -> Iterator[str]:

@@ -10,7 +10,9 @@ int64 = 1-based data row in the source, and weights (n,) float64 if rows have an
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from pipeline.errors import UserError
 FORMAT = "softmax-prepared/1"
 BLOCK_ROWS = 8_192
 SHARD_ROWS = 8 * BLOCK_ROWS
+
+_WRITERS = 2
 
 _DTYPES = {"F32": "<f4", "F64": "<f8", "U8": "u1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
 
@@ -69,12 +73,20 @@ class Prepared:
 
 
 class Writer:
-    """Fills an empty folder with shards: ``add`` rows in order, then ``finish`` once."""
+    """Fills an empty folder with shards: ``add`` rows in order, then ``finish`` once; two threads write the files."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._waiting: dict[str, list[Shard]] = {}
         self._splits: dict[str, dict[str, Any]] = {}
+        self._pool = ThreadPoolExecutor(_WRITERS)
+        self._writing: deque[Future[None]] = deque()
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
     def add(self, split: str, rows: Shard) -> None:
         """Append rows, any number, to a split."""
@@ -92,10 +104,18 @@ class Writer:
     def _write(self, split: str, shard: Shard) -> None:
         entry = self._splits.setdefault(split, {"rows": 0, "shards": []})
         name = f"{split}-{len(entry['shards']):05d}.safetensors"
-        data = save(shard.tensors())
-        files.write_bytes(self._folder / name, data)
+        listed: dict[str, Any] = {"file": name, "rows": len(shard.rows)}
         entry["rows"] += len(shard.rows)
-        entry["shards"].append({"file": name, "rows": len(shard.rows), "sha256": hashlib.sha256(data).hexdigest()})
+        entry["shards"].append(listed)
+        # What waits to be written lies in memory: no more than a few shards may.
+        while len(self._writing) > _WRITERS:
+            self._writing.popleft().result()
+        self._writing.append(self._pool.submit(self._save, shard, listed))
+
+    def _save(self, shard: Shard, listed: dict[str, Any]) -> None:
+        data = save(shard.tensors())
+        files.write_bytes(self._folder / listed["file"], data)
+        listed["sha256"] = hashlib.sha256(data).hexdigest()
 
     def finish(self, schema: Mapping[str, Any], encoder: Encoder) -> str:
         """Write what still waits and the JSON documents; returns the digest of the prepared data."""
@@ -103,6 +123,9 @@ class Writer:
             rest = _joined(waiting)
             if len(rest.rows):
                 self._write(split, rest)
+        for writing in self._writing:
+            writing.result()
+        self._pool.shutdown()
         files.write_json(self._folder / "schema.json", dict(schema))
         files.write_json(self._folder / "encoder.json", encoder.to_json())
         content = {

@@ -1,4 +1,4 @@
-"""Row -> train, validation or test: all train, by seed and stratified, or as a column of the table says.
+"""Row -> train, validation or test: all train, by seed and stratified, by a hash, or as a column of the table says.
 
 Rows are assigned as uint8 indices into NAMES.
 """
@@ -27,17 +27,20 @@ Assignment = NDArray[np.uint8]
 class Split(Section):
     """Which rows train, validate and test; a method reads the params that it names, so all of them can stand there."""
 
-    method: Literal["none", "seed", "column"] = Field(
-        default="none", description="none: all rows train; seed: by lot, class by class; column: as a column says"
+    method: Literal["none", "seed", "hash", "column"] = Field(
+        default="none",
+        description="none: all rows train; seed: by lot, class by class; hash: by content; column: as a column says",
     )
     seed: int = Field(default=0, ge=0, description="which lot; another seed is another split")
     validation: float = Field(default=0.2, ge=0, lt=1, description="share of each class's rows")
     test: float = Field(default=0.2, ge=0, lt=1, description="share of each class's rows")
     column: str | None = Field(default=None, description="column of the words train, validation and test; no feature")
 
+    key: str | None = Field(default=None, description="column whose equal values stay together; null: the whole row")
+
     @model_validator(mode="after")
     def _method_has_what_it_needs(self) -> "Split":
-        if self.method == "seed" and self.validation + self.test >= 1:
+        if self.method in ("seed", "hash") and self.validation + self.test >= 1:
             raise ValueError("validation + test to be less than 1, so that rows are left to train on")
         if self.method == "column" and self.column is None:
             raise ValueError("the name of a column in split.column, since split.method is column")
@@ -47,6 +50,34 @@ class Split(Section):
     def reads_column(self) -> str | None:
         """The column of the table that decides, where one does."""
         return self.column if self.method == "column" else None
+
+    @property
+    def reads_key(self) -> str | None:
+        """The column whose hash decides, where one does."""
+        return self.key if self.method == "hash" else None
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether a row by itself tells that it does not train."""
+        return self.method in ("hash", "column")
+
+    @property
+    def may_straddle(self) -> bool:
+        """Whether equal rows may come to lie in different splits."""
+        return self.method in ("seed", "column") or self.reads_key is not None
+
+
+def by_hash(digests: NDArray[np.uint64], split: Split) -> Assignment:
+    """Assign rows by their digests alone, so that no row moves when others come or go. Shapes: digests (n,), (n,).
+
+    Test takes the lowest digests and validation the highest: a share that grows takes rows from training only.
+    """
+    test, validation = (int(Fraction(repr(share)) * 2**64) for share in (split.test, split.validation))
+    assigned = np.zeros(len(digests), dtype=np.uint8)
+    if validation:
+        assigned[digests > np.uint64(2**64 - 1 - validation)] = NAMES.index("validation")
+    assigned[digests < np.uint64(test)] = NAMES.index("test")
+    return assigned
 
 
 def by_seed(labels: NDArray[np.integer], classes: Sequence[object], split: Split) -> Assignment:

@@ -27,7 +27,7 @@ CATEGORIES = ["island", "sex"]
 
 
 def _penguins(standardise: bool) -> tuple[Encoder, Chunk]:
-    survey = kinds.learn(PENGUINS, [*NUMBERS, *CATEGORIES], [], ["NA"])
+    survey = kinds.learn(PENGUINS, kinds.Columns([*NUMBERS, *CATEGORIES]), ["NA"])
     encoder = fitting.fit(PENGUINS, survey, list(survey.kinds), "species", ["a", "b"], ["NA"], standardise)
     return encoder, next(iter(stream.read(PENGUINS, encoder.kinds, ["NA"])))
 
@@ -121,7 +121,9 @@ def test_a_constant_column_keeps_its_scale(tmp_path: Path) -> None:
     """A constant column standardises to 0 for its value, by scale 1."""
     source = tmp_path / "t.csv"
     source.write_text("x,y\n0.1,1\n0.1,2\n0.1,2\n")
-    encoder = fitting.fit(source, kinds.learn(source, ["x"], [], []), ["x"], "y", [1, 2], [], standardise=True)
+    encoder = fitting.fit(
+        source, kinds.learn(source, kinds.Columns(["x"]), []), ["x"], "y", [1, 2], [], standardise=True
+    )
     assert (encoder.numbers[0].shift, encoder.numbers[0].scale) == (0.1, 1.0)
     assert encoder.encode(next(stream.read(source, encoder.kinds, []))).numbers.tolist() == [[0.0]] * 3
 
@@ -144,11 +146,11 @@ def test_texts_that_stand_for_levels_of_ours_are_refused(tmp_path: Path) -> None
     """A table that already uses a reserved level, or makes two columns of one name, is told so."""
     source = tmp_path / "t.csv"
     source.write_text("c,c=u,y\nu,1,1\n<unseen>,2,2\n")
-    survey = kinds.learn(source, ["c", "c=u"], [], [])
+    survey = kinds.learn(source, kinds.Columns(["c", "c=u"]), [])
     with pytest.raises(UserError, match="line 3, column c: the text '<unseen>' is reserved"):
         fitting.fit(source, survey, ["c"], "y", [1, 2], [], standardise=False)
     source.write_text("c,c=u,y\nu,1,1\nv,2,2\n")
-    survey = kinds.learn(source, ["c", "c=u"], [], [])
+    survey = kinds.learn(source, kinds.Columns(["c", "c=u"]), [])
     with pytest.raises(UserError, match="two columns of W would both be named 'c=u'"):
         fitting.fit(source, survey, ["c", "c=u"], "y", [1, 2], [], standardise=False)
 

@@ -31,12 +31,12 @@ def _prepare(params: prepare.Params, source: Path, out: Path) -> shards.Prepared
     return shards.open_prepared(out)
 
 
-def _bytes(params: prepare.Params, source: Path, chunk_bytes: int) -> dict[str, bytes]:
+def _bytes(params: prepare.Params, source: Path, pace: stream.Pace) -> dict[str, bytes]:
     """Every file that prepare makes of the source, read in chunks of this size."""
     with tempfile.TemporaryDirectory() as folder:
         roles = prepare.roles_of(params, source)
-        learned = prepare.learn(params, source, roles, chunk_bytes)
-        prepare.write(params, source, roles, learned, Path(folder), chunk_bytes)
+        learned = prepare.learn(params, source, roles, pace)
+        prepare.write(params, source, roles, learned, Path(folder), pace)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
@@ -106,12 +106,13 @@ def test_schema_tells_the_table_as_found(tmp_path: Path) -> None:
     assert (columns["species"]["role"], columns["year"]["whole_numbers"]) == ("target", True)
 
 
-SPLITS = [{"method": "none"}, SEED_SPLIT, {"method": "column", "column": "fold"}]
+HASH_SPLIT = SEED_SPLIT | {"method": "hash"}
+SPLITS = [{"method": "none"}, SEED_SPLIT, HASH_SPLIT, {"method": "column", "column": "fold"}]
 
 
-@pytest.mark.parametrize("method", SPLITS, ids=["none", "seed", "column"])
+@pytest.mark.parametrize("method", [*SPLITS, HASH_SPLIT | {"key": "year"}])
 def test_bytes_do_not_depend_on_the_chunks(tmp_path: Path, method: dict[str, Any]) -> None:
-    """Every file is the same to the byte, read in chunks of one row, of a few rows, or at once."""
+    """Every file is the same to the byte, read in chunks of one row, of a few rows, or at once, on 1 to 3 threads."""
     frame = pd.read_csv(PENGUINS)
     frame["fold"] = np.array(split.NAMES)[np.arange(len(frame)) % 3]
     frame["note"] = [f'"{row % 7}",\r\n' for row in range(len(frame))]
@@ -122,10 +123,10 @@ def test_bytes_do_not_depend_on_the_chunks(tmp_path: Path, method: dict[str, Any
     params = _params(
         "species", standardise=True, split=method, features=[c for c in frame if c not in ("species", "fold")]
     )
-    first = _bytes(params, source, 256)
+    first = _bytes(params, source, stream.Pace(256, 1))
     assert "train-00000.safetensors" in first
-    for chunk_bytes in (1_000, 4_096, stream.CHUNK_BYTES):
-        assert _bytes(params, source, chunk_bytes) == first
+    for pace in (stream.Pace(1_000, 2), stream.Pace(4_096, 3), stream.PACE):
+        assert _bytes(params, source, pace) == first
 
 
 def test_large_tables_fill_several_shards(tmp_path: Path) -> None:
@@ -150,6 +151,57 @@ def test_a_column_that_says_splits(tmp_path: Path) -> None:
     assert rows == {"train": [1, 3], "validation": [4], "test": [2, 5]}
     assert prepared.encoder.features == ("x",)
     assert prepared.encoder.numbers[0].mean == 2.0
+
+
+def _where(params: prepare.Params, frame: pd.DataFrame, folder: Path) -> dict[Any, str]:
+    """The split of each row, by the value in its column `id`, which is no feature."""
+    folder.mkdir()
+    frame.to_csv(folder / "t.csv", index=False, na_rep="NA")
+    prepared = _prepare(params, folder / "t.csv", folder / "prepared")
+    rows = {name: np.concatenate([s.rows for s in part.shards]) for name, part in prepared.splits.items()}
+    return {frame["id"].iloc[row - 1]: name for name, numbers in rows.items() for row in numbers}
+
+
+def test_hashed_rows_stay_where_they_are(tmp_path: Path) -> None:
+    """Rows keep their split when rows are added, shuffled or their columns reordered; another seed moves them."""
+    frame = pd.read_csv(PENGUINS).drop_duplicates()
+    frame["id"] = range(len(frame))
+    features = ["bill_length_mm", "bill_depth_mm", "island", "sex"]
+    params = _params("species", features=features, split=HASH_SPLIT)
+    some = _where(params, frame[::2], tmp_path / "some")
+    more = _where(params, frame.sample(frac=1, random_state=1)[frame.columns[::-1]], tmp_path / "more")
+    assert len(more) == 344
+    assert {key: more[key] for key in some} == some
+    counts = pd.Series(more).value_counts()
+    # Five standard deviations of a binomial count.
+    for name, share in {"train": 0.5, "validation": 0.2, "test": 0.3}.items():
+        assert abs(counts[name] - 344 * share) < 5 * np.sqrt(344 * share * (1 - share))
+    other = _params("species", features=features, split=HASH_SPLIT | {"seed": 4})
+    assert _where(other, frame, tmp_path / "other") != more
+
+
+def test_rows_of_one_key_stay_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All rows of one key lie in one split, and the key is no feature unless it is listed as one."""
+    frame = pd.DataFrame({"key": np.arange(600) // 6, "x": np.arange(600) % 9, "y": np.arange(600) % 2})
+    frame["id"] = range(600)
+    where = _where(_params("y", features=["x"], split=HASH_SPLIT | {"key": "key"}), frame, tmp_path / "a")
+    assert all(len({where[row] for row in range(6 * key, 6 * key + 6)}) == 1 for key in range(100))
+    assert len(set(where.values())) == 3
+    assert "rows of validation and test equal a training row" in capsys.readouterr().out
+    source = tmp_path / "a" / "t.csv"
+    prepared = _prepare(_params("y", split=HASH_SPLIT | {"key": "key"}), source, tmp_path / "b")
+    assert prepared.encoder.features == ("x", "id")
+    key = next(column for column in prepared.schema["columns"] if column["name"] == "key")
+    assert (key["role"], "levels" in key) == ("key", False)
+
+
+def test_equal_rows_in_two_splits_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows of validation and test that a training row equals are reported, however their numbers are written."""
+    lines = ["1,u,train,a", "2,v,train,b", "1.0,u,test,a", "2,v,validation,a", "1,u,validation,a", "3,u,test,a"]
+    source = _write(tmp_path, "\n".join(["x,c,fold,y", *lines]) + "\n")
+    _prepare(_params("y", split={"method": "column", "column": "fold"}), source, tmp_path / "prepared")
+    assert "warning   2 rows of validation and test equal a training row" in capsys.readouterr().out
+    assert not list((tmp_path / "prepared").glob("*.part"))
 
 
 def test_what_training_never_saw_is_unseen(tmp_path: Path) -> None:
@@ -220,6 +272,11 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         TWO, {"split": {"method": "column", "column": "f"}}, "split.column: expected a column of {source}, got 'f'"
     ),
     "split by target": (TWO, {"split": {"method": "column", "column": "y"}}, "prepare.split.column: 'y' is the target"),
+    "no key": (
+        "x,k,y\n1,u,a\n2,NA,b\n", {"split": {"method": "hash", "key": "k"}},
+        "{source}, line 3, column k: expected a key to split by, got no value",
+    ),
+    "key unknown": (TWO, {"split": {"method": "hash", "key": "k"}}, "prepare.split.key: expected a column of {source}"),
     "infinite": ("x,y\n1,a\n\n-inf,b\n", {}, "{source}, line 4, column x: expected a finite number, got '-inf'"),
     "beyond float32": ("x,y\n1,a\n4e38,b\n", {}, "line 3, column x: expected a number between -3.4e+38 and 3.4e+38"),
     "text among numbers": ("x,y\n1,a\nn/a,b\n", {}, "line 3, column x: expected a number, got 'n/a'\n  correct it,"),
@@ -248,6 +305,31 @@ def test_bad_input_is_one_error_and_harms_nothing(
     assert {path.name for path in tmp_path.iterdir()} == {"prepared", "stream.csv"}
 
 
+def _peak_megabytes(source: Path, out: Path) -> float:
+    """Peak memory of a process that prepares ``source`` in chunks of 1 MiB."""
+    code = (
+        "import re; from pathlib import Path; from pipeline import prepare; from pipeline.table import stream;"
+        "params = prepare.Params(source='', target='y', standardise=True); pace = stream.Pace(1 << 20, 2);"
+        f"source, out = Path({str(source)!r}), Path({str(out)!r}); out.mkdir();"
+        "roles = prepare.roles_of(params, source); learned = prepare.learn(params, source, roles, pace);"
+        "prepare.write(params, source, roles, learned, out, pace);"
+        # Not getrusage, whose maximum a process inherits from the one that started it.
+        "print(re.search(r'VmHWM:\\s*(\\d+)', Path('/proc/self/status').read_text())[1])"
+    )
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) / 1024
+
+
+def test_memory_is_flat(tmp_path: Path) -> None:
+    """Four times the rows take the same memory, within a tenth: the noise of allocators and of threads."""
+    rows = "".join(f"{row}.25,{row * 7 % 1000},level{row % 50},{'ab'[row % 2]}\n" for row in range(20_000))
+    peaks = []
+    for times in (100, 400):
+        source = tmp_path / f"{times}.csv"
+        source.write_text("u,v,c,y\n" + rows * times)
+        peaks.append(_peak_megabytes(source, tmp_path / f"prepared-{times}"))
+    assert peaks[1] < 1.1 * peaks[0], peaks
+
+
 def test_no_such_file(tmp_path: Path) -> None:
     """A source that is not there is told by its path."""
     with pytest.raises(UserError, match=r"nothing\.csv: expected a CSV file: no such file"):
@@ -257,7 +339,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 CELLS = st.one_of(st.sampled_from(["", "NA", "true", "0", "1.5", "-3", "inf", "x", "é,", '"', "a\r\nb", "1e39"]))
 
 
-@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), st.sampled_from(SPLITS[:2]))
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), st.sampled_from(SPLITS[:3]))
 @settings(max_examples=100, deadline=None)
 def test_any_small_table_is_prepared_or_told(rows: list[tuple[str, str, str]], method: dict[str, Any]) -> None:
     """Tables of any mixture of cells end in the same bytes, or in one message, whatever the chunk size."""
@@ -266,9 +348,9 @@ def test_any_small_table_is_prepared_or_told(rows: list[tuple[str, str, str]], m
     with tempfile.TemporaryDirectory() as folder:
         source = _write(Path(folder), "\n".join(quoted) + "\n")
         results = []
-        for chunk_bytes in (24, stream.CHUNK_BYTES):
+        for pace in (stream.Pace(24), stream.PACE):
             try:
-                results.append(str(_bytes(params, source, chunk_bytes)))
+                results.append(str(_bytes(params, source, pace)))
             except UserError:
                 # Of several faults the one met first is told, and larger chunks show several at once.
                 results.append("told")

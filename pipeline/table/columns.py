@@ -38,6 +38,12 @@ class Chunk:
     numbers: Mapping[str, NDArray[np.float64]]
     texts: Mapping[str, Texts]
 
+    def lacks(self, column: str) -> bool:
+        """Whether any row has no value in ``column``."""
+        if column in self.texts:
+            return bool(np.any(self.texts[column].codes < 0))
+        return bool(np.any(np.isnan(self.numbers[column])))
+
     def where(self, mask: NDArray[np.bool_]) -> "Chunk":
         """The rows where ``mask`` (n,) holds; they keep no row numbers, so use it for statistics only."""
         return Chunk(

@@ -9,21 +9,48 @@ The rule, which knows no order of rows:
 The target, the split's column and declared categories are read as text whatever they hold.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from pipeline.table import places, stream
+from pipeline.table import faults, parsing, places, stream
 from pipeline.table.columns import Chunk, Kind
 from pipeline.table.survey import Survey
 
 # A first guess costs nothing when it is wrong: the whole table decides.
 _GUESS_BYTES = 1 << 20
 
-Watch = Callable[[Mapping[str, Kind]], Callable[[Chunk], None]]
+
+class Watcher(Protocol):
+    """What else a reading gathers: ``look`` runs on threads, ``see`` gets its results in the order of the rows."""
+
+    def look(self, chunk: Chunk) -> Any:
+        """Work on one chunk, whose first row is not known yet."""
+
+    def see(self, chunk: Chunk, looked: Any) -> None:
+        """Take in a chunk and what ``look`` made of it."""
+
+
+class _Nobody:
+    def look(self, chunk: Chunk) -> None: ...
+
+    def see(self, chunk: Chunk, looked: None) -> None: ...
+
+
+Watch = Callable[[Mapping[str, Kind]], Watcher]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns to read, in order; ``declared`` ones are text, and levels of ``uncounted`` texts are not counted."""
+
+    names: Sequence[str]
+    declared: Collection[str] = ()
+    uncounted: Collection[str] = ()
 
 
 @dataclass
@@ -35,39 +62,36 @@ class _Reading:
     kinds: dict[str, Kind]
     declared: frozenset[str]
     refused: set[str]
+    uncounted: Collection[str]
 
 
 def learn(
     source: Path,
-    columns: Sequence[str],
-    declared: Iterable[str],
+    columns: Columns,
     missing_values: Sequence[str],
-    watch: Watch = lambda _: lambda _: None,
-    chunk_bytes: int = stream.CHUNK_BYTES,
+    watch: Watch = lambda _: _Nobody(),
+    pace: stream.Pace = stream.PACE,
 ) -> Survey:
-    """Read the whole table once and survey ``columns``; ``declared`` ones are text. The kinds stand in the survey.
+    """Read the whole table once and survey ``columns``. The kinds stand in the survey.
 
     Where a value contradicts the kind assumed so far, the column's kind is widened and reading starts again; ``watch``
-    is called with the kinds at each start and gives the function that sees every chunk.
+    is called with the kinds at each start and gives the watcher that sees every chunk.
     Raises: UserError for a column that mixes numbers and texts, or a file that is not proper CSV.
     """
-    texts = frozenset(declared)
-    guessed = _guess(source, columns, missing_values)
-    kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, "number") for name in columns}
-    reading = _Reading(source, missing_values, kinds, texts, set())
+    texts = frozenset(columns.declared)
+    guessed = _guess(source, columns.names, missing_values)
+    kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, "number") for name in columns.names}
+    reading = _Reading(source, missing_values, kinds, texts, set(), columns.uncounted)
     while True:
-        survey = _attempt(reading, watch(reading.kinds), chunk_bytes)
+        survey = _attempt(reading, watch(reading.kinds), pace)
         if survey is not None:
             return survey
 
 
 def _guess(source: Path, columns: Sequence[str], missing_values: Sequence[str]) -> dict[str, Kind]:
     """Kinds of the first rows; nothing if they cannot be read, which the whole reading will explain."""
-    try:
-        with stream.open_stream(source, columns, {}, missing_values, _GUESS_BYTES) as reader:
-            return {field.name: _kind_of(field.type) for field in reader.schema}
-    except pa.ArrowInvalid:
-        return {}
+    schema = stream.guess(source, columns, missing_values, _GUESS_BYTES)
+    return {} if schema is None else {field.name: _kind_of(field.type) for field in schema}
 
 
 def _kind_of(arrow: pa.DataType) -> Kind:
@@ -77,16 +101,21 @@ def _kind_of(arrow: pa.DataType) -> Kind:
     return "boolean" if types.is_boolean(arrow) else "text"
 
 
-def _attempt(reading: _Reading, see: Callable[[Chunk], None], chunk_bytes: int) -> Survey | None:
+def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey | None:
     """One reading of the table: its survey, or None after a kind had to be changed."""
-    survey = Survey(reading.kinds)
+    survey = Survey(reading.kinds, reading.uncounted)
     judged = dict.fromkeys(survey.levels, 0)
+
+    def look(chunk: Chunk) -> tuple[Survey, Any]:
+        return survey.of(chunk), watcher.look(chunk)
+
     try:
-        for chunk in stream.chunks(reading.source, reading.kinds, reading.missing_values, chunk_bytes):
-            survey.add(chunk)
-            see(chunk)
+        for seen in stream.mapped(reading.source, stream.Reading(survey.kinds, reading.missing_values, pace), look):
+            part, looked = seen.result
+            survey.merge(part)
+            watcher.see(seen.chunk, looked)
             _refuse_mixtures(reading, survey, judged)
-    except stream.WrongKindError as wrong:
+    except parsing.WrongKindError as wrong:
         _widen(reading, survey, wrong.column)
         return None
     return None if _narrow(reading, survey) else survey
@@ -107,7 +136,7 @@ def _widen(reading: _Reading, survey: Survey, column: str) -> None:
     if reading.kinds[column] == "number":
         reading.refused.add(column)
         if survey.count(column) > 0:
-            raise stream.misfit(reading.source, column, "number", reading.missing_values)
+            raise faults.misfit(reading.source, column, "number", reading.missing_values)
     reading.kinds[column] = "text"
 
 
@@ -120,7 +149,7 @@ def _narrow(reading: _Reading, survey: Survey) -> bool:
     }
     for name, kind in natural.items():
         if kind == "text" and all(places.is_infinite(level) for level in survey.levels[name]):
-            raise stream.misfit(reading.source, name, "number", reading.missing_values)
+            raise faults.misfit(reading.source, name, "number", reading.missing_values)
     changed = {name: kind for name, kind in natural.items() if kind != "text"}
     reading.kinds.update(changed)
     return bool(changed)
@@ -131,7 +160,7 @@ def _natural_kind(reading: _Reading, column: str, levels: Collection[str]) -> Ki
     numbers = {places.is_number(level) for level in levels}
     unusable = numbers == {True} and column in reading.refused
     if len(numbers) == 2 or unusable:
-        raise stream.misfit(reading.source, column, "number", reading.missing_values)
+        raise faults.misfit(reading.source, column, "number", reading.missing_values)
     if numbers == {True}:
         return "number"
-    return "boolean" if {*levels} <= {*stream.TRUE_WORDS, *stream.FALSE_WORDS} else "text"
+    return "boolean" if {*levels} <= {*parsing.TRUE_WORDS, *parsing.FALSE_WORDS} else "text"

@@ -1,6 +1,6 @@
 """What the columns of a table hold, gathered chunk by chunk: moments, levels and missing values, exact at any size."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -12,15 +12,17 @@ class Survey:
     """Running statistics of every column; the order and the size of the chunks leave no trace in them.
 
     ``moments``: per number or boolean column, of its values. ``levels``: per text column, rows per distinct text.
-    ``missing``: per column, rows without a value.
+    ``missing``: per column, rows without a value. ``uncounted`` text columns have none of them.
     """
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], uncounted: Collection[str] = ()) -> None:
         self.kinds = dict(kinds)
+        self.uncounted = frozenset(uncounted)
         self.rows = 0
         self.missing = dict.fromkeys(kinds, 0)
         self.moments = {name: Moments() for name, kind in kinds.items() if kind != "text"}
-        self.levels: dict[str, dict[str, int]] = {name: {} for name, kind in kinds.items() if kind == "text"}
+        counted = [name for name, kind in kinds.items() if kind == "text" and name not in self.uncounted]
+        self.levels: dict[str, dict[str, int]] = {name: {} for name in counted}
 
     def add(self, chunk: Chunk) -> None:
         """Count in the rows of ``chunk``, whose columns are those of ``kinds``."""
@@ -32,6 +34,24 @@ class Survey:
             moments.add(present)
         for name, levels in self.levels.items():
             self.missing[name] += _count_levels(chunk.texts[name], levels)
+
+    def of(self, chunk: Chunk) -> "Survey":
+        """The survey of one chunk, of the same columns as this one."""
+        survey = Survey(self.kinds, self.uncounted)
+        survey.add(chunk)
+        return survey
+
+    def merge(self, other: "Survey") -> None:
+        """Count in the rows that ``other``, of the same kinds, has counted."""
+        self.rows += other.rows
+        for name, missing in other.missing.items():
+            self.missing[name] += missing
+        for name, moments in other.moments.items():
+            self.moments[name].merge(moments)
+        for name, levels in other.levels.items():
+            own = self.levels[name]
+            for level, rows in levels.items():
+                own[level] = own.get(level, 0) + rows
 
     def count(self, name: str) -> int:
         """Rows that have a value in the column."""

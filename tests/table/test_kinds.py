@@ -26,7 +26,8 @@ def _learn(folder: Path, cells: list[str], declared: list[str], chunk_bytes: int
     source = folder / "stream.csv"
     source.write_text("x,y\n" + "".join(f'"{cell}",1\n' for cell in cells))
     try:
-        return kinds.learn(source, ["x", "y"], declared, MISSING, chunk_bytes=chunk_bytes).kinds["x"]
+        survey = kinds.learn(source, kinds.Columns(["x", "y"], declared), MISSING, pace=stream.Pace(chunk_bytes))
+        return survey.kinds["x"]
     except UserError as error:
         return str(error).removeprefix(str(source))
 
@@ -43,7 +44,7 @@ def _expected(cells: list[str]) -> str:
 def test_a_column_is_what_all_its_values_are(cells: list[str]) -> None:
     """Any mixture of cells gives the kind of the rule, or names the first text among numbers, at any chunk size."""
     with tempfile.TemporaryDirectory() as folder:
-        found = {_learn(Path(folder), cells, [], chunk_bytes) for chunk_bytes in (24, stream.CHUNK_BYTES)}
+        found = {_learn(Path(folder), cells, [], chunk_bytes) for chunk_bytes in (24, stream.PACE.chunk_bytes)}
     assert len(found) == 1
     expected = _expected(cells)
     if expected == "mixed":
@@ -64,7 +65,7 @@ def test_declared_columns_keep_their_texts(tmp_path: Path) -> None:
     """A declared category of codes is text, with leading zeros as they stand."""
     source = tmp_path / "stream.csv"
     source.write_text("zip,y\n02139,1\n2139,1\n02139,2\n")
-    survey = kinds.learn(source, ["zip", "y"], ["zip"], MISSING)
+    survey = kinds.learn(source, kinds.Columns(["zip", "y"], ["zip"]), MISSING)
     assert (survey.kinds["zip"], survey.levels["zip"]) == ("text", {"02139": 2, "2139": 1})
 
 
@@ -81,8 +82,8 @@ def test_a_survey_counts_what_is_there(tmp_path: Path) -> None:
     """Rows, missing values, levels and moments are counted over the whole table."""
     source = tmp_path / "stream.csv"
     source.write_text("n,t,b\n1,u,true\nNA,v,NA\n4,NA,false\n5,u,true\n")
-    for chunk_bytes in (16, stream.CHUNK_BYTES):
-        survey = kinds.learn(source, ["n", "t", "b"], [], MISSING, chunk_bytes=chunk_bytes)
+    for chunk_bytes in (16, stream.PACE.chunk_bytes):
+        survey = kinds.learn(source, kinds.Columns(["n", "t", "b"], []), MISSING, pace=stream.Pace(chunk_bytes))
         assert (survey.rows, survey.missing) == (4, {"n": 1, "t": 1, "b": 1})
         assert survey.levels == {"t": {"u": 2, "v": 1}}
         assert (survey.moments["n"].mean(), survey.moments["b"].count) == (10 / 3, 3)

@@ -27,9 +27,9 @@ def _write(folder: Path, text: str | bytes) -> Path:
     return source
 
 
-def _read(source: Path, kinds: dict[str, Kind], chunk_bytes: int = stream.CHUNK_BYTES) -> dict[str, list[object]]:
+def _read(source: Path, kinds: dict[str, Kind], chunk_bytes: int = stream.PACE.chunk_bytes) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {name: [] for name in kinds}
-    for chunk in stream.read(source, kinds, MISSING, chunk_bytes):
+    for chunk in stream.read(source, kinds, MISSING, stream.Pace(chunk_bytes)):
         for name, values in chunk.numbers.items():
             columns[name].extend(None if np.isnan(value) else value for value in values.tolist())
         for name, texts in chunk.texts.items():
@@ -47,7 +47,7 @@ def test_texts_come_back_as_written(rows: list[tuple[str, str]], ending: str, ma
     with tempfile.TemporaryDirectory() as folder:
         source = _write(Path(folder), ("\ufeff" if mark else "") + out.getvalue())
         expected = [[None if text in MISSING else text for text in column] for column in zip(*rows, strict=True)]
-        for chunk_bytes in (32, stream.CHUNK_BYTES):
+        for chunk_bytes in (32, stream.PACE.chunk_bytes):
             read = _read(source, {"first": "text", "second": "text"}, chunk_bytes)
             assert [read["first"], read["second"]] == expected
         assert [record.cells for record in places.records(source)][1:] == [list(row) for row in rows]
@@ -72,7 +72,7 @@ def test_penguins_are_those_of_pandas() -> None:
         name: "number" if pd.api.types.is_numeric_dtype(frame[name]) else "text" for name in frame.columns
     }
     expected = {name: [None if pd.isna(value) else value for value in frame[name]] for name in frame.columns}
-    for chunk_bytes in (128, stream.CHUNK_BYTES):
+    for chunk_bytes in (128, stream.PACE.chunk_bytes):
         assert _read(source, kinds, chunk_bytes) == expected
 
 
@@ -94,7 +94,7 @@ def test_messages_and_reader_agree_on_what_a_number_is(text: str) -> None:
 def test_words_of_booleans(tmp_path: Path) -> None:
     """true and false are read in their three spellings, with gaps, as 1 and 0."""
     source = _write(tmp_path, "b,c\n" + "".join(f"{word},1\n" for word in ["true", "False", "NA", "TRUE", "FALSE"] * 9))
-    for chunk_bytes in (16, stream.CHUNK_BYTES):
+    for chunk_bytes in (16, stream.PACE.chunk_bytes):
         assert _read(source, {"b": "boolean"}, chunk_bytes)["b"] == [1.0, 0.0, None, 1.0, 0.0] * 9
 
 
@@ -107,7 +107,7 @@ def test_columns_come_by_name(tmp_path: Path) -> None:
 def test_row_numbers_count_from_one_through_all_chunks(tmp_path: Path) -> None:
     """Each chunk says which row of the data it starts with; blank lines are not rows."""
     source = _write(tmp_path, "x,y\n" + "".join(f"{row},{row}\n\n" for row in range(1, 200)))
-    found = list(stream.read(source, {"x": "number"}, MISSING, 64))
+    found = list(stream.read(source, {"x": "number"}, MISSING, stream.Pace(64)))
     assert len(found) > 10
     assert all(chunk.numbers["x"][0] == chunk.first_row and len(chunk.numbers["x"]) == chunk.rows for chunk in found)
 
@@ -125,7 +125,7 @@ def test_a_reading_given_up_does_not_disturb_the_next(tmp_path: Path) -> None:
     large.write_text("x,y\n" + "1,2\n" * 100_000)
     small = _write(tmp_path, "a,b\n3,4\n")
     for _ in range(100):
-        reading = stream.read(large, {"x": "number"}, MISSING, 1 << 14)
+        reading = stream.read(large, {"x": "number"}, MISSING, stream.Pace(1 << 14))
         assert next(reading).first_row == 1
         reading.close()  # type: ignore[attr-defined]
         assert _read(small, {"a": "number", "b": "number"}) == {"a": [3.0], "b": [4.0]}
@@ -159,7 +159,7 @@ BAD = {
 def test_bad_files_are_one_clear_error(tmp_path: Path, content: bytes, message: str) -> None:
     """Each fault is told with its place in the file, what was expected and what came, at any chunk size."""
     source = _write(tmp_path, content)
-    for chunk_bytes in (16, stream.CHUNK_BYTES):
+    for chunk_bytes in (16, stream.PACE.chunk_bytes):
         with pytest.raises(UserError) as caught:
             _read(source, {"x": "number", "y": "text"}, chunk_bytes)
         assert str(caught.value).startswith(str(source))

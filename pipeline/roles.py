@@ -1,0 +1,91 @@
+"""What each column of a table is for, checked against the header before anything is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.table import faults
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The columns that the params name; ``features`` may be "all", which leaves the columns of other roles out."""
+
+    features: str | Sequence[str]
+    target: str
+    split: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each column of the source is for; ``features`` and ``ignored`` in the source's order."""
+
+    features: list[str]
+    target: str
+    split: str | None
+    key: str | None
+    ignored: list[str]
+
+    def by_column(self) -> dict[str, str]:
+        """Per column that is read, in the order it is read: its role."""
+        others = {self.split: "split", self.key: "key"}
+        roles = dict.fromkeys(self.features, "feature") | {self.target: "target"}
+        return roles | {name: role for name, role in others.items() if name is not None and name not in roles}
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns that are read as text whatever they hold."""
+        return [name for name, role in self.by_column().items() if role in ("target", "split", "key")]
+
+    @property
+    def uncounted(self) -> list[str]:
+        """The columns whose levels are not counted, since there may be as many as rows."""
+        return [name for name, role in self.by_column().items() if role == "key"]
+
+
+def assign(wanted: Wanted, source: Path, names: Sequence[str]) -> Roles:
+    """The roles of the columns ``names`` of the source.
+
+    Raises: UserError that names the param and suggests the closest column.
+    """
+    for param, column in (("target", wanted.target), ("split.column", wanted.split), ("split.key", wanted.key)):
+        require(source, names, param, [] if column is None else [column])
+    others = {wanted.target, wanted.split}
+    if wanted.target == wanted.split:
+        raise UserError(f"params.yaml: prepare.split.column: {wanted.target!r} is the target; name another column")
+    if isinstance(wanted.features, str):
+        features = {name for name in names if name not in others | {wanted.key}}
+    else:
+        require(source, names, "features", wanted.features)
+        features = set(wanted.features)
+    _refuse(source, names, features, others)
+    return Roles(
+        features=[name for name in names if name in features],
+        target=wanted.target,
+        split=wanted.split,
+        key=wanted.key,
+        ignored=[name for name in names if name not in features | others | {wanted.key}],
+    )
+
+
+def require(source: Path, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
+    """Check that the source has the columns that a param of prepare names."""
+    for name in columns:
+        if name not in names:
+            hint = faults.closest(name, names)
+            raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {name!r}{hint}")
+
+
+def _refuse(source: Path, names: Sequence[str], features: set[str], others: set[str | None]) -> None:
+    for name in names:
+        if name in features & others:
+            raise UserError(f"params.yaml: prepare.features: {name!r} is the target or the split column; leave it out")
+    if not features:
+        raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
+    if "" in features:
+        raise UserError(
+            f"{source}: column {names.index('') + 1} has no name in the header; "
+            "name it, or list the columns to use in prepare.features"
+        )

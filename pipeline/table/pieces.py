@@ -1,0 +1,78 @@
+"""Bytes of a CSV file -> pieces of whole rows, which threads can parse independently of each other.
+
+A newline inside a quoted cell ends no row, so a cut needs to know which quotes open a cell: those at its beginning.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import UserError
+
+LONGEST_ROW_BYTES = 1 << 28
+
+_MARK = b"\xef\xbb\xbf"
+_QUOTE = ord('"')
+
+
+def cut(file: BinaryIO, name: str, separator: str, size: int) -> Iterator[memoryview]:
+    """Pieces of about ``size`` bytes, each of whole rows; a row longer than that makes a longer piece.
+
+    The byte order mark is left out. Raises: UserError for a row longer than 256 MiB.
+    """
+    waiting = b""
+    start = len(_MARK)
+    while block := file.read(max(size, len(waiting))):
+        waiting += block
+        if start and len(waiting) >= start:
+            waiting, start = waiting.removeprefix(_MARK), 0
+        end = _end_of_rows(waiting, separator)
+        if end:
+            yield memoryview(waiting)[:end]
+            waiting = waiting[end:]
+        elif len(waiting) > LONGEST_ROW_BYTES:
+            raise UserError(f"{name}: a row is longer than {LONGEST_ROW_BYTES:,} bytes; is a quote left open?")
+    if waiting:
+        yield memoryview(waiting)
+
+
+def _end_of_rows(data: bytes, separator: str) -> int:
+    """Where the last whole row of ``data`` ends, 0 if there is none; ``data`` begins with a row."""
+    if b'"' not in data:
+        return _end_of_lines(data)
+    array = np.frombuffer(data, dtype=np.uint8)
+    quotes = np.flatnonzero(array == _QUOTE)
+    if not _opens_cells(array, quotes, separator):
+        return _end_of_lines(_quoted(separator).sub(lambda found: b"q" * len(found[0]), data))
+    end = _end_of_lines(data)
+    while end and (before := int(np.searchsorted(quotes, end))) % 2:
+        # That newline is quoted: look before the quote that opens its cell.
+        end = _end_of_lines(data[: quotes[before - 1]])
+    return end
+
+
+def _end_of_lines(data: bytes) -> int:
+    """The end of the last line; a CR as the last byte may be half of a line ending, so it is none yet."""
+    return data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, max(len(data) - 1, 0)) + 1
+
+
+def _opens_cells(data: NDArray[np.uint8], quotes: NDArray[np.int64], separator: str) -> bool:
+    """Whether every second quote, from the first on, begins a cell or follows the quote before as its escape.
+
+    Then the quotes before a byte tell by their number whether it is quoted, without looking at the cells between.
+    """
+    opening = quotes[::2]
+    before = data[opening - 1]
+    begins = (before == ord(separator)) | (before == ord("\n")) | (before == ord("\r")) | (opening == 0)
+    escapes = np.diff(quotes, prepend=-2)[::2] == 1
+    return bool(np.all(begins | escapes))
+
+
+@cache
+def _quoted(separator: str) -> re.Pattern[bytes]:
+    """A quoted cell, possibly cut off; other quotes are text. Source: RFC 4180, section 2, rules 5 to 7."""
+    return re.compile(rb"(?:(?<=[\r\n" + re.escape(separator.encode()) + rb'])|\A)"(?:[^"]++|"")*+"?')
