@@ -1,17 +1,17 @@
 """The encoder fitted: from what the training rows hold to how every table is encoded."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from pipeline.encoding import MISSING, UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.errors import UserError
 from pipeline.table import places
 from pipeline.table.columns import Class
+from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
 
 def fit(
-    source: Path,
+    source: Where,
     training: Survey,
     features: Sequence[str],
     target: str,
@@ -56,7 +56,7 @@ def _number(training: Survey, name: str, standardise: bool) -> NumberColumn:
     )
 
 
-def _category(source: Path, training: Survey, name: str) -> CategoryColumn:
+def _category(source: Where, training: Survey, name: str) -> CategoryColumn:
     levels = training.levels[name]
     for reserved in (MISSING, UNSEEN):
         if reserved in levels:
@@ -72,7 +72,7 @@ def ordered(levels: Iterable[str]) -> list[str]:
     return sorted(texts, key=float) if all(places.is_number(text) for text in texts) else texts
 
 
-def _refuse_twins(source: Path, encoder: Encoder) -> None:
+def _refuse_twins(source: Where, encoder: Encoder) -> None:
     seen: set[str] = set()
     for name in encoder.features:
         if name in seen:

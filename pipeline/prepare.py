@@ -4,6 +4,7 @@ Two streaming passes: the first learns kinds, levels and exact moments, the seco
 needs all labels before it can tell which rows train, so it takes one pass more between the two.
 """
 
+import codecs
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Literal
 import click
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline import files, fitting, roles, schema, shards
 from pipeline.duplicates import Duplicates
@@ -21,9 +22,10 @@ from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.roles import Roles, Wanted
 from pipeline.split import NAMES, TRAIN, Assignment, Split, by_column, by_hash, by_seed
-from pipeline.table import digests, kinds, labels, places, stream
+from pipeline.table import digests, kinds, labels, places, sources, stream
 from pipeline.table.columns import Chunk, Class, Kind, Texts
 from pipeline.table.digests import Digests
+from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
 Assign = Callable[[Chunk], Assignment]
@@ -33,7 +35,10 @@ Parts = dict[str, shards.Shard]
 class Params(Section):
     """Section `prepare` of params.yaml."""
 
-    source: str = Field(description="CSV file with a header line")
+    source: str = Field(description="file, folder, glob or address of CSV or Parquet with a header")
+    files: str = Field(default="*", description="of a source that is a folder: which files, such as 2024-*.csv")
+    separator: str = Field(default="auto", description="one character between cells, or auto")
+    encoding: str = Field(default="utf-8", description="of the text: a name that Python knows, or auto")
     target: str = Field(description="column to predict: integers, text or booleans")
     features: Literal["all"] | list[str] = Field(default="all", description="columns to predict from")
     categories: list[str] = Field(default=[], description="number columns to read as categories, by their text")
@@ -42,6 +47,21 @@ class Params(Section):
     )
     standardise: bool = Field(default=False, description="numbers to mean 0, standard deviation 1 of training rows")
     split: Split = Field(default=Split(), description="which rows train, validate and test")
+
+    @field_validator("separator")
+    @classmethod
+    def _separator_is_one_character(cls, separator: str) -> str:
+        if separator != "auto" and (len(separator) != 1 or not separator.isascii() or separator in '"\r\n'):
+            raise ValueError("auto or one ASCII character, no quote and no newline")
+        return separator
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str) -> str:
+        try:
+            return encoding if encoding == "auto" else codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError("auto, or an encoding that Python knows, such as utf-8 or windows-1252") from None
 
 
 @dataclass(frozen=True)
@@ -59,7 +79,7 @@ class Learned:
     row_wise: bool
 
 
-def roles_of(params: Params, source: Path) -> Roles:
+def roles_of(params: Params, source: Where) -> Roles:
     """Check every column that the params name against the file's header.
 
     Raises: UserError that names the param and suggests the closest column.
@@ -74,7 +94,7 @@ def roles_of(params: Params, source: Path) -> Roles:
 class _FirstPass:
     """What the first pass gathers beside the survey; a new one at each start of the reading."""
 
-    source: Path
+    source: Where
     target: str
     assign: Assign | None
     training: Survey | None
@@ -104,7 +124,7 @@ def _renumbered(texts: Texts, numbers: Mapping[str, int]) -> NDArray[np.int32]:
     return np.array([*(numbers[level] for level in texts.levels), -1], dtype=np.int32)[texts.codes]
 
 
-def learn(params: Params, source: Path, columns: Roles, pace: stream.Pace = stream.PACE) -> Learned:
+def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = stream.PACE) -> Learned:
     """Read the source once, or twice to split it by seed, and check that it can be learnt from.
 
     Raises: UserError for each kind of bad input.
@@ -133,7 +153,7 @@ def learn(params: Params, source: Path, columns: Roles, pace: stream.Pace = stre
     return learned
 
 
-def _row_wise(params: Params, source: Path, columns: Roles) -> Assign:
+def _row_wise(params: Params, source: Where, columns: Roles) -> Assign:
     """The assignment of a row that needs no other rows."""
     split = params.split
     if split.method == "hash":
@@ -144,7 +164,7 @@ def _row_wise(params: Params, source: Path, columns: Roles) -> Assign:
     return lambda chunk: by_column(source, column, chunk.texts[column])
 
 
-def _by_hash(params: Params, source: Path, chunk: Chunk, hashed: Sequence[str]) -> Assignment:
+def _by_hash(params: Params, source: Where, chunk: Chunk, hashed: Sequence[str]) -> Assignment:
     key = params.split.key
     if key is not None and chunk.lacks(key):
         line = places.lines_without_value(source, key, params.missing_values, limit=1)[0]
@@ -159,14 +179,14 @@ def _by_lot(split: Split, first: _FirstPass, classes: Mapping[str, Class]) -> As
     return lambda chunk: assigned[chunk.first_row - 1 :][: chunk.rows]
 
 
-def _survey_training(params: Params, source: Path, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
+def _survey_training(params: Params, source: Where, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
     training = Survey(survey.kinds, survey.uncounted)
     for chunk in stream.read(source, survey.kinds, params.missing_values, pace):
         training.add(chunk.where(assign(chunk) == TRAIN))
     return training
 
 
-def _require_labels(params: Params, source: Path, survey: Survey) -> None:
+def _require_labels(params: Params, source: Where, survey: Survey) -> None:
     if survey.rows == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
     missing = survey.missing[params.target]
@@ -179,7 +199,7 @@ def _require_labels(params: Params, source: Path, survey: Survey) -> None:
         )
 
 
-def _require_training_rows(params: Params, source: Path, learned: Learned) -> None:
+def _require_training_rows(params: Params, source: Where, learned: Learned) -> None:
     trained = {learned.classes[text] for text in learned.training.levels[params.target]}
     absent = sorted(set(learned.classes.values()) - trained)
     if absent:
@@ -191,7 +211,7 @@ def _require_training_rows(params: Params, source: Path, learned: Learned) -> No
 
 
 def write(
-    params: Params, source: Path, columns: Roles, learned: Learned, folder: Path, pace: stream.Pace = stream.PACE
+    params: Params, source: Where, columns: Roles, learned: Learned, folder: Path, pace: stream.Pace = stream.PACE
 ) -> list[str]:
     """Fit the encoder, encode all rows into shards under the empty ``folder``; returns the report's lines."""
     classes = sorted(set(learned.classes.values()))
@@ -248,14 +268,15 @@ def _class_rows(learned: Learned, target: str) -> dict[Class, int]:
     return rows
 
 
-def main(*, params: Params, source: Path, out: Path) -> None:
+def main(*, params: Params, source: str | Path, out: Path) -> None:
     """Prepare ``source`` into the folder ``out``, which is replaced only when all went well."""
-    columns = roles_of(params, source)
-    before = source.stat()
-    learned = learn(params, source, columns)
+    found = sources.find(str(source), params.files, params.separator, params.encoding)
+    columns = roles_of(params, found)
+    before = found.stamps()
+    learned = learn(params, found, columns)
     with files.new_folder(out) as folder:
-        report = write(params, source, columns, learned, folder)
-        after = source.stat()
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise UserError(f"{source}: the file changed while it was being read; run again when it is complete")
-    click.echo("\n".join(report))
+        report = write(params, found, columns, learned, folder)
+        again = sources.find(str(source), params.files, params.separator, params.encoding)
+        if again != found or again.stamps() != before:
+            raise UserError(f"{source}: the source changed while it was being read; run again when it is complete")
+    click.echo("\n".join([*schema.found(found), *report]))

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.table import faults
+from pipeline.table.sources import Where
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Roles:
         return [name for name, role in self.by_column().items() if role == "key"]
 
 
-def assign(wanted: Wanted, source: Path, names: Sequence[str]) -> Roles:
+def assign(wanted: Wanted, source: Where, names: Sequence[str]) -> Roles:
     """The roles of the columns ``names`` of the source.
 
     Raises: UserError that names the param and suggests the closest column.
@@ -70,7 +70,7 @@ def assign(wanted: Wanted, source: Path, names: Sequence[str]) -> Roles:
     )
 
 
-def require(source: Path, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
+def require(source: Where, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
     """Check that the source has the columns that a param of prepare names."""
     for name in columns:
         if name not in names:
@@ -78,7 +78,7 @@ def require(source: Path, names: Sequence[str], param: str, columns: Sequence[st
             raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {name!r}{hint}")
 
 
-def _refuse(source: Path, names: Sequence[str], features: set[str], others: set[str | None]) -> None:
+def _refuse(source: Where, names: Sequence[str], features: set[str], others: set[str | None]) -> None:
     for name in names:
         if name in features & others:
             raise UserError(f"params.yaml: prepare.features: {name!r} is the target or the split column; leave it out")

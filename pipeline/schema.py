@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.encoding import Encoder
 from pipeline.fitting import ordered
 from pipeline.table.columns import Class
+from pipeline.table.sources import Source
 from pipeline.table.survey import Survey
 
 # float32 holds every integer up to here.
@@ -42,6 +43,14 @@ def _content(survey: Survey, name: str) -> dict[str, Any]:
         "mean": moments.mean(),
         "standard_deviation": moments.standard_deviation(),
     }
+
+
+def found(source: Source) -> Iterator[str]:
+    """The report's line on a source that is not one file of comma-separated UTF-8."""
+    first = source.files[0]
+    if len(source.files) > 1 or first.separator != "," or first.encoding != "utf-8":
+        many = "1 file" if len(source.files) == 1 else f"{len(source.files):,} files"
+        yield f"source    {many}, separator {first.separator!r}, encoding {first.encoding}"
 
 
 def report(

@@ -12,13 +12,13 @@ The target, the split's column and declared categories are read as text whatever
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from pipeline.table import faults, parsing, places, stream
 from pipeline.table.columns import Chunk, Kind
+from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
 # A first guess costs nothing when it is wrong: the whole table decides.
@@ -57,7 +57,7 @@ class Columns:
 class _Reading:
     """What is known so far: ``kinds`` of all columns, ``declared`` texts, and those ``refused`` as numbers."""
 
-    source: Path
+    source: Where
     missing_values: Sequence[str]
     kinds: dict[str, Kind]
     declared: frozenset[str]
@@ -66,7 +66,7 @@ class _Reading:
 
 
 def learn(
-    source: Path,
+    source: Where,
     columns: Columns,
     missing_values: Sequence[str],
     watch: Watch = lambda _: _Nobody(),
@@ -88,7 +88,7 @@ def learn(
             return survey
 
 
-def _guess(source: Path, columns: Sequence[str], missing_values: Sequence[str]) -> dict[str, Kind]:
+def _guess(source: Where, columns: Sequence[str], missing_values: Sequence[str]) -> dict[str, Kind]:
     """Kinds of the first rows; nothing if they cannot be read, which the whole reading will explain."""
     schema = stream.guess(source, columns, missing_values, _GUESS_BYTES)
     return {} if schema is None else {field.name: _kind_of(field.type) for field in schema}
