@@ -1,13 +1,17 @@
 """The encoder fitted: from what the training rows hold to how every table is encoded."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from pipeline.encoding import MISSING, UNSEEN, CategoryColumn, Encoder, NumberColumn
+from pipeline.encoding import MISSING, OTHER, UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.errors import UserError
 from pipeline.table import places
-from pipeline.table.columns import Class
+from pipeline.table.columns import Class, DatePart, Kind, part_name
 from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
+
+# Levels of a category that have a column of W each, unless the params say otherwise.
+MAX_LEVELS = 10_000
 
 
 def fit(
@@ -18,6 +22,8 @@ def fit(
     classes: Sequence[Class],
     missing_values: Sequence[str],
     standardise: bool,
+    date_parts: Sequence[DatePart] = (),
+    max_levels: int = MAX_LEVELS,
 ) -> Encoder:
     """The encoder for ``features``, in that order, given the survey of the training rows.
 
@@ -32,8 +38,8 @@ def fit(
             "or see whether prepare.missing_values takes its values for missing"
         )
     encoder = Encoder(
-        numbers=tuple(_number(training, name, standardise) for name in features if name in training.moments),
-        categories=tuple(_category(source, training, name) for name in features if name in training.levels),
+        numbers=tuple(number for name in features for number in _numbers(training, name, standardise, date_parts)),
+        categories=tuple(_category(source, training, name, max_levels) for name in features if name in training.levels),
         target=target,
         classes=tuple(classes),
         missing_values=tuple(missing_values),
@@ -42,13 +48,23 @@ def fit(
     return encoder
 
 
-def _number(training: Survey, name: str, standardise: bool) -> NumberColumn:
+def _numbers(training: Survey, name: str, standardise: bool, date_parts: Sequence[DatePart]) -> Iterator[NumberColumn]:
+    if training.kinds[name] != "date":
+        if name in training.moments:
+            yield _number(training, name, training.kinds[name], standardise)
+        return
+    for position, part in enumerate(date_parts):
+        number = _number(training, part_name(name, part), "date", standardise)
+        # A date is missing with all its parts: one column of W for it is enough.
+        yield replace(number, indicator=number.indicator and position == 0)
+
+
+def _number(training: Survey, name: str, kind: Kind, standardise: bool) -> NumberColumn:
     moments = training.moments[name]
-    kind = training.kinds[name]
-    standardised = standardise and kind == "number"
+    standardised = standardise and kind != "boolean"
     return NumberColumn(
         name=name,
-        kind="boolean" if kind == "boolean" else "number",
+        kind=kind if kind != "text" else "number",
         mean=moments.mean(),
         shift=moments.mean() if standardised else 0.0,
         scale=(moments.standard_deviation() or 1.0) if standardised else 1.0,
@@ -56,14 +72,18 @@ def _number(training: Survey, name: str, standardise: bool) -> NumberColumn:
     )
 
 
-def _category(source: Where, training: Survey, name: str) -> CategoryColumn:
+def _category(source: Where, training: Survey, name: str, max_levels: int) -> CategoryColumn:
     levels = training.levels[name]
-    for reserved in (MISSING, UNSEEN):
+    for reserved in (MISSING, OTHER, UNSEEN):
         if reserved in levels:
             place, _ = places.find_cell(source, name, reserved.__eq__)
             raise UserError(f"{place}: the text {reserved!r} is reserved; write it differently")
     missing = [MISSING] if training.missing[name] else []
-    return CategoryColumn(name, (*ordered(levels), *missing, UNSEEN))
+    if len(levels) <= max_levels:
+        return CategoryColumn(name, (*ordered(levels), *missing, UNSEEN))
+    # The levels of most rows stay; of as many rows, those that sort first.
+    kept = sorted(levels, key=lambda level: (-levels[level], level))[:max_levels]
+    return CategoryColumn(name, (*ordered(kept), *missing, OTHER, UNSEEN))
 
 
 def ordered(levels: Iterable[str]) -> list[str]:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from pipeline import model as models
 from pipeline import predictions
-from pipeline.encoding import Encoder
+from pipeline.encoding import OTHER, Encoder
 from pipeline.errors import UserError
 from pipeline.numerics import probabilities
 from pipeline.table import sources, stream
@@ -46,7 +46,9 @@ class Unseen:
     """Values of category columns that training never saw, gathered for one warning."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._known = {category.name: frozenset(category.levels) for category in encoder.categories}
+        self._known = {
+            category.name: frozenset(category.levels) for category in encoder.categories if OTHER not in category.levels
+        }
         self._new: dict[str, dict[str, None]] = {}
 
     def look(self, chunk: Chunk) -> None:

@@ -23,12 +23,13 @@ from pipeline.params import Section
 from pipeline.roles import Roles, Wanted
 from pipeline.split import NAMES, TRAIN, Assignment, Split, by_column, by_hash, by_seed
 from pipeline.table import digests, kinds, labels, places, sources, stream
-from pipeline.table.columns import Chunk, Class, Kind, Texts
+from pipeline.table.columns import Chunk, Class, DatePart, Kind, Texts
 from pipeline.table.digests import Digests
 from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
 Assign = Callable[[Chunk], Assignment]
+Type = Literal["number", "category", "boolean", "date"]
 Parts = dict[str, shards.Shard]
 
 
@@ -42,11 +43,21 @@ class Params(Section):
     target: str = Field(description="column to predict: integers, text or booleans")
     features: Literal["all"] | list[str] = Field(default="all", description="columns to predict from")
     categories: list[str] = Field(default=[], description="number columns to read as categories, by their text")
+    types: dict[str, Type] = Field(default={}, description="number, category, boolean or date, where inferred wrongly")
+    date_parts: list[DatePart] = Field(
+        default=["year", "month", "day", "weekday"], description="numbers that columns of type date become"
+    )
+    max_levels: int = Field(default=fitting.MAX_LEVELS, ge=1, description="levels of a category; rarer ones are one")
     missing_values: list[str] = Field(
         default=["", "NA", "N/A", "NaN", "nan", "null"], description="texts that mean: no value"
     )
     standardise: bool = Field(default=False, description="numbers to mean 0, standard deviation 1 of training rows")
     split: Split = Field(default=Split(), description="which rows train, validate and test")
+
+    @property
+    def text_columns(self) -> list[str]:
+        """The columns declared to be categories."""
+        return [*self.categories, *(name for name, kind in self.types.items() if kind == "category")]
 
     @field_validator("separator")
     @classmethod
@@ -86,6 +97,9 @@ def roles_of(params: Params, source: Where) -> Roles:
     """
     names = stream.header(source)
     roles.require(source, names, "categories", params.categories)
+    roles.require(source, names, "types", list(params.types))
+    if params.types.get(params.target, "category") != "category":
+        raise UserError(f"params.yaml: prepare.types: {params.target!r} is the target; only category can be its type")
     wanted = Wanted(params.features, params.target, params.split.reads_column, params.split.reads_key)
     return roles.assign(wanted, source, names)
 
@@ -137,11 +151,17 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
         passes[:] = [_FirstPass(source, columns.target, row_wise, training)]
         return passes[0]
 
-    declared = [*params.categories, *columns.texts]
-    read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted)
+    fixed: dict[str, Kind] = {
+        name: kind
+        for name, kind in params.types.items()
+        if kind != "category" and columns.by_column().get(name) == "feature"
+    }
+    declared = [*params.text_columns, *columns.texts]
+    read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted, fixed)
     survey = kinds.learn(source, read, params.missing_values, watch, pace)
     _require_labels(params, source, survey)
-    classes = labels.classes_of(source, params.target, survey.levels[params.target], params.target in params.categories)
+    as_text = params.target in params.text_columns
+    classes = labels.classes_of(source, params.target, survey.levels[params.target], as_text)
     if row_wise is None:
         assign = _by_lot(params.split, passes[0], classes)
         training = _survey_training(params, source, survey, assign, pace)
@@ -216,7 +236,15 @@ def write(
     """Fit the encoder, encode all rows into shards under the empty ``folder``; returns the report's lines."""
     classes = sorted(set(learned.classes.values()))
     encoder = fitting.fit(
-        source, learned.training, columns.features, columns.target, classes, params.missing_values, params.standardise
+        source,
+        learned.training,
+        columns.features,
+        columns.target,
+        classes,
+        params.missing_values,
+        params.standardise,
+        params.date_parts,
+        params.max_levels,
     )
     numbers = {text: classes.index(name) for text, name in learned.classes.items()}
     split_rows = dict.fromkeys(NAMES, 0)

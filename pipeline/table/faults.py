@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pipeline.errors import UserError
 from pipeline.table import places
 from pipeline.table.columns import Kind
-from pipeline.table.parsing import CONVERSION, FALSE_WORDS, TRUE_WORDS, WrongKindError
+from pipeline.table.parsing import CONVERSION, FALSE_WORDS, TRUE_WORDS, WrongKindError, moment_of
 from pipeline.table.sources import Where
 
 # A file in UTF-16 tells so by its first byte.
@@ -30,6 +30,8 @@ def misfit(source: Where, column: str, kind: Kind, missing_values: Sequence[str]
     def fault(text: str) -> str | None:
         if text in missing_values:
             return None
+        if kind == "date":
+            return None if moment_of(text) else "a date such as 2024-12-31 or 2024-12-31T23:59"
         return places.fault_of(text) if kind == "number" else None if text in words else "true or false"
 
     place, text = places.find_cell(source, column, lambda cell: fault(cell) is not None)

@@ -6,11 +6,12 @@ The rule, which knows no order of rows:
 - no value is a decimal number: text, that is a category;
 - numbers and texts mixed: an error that names the first text, unless the column is declared a category.
 
-The target, the split's column and declared categories are read as text whatever they hold.
+The target, the columns that split and declared categories are read as text whatever they hold; a column whose type is
+given is read as that, and only a given type makes dates.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
@@ -46,11 +47,15 @@ Watch = Callable[[Mapping[str, Kind]], Watcher]
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns to read, in order; ``declared`` ones are text, and levels of ``uncounted`` texts are not counted."""
+    """The columns to read, in order.
+
+    ``declared`` ones are text, ``fixed`` ones are what they say; levels of ``uncounted`` texts are not counted.
+    """
 
     names: Sequence[str]
     declared: Collection[str] = ()
     uncounted: Collection[str] = ()
+    fixed: Mapping[str, Kind] = field(default_factory=dict)
 
 
 @dataclass
@@ -63,6 +68,7 @@ class _Reading:
     declared: frozenset[str]
     refused: set[str]
     uncounted: Collection[str]
+    fixed: Mapping[str, Kind]
 
 
 def learn(
@@ -81,7 +87,8 @@ def learn(
     texts = frozenset(columns.declared)
     guessed = _guess(source, columns.names, missing_values)
     kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, "number") for name in columns.names}
-    reading = _Reading(source, missing_values, kinds, texts, set(), columns.uncounted)
+    kinds |= columns.fixed
+    reading = _Reading(source, missing_values, kinds, texts, set(), columns.uncounted, columns.fixed)
     while True:
         survey = _attempt(reading, watch(reading.kinds), pace)
         if survey is not None:
@@ -133,6 +140,8 @@ def _refuse_mixtures(reading: _Reading, survey: Survey, judged: dict[str, int]) 
 
 def _widen(reading: _Reading, survey: Survey, column: str) -> None:
     """Read ``column`` as text from now on, unless numbers were already seen in it."""
+    if column in reading.fixed:
+        raise faults.misfit(reading.source, column, reading.fixed[column], reading.missing_values)
     if reading.kinds[column] == "number":
         reading.refused.add(column)
         if survey.count(column) > 0:

@@ -5,22 +5,26 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from pipeline.numerics.moments import Moments
-from pipeline.table.columns import Chunk, Kind, Texts
+from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, part_name
 
 
 class Survey:
     """Running statistics of every column; the order and the size of the chunks leave no trace in them.
 
-    ``moments``: per number or boolean column, of its values. ``levels``: per text column, rows per distinct text.
-    ``missing``: per column, rows without a value. ``uncounted`` text columns have none of them.
+    ``moments``: per number or boolean column and part of a date, of its values. ``levels``: per text column, rows per
+    distinct text. ``missing``: per column, rows without a value. ``uncounted`` text columns have none of them.
     """
 
     def __init__(self, kinds: Mapping[str, Kind], uncounted: Collection[str] = ()) -> None:
         self.kinds = dict(kinds)
         self.uncounted = frozenset(uncounted)
         self.rows = 0
-        self.missing = dict.fromkeys(kinds, 0)
-        self.moments = {name: Moments() for name, kind in kinds.items() if kind != "text"}
+        dates = [name for name, kind in kinds.items() if kind == "date"]
+        numbers = [name for name, kind in kinds.items() if kind in ("number", "boolean")]
+        series = [*numbers, *(part_name(name, part) for name in dates for part in DATE_PARTS)]
+        self.missing = dict.fromkeys([*kinds, *series], 0)
+        self.moments = {name: Moments() for name in series}
+        self._dates = dates
         counted = [name for name, kind in kinds.items() if kind == "text" and name not in self.uncounted]
         self.levels: dict[str, dict[str, int]] = {name: {} for name in counted}
 
@@ -32,6 +36,8 @@ class Survey:
             present = values[~np.isnan(values)]
             self.missing[name] += len(values) - len(present)
             moments.add(present)
+        for name in self._dates:
+            self.missing[name] = self.missing[part_name(name, DATE_PARTS[0])]
         for name, levels in self.levels.items():
             self.missing[name] += _count_levels(chunk.texts[name], levels)
 
