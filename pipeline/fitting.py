@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from pipeline.encoding import MISSING, OTHER, UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.errors import UserError
+from pipeline.numerics.weighted import WeightedMoments
 from pipeline.table import places
-from pipeline.table.columns import Class, DatePart, Kind, part_name
+from pipeline.table.columns import DATE_PARTS, Class, DatePart, Kind, part_name
 from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
@@ -31,7 +32,7 @@ def fit(
     column keeps scale 1, booleans stay 0 and 1.
     Raises: UserError for a column without a value in the training rows, a reserved text, or two features of one name.
     """
-    empty = [name for name in features if training.count(name) == 0]
+    empty = [name for name in features if training.count(name) == 0 or _weightless(training, name)]
     if empty:
         raise UserError(
             f"{source}: no value in any training row of column {', '.join(empty)}; leave it out of prepare.features, "
@@ -46,6 +47,13 @@ def fit(
     )
     _refuse_twins(source, encoder)
     return encoder
+
+
+def _weightless(training: Survey, name: str) -> bool:
+    """Whether all values of a weighted number column have weight 0."""
+    name = part_name(name, DATE_PARTS[0]) if training.kinds[name] == "date" else name
+    moments = training.moments.get(name)
+    return isinstance(moments, WeightedMoments) and moments.weights.total == 0
 
 
 def _numbers(training: Survey, name: str, standardise: bool, date_parts: Sequence[DatePart]) -> Iterator[NumberColumn]:

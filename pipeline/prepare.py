@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from pipeline import files, fitting, roles, schema, shards
+from pipeline import checks, files, fitting, roles, schema, shards
 from pipeline.duplicates import Duplicates
 from pipeline.encoding import Encoder
 from pipeline.errors import UserError
@@ -43,6 +43,7 @@ class Params(Section):
     target: str = Field(description="column to predict: integers, text or booleans")
     features: Literal["all"] | list[str] = Field(default="all", description="columns to predict from")
     categories: list[str] = Field(default=[], description="number columns to read as categories, by their text")
+    weights: str | None = Field(default=None, description="column that says how many times each row counts; no feature")
     types: dict[str, Type] = Field(default={}, description="number, category, boolean or date, where inferred wrongly")
     date_parts: list[DatePart] = Field(
         default=["year", "month", "day", "weekday"], description="numbers that columns of type date become"
@@ -100,7 +101,7 @@ def roles_of(params: Params, source: Where) -> Roles:
     roles.require(source, names, "types", list(params.types))
     if params.types.get(params.target, "category") != "category":
         raise UserError(f"params.yaml: prepare.types: {params.target!r} is the target; only category can be its type")
-    wanted = Wanted(params.features, params.target, params.split.reads_column, params.split.reads_key)
+    wanted = Wanted(params.features, params.target, params.split.reads_column, params.split.reads_key, params.weights)
     return roles.assign(wanted, source, names)
 
 
@@ -147,7 +148,7 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
     passes: list[_FirstPass] = []
 
     def watch(current: Mapping[str, Kind]) -> kinds.Watcher:
-        training = Survey(current, columns.uncounted) if params.split.holds_out else None
+        training = Survey(current, columns.uncounted, columns.weights) if params.split.holds_out else None
         passes[:] = [_FirstPass(source, columns.target, row_wise, training)]
         return passes[0]
 
@@ -156,10 +157,14 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
         for name, kind in params.types.items()
         if kind != "category" and columns.by_column().get(name) == "feature"
     }
+    if columns.weights is not None:
+        fixed[columns.weights] = "number"
     declared = [*params.text_columns, *columns.texts]
-    read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted, fixed)
+    read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted, fixed, columns.weights)
     survey = kinds.learn(source, read, params.missing_values, watch, pace)
-    _require_labels(params, source, survey)
+    checks.require_labels(source, params.target, params.missing_values, survey)
+    if params.weights is not None:
+        checks.require_weights(source, params.weights, params.missing_values, survey)
     as_text = params.target in params.text_columns
     classes = labels.classes_of(source, params.target, survey.levels[params.target], as_text)
     if row_wise is None:
@@ -168,9 +173,10 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
     else:
         assign = row_wise
         training = passes[0].training or survey
-    learned = Learned(survey, training, classes, assign, row_wise is not None)
-    _require_training_rows(params, source, learned)
-    return learned
+    checks.require_training_rows(source, params.target, classes, training)
+    if params.weights is not None:
+        checks.require_weight_to_train(source, params.weights, training)
+    return Learned(survey, training, classes, assign, row_wise is not None)
 
 
 def _row_wise(params: Params, source: Where, columns: Roles) -> Assign:
@@ -200,34 +206,10 @@ def _by_lot(split: Split, first: _FirstPass, classes: Mapping[str, Class]) -> As
 
 
 def _survey_training(params: Params, source: Where, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
-    training = Survey(survey.kinds, survey.uncounted)
+    training = Survey(survey.kinds, survey.uncounted, survey.weights)
     for chunk in stream.read(source, survey.kinds, params.missing_values, pace):
         training.add(chunk.where(assign(chunk) == TRAIN))
     return training
-
-
-def _require_labels(params: Params, source: Where, survey: Survey) -> None:
-    if survey.rows == 0:
-        raise UserError(f"{source}: expected rows below the header line, got none")
-    missing = survey.missing[params.target]
-    if missing:
-        lines = places.lines_without_value(source, params.target, params.missing_values, limit=5)
-        listed = ", ".join(map(str, lines)) + (", ..." if missing > len(lines) else "")
-        raise UserError(
-            f"{source}, column {params.target}: {missing:,} of {survey.rows:,} rows have no label: line {listed}; "
-            "remove these rows, or correct prepare.missing_values if a label is taken for missing"
-        )
-
-
-def _require_training_rows(params: Params, source: Where, learned: Learned) -> None:
-    trained = {learned.classes[text] for text in learned.training.levels[params.target]}
-    absent = sorted(set(learned.classes.values()) - trained)
-    if absent:
-        listed = ", ".join(repr(name) for name in absent[:5]) + (", ..." if len(absent) > 5 else "")
-        raise UserError(
-            f"{source}: the split leaves no training row of class {listed}; "
-            "change prepare.split, or remove the rows of that class"
-        )
 
 
 def write(
@@ -253,7 +235,8 @@ def write(
     compared = [*columns.features, columns.target]
 
     def work(chunk: Chunk) -> tuple[shards.Shard | Parts, Digests | None]:
-        encoded = _encode(encoder, chunk, _renumbered(chunk.texts[columns.target], numbers))
+        weights = None if columns.weights is None else chunk.numbers[columns.weights]
+        encoded = _encode(encoder, chunk, _renumbered(chunk.texts[columns.target], numbers), weights)
         divided = _divided(encoded, learned.assign(chunk)) if learned.row_wise else encoded
         return divided, None if twins is None else digests.of_rows(chunk, compared)
 
@@ -275,10 +258,12 @@ def write(
     ]
 
 
-def _encode(encoder: Encoder, chunk: Chunk, label_codes: NDArray[np.int32]) -> shards.Shard:
+def _encode(
+    encoder: Encoder, chunk: Chunk, label_codes: NDArray[np.int32], weights: NDArray[np.float64] | None
+) -> shards.Shard:
     """The rows, numbered from 0 within the chunk."""
     encoded = encoder.encode(chunk)
-    return shards.Shard(encoded.numbers, encoded.codes, label_codes, np.arange(chunk.rows, dtype=np.int64))
+    return shards.Shard(encoded.numbers, encoded.codes, label_codes, np.arange(chunk.rows, dtype=np.int64), weights)
 
 
 def _divided(rows: shards.Shard, assigned: Assignment) -> Parts:

@@ -49,13 +49,15 @@ Watch = Callable[[Mapping[str, Kind]], Watcher]
 class Columns:
     """The columns to read, in order.
 
-    ``declared`` ones are text, ``fixed`` ones are what they say; levels of ``uncounted`` texts are not counted.
+    ``declared`` ones are text, ``fixed`` ones are what they say; levels of ``uncounted`` texts are not counted, and
+    ``weights`` names the column that the moments of numbers are weighted by.
     """
 
     names: Sequence[str]
     declared: Collection[str] = ()
     uncounted: Collection[str] = ()
     fixed: Mapping[str, Kind] = field(default_factory=dict)
+    weights: str | None = None
 
 
 @dataclass
@@ -67,8 +69,7 @@ class _Reading:
     kinds: dict[str, Kind]
     declared: frozenset[str]
     refused: set[str]
-    uncounted: Collection[str]
-    fixed: Mapping[str, Kind]
+    columns: Columns
 
 
 def learn(
@@ -88,7 +89,7 @@ def learn(
     guessed = _guess(source, columns.names, missing_values)
     kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, "number") for name in columns.names}
     kinds |= columns.fixed
-    reading = _Reading(source, missing_values, kinds, texts, set(), columns.uncounted, columns.fixed)
+    reading = _Reading(source, missing_values, kinds, texts, set(), columns)
     while True:
         survey = _attempt(reading, watch(reading.kinds), pace)
         if survey is not None:
@@ -110,7 +111,7 @@ def _kind_of(arrow: pa.DataType) -> Kind:
 
 def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey | None:
     """One reading of the table: its survey, or None after a kind had to be changed."""
-    survey = Survey(reading.kinds, reading.uncounted)
+    survey = Survey(reading.kinds, reading.columns.uncounted, reading.columns.weights)
     judged = dict.fromkeys(survey.levels, 0)
 
     def look(chunk: Chunk) -> tuple[Survey, Any]:
@@ -140,8 +141,8 @@ def _refuse_mixtures(reading: _Reading, survey: Survey, judged: dict[str, int]) 
 
 def _widen(reading: _Reading, survey: Survey, column: str) -> None:
     """Read ``column`` as text from now on, unless numbers were already seen in it."""
-    if column in reading.fixed:
-        raise faults.misfit(reading.source, column, reading.fixed[column], reading.missing_values)
+    if column in reading.columns.fixed:
+        raise faults.misfit(reading.source, column, reading.columns.fixed[column], reading.missing_values)
     if reading.kinds[column] == "number":
         reading.refused.add(column)
         if survey.count(column) > 0:
