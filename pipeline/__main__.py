@@ -30,9 +30,9 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--source", type=_File, required=True, help="CSV file with a header line.")
+@click.option("--source", required=True, help="File, folder, glob or address of CSV or Parquet with a header.")
 @click.option("--out", type=_File, required=True, help="Folder for the prepared data.")
-def prepare(source: Path, out: Path) -> None:
+def prepare(source: str, out: Path) -> None:
     """CSV -> encoded blocks, with schema and encoder as JSON."""
     from pipeline import prepare as stage
 
@@ -65,10 +65,10 @@ def evaluate(prepared: Path, model: Path, out: Path) -> None:
 
 
 @cli.command()
-@click.argument("source", type=_File, metavar="FILE.csv")
+@click.argument("source", metavar="FILE.csv")
 @click.option("-o", "--out", type=_File, default=None, metavar="OUT.csv", help="Write here instead of printing.")
 @click.option("--model", type=_File, default=Path("models"), show_default=True, help="Folder that train wrote.")
-def predict(source: Path, out: Path | None, model: Path) -> None:
+def predict(source: str, out: Path | None, model: Path) -> None:
     """Score a CSV: logits, softmax probabilities, ranks and label of each row."""
     from pipeline import predict as stage
 

@@ -16,28 +16,38 @@ from pipeline.errors import UserError
 from pipeline.table.columns import Chunk, Class, Kind, Texts
 
 MISSING = "<missing>"
+OTHER = "<other>"
 UNSEEN = "<unseen>"
 
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A number or boolean column: encoded as ``(value - shift) / scale``, no value as if it were ``mean``.
+    """A number or boolean column, or a part of a date column.
 
+    It is encoded as ``(value - shift) / scale``, no value as if it were ``mean``.
     ``mean`` is that of the training rows, in the column's unit. ``indicator``: a column of W, 1 where the value is
     missing and else 0, follows the numbers.
     """
 
     name: str
-    kind: Literal["number", "boolean"]
+    kind: Literal["number", "boolean", "date"]
     mean: float
     shift: float
     scale: float
     indicator: bool
 
+    @property
+    def column(self) -> str:
+        """The column of the table; the name of a date's part is the column's and the part's."""
+        return self.name.rpartition(" ")[0] if self.kind == "date" else self.name
+
 
 @dataclass(frozen=True)
 class CategoryColumn:
-    """A category column: ``levels`` of the training rows in order, then MISSING if they had any, then UNSEEN."""
+    """A category column: ``levels`` of the training rows in order, then MISSING if they had any, then UNSEEN.
+
+    With too many levels, OTHER stands before UNSEEN, for all texts that have no level of their own.
+    """
 
     name: str
     levels: tuple[str, ...]
@@ -86,7 +96,7 @@ class Encoder:
     @property
     def kinds(self) -> dict[str, Kind]:
         """The columns a table must have, and what each is read as."""
-        kinds: dict[str, Kind] = {column.name: column.kind for column in self.numbers}
+        kinds: dict[str, Kind] = {column.column: column.kind for column in self.numbers}
         return kinds | {column.name: "text" for column in self.categories}
 
     def encode(self, chunk: Chunk) -> Encoded:
@@ -117,9 +127,7 @@ class Encoder:
     @cached_property
     def _index(self) -> tuple[dict[str, int], ...]:
         """Per category column, the code of each text that a file may hold."""
-        return tuple(
-            {level: code for code, level in enumerate(column.levels) if level != UNSEEN} for column in self.categories
-        )
+        return tuple({level: code for code, level in enumerate(column.levels)} for column in self.categories)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document from which ``from_json`` makes an equal encoder; ``features`` is there for readers."""
@@ -165,7 +173,7 @@ def _standardised(chunk: Chunk, column: NumberColumn, values: NDArray[np.float64
 
 
 def _codes(texts: Texts, index: Mapping[str, int]) -> NDArray[np.int32]:
-    # UNSEEN is the last level. The last entry of the look-up is for code -1, no value.
-    unseen = len(index)
-    known = [index.get(level, unseen) for level in texts.levels]
-    return np.array([*known, index.get(MISSING, unseen)], dtype=np.int32)[texts.codes]
+    # The last entry of the look-up is for code -1, no value.
+    unknown = index.get(OTHER, index[UNSEEN])
+    known = [unknown if level in (OTHER, UNSEEN) else index.get(level, unknown) for level in texts.levels]
+    return np.array([*known, index.get(MISSING, index[UNSEEN])], dtype=np.int32)[texts.codes]

@@ -1,23 +1,30 @@
 """The encoder fitted: from what the training rows hold to how every table is encoded."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from pipeline.encoding import MISSING, UNSEEN, CategoryColumn, Encoder, NumberColumn
+from pipeline.encoding import MISSING, OTHER, UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.errors import UserError
+from pipeline.numerics.weighted import WeightedMoments
 from pipeline.table import places
-from pipeline.table.columns import Class
+from pipeline.table.columns import DATE_PARTS, Class, DatePart, Kind, part_name
+from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
+
+# Levels of a category that have a column of W each, unless the params say otherwise.
+MAX_LEVELS = 10_000
 
 
 def fit(
-    source: Path,
+    source: Where,
     training: Survey,
     features: Sequence[str],
     target: str,
     classes: Sequence[Class],
     missing_values: Sequence[str],
     standardise: bool,
+    date_parts: Sequence[DatePart] = (),
+    max_levels: int = MAX_LEVELS,
 ) -> Encoder:
     """The encoder for ``features``, in that order, given the survey of the training rows.
 
@@ -25,15 +32,15 @@ def fit(
     column keeps scale 1, booleans stay 0 and 1.
     Raises: UserError for a column without a value in the training rows, a reserved text, or two features of one name.
     """
-    empty = [name for name in features if training.count(name) == 0]
+    empty = [name for name in features if training.count(name) == 0 or _weightless(training, name)]
     if empty:
         raise UserError(
             f"{source}: no value in any training row of column {', '.join(empty)}; leave it out of prepare.features, "
             "or see whether prepare.missing_values takes its values for missing"
         )
     encoder = Encoder(
-        numbers=tuple(_number(training, name, standardise) for name in features if name in training.moments),
-        categories=tuple(_category(source, training, name) for name in features if name in training.levels),
+        numbers=tuple(number for name in features for number in _numbers(training, name, standardise, date_parts)),
+        categories=tuple(_category(source, training, name, max_levels) for name in features if name in training.levels),
         target=target,
         classes=tuple(classes),
         missing_values=tuple(missing_values),
@@ -42,13 +49,30 @@ def fit(
     return encoder
 
 
-def _number(training: Survey, name: str, standardise: bool) -> NumberColumn:
+def _weightless(training: Survey, name: str) -> bool:
+    """Whether all values of a weighted number column have weight 0."""
+    name = part_name(name, DATE_PARTS[0]) if training.kinds[name] == "date" else name
+    moments = training.moments.get(name)
+    return isinstance(moments, WeightedMoments) and moments.weights.total == 0
+
+
+def _numbers(training: Survey, name: str, standardise: bool, date_parts: Sequence[DatePart]) -> Iterator[NumberColumn]:
+    if training.kinds[name] != "date":
+        if name in training.moments:
+            yield _number(training, name, training.kinds[name], standardise)
+        return
+    for position, part in enumerate(date_parts):
+        number = _number(training, part_name(name, part), "date", standardise)
+        # A date is missing with all its parts: one column of W for it is enough.
+        yield replace(number, indicator=number.indicator and position == 0)
+
+
+def _number(training: Survey, name: str, kind: Kind, standardise: bool) -> NumberColumn:
     moments = training.moments[name]
-    kind = training.kinds[name]
-    standardised = standardise and kind == "number"
+    standardised = standardise and kind != "boolean"
     return NumberColumn(
         name=name,
-        kind="boolean" if kind == "boolean" else "number",
+        kind=kind if kind != "text" else "number",
         mean=moments.mean(),
         shift=moments.mean() if standardised else 0.0,
         scale=(moments.standard_deviation() or 1.0) if standardised else 1.0,
@@ -56,14 +80,18 @@ def _number(training: Survey, name: str, standardise: bool) -> NumberColumn:
     )
 
 
-def _category(source: Path, training: Survey, name: str) -> CategoryColumn:
+def _category(source: Where, training: Survey, name: str, max_levels: int) -> CategoryColumn:
     levels = training.levels[name]
-    for reserved in (MISSING, UNSEEN):
+    for reserved in (MISSING, OTHER, UNSEEN):
         if reserved in levels:
             place, _ = places.find_cell(source, name, reserved.__eq__)
             raise UserError(f"{place}: the text {reserved!r} is reserved; write it differently")
     missing = [MISSING] if training.missing[name] else []
-    return CategoryColumn(name, (*ordered(levels), *missing, UNSEEN))
+    if len(levels) <= max_levels:
+        return CategoryColumn(name, (*ordered(levels), *missing, UNSEEN))
+    # The levels of most rows stay; of as many rows, those that sort first.
+    kept = sorted(levels, key=lambda level: (-levels[level], level))[:max_levels]
+    return CategoryColumn(name, (*ordered(kept), *missing, OTHER, UNSEEN))
 
 
 def ordered(levels: Iterable[str]) -> list[str]:
@@ -72,7 +100,7 @@ def ordered(levels: Iterable[str]) -> list[str]:
     return sorted(texts, key=float) if all(places.is_number(text) for text in texts) else texts
 
 
-def _refuse_twins(source: Path, encoder: Encoder) -> None:
+def _refuse_twins(source: Where, encoder: Encoder) -> None:
     seen: set[str] = set()
     for name in encoder.features:
         if name in seen:

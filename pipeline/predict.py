@@ -14,11 +14,12 @@ from rich.table import Table
 
 from pipeline import model as models
 from pipeline import predictions
-from pipeline.encoding import Encoder
+from pipeline.encoding import OTHER, Encoder
 from pipeline.errors import UserError
 from pipeline.numerics import probabilities
-from pipeline.table import stream
+from pipeline.table import sources, stream
 from pipeline.table.columns import Chunk, Class
+from pipeline.table.sources import Where
 
 # A person reads no more than this on a screen; a file takes any number.
 ROWS_SHOWN = 20
@@ -45,7 +46,9 @@ class Unseen:
     """Values of category columns that training never saw, gathered for one warning."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._known = {category.name: frozenset(category.levels) for category in encoder.categories}
+        self._known = {
+            category.name: frozenset(category.levels) for category in encoder.categories if OTHER not in category.levels
+        }
         self._new: dict[str, dict[str, None]] = {}
 
     def look(self, chunk: Chunk) -> None:
@@ -55,7 +58,7 @@ class Unseen:
             if new:
                 self._new.setdefault(column, {}).update(dict.fromkeys(new))
 
-    def warning(self, source: Path) -> str | None:
+    def warning(self, source: Where) -> str | None:
         """One line that names them, or None if there are none."""
         if not self._new:
             return None
@@ -68,7 +71,7 @@ def _named(values: list[str]) -> str:
     return shown if len(values) <= VALUES_NAMED else f"{shown} and {len(values) - VALUES_NAMED:,} more"
 
 
-def predict(model: models.Model, source: Path, unseen: Unseen) -> Iterator[Scores]:
+def predict(model: models.Model, source: Where, unseen: Unseen) -> Iterator[Scores]:
     """Score the rows of ``source`` in order, a chunk at a time; its columns may come in any order, among others.
 
     Raises: UserError for a missing column, or a file or value that cannot be read.
@@ -89,26 +92,27 @@ def predict(model: models.Model, source: Path, unseen: Unseen) -> Iterator[Score
         )
 
 
-def main(*, source: Path, out: Path | None, model: Path) -> None:
+def main(*, source: str | Path, out: Path | None, model: Path) -> None:
     """Score ``source`` with the model in folder ``model``; write every row to ``out``, or print the first rows.
 
     Raises: UserError if the model or the source cannot be used, or the source has no rows; ``out`` then stays as it is.
     """
     trained = models.load(model)
     unseen = Unseen(trained.encoder)
-    scores = _at_least_one(source, predict(trained, source, unseen))
+    table = sources.find(str(source), encoding="auto")
+    scores = _at_least_one(table, predict(trained, table, unseen))
     if out is None:
-        _print(source, trained.classes, scores)
+        _print(table, trained.classes, scores)
     else:
         with predictions.open_csv(out, trained.classes) as write:
             for part in scores:
                 write(_block(trained.classes, part))
-    warning = unseen.warning(source)
+    warning = unseen.warning(table)
     if warning:
         print(warning, file=sys.stderr)
 
 
-def _at_least_one(source: Path, scores: Iterator[Scores]) -> Iterator[Scores]:
+def _at_least_one(source: Where, scores: Iterator[Scores]) -> Iterator[Scores]:
     for first in scores:
         return chain([first], scores)
     raise UserError(f"{source}: expected rows to score, got only a header line")
@@ -124,7 +128,7 @@ def _block(classes: list[Class], scores: Scores) -> predictions.Block:
     }
 
 
-def _print(source: Path, classes: list[Class], scores: Iterable[Scores]) -> None:
+def _print(source: Where, classes: list[Class], scores: Iterable[Scores]) -> None:
     """One line a class, so that any number of classes fits a terminal's width."""
     names = [predictions.class_text(label) for label in classes]
     rows = list(islice(_rows(names, scores), ROWS_SHOWN + 1))

@@ -4,6 +4,7 @@ Two streaming passes: the first learns kinds, levels and exact moments, the seco
 needs all labels before it can tell which rows train, so it takes one pass more between the two.
 """
 
+import codecs
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,36 +13,67 @@ from typing import Literal
 import click
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from pipeline import files, fitting, roles, schema, shards
+from pipeline import checks, files, fitting, roles, schema, shards
 from pipeline.duplicates import Duplicates
 from pipeline.encoding import Encoder
 from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.roles import Roles, Wanted
 from pipeline.split import NAMES, TRAIN, Assignment, Split, by_column, by_hash, by_seed
-from pipeline.table import digests, kinds, labels, places, stream
-from pipeline.table.columns import Chunk, Class, Kind, Texts
+from pipeline.table import digests, kinds, labels, places, sources, stream
+from pipeline.table.columns import Chunk, Class, DatePart, Kind, Texts
 from pipeline.table.digests import Digests
+from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
 Assign = Callable[[Chunk], Assignment]
+Type = Literal["number", "category", "boolean", "date"]
 Parts = dict[str, shards.Shard]
 
 
 class Params(Section):
     """Section `prepare` of params.yaml."""
 
-    source: str = Field(description="CSV file with a header line")
+    source: str = Field(description="file, folder, glob or address of CSV or Parquet with a header")
+    files: str = Field(default="*", description="of a source that is a folder: which files, such as 2024-*.csv")
+    separator: str = Field(default="auto", description="one character between cells, or auto")
+    encoding: str = Field(default="utf-8", description="of the text: a name that Python knows, or auto")
     target: str = Field(description="column to predict: integers, text or booleans")
     features: Literal["all"] | list[str] = Field(default="all", description="columns to predict from")
     categories: list[str] = Field(default=[], description="number columns to read as categories, by their text")
+    weights: str | None = Field(default=None, description="column that says how many times each row counts; no feature")
+    types: dict[str, Type] = Field(default={}, description="number, category, boolean or date, where inferred wrongly")
+    date_parts: list[DatePart] = Field(
+        default=["year", "month", "day", "weekday"], description="numbers that columns of type date become"
+    )
+    max_levels: int = Field(default=fitting.MAX_LEVELS, ge=1, description="levels of a category; rarer ones are one")
     missing_values: list[str] = Field(
         default=["", "NA", "N/A", "NaN", "nan", "null"], description="texts that mean: no value"
     )
     standardise: bool = Field(default=False, description="numbers to mean 0, standard deviation 1 of training rows")
     split: Split = Field(default=Split(), description="which rows train, validate and test")
+
+    @property
+    def text_columns(self) -> list[str]:
+        """The columns declared to be categories."""
+        return [*self.categories, *(name for name, kind in self.types.items() if kind == "category")]
+
+    @field_validator("separator")
+    @classmethod
+    def _separator_is_one_character(cls, separator: str) -> str:
+        if separator != "auto" and (len(separator) != 1 or not separator.isascii() or separator in '"\r\n'):
+            raise ValueError("auto or one ASCII character, no quote and no newline")
+        return separator
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str) -> str:
+        try:
+            return encoding if encoding == "auto" else codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError("auto, or an encoding that Python knows, such as utf-8 or windows-1252") from None
 
 
 @dataclass(frozen=True)
@@ -59,14 +91,17 @@ class Learned:
     row_wise: bool
 
 
-def roles_of(params: Params, source: Path) -> Roles:
+def roles_of(params: Params, source: Where) -> Roles:
     """Check every column that the params name against the file's header.
 
     Raises: UserError that names the param and suggests the closest column.
     """
     names = stream.header(source)
     roles.require(source, names, "categories", params.categories)
-    wanted = Wanted(params.features, params.target, params.split.reads_column, params.split.reads_key)
+    roles.require(source, names, "types", list(params.types))
+    if params.types.get(params.target, "category") != "category":
+        raise UserError(f"params.yaml: prepare.types: {params.target!r} is the target; only category can be its type")
+    wanted = Wanted(params.features, params.target, params.split.reads_column, params.split.reads_key, params.weights)
     return roles.assign(wanted, source, names)
 
 
@@ -74,7 +109,7 @@ def roles_of(params: Params, source: Path) -> Roles:
 class _FirstPass:
     """What the first pass gathers beside the survey; a new one at each start of the reading."""
 
-    source: Path
+    source: Where
     target: str
     assign: Assign | None
     training: Survey | None
@@ -104,7 +139,7 @@ def _renumbered(texts: Texts, numbers: Mapping[str, int]) -> NDArray[np.int32]:
     return np.array([*(numbers[level] for level in texts.levels), -1], dtype=np.int32)[texts.codes]
 
 
-def learn(params: Params, source: Path, columns: Roles, pace: stream.Pace = stream.PACE) -> Learned:
+def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = stream.PACE) -> Learned:
     """Read the source once, or twice to split it by seed, and check that it can be learnt from.
 
     Raises: UserError for each kind of bad input.
@@ -113,27 +148,38 @@ def learn(params: Params, source: Path, columns: Roles, pace: stream.Pace = stre
     passes: list[_FirstPass] = []
 
     def watch(current: Mapping[str, Kind]) -> kinds.Watcher:
-        training = Survey(current, columns.uncounted) if params.split.holds_out else None
+        training = Survey(current, columns.uncounted, columns.weights) if params.split.holds_out else None
         passes[:] = [_FirstPass(source, columns.target, row_wise, training)]
         return passes[0]
 
-    declared = [*params.categories, *columns.texts]
-    read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted)
+    fixed: dict[str, Kind] = {
+        name: kind
+        for name, kind in params.types.items()
+        if kind != "category" and columns.by_column().get(name) == "feature"
+    }
+    if columns.weights is not None:
+        fixed[columns.weights] = "number"
+    declared = [*params.text_columns, *columns.texts]
+    read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted, fixed, columns.weights)
     survey = kinds.learn(source, read, params.missing_values, watch, pace)
-    _require_labels(params, source, survey)
-    classes = labels.classes_of(source, params.target, survey.levels[params.target], params.target in params.categories)
+    checks.require_labels(source, params.target, params.missing_values, survey)
+    if params.weights is not None:
+        checks.require_weights(source, params.weights, params.missing_values, survey)
+    as_text = params.target in params.text_columns
+    classes = labels.classes_of(source, params.target, survey.levels[params.target], as_text)
     if row_wise is None:
         assign = _by_lot(params.split, passes[0], classes)
         training = _survey_training(params, source, survey, assign, pace)
     else:
         assign = row_wise
         training = passes[0].training or survey
-    learned = Learned(survey, training, classes, assign, row_wise is not None)
-    _require_training_rows(params, source, learned)
-    return learned
+    checks.require_training_rows(source, params.target, classes, training)
+    if params.weights is not None:
+        checks.require_weight_to_train(source, params.weights, training)
+    return Learned(survey, training, classes, assign, row_wise is not None)
 
 
-def _row_wise(params: Params, source: Path, columns: Roles) -> Assign:
+def _row_wise(params: Params, source: Where, columns: Roles) -> Assign:
     """The assignment of a row that needs no other rows."""
     split = params.split
     if split.method == "hash":
@@ -144,7 +190,7 @@ def _row_wise(params: Params, source: Path, columns: Roles) -> Assign:
     return lambda chunk: by_column(source, column, chunk.texts[column])
 
 
-def _by_hash(params: Params, source: Path, chunk: Chunk, hashed: Sequence[str]) -> Assignment:
+def _by_hash(params: Params, source: Where, chunk: Chunk, hashed: Sequence[str]) -> Assignment:
     key = params.split.key
     if key is not None and chunk.lacks(key):
         line = places.lines_without_value(source, key, params.missing_values, limit=1)[0]
@@ -159,44 +205,28 @@ def _by_lot(split: Split, first: _FirstPass, classes: Mapping[str, Class]) -> As
     return lambda chunk: assigned[chunk.first_row - 1 :][: chunk.rows]
 
 
-def _survey_training(params: Params, source: Path, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
-    training = Survey(survey.kinds, survey.uncounted)
+def _survey_training(params: Params, source: Where, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
+    training = Survey(survey.kinds, survey.uncounted, survey.weights)
     for chunk in stream.read(source, survey.kinds, params.missing_values, pace):
         training.add(chunk.where(assign(chunk) == TRAIN))
     return training
 
 
-def _require_labels(params: Params, source: Path, survey: Survey) -> None:
-    if survey.rows == 0:
-        raise UserError(f"{source}: expected rows below the header line, got none")
-    missing = survey.missing[params.target]
-    if missing:
-        lines = places.lines_without_value(source, params.target, params.missing_values, limit=5)
-        listed = ", ".join(map(str, lines)) + (", ..." if missing > len(lines) else "")
-        raise UserError(
-            f"{source}, column {params.target}: {missing:,} of {survey.rows:,} rows have no label: line {listed}; "
-            "remove these rows, or correct prepare.missing_values if a label is taken for missing"
-        )
-
-
-def _require_training_rows(params: Params, source: Path, learned: Learned) -> None:
-    trained = {learned.classes[text] for text in learned.training.levels[params.target]}
-    absent = sorted(set(learned.classes.values()) - trained)
-    if absent:
-        listed = ", ".join(repr(name) for name in absent[:5]) + (", ..." if len(absent) > 5 else "")
-        raise UserError(
-            f"{source}: the split leaves no training row of class {listed}; "
-            "change prepare.split, or remove the rows of that class"
-        )
-
-
 def write(
-    params: Params, source: Path, columns: Roles, learned: Learned, folder: Path, pace: stream.Pace = stream.PACE
+    params: Params, source: Where, columns: Roles, learned: Learned, folder: Path, pace: stream.Pace = stream.PACE
 ) -> list[str]:
     """Fit the encoder, encode all rows into shards under the empty ``folder``; returns the report's lines."""
     classes = sorted(set(learned.classes.values()))
     encoder = fitting.fit(
-        source, learned.training, columns.features, columns.target, classes, params.missing_values, params.standardise
+        source,
+        learned.training,
+        columns.features,
+        columns.target,
+        classes,
+        params.missing_values,
+        params.standardise,
+        params.date_parts,
+        params.max_levels,
     )
     numbers = {text: classes.index(name) for text, name in learned.classes.items()}
     split_rows = dict.fromkeys(NAMES, 0)
@@ -205,7 +235,8 @@ def write(
     compared = [*columns.features, columns.target]
 
     def work(chunk: Chunk) -> tuple[shards.Shard | Parts, Digests | None]:
-        encoded = _encode(encoder, chunk, _renumbered(chunk.texts[columns.target], numbers))
+        weights = None if columns.weights is None else chunk.numbers[columns.weights]
+        encoded = _encode(encoder, chunk, _renumbered(chunk.texts[columns.target], numbers), weights)
         divided = _divided(encoded, learned.assign(chunk)) if learned.row_wise else encoded
         return divided, None if twins is None else digests.of_rows(chunk, compared)
 
@@ -227,10 +258,12 @@ def write(
     ]
 
 
-def _encode(encoder: Encoder, chunk: Chunk, label_codes: NDArray[np.int32]) -> shards.Shard:
+def _encode(
+    encoder: Encoder, chunk: Chunk, label_codes: NDArray[np.int32], weights: NDArray[np.float64] | None
+) -> shards.Shard:
     """The rows, numbered from 0 within the chunk."""
     encoded = encoder.encode(chunk)
-    return shards.Shard(encoded.numbers, encoded.codes, label_codes, np.arange(chunk.rows, dtype=np.int64))
+    return shards.Shard(encoded.numbers, encoded.codes, label_codes, np.arange(chunk.rows, dtype=np.int64), weights)
 
 
 def _divided(rows: shards.Shard, assigned: Assignment) -> Parts:
@@ -248,14 +281,15 @@ def _class_rows(learned: Learned, target: str) -> dict[Class, int]:
     return rows
 
 
-def main(*, params: Params, source: Path, out: Path) -> None:
+def main(*, params: Params, source: str | Path, out: Path) -> None:
     """Prepare ``source`` into the folder ``out``, which is replaced only when all went well."""
-    columns = roles_of(params, source)
-    before = source.stat()
-    learned = learn(params, source, columns)
+    found = sources.find(str(source), params.files, params.separator, params.encoding)
+    columns = roles_of(params, found)
+    before = found.stamps()
+    learned = learn(params, found, columns)
     with files.new_folder(out) as folder:
-        report = write(params, source, columns, learned, folder)
-        after = source.stat()
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise UserError(f"{source}: the file changed while it was being read; run again when it is complete")
-    click.echo("\n".join(report))
+        report = write(params, found, columns, learned, folder)
+        again = sources.find(str(source), params.files, params.separator, params.encoding)
+        if again != found or again.stamps() != before:
+            raise UserError(f"{source}: the source changed while it was being read; run again when it is complete")
+    click.echo("\n".join([*schema.found(found), *report]))

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.table import faults
+from pipeline.table.sources import Where
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Wanted:
     target: str
     split: str | None = None
     key: str | None = None
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class Roles:
     target: str
     split: str | None
     key: str | None
+    weights: str | None
     ignored: list[str]
 
     def by_column(self) -> dict[str, str]:
         """Per column that is read, in the order it is read: its role."""
-        others = {self.split: "split", self.key: "key"}
+        others = {self.split: "split", self.key: "key", self.weights: "weights"}
         roles = dict.fromkeys(self.features, "feature") | {self.target: "target"}
         return roles | {name: role for name, role in others.items() if name is not None and name not in roles}
 
@@ -45,32 +47,36 @@ class Roles:
         return [name for name, role in self.by_column().items() if role == "key"]
 
 
-def assign(wanted: Wanted, source: Path, names: Sequence[str]) -> Roles:
+def assign(wanted: Wanted, source: Where, names: Sequence[str]) -> Roles:
     """The roles of the columns ``names`` of the source.
 
     Raises: UserError that names the param and suggests the closest column.
     """
-    for param, column in (("target", wanted.target), ("split.column", wanted.split), ("split.key", wanted.key)):
+    named = {"target": wanted.target, "split.column": wanted.split, "split.key": wanted.key, "weights": wanted.weights}
+    for param, column in named.items():
         require(source, names, param, [] if column is None else [column])
-    others = {wanted.target, wanted.split}
+    others = {wanted.target, wanted.split, wanted.weights}
     if wanted.target == wanted.split:
         raise UserError(f"params.yaml: prepare.split.column: {wanted.target!r} is the target; name another column")
+    if wanted.weights is not None and wanted.weights in (wanted.target, wanted.split, wanted.key):
+        raise UserError(f"params.yaml: prepare.weights: {wanted.weights!r} has another role; name another column")
     if isinstance(wanted.features, str):
         features = {name for name in names if name not in others | {wanted.key}}
     else:
         require(source, names, "features", wanted.features)
         features = set(wanted.features)
-    _refuse(source, names, features, others)
+    _refuse(source, names, features, wanted)
     return Roles(
         features=[name for name in names if name in features],
         target=wanted.target,
         split=wanted.split,
         key=wanted.key,
+        weights=wanted.weights,
         ignored=[name for name in names if name not in features | others | {wanted.key}],
     )
 
 
-def require(source: Path, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
+def require(source: Where, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
     """Check that the source has the columns that a param of prepare names."""
     for name in columns:
         if name not in names:
@@ -78,10 +84,14 @@ def require(source: Path, names: Sequence[str], param: str, columns: Sequence[st
             raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {name!r}{hint}")
 
 
-def _refuse(source: Path, names: Sequence[str], features: set[str], others: set[str | None]) -> None:
+def _role(name: str, wanted: Wanted) -> str:
+    return "the column of weights" if name == wanted.weights else "the target or the split column"
+
+
+def _refuse(source: Where, names: Sequence[str], features: set[str], wanted: Wanted) -> None:
     for name in names:
-        if name in features & others:
-            raise UserError(f"params.yaml: prepare.features: {name!r} is the target or the split column; leave it out")
+        if name in features & {wanted.target, wanted.split, wanted.weights}:
+            raise UserError(f"params.yaml: prepare.features: {name!r} is {_role(name, wanted)}; leave it out")
     if not features:
         raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
     if "" in features:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.encoding import Encoder
+from pipeline.encoding import OTHER, Encoder
 from pipeline.fitting import ordered
-from pipeline.table.columns import Class
+from pipeline.table.columns import DATE_PARTS, Class, part_name
+from pipeline.table.sources import Source
 from pipeline.table.survey import Survey
 
 # float32 holds every integer up to here.
@@ -32,6 +33,8 @@ def _content(survey: Survey, name: str) -> dict[str, Any]:
     if name in survey.levels:
         levels = survey.levels[name]
         return {"levels": [{"level": level, "rows": levels[level]} for level in ordered(levels)]}
+    if survey.kinds.get(name) == "date":
+        return {"parts": {part: _content(survey, part_name(name, part)) for part in DATE_PARTS}}
     moments = survey.moments.get(name)
     if moments is None or moments.count == 0:
         return {}
@@ -44,6 +47,14 @@ def _content(survey: Survey, name: str) -> dict[str, Any]:
     }
 
 
+def found(source: Source) -> Iterator[str]:
+    """The report's line on a source that is not one file of comma-separated UTF-8."""
+    first = source.files[0]
+    if len(source.files) > 1 or first.separator != "," or first.encoding != "utf-8":
+        many = "1 file" if len(source.files) == 1 else f"{len(source.files):,} files"
+        yield f"source    {many}, separator {first.separator!r}, encoding {first.encoding}"
+
+
 def report(
     survey: Survey, encoder: Encoder, class_rows: Mapping[Class, int], split_rows: Mapping[str, int]
 ) -> list[str]:
@@ -54,6 +65,7 @@ def report(
         f"features  {len(encoder.features)} from {_columns(numbers, 'number')} and {_columns(categories, 'category')}",
         f"target    {encoder.target}: {len(class_rows)} classes: " + _shares(class_rows),
         *_filled(survey, encoder),
+        *_merged(survey, encoder),
         *(f"warning   {warning}" for warning in warnings(survey, encoder)),
     ]
 
@@ -72,6 +84,17 @@ def _filled(survey: Survey, encoder: Encoder) -> Iterator[str]:
     if gaps:
         means = "numbers by the mean of the training rows, categories by a level of their own"
         yield f"missing   filled in: {', '.join(gaps)}; {means}"
+
+
+def _merged(survey: Survey, encoder: Encoder) -> Iterator[str]:
+    for category in encoder.categories:
+        if OTHER in category.levels:
+            rest = {level: rows for level, rows in survey.levels[category.name].items() if level not in category.levels}
+            shown = ", ".join(repr(level) for level in ordered(rest)[:3])
+            yield (
+                f"other     {category.name}: {len(rest):,} rare levels with {sum(rest.values()):,} rows are one, "
+                f"{OTHER}: {shown}{', ...' if len(rest) > 3 else ''}; prepare.max_levels is the limit"
+            )
 
 
 def straddling(rows: int) -> Iterator[str]:

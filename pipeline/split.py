@@ -6,7 +6,6 @@ Rows are assigned as uint8 indices into NAMES.
 import hashlib
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.table import places
 from pipeline.table.columns import Texts
+from pipeline.table.sources import Where
 
 NAMES = ("train", "validation", "test")
 TRAIN = 0
@@ -122,7 +122,7 @@ def counts(rows: int, validation: float, test: float) -> tuple[int, int, int]:
     return whole[0], whole[1], whole[2]
 
 
-def by_column(source: Path, column: str, texts: Texts) -> Assignment:
+def by_column(source: Where, column: str, texts: Texts) -> Assignment:
     """Assign the rows of a chunk as its split column says; returns (n,).
 
     Raises: UserError that names the line of a row that says anything else.

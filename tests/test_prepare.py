@@ -383,3 +383,47 @@ def test_prepare_loads_only_what_it_needs(tmp_path: Path) -> None:
     assert not {"torch", "sklearn", "mlflow", "pandas", "pyarrow.compute"} & set(
         json.loads(result.stdout.splitlines()[-1])
     )
+
+
+def test_types_are_overridden(tmp_path: Path) -> None:
+    """A declared type wins over what the values look like; dates become the parts that are asked for."""
+    source = _write(tmp_path, "d,zip,n,y\n2024-02-29T13:45:00Z,1,1,a\n2023-01-01,2,,b\n,1,2,a\n")
+    params = _params("y", types={"d": "date", "zip": "category"}, date_parts=["year", "weekday", "hour"])
+    prepared = _prepare(params, source, tmp_path / "prepared")
+    assert prepared.encoder.features[:6] == ("d year", "d weekday", "d hour", "n", "d year missing", "n missing")
+    assert prepared.encoder.kinds == {"d": "date", "n": "number", "zip": "text"}
+    (shard,) = prepared.splits["train"].shards
+    assert shard.numbers[:, :3].tolist() == [[2024, 3, 13], [2023, 6, 0], [2023.5, 4.5, 6.5]]
+    again = prepared.encoder.encode(next(stream.read(source, prepared.encoder.kinds, params.missing_values)))
+    np.testing.assert_array_equal(again.numbers, shard.numbers)
+
+
+@pytest.mark.parametrize(
+    ("types", "message"),
+    [
+        ({"x": "number"}, "line 3, column x: expected a number, got 'true'"),
+        ({"x": "date"}, "line 2, column x: expected a date such as 2024-12-31 or 2024-12-31T23:59, got '7'"),
+        ({"x": "boolean"}, "line 2, column x: expected true or false, got '7'"),
+        ({"w": "date"}, "prepare.types: expected a column of {source}, got 'w'"),
+        ({"y": "number"}, "prepare.types: 'y' is the target; only category can be its type"),
+    ],
+)
+def test_values_of_another_type_are_named_by_line(tmp_path: Path, types: dict[str, str], message: str) -> None:
+    """What does not fit the declared type, and a type of no column, are told with their place."""
+    source = _write(tmp_path, "x,y\n7,a\ntrue,b\n")
+    with pytest.raises(UserError) as caught:
+        prepare.main(params=_params("y", types=types), source=source, out=tmp_path / "prepared")
+    assert message.format(source=source) in str(caught.value)
+
+
+def test_rare_levels_share_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beyond the limit the levels of fewest rows become one, which the report names and new texts join."""
+    source = _write(tmp_path, "c,y\n" + "".join(f"{level},{'ab'[row % 2]}\n" for row, level in enumerate("aabbbcdd")))
+    prepared = _prepare(_params("y", max_levels=2), source, tmp_path / "prepared")
+    assert prepared.encoder.features == ("c=a", "c=b", "c=<other>", "c=<unseen>")
+    assert prepared.splits["train"].shards[0].codes[:, 0].tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
+    assert "other     c: 2 rare levels with 3 rows are one, <other>: 'c', 'd'; prepare.max_levels" in (
+        capsys.readouterr().out
+    )
+    new = _write(tmp_path, "c\nzzz\n<unseen>\n")
+    assert prepared.encoder.encode(next(stream.read(new, {"c": "text"}, []))).codes.tolist() == [[2], [2]]

@@ -114,15 +114,7 @@ class Moments:
 
         Raises: ValueError if there are no numbers.
         """
-        numerator, denominator = self._variance()
-        if numerator == 0:
-            return 0.0
-        # A root of at least 64 bits, with a last bit that tells whether anything was cut off, rounds as the true root.
-        shift = max(0, 64 + (denominator.bit_length() - numerator.bit_length()) // 2)
-        quotient, remainder = divmod(numerator << 2 * shift, denominator)
-        root = math.isqrt(quotient)
-        inexact = remainder != 0 or root * root != quotient
-        return (2 * root + inexact) / (1 << (shift + 1))
+        return square_root(*self._variance())
 
     def _variance(self) -> tuple[int, int]:
         self._refuse_empty()
@@ -132,6 +124,18 @@ class Moments:
     def _refuse_empty(self) -> None:
         if self.count == 0:
             raise ValueError("no numbers: mean and variance are not defined")
+
+
+def square_root(numerator: int, denominator: int) -> float:
+    """The square root of numerator / denominator >= 0, correctly rounded."""
+    if numerator == 0:
+        return 0.0
+    # A root of at least 64 bits, with a last bit that tells whether anything was cut off, rounds as the true root.
+    shift = max(0, 64 + (denominator.bit_length() - numerator.bit_length()) // 2)
+    quotient, remainder = divmod(numerator << 2 * shift, denominator)
+    root = math.isqrt(quotient)
+    inexact = remainder != 0 or root * root != quotient
+    return (2 * root + inexact) / (1 << (shift + 1))
 
 
 def _windows(values: Vector, largest: float) -> Iterator[tuple[Vector, int]]:

@@ -8,7 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 # number: float64. boolean: the words true and false, read as 1.0 and 0.0. text: as it stands in the file.
-Kind = Literal["number", "boolean", "text"]
+# date: a date of ISO 8601, with or without a time, read as one number a part.
+Kind = Literal["number", "boolean", "text", "date"]
+
+# weekday: 0 is Monday. A date without a time has hour and minute 0.
+DatePart = Literal["year", "month", "day", "weekday", "hour", "minute"]
+DATE_PARTS: tuple[DatePart, ...] = ("year", "month", "day", "weekday", "hour", "minute")
+
+
+def part_name(column: str, part: DatePart) -> str:
+    """The name of the numbers that a part of a date column gives."""
+    return f"{column} {part}"
+
 
 # What the target column holds.
 Class = int | str | bool
@@ -30,7 +41,8 @@ class Chunk:
     """Consecutive rows of a table.
 
     ``first_row`` is the 1-based number of the first row, header not counted.
-    ``numbers`` holds number and boolean columns, (n,) float64 with NaN for no value; ``texts`` the text columns.
+    ``numbers`` holds number and boolean columns, (n,) float64 with NaN for no value, and every part of each date column
+    under its ``part_name``; ``texts`` holds the text columns.
     """
 
     first_row: int
@@ -42,7 +54,13 @@ class Chunk:
         """Whether any row has no value in ``column``."""
         if column in self.texts:
             return bool(np.any(self.texts[column].codes < 0))
-        return bool(np.any(np.isnan(self.numbers[column])))
+        return bool(np.any(np.isnan(self.numbers[self.series(column)[0]])))
+
+    def series(self, column: str) -> list[str]:
+        """The names in ``texts`` or ``numbers`` that hold the column: its own, or those of a date's parts."""
+        if column in self.texts or column in self.numbers:
+            return [column]
+        return [part_name(column, part) for part in DATE_PARTS]
 
     def where(self, mask: NDArray[np.bool_]) -> "Chunk":
         """The rows where ``mask`` (n,) holds; they keep no row numbers, so use it for statistics only."""

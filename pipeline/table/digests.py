@@ -25,7 +25,7 @@ _WORDS = dict.fromkeys(TRUE_WORDS, 1.0) | dict.fromkeys(FALSE_WORDS, 0.0)
 def of_rows(chunk: Chunk, columns: Iterable[str], seed: int = 0) -> Digests:
     """(n,) the digest of each row's values in ``columns``; another seed gives other, independent digests."""
     digests = np.full(chunk.rows, _of_text(f"seed {seed}"), dtype=np.uint64)
-    for name in sorted(columns):
+    for name in sorted(name for column in columns for name in chunk.series(column)):
         values = _of_texts(chunk.texts[name]) if name in chunk.texts else _of_numbers(chunk.numbers[name])
         digests = _mixed(digests ^ _mixed(values ^ np.uint64(_of_text(f"column {name}"))))
     return digests

@@ -6,19 +6,20 @@ The rule, which knows no order of rows:
 - no value is a decimal number: text, that is a category;
 - numbers and texts mixed: an error that names the first text, unless the column is declared a category.
 
-The target, the split's column and declared categories are read as text whatever they hold.
+The target, the columns that split and declared categories are read as text whatever they hold; a column whose type is
+given is read as that, and only a given type makes dates.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from pipeline.table import faults, parsing, places, stream
 from pipeline.table.columns import Chunk, Kind
+from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
 # A first guess costs nothing when it is wrong: the whole table decides.
@@ -46,27 +47,33 @@ Watch = Callable[[Mapping[str, Kind]], Watcher]
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns to read, in order; ``declared`` ones are text, and levels of ``uncounted`` texts are not counted."""
+    """The columns to read, in order.
+
+    ``declared`` ones are text, ``fixed`` ones are what they say; levels of ``uncounted`` texts are not counted, and
+    ``weights`` names the column that the moments of numbers are weighted by.
+    """
 
     names: Sequence[str]
     declared: Collection[str] = ()
     uncounted: Collection[str] = ()
+    fixed: Mapping[str, Kind] = field(default_factory=dict)
+    weights: str | None = None
 
 
 @dataclass
 class _Reading:
     """What is known so far: ``kinds`` of all columns, ``declared`` texts, and those ``refused`` as numbers."""
 
-    source: Path
+    source: Where
     missing_values: Sequence[str]
     kinds: dict[str, Kind]
     declared: frozenset[str]
     refused: set[str]
-    uncounted: Collection[str]
+    columns: Columns
 
 
 def learn(
-    source: Path,
+    source: Where,
     columns: Columns,
     missing_values: Sequence[str],
     watch: Watch = lambda _: _Nobody(),
@@ -81,14 +88,15 @@ def learn(
     texts = frozenset(columns.declared)
     guessed = _guess(source, columns.names, missing_values)
     kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, "number") for name in columns.names}
-    reading = _Reading(source, missing_values, kinds, texts, set(), columns.uncounted)
+    kinds |= columns.fixed
+    reading = _Reading(source, missing_values, kinds, texts, set(), columns)
     while True:
         survey = _attempt(reading, watch(reading.kinds), pace)
         if survey is not None:
             return survey
 
 
-def _guess(source: Path, columns: Sequence[str], missing_values: Sequence[str]) -> dict[str, Kind]:
+def _guess(source: Where, columns: Sequence[str], missing_values: Sequence[str]) -> dict[str, Kind]:
     """Kinds of the first rows; nothing if they cannot be read, which the whole reading will explain."""
     schema = stream.guess(source, columns, missing_values, _GUESS_BYTES)
     return {} if schema is None else {field.name: _kind_of(field.type) for field in schema}
@@ -103,7 +111,7 @@ def _kind_of(arrow: pa.DataType) -> Kind:
 
 def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey | None:
     """One reading of the table: its survey, or None after a kind had to be changed."""
-    survey = Survey(reading.kinds, reading.uncounted)
+    survey = Survey(reading.kinds, reading.columns.uncounted, reading.columns.weights)
     judged = dict.fromkeys(survey.levels, 0)
 
     def look(chunk: Chunk) -> tuple[Survey, Any]:
@@ -133,6 +141,8 @@ def _refuse_mixtures(reading: _Reading, survey: Survey, judged: dict[str, int]) 
 
 def _widen(reading: _Reading, survey: Survey, column: str) -> None:
     """Read ``column`` as text from now on, unless numbers were already seen in it."""
+    if column in reading.columns.fixed:
+        raise faults.misfit(reading.source, column, reading.columns.fixed[column], reading.missing_values)
     if reading.kinds[column] == "number":
         reading.refused.add(column)
         if survey.count(column) > 0:

@@ -10,11 +10,11 @@ prepare.categories, the target is read as text whatever it holds.
 
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.table import places
 from pipeline.table.columns import Class
+from pipeline.table.sources import Where
 
 # Beyond this many distinct numbers a target is taken for a quantity; beyond the second, for an identifier.
 MANY_NUMBERS = 1_000
@@ -24,7 +24,7 @@ _WORDS = {"true": True, "false": False}
 _LARGEST_INTEGER = 2**63 - 1
 
 
-def classes_of(source: Path, target: str, levels: Mapping[str, int], as_text: bool) -> dict[str, Class]:
+def classes_of(source: Where, target: str, levels: Mapping[str, int], as_text: bool) -> dict[str, Class]:
     """The class of each text in ``levels``; the classes in order are ``sorted(set(...values()))``.
 
     Raises: UserError if there are fewer than two classes, or the target looks continuous.
@@ -40,13 +40,13 @@ def classes_of(source: Path, target: str, levels: Mapping[str, int], as_text: bo
     return dict(classes)
 
 
-def refuse_too_many(source: Path, target: str, distinct: int) -> None:
+def refuse_too_many(source: Where, target: str, distinct: int) -> None:
     """Stop while reading, before the labels of a continuous target fill the memory."""
     if distinct > MANY_TEXTS:
         raise _continuous(f"{source}, column {target}", f"has more than {MANY_TEXTS:,} distinct values")
 
 
-def _natural(source: Path, target: str, levels: Mapping[str, int]) -> Mapping[str, Class]:
+def _natural(source: Where, target: str, levels: Mapping[str, int]) -> Mapping[str, Class]:
     if all(text.lower() in _WORDS for text in levels):
         return {text: _WORDS[text.lower()] for text in levels}
     if not all(places.is_number(text) for text in levels):

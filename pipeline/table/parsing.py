@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from pipeline.table import places
-from pipeline.table.columns import Chunk, Kind, Texts
+from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, part_name
 
 TRUE_WORDS = ("true", "True", "TRUE")
 FALSE_WORDS = ("false", "False", "FALSE")
@@ -19,6 +20,7 @@ TYPES: Mapping[Kind, pa.DataType] = {
     "number": pa.float64(),
     "boolean": pa.bool_(),
     "text": pa.dictionary(pa.int32(), pa.string()),
+    "date": pa.dictionary(pa.int32(), pa.string()),
 }
 
 CONVERSION = re.compile(r"In CSV column #(\d+):.*?CSV conversion error to .*?: invalid value '(.*)'$", re.DOTALL)
@@ -67,10 +69,14 @@ def chunk_of(table: Any, kinds: Mapping[str, Kind], first_row: int) -> Chunk:
     Raises: WrongKindError for a number that float32 cannot hold.
     """
     columns = {name: _joined(table.column(name)) for name in kinds}
+    numbers = {name: _numbers(name, columns[name]) for name, kind in kinds.items() if kind in ("number", "boolean")}
+    for name, kind in kinds.items():
+        if kind == "date":
+            numbers |= _dates(name, _texts(columns[name]))
     return Chunk(
         first_row=first_row,
         rows=table.num_rows,
-        numbers={name: _numbers(name, columns[name]) for name, kind in kinds.items() if kind != "text"},
+        numbers=numbers,
         texts={name: _texts(columns[name]) for name, kind in kinds.items() if kind == "text"},
     )
 
@@ -105,6 +111,23 @@ def _texts(column: Any) -> Texts:
     if indices.null_count:
         codes = np.where(_bits(validity, indices), codes, np.int32(-1))
     return Texts(codes, tuple(column.dictionary.to_pylist()))
+
+
+def _dates(name: str, texts: Texts) -> dict[str, NDArray[np.float64]]:
+    moments = [moment_of(level) for level in texts.levels]
+    if None in moments:
+        raise WrongKindError(name)
+    parts = np.array([*filter(None, moments), (np.nan,) * len(DATE_PARTS)], dtype=np.float64)[texts.codes]
+    return {part_name(name, part): parts[:, position].copy() for position, part in enumerate(DATE_PARTS)}
+
+
+def moment_of(text: str) -> tuple[int, ...] | None:
+    """The DATE_PARTS of a date as it is written, in its own time zone; None if the text is no date of ISO 8601."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return moment.year, moment.month, moment.day, moment.weekday(), moment.hour, moment.minute
 
 
 def _bits(buffer: Any, column: Any) -> NDArray[np.bool_]:

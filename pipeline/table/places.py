@@ -6,14 +6,18 @@ than the reader of the data but knowing its lines.
 
 import codecs
 import csv
+import functools
+import io
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
+
+from pipeline.table import sources
+from pipeline.table.sources import File, Where
 
 _DECIMAL = re.compile(r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*")
 _INFINITE = re.compile(r"[ \t]*[+-]?inf(inity)?[ \t]*", re.IGNORECASE)
@@ -26,45 +30,61 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Record:
-    """One row of the file: its 1-based ``line`` (the first, if quoted text goes over several) and its cells."""
+    """One row of a file: its 1-based ``line`` (the first, if quoted text goes over several) and its cells."""
 
+    file: File
     line: int
     cells: list[str]
 
 
-def records(source: Path) -> Iterator[Record]:
-    """The header and then the data rows; blank lines are not rows. Bytes that are not UTF-8 come as lone surrogates."""
+def records(source: Where) -> Iterator[Record]:
+    """The first file's header and then its rows; blank lines are not rows. Bytes not in UTF-8 become surrogates."""
     csv.field_size_limit(sys.maxsize)
-    with source.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file)
+    first = sources.files_of(source)[0]
+    with (
+        first.open() as raw,
+        io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
+    ):
+        reader = csv.reader(file, delimiter=first.separator)
         line = 1
         for cells in reader:
             if cells:
-                yield Record(line, cells)
+                yield Record(first, line, cells)
             line = reader.line_num + 1
 
 
-def find(source: Path, matches: Callable[[Record], bool], limit: int = 1) -> list[Record]:
+def find(source: Where, matches: Callable[[Record], bool], limit: int = 1) -> list[Record]:
     """The first data rows for which ``matches`` holds, at most ``limit``."""
-    return list(islice(filter(matches, islice(records(source), 1, None)), limit))
+    rows = (record for file in sources.files_of(source) for record in islice(records(file), 1, None))
+    return list(islice(filter(matches, rows), limit))
 
 
-def find_cell(source: Path, column: str, matches: Callable[[str], bool]) -> tuple[str, str]:
+def _find_in(source: Where, column: str, matches: Callable[[str], bool], limit: int) -> Iterator[tuple[Record, str]]:
+    """The first rows whose cell of ``column`` matches, with that cell; each file has an order of columns of its own."""
+    for file in sources.files_of(source):
+        position = next(records(file)).cells.index(column)
+        for record in find(file, functools.partial(_holds, position, matches), limit):
+            yield record, record.cells[position]
+
+
+def _holds(position: int, matches: Callable[[str], bool], record: Record) -> bool:
+    return position < len(record.cells) and matches(record.cells[position])
+
+
+def find_cell(source: Where, column: str, matches: Callable[[str], bool]) -> tuple[str, str]:
     """The first cell of ``column`` for which ``matches`` holds: its place, for a message, and its text.
 
     Without one the place is the file and the column, and the text is empty.
     """
-    position = next(records(source)).cells.index(column)
-    for found in find(source, lambda record: position < len(record.cells) and matches(record.cells[position])):
-        return f"{source}, line {found.line}, column {column}", found.cells[position]
+    for found, cell in _find_in(source, column, matches, limit=1):
+        return f"{found.file}, line {found.line}, column {column}", cell
     return f"{source}, column {column}", ""
 
 
-def lines_without_value(source: Path, column: str, missing_values: Collection[str], limit: int) -> list[int]:
+def lines_without_value(source: Where, column: str, missing_values: Collection[str], limit: int) -> list[int]:
     """Lines of the first rows that have no value in ``column``."""
-    position = next(records(source)).cells.index(column)
-    found = find(source, lambda record: record.cells[position] in missing_values, limit)
-    return [record.line for record in found]
+    found = islice(_find_in(source, column, lambda cell: cell in missing_values, limit), limit)
+    return [record.line for record, _ in found]
 
 
 def is_number(text: str) -> bool:
@@ -86,11 +106,11 @@ def fault_of(text: str) -> str | None:
     return None if abs(float(text)) <= LARGEST else f"a number between -{LARGEST:.3g} and {LARGEST:.3g}"
 
 
-def first_invalid_byte(source: Path) -> tuple[int, int, int] | None:
+def first_invalid_byte(source: Where) -> tuple[int, int, int] | None:
     """The first byte that is not UTF-8 as (line, 1-based byte of the file, value); None if all are."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     line, before = 1, 0
-    with source.open("rb") as file:
+    with sources.files_of(source)[0].open() as file:
         while True:
             block = file.read(_BLOCK_BYTES)
             pending = len(decoder.getstate()[0])

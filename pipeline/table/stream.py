@@ -7,14 +7,14 @@ quoted commas and newlines; blank lines are not rows.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.table import faults, parsing, pieces, places, threads
+from pipeline.table import faults, parsing, pieces, places, sources, threads
 from pipeline.table.columns import Chunk, Kind
+from pipeline.table.sources import File, Where
 
 Result = TypeVar("Result")
 
@@ -48,15 +48,15 @@ class Seen(Generic[Result]):
     result: Result
 
 
-def header(source: Path) -> list[str]:
+def header(source: Where) -> list[str]:
     """Column names of a CSV file, in order.
 
     Raises: UserError if there is no such file, it is empty, its header is not UTF-8 or names a column twice.
     """
     try:
         first = next(places.records(source), None)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
-        raise UserError(f"{source}: expected a CSV file: {(error.strerror or 'cannot be read').lower()}") from None
+    except OSError as error:
+        raise sources.unreadable(source, error) from None
     if first is None:
         raise UserError(f"{source}: the file is empty; expected a header line with column names, then rows")
     names = first.cells
@@ -68,18 +68,19 @@ def header(source: Path) -> list[str]:
     return names
 
 
-def mapped(source: Path, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[Seen[Result]]:
+def mapped(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[Seen[Result]]:
     """``work`` on every chunk, on threads; chunks come in order, and only then know their first row.
 
     A cell that equals one of the reading's missing values, quoted or not, is no value.
     Raises: WrongKindError for a value that its column's kind cannot hold; UserError for a file that is not proper CSV.
     """
-    names = header(source)
+    types = {name: parsing.TYPES[kind] for name, kind in reading.kinds.items()}
 
-    def worked(piece: tuple[memoryview, int]) -> tuple[Chunk, Result | UserError]:
-        types = {name: parsing.TYPES[kind] for name, kind in reading.kinds.items()}
-        rows, skip = piece
-        table = parsing.parse(rows, names, list(reading.kinds), types, reading.missing_values, skip=skip)
+    def worked(piece: _Piece) -> tuple[Chunk, Result | UserError]:
+        try:
+            table = piece.parse(list(reading.kinds), types, reading.missing_values)
+        except pa.ArrowInvalid as error:
+            raise faults.told(piece.file, str(error)) from None
         chunk = parsing.chunk_of(table, reading.kinds, first_row=1)
         try:
             return chunk, work(chunk)
@@ -87,33 +88,52 @@ def mapped(source: Path, reading: Reading, work: Callable[[Chunk], Result]) -> I
             return chunk, error
 
     first_row = 1
-    try:
-        for chunk, result in threads.in_order(worked, _pieces(source, reading.pace.chunk_bytes), reading.pace.threads):
-            placed = replace(chunk, first_row=first_row)
-            if isinstance(result, UserError):
-                # Once more, now that the rows have their numbers, which the message may tell.
-                result = work(placed)
-            first_row += placed.rows
-            if placed.rows:
-                yield Seen(placed, result)
-    except pa.ArrowInvalid as error:
-        raise faults.told(source, str(error)) from None
+    for chunk, result in threads.in_order(worked, _pieces(source, reading.pace.chunk_bytes), reading.pace.threads):
+        placed = replace(chunk, first_row=first_row)
+        if isinstance(result, UserError):
+            # Once more, now that the rows have their numbers, which the message may tell.
+            result = work(placed)
+        first_row += placed.rows
+        if placed.rows:
+            yield Seen(placed, result)
 
 
-def _pieces(source: Path, size: int) -> Iterator[tuple[memoryview, int]]:
-    """The file's pieces, and how many rows at the beginning of each are header."""
-    with source.open("rb", buffering=0) as file:
-        for number, piece in enumerate(pieces.cut(file, str(source), ",", size)):
-            yield piece, 1 if number == 0 else 0
+@dataclass(frozen=True)
+class _Piece:
+    """Whole rows of a file whose columns are ``names``; the first ``skip`` rows are its header."""
+
+    file: File
+    names: Sequence[str]
+    rows: memoryview
+    skip: int
+
+    def parse(self, columns: Sequence[str], types: Mapping[str, Any], missing_values: Sequence[str]) -> Any:
+        separator = self.file.separator
+        return parsing.parse(self.rows, self.names, columns, types, missing_values, separator, self.skip)
 
 
-def read(source: Path, kinds: Mapping[str, Kind], missing_values: Sequence[str], pace: Pace = PACE) -> Iterator[Chunk]:
+def _pieces(source: Where, size: int) -> Iterator[_Piece]:
+    """The pieces of all files. Raises: UserError for a file whose columns are not those of the first."""
+    wanted: list[str] = []
+    for file in sources.files_of(source):
+        names = header(file)
+        wanted = wanted or names
+        faults.require_same_columns(file, names, wanted)
+        try:
+            with file.open() as raw:
+                for number, rows in enumerate(pieces.cut(raw, str(file), file.separator, size)):
+                    yield _Piece(file, names, rows, skip=0 if number else 1)
+        except OSError as error:
+            raise sources.unreadable(file, error) from None
+
+
+def read(source: Where, kinds: Mapping[str, Kind], missing_values: Sequence[str], pace: Pace = PACE) -> Iterator[Chunk]:
     """The chunks of a table whose columns' kinds are settled; the errors are those of ``mapped_settled``."""
     for seen in mapped_settled(source, Reading(kinds, missing_values, pace), lambda _: None):
         yield seen.chunk
 
 
-def mapped_settled(source: Path, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[Seen[Result]]:
+def mapped_settled(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[Seen[Result]]:
     """Like ``mapped``, for columns whose kinds are settled: a value that does not fit is the user's error.
 
     Raises: UserError that names missing columns, or line and column of a value that does not fit.
@@ -125,7 +145,7 @@ def mapped_settled(source: Path, reading: Reading, work: Callable[[Chunk], Resul
         raise faults.misfit(source, wrong.column, reading.kinds[wrong.column], reading.missing_values) from None
 
 
-def require_columns(source: Path, columns: Sequence[str]) -> list[str]:
+def require_columns(source: Where, columns: Sequence[str]) -> list[str]:
     """The file's column names, which must include ``columns``; their order and further columns do not matter."""
     names = header(source)
     absent = [name for name in columns if name not in names]
@@ -135,12 +155,11 @@ def require_columns(source: Path, columns: Sequence[str]) -> list[str]:
     return names
 
 
-def guess(source: Path, columns: Sequence[str], missing_values: Sequence[str], size: int) -> Any:
+def guess(source: Where, columns: Sequence[str], missing_values: Sequence[str], size: int) -> Any:
     """Arrow's schema of ``columns`` as the first ``size`` bytes suggest it; None if they cannot be read."""
-    names = header(source)
-    for rows, skip in _pieces(source, size):
+    for piece in _pieces(source, size):
         try:
-            return parsing.parse(rows, names, columns, {}, missing_values, skip=skip).schema
+            return piece.parse(columns, {}, missing_values).schema
         except pa.ArrowInvalid:
             return None
     return None

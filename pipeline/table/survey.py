@@ -5,22 +5,31 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from pipeline.numerics.moments import Moments
-from pipeline.table.columns import Chunk, Kind, Texts
+from pipeline.numerics.weighted import WeightedMoments
+from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, part_name
 
 
 class Survey:
     """Running statistics of every column; the order and the size of the chunks leave no trace in them.
 
-    ``moments``: per number or boolean column, of its values. ``levels``: per text column, rows per distinct text.
-    ``missing``: per column, rows without a value. ``uncounted`` text columns have none of them.
+    ``moments``: per number or boolean column and part of a date, of its values. ``levels``: per text column, rows per
+    distinct text. ``missing``: per column, rows without a value. ``uncounted`` text columns have none of them.
+    ``weights`` names the column, if there is one, that weights the moments of all others; rows count without it.
     """
 
-    def __init__(self, kinds: Mapping[str, Kind], uncounted: Collection[str] = ()) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], uncounted: Collection[str] = (), weights: str | None = None) -> None:
         self.kinds = dict(kinds)
         self.uncounted = frozenset(uncounted)
+        self.weights = weights
         self.rows = 0
-        self.missing = dict.fromkeys(kinds, 0)
-        self.moments = {name: Moments() for name, kind in kinds.items() if kind != "text"}
+        dates = [name for name, kind in kinds.items() if kind == "date"]
+        numbers = [name for name, kind in kinds.items() if kind in ("number", "boolean")]
+        series = [*numbers, *(part_name(name, part) for name in dates for part in DATE_PARTS)]
+        self.missing = dict.fromkeys([*kinds, *series], 0)
+        self.moments: dict[str, Moments | WeightedMoments] = {
+            name: Moments() if weights in (None, name) else WeightedMoments() for name in series
+        }
+        self._dates = dates
         counted = [name for name, kind in kinds.items() if kind == "text" and name not in self.uncounted]
         self.levels: dict[str, dict[str, int]] = {name: {} for name in counted}
 
@@ -29,15 +38,21 @@ class Survey:
         self.rows += chunk.rows
         for name, moments in self.moments.items():
             values = chunk.numbers[name]
-            present = values[~np.isnan(values)]
+            there = ~np.isnan(values)
+            present = values[there]
             self.missing[name] += len(values) - len(present)
-            moments.add(present)
+            if isinstance(moments, Moments):
+                moments.add(present)
+            elif self.weights is not None:
+                moments.add(present, np.nan_to_num(chunk.numbers[self.weights][there]))
+        for name in self._dates:
+            self.missing[name] = self.missing[part_name(name, DATE_PARTS[0])]
         for name, levels in self.levels.items():
             self.missing[name] += _count_levels(chunk.texts[name], levels)
 
     def of(self, chunk: Chunk) -> "Survey":
         """The survey of one chunk, of the same columns as this one."""
-        survey = Survey(self.kinds, self.uncounted)
+        survey = Survey(self.kinds, self.uncounted, self.weights)
         survey.add(chunk)
         return survey
 
@@ -47,7 +62,7 @@ class Survey:
         for name, missing in other.missing.items():
             self.missing[name] += missing
         for name, moments in other.moments.items():
-            self.moments[name].merge(moments)
+            self.moments[name].merge(moments)  # type: ignore[arg-type]
         for name, levels in other.levels.items():
             own = self.levels[name]
             for level, rows in levels.items():

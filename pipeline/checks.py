@@ -1,0 +1,53 @@
+"""What a table must hold to be learnt from; each fault is told with its lines."""
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.errors import UserError
+from pipeline.table import places
+from pipeline.table.columns import Class
+from pipeline.table.sources import Where
+from pipeline.table.survey import Survey
+
+
+def require_labels(source: Where, target: str, missing_values: Sequence[str], survey: Survey) -> None:
+    """Check that there are rows, and that each has a label."""
+    if survey.rows == 0:
+        raise UserError(f"{source}: expected rows below the header line, got none")
+    missing = survey.missing[target]
+    if missing:
+        lines = places.lines_without_value(source, target, missing_values, limit=5)
+        listed = ", ".join(map(str, lines)) + (", ..." if missing > len(lines) else "")
+        raise UserError(
+            f"{source}, column {target}: {missing:,} of {survey.rows:,} rows have no label: line {listed}; "
+            "remove these rows, or correct prepare.missing_values if a label is taken for missing"
+        )
+
+
+def require_weights(source: Where, column: str, missing_values: Sequence[str], survey: Survey) -> None:
+    """Check that every row has a weight, none below 0."""
+    if survey.missing[column] == 0 and survey.moments[column].minimum >= 0:
+        return
+
+    def is_wrong(cell: str) -> bool:
+        return cell in missing_values or float(cell) < 0
+
+    place, text = places.find_cell(source, column, is_wrong)
+    raise UserError(f"{place}: expected a weight >= 0, got {text!r}")
+
+
+def require_weight_to_train(source: Where, column: str, training: Survey) -> None:
+    """Check that not all training rows have weight 0."""
+    if training.moments[column].maximum <= 0:
+        raise UserError(f"{source}, column {column}: all training rows have weight 0; correct prepare.weights")
+
+
+def require_training_rows(source: Where, target: str, classes: Mapping[str, Class], training: Survey) -> None:
+    """Check that each class has training rows; ``classes`` maps each label's text to its class."""
+    trained = {classes[text] for text in training.levels[target]}
+    absent = sorted(set(classes.values()) - trained)
+    if absent:
+        listed = ", ".join(repr(name) for name in absent[:5]) + (", ..." if len(absent) > 5 else "")
+        raise UserError(
+            f"{source}: the split leaves no training row of class {listed}; "
+            "change prepare.split, or remove the rows of that class"
+        )

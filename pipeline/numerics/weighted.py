@@ -1,0 +1,95 @@
+"""Weighted mean and variance of float64 numbers from sums that are exact, so that order and pieces leave no trace.
+
+``n`` is the number of values. A weight counts as that many rows: weight 2 gives the same bits as the row twice.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from pipeline.numerics.moments import Moments, Vector, square_root
+
+# Dekker's constant for 53 bits: halves of 26 bits, whose products are exact.
+_SPLITTER = 2.0**27 + 1.0
+
+
+@dataclass
+class WeightedMoments:
+    """Running moments of weighted numbers; ``values`` are those of the numbers without their weights.
+
+    ``weights``, ``first`` and ``second`` sum w, w x and w x^2. The products are exact, cut into two or four float64,
+    unless they fall below 2^-960; what is lost there depends on the row alone.
+    """
+
+    values: Moments = field(default_factory=Moments)
+    weights: Moments = field(default_factory=Moments)
+    first: Moments = field(default_factory=Moments)
+    second: Moments = field(default_factory=Moments)
+
+    def add(self, values: Vector, weights: Vector) -> None:
+        """Add finite numbers with their weights >= 0. Shapes: (n,), (n,). Raises: ValueError for NaN or infinity."""
+        self.values.add(values)
+        self.weights.add(weights)
+        high, low = _product(values, weights)
+        for part in (high, low):
+            self.first.add(part)
+            for piece in _product(part, values):
+                self.second.add(piece)
+
+    def merge(self, other: "WeightedMoments") -> None:
+        """Add all numbers that ``other`` has seen."""
+        self.values.merge(other.values)
+        self.weights.merge(other.weights)
+        self.first.merge(other.first)
+        self.second.merge(other.second)
+
+    @property
+    def count(self) -> int:
+        """Numbers seen, whatever their weight."""
+        return self.values.count
+
+    @property
+    def minimum(self) -> float:
+        """The smallest number."""
+        return self.values.minimum
+
+    @property
+    def maximum(self) -> float:
+        """The largest number."""
+        return self.values.maximum
+
+    @property
+    def whole(self) -> bool:
+        """Whether every number is an integer."""
+        return self.values.whole
+
+    def mean(self) -> float:
+        """Sum of w x over sum of w, rounded once. Raises: ValueError if the weights sum to 0."""
+        self._refuse_weightless()
+        return float(Fraction(self.first.total, self.weights.total))
+
+    def standard_deviation(self) -> float:
+        """The root of sum w (x - mean)^2 over sum w, rounded once. Raises: ValueError if the weights sum to 0."""
+        self._refuse_weightless()
+        # Products that lost bits far below 2^-900 can leave a residue below zero.
+        numerator = max(self.weights.total * self.second.total - self.first.total**2, 0)
+        return square_root(numerator, self.weights.total**2)
+
+    def _refuse_weightless(self) -> None:
+        if self.weights.total <= 0:
+            raise ValueError("no weight: mean and variance are not defined")
+
+
+def _product(a: Vector, b: Vector) -> tuple[Vector, Vector]:
+    """a * b as the rounded product and its exact error. Source: Dekker 1971, Numerische Mathematik 18, section 5."""
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+    error = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    return product, error
+
+
+def _halves(values: Vector) -> tuple[Vector, Vector]:
+    scaled = values * _SPLITTER
+    high = scaled - (scaled - values)
+    return np.asarray(high), values - high

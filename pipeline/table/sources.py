@@ -1,0 +1,181 @@
+"""Where a table comes from: one file or many, plain or compressed, CSV or Parquet, here or at an address of fsspec.
+
+Every file is opened as the UTF-8 CSV that it holds or would be, so all that reads tables knows CSV only. What a file
+is, its first bytes tell, not its name.
+"""
+
+import fnmatch
+import glob
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+
+from pipeline.errors import UserError
+from pipeline.table import transcoding
+
+# In a folder, what else lies there is no table.
+_ENDINGS = tuple(kind + packed for kind in (".csv", ".tsv", ".txt", ".parquet") for packed in ("", ".gz", ".zst"))
+
+_PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_PARQUET = b"PAR1"
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a table; ``separator`` is one character, ``encoding`` a name that Python knows."""
+
+    address: str
+    separator: str = ","
+    encoding: str = "utf-8"
+
+    def __str__(self) -> str:
+        return self.address
+
+    def open(self) -> BinaryIO:
+        """The file's content as UTF-8 CSV, unpacked; the caller closes it."""
+        # Asked first: some stores of fsspec share one position among all that have a file open.
+        is_parquet = self.is_parquet
+        stream = self.unpacked()
+        if is_parquet:
+            return cast(BinaryIO, io.BufferedReader(transcoding.FromParquet(stream)))
+        if self.encoding in ("utf-8", "utf8"):
+            return stream
+        return cast(BinaryIO, io.BufferedReader(transcoding.ToUtf8(stream, self.encoding, self.address)))
+
+    def unpacked(self) -> BinaryIO:
+        """The file's bytes, decompressed."""
+        raw = self._raw()
+        start = raw.read(4)
+        raw.seek(0)
+        for mark, name in _PACKED.items():
+            if start.startswith(mark):
+                packed = pa.PythonFile(raw, mode="r")
+                return cast(BinaryIO, pa.CompressedInputStream(packed, name))
+        return raw
+
+    def _raw(self) -> BinaryIO:
+        if not is_remote(self.address):
+            return Path(self.address).open("rb")
+        return cast(BinaryIO, _remote(self.address)[0].open(self.address, "rb"))
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the file says that it is Parquet."""
+        with self._raw() as raw:
+            return raw.read(4) == _PARQUET
+
+    def stamp(self) -> tuple[object, ...]:
+        """What changes when the file does: size and time, or what the remote store says of it."""
+        if not is_remote(self.address):
+            status = Path(self.address).stat()
+            return status.st_size, status.st_mtime_ns
+        system, path = _remote(self.address)
+        about = system.info(path)
+        return tuple(str(about.get(key)) for key in ("size", "mtime", "created", "LastModified", "ETag", "etag"))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table of one file or more, in the order in which their rows count; ``address`` is what the person typed."""
+
+    address: str
+    files: tuple[File, ...]
+
+    def __str__(self) -> str:
+        return self.address
+
+    def stamps(self) -> list[tuple[object, ...]]:
+        """The stamp of every file."""
+        return [file.stamp() for file in self.files]
+
+
+Where = Path | File | Source
+
+
+def files_of(where: Where) -> tuple[File, ...]:
+    """The files of a table; a path is a file of comma-separated UTF-8."""
+    if isinstance(where, Source):
+        return where.files
+    return (where,) if isinstance(where, File) else (File(str(where)),)
+
+
+def find(address: str, pattern: str = "*", separator: str = "auto", encoding: str = "utf-8") -> Source:
+    """The source at an address: a file, a folder, a glob, or any of these at ``scheme://``.
+
+    Of a folder the files count that match ``pattern``, sorted by name. Separator and encoding are those of the first
+    file where they are "auto". Raises: UserError if nothing is there.
+    """
+    addresses = sorted(_addresses(address, pattern))
+    if not addresses:
+        wanted = "expected tables (csv, tsv, txt or parquet)" if pattern == "*" else f"expected files like {pattern}"
+        raise UserError(f"{address}: {wanted}, found none")
+    first = File(addresses[0])
+    try:
+        chosen = transcoding.sniffed_encoding(first.unpacked()) if encoding == "auto" else encoding
+        mark = _separator(first, separator, chosen)
+    except OSError as error:
+        raise unreadable(address, error) from None
+    return Source(address, tuple(File(name, mark, chosen) for name in addresses))
+
+
+def _separator(first: File, separator: str, encoding: str) -> str:
+    if separator != "auto":
+        return separator
+    if first.is_parquet:
+        return ","
+    with File(first.address, encoding=encoding).open() as file:
+        return transcoding.sniffed_separator(file)
+
+
+def unreadable(address: object, error: OSError) -> UserError:
+    """The error for a file that is not there, may not be read, or does not decompress."""
+    reason = (error.strerror or str(error) or "cannot be read").lower()
+    return UserError(f"{address}: expected a CSV file: {reason}")
+
+
+def is_remote(address: str) -> bool:
+    """Whether fsspec opens the address."""
+    return "://" in address
+
+
+def _addresses(address: str, pattern: str) -> Iterator[str]:
+    if is_remote(address):
+        yield from _remote_addresses(address, pattern)
+    elif Path(address).is_dir():
+        yield from (os.path.join(address, name) for name in os.listdir(address) if _is_wanted(name, pattern))  # noqa: PTH118, PTH208
+    elif glob.has_magic(address) and not Path(address).exists():
+        yield from glob.glob(address)  # noqa: PTH207
+    else:
+        yield address
+
+
+def _remote_addresses(address: str, pattern: str) -> Iterator[str]:
+    system, path = _remote(address)
+    if glob.has_magic(address):
+        found = system.glob(path)
+    elif system.isdir(path):
+        names = system.ls(path, detail=False)
+        found = [name for name in names if _is_wanted(name.rpartition("/")[2], pattern)]
+    else:
+        found = [path]
+    yield from (system.unstrip_protocol(name) for name in found)
+
+
+def _is_wanted(name: str, pattern: str) -> bool:
+    return name.lower().endswith(_ENDINGS) if pattern == "*" else fnmatch.fnmatchcase(name, pattern)
+
+
+def _remote(address: str) -> tuple[Any, str]:
+    """The file system of an address and the path in it. Raises: UserError for a scheme that is not installed."""
+    from fsspec.core import url_to_fs
+
+    try:
+        system, path = url_to_fs(address)  # type: ignore[no-untyped-call]
+        return system, str(path)
+    except (ImportError, ValueError) as error:
+        raise UserError(f"{address}: cannot be opened: {error}") from None

@@ -1,0 +1,125 @@
+"""Bytes of other encodings, and Parquet, as a stream of UTF-8 CSV; and guesses of what a file is written in."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, BinaryIO
+
+from pipeline.errors import UserError
+
+_BLOCK_BYTES = 1 << 20
+_BATCH_ROWS = 1 << 15
+_SEPARATORS = ",;\t|"
+_SNIFFED_ROWS = 20
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+class _Blocks(io.RawIOBase):
+    """A stream of what ``_blocks`` yields."""
+
+    _waiting = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._waiting:
+            block = next(self._source, None)
+            if block is None:
+                return 0
+            self._waiting = block
+        taken = self._waiting[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self._waiting = self._waiting[len(taken) :]
+        return len(taken)
+
+    _source: Iterator[bytes]
+
+
+class ToUtf8(_Blocks):
+    """Text of another encoding as UTF-8. Raises: UserError, when read, for bytes that the encoding does not know."""
+
+    def __init__(self, stream: BinaryIO, encoding: str, name: str) -> None:
+        self._stream = stream
+        self._source = self._decoded(encoding, name)
+
+    def _decoded(self, encoding: str, name: str) -> Iterator[bytes]:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        while block := self._stream.read(_BLOCK_BYTES):
+            yield _decode(decoder, block, name, encoding)
+        yield _decode(decoder, b"", name, encoding)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _decode(decoder: codecs.IncrementalDecoder, block: bytes, name: str, encoding: str) -> bytes:
+    try:
+        return decoder.decode(block, final=not block).encode()
+    except (UnicodeDecodeError, UnicodeEncodeError):
+        raise UserError(f"{name}: expected text in {encoding}; correct prepare.encoding") from None
+
+
+class FromParquet(_Blocks):
+    """A Parquet file as the CSV that it would be, batch by batch."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._source = self._written()
+
+    def _written(self) -> Iterator[bytes]:
+        import pyarrow.csv as pa_csv
+        import pyarrow.parquet as pa_parquet
+
+        opened: Any = pa_parquet.ParquetFile
+        file = opened(self._stream)
+        names = io.StringIO()
+        csv.writer(names, lineterminator="\n").writerow(file.schema_arrow.names)
+        yield names.getvalue().encode()
+        for batch in file.iter_batches(_BATCH_ROWS):
+            out = io.BytesIO()
+            pa_csv.write_csv(_plain(batch), out, pa_csv.WriteOptions(include_header=False))
+            yield out.getvalue()
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _plain(batch: Any) -> Any:
+    """The batch without dictionaries, which the writer of CSV does not take."""
+    import pyarrow as pa
+
+    columns = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def sniffed_encoding(stream: BinaryIO) -> str:
+    """utf-8 or utf-16 by a mark, utf-8 if the first MiB is, else windows-1252; closes the stream."""
+    with stream:
+        start = stream.read(_BLOCK_BYTES)
+    for mark, name in _MARKS.items():
+        if start.startswith(mark):
+            return name
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return "windows-1252"
+    return "utf-8"
+
+
+def sniffed_separator(file: BinaryIO) -> str:
+    """The separator that cuts most of the first rows into as many cells as the header; comma where none does."""
+    text = file.read(1 << 16).decode("utf-8-sig", errors="replace")
+    return max(_SEPARATORS, key=lambda separator: _regularity(text, separator))
+
+
+def _regularity(text: str, separator: str) -> float:
+    """The share of rows as wide as the header, 0 for a header of one cell."""
+    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
+    shown = list(islice(rows, _SNIFFED_ROWS))
+    width = len(shown[0]) if shown else 1
+    return 0.0 if width == 1 else sum(len(row) == width for row in shown) / len(shown)

@@ -1,0 +1,126 @@
+"""Sources: many files are one table, whatever they are packed and written in, here or at an address."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from pipeline import prepare, shards
+from pipeline.errors import UserError
+from pipeline.table import sources
+
+PENGUINS = Path("data/raw/penguins.csv")
+
+
+def _digest(source: str | Path, out: Path, **params: Any) -> str:
+    chosen = prepare.Params.model_validate(
+        {"source": "unused", "target": "species", "standardise": True, "split": {"method": "hash"}, **params}
+    )
+    prepare.main(params=chosen, source=source, out=out)
+    return shards.open_prepared(out).digest
+
+
+def _halves(folder: Path) -> Path:
+    """The penguins in two files of a folder, the second with its columns reversed, beside what is no table."""
+    frame = pd.read_csv(PENGUINS, dtype=str, keep_default_na=False)
+    folder.mkdir()
+    frame[:100].to_csv(folder / "a.csv", index=False)
+    frame[100:][frame.columns[::-1]].to_csv(folder / "b.csv", index=False)
+    (folder / "notes.md").write_text("not a table")
+    return folder
+
+
+def test_every_form_of_a_table_gives_the_same_bytes(tmp_path: Path) -> None:
+    """One file, a folder, a glob, gzip, zstd, Parquet, another separator or encoding, and addresses: one digest."""
+    text = PENGUINS.read_bytes()
+    frame = pd.read_csv(PENGUINS)
+    halves = _halves(tmp_path / "halves")
+    (tmp_path / "p.gz").write_bytes(gzip.compress(text[:5_000]) + gzip.compress(text[5_000:]))
+    with pa.CompressedOutputStream(str(tmp_path / "p.csv.zst"), "zstd") as file:
+        file.write(text)
+    (tmp_path / "semicolons.csv").write_bytes(text.replace(b",", b";"))
+    (tmp_path / "wide.csv").write_text(text.decode(), encoding="utf-16")
+    frame.astype({"island": "category"}).to_parquet(tmp_path / "p.parquet")
+    memory = fsspec.filesystem("memory")
+    memory.pipe(
+        {"/penguins/a.csv": (halves / "a.csv").read_bytes(), "/penguins/b.csv": (halves / "b.csv").read_bytes()}
+    )
+    expected = _digest(PENGUINS, tmp_path / "out")
+    for name in ("halves", "halves/*.csv", "p.gz", "p.csv.zst", "semicolons.csv", "p.parquet"):
+        assert _digest(tmp_path / name, tmp_path / "out") == expected, name
+    for encoding in ("utf-16", "auto"):
+        assert _digest(tmp_path / "wide.csv", tmp_path / "out", encoding=encoding) == expected
+    for address in ("memory://penguins", "memory://penguins/*.csv", f"file://{halves}"):
+        assert _digest(address, tmp_path / "out") == expected, address
+
+
+def test_a_pattern_chooses_files_of_a_folder(tmp_path: Path) -> None:
+    """`files` keeps what matches, and every file counts in the order of its name."""
+    halves = _halves(tmp_path / "halves")
+    (halves / "c.data").write_text("x\n")
+    assert [Path(file.address).name for file in sources.find(str(halves)).files] == ["a.csv", "b.csv"]
+    assert [Path(file.address).name for file in sources.find(str(halves), "[bc].*").files] == ["b.csv", "c.data"]
+    with pytest.raises(UserError, match=r"expected files like \*.xlsx, found none"):
+        sources.find(str(halves), "*.xlsx")
+
+
+def test_what_was_sniffed_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A separator and an encoding that no one named stand in the report; a quoted separator does not mislead."""
+    source = tmp_path / "t.csv"
+    source.write_bytes('name;y\n"a,b,c,d";é\nx;z\n'.encode("cp1252"))
+    params = prepare.Params(source="", target="y", encoding="auto")
+    prepare.main(params=params, source=source, out=tmp_path / "out")
+    assert "source    1 file, separator ';', encoding windows-1252" in capsys.readouterr().out
+    assert shards.open_prepared(tmp_path / "out").encoder.classes == ("z", "é")
+
+
+def test_faults_name_the_file_and_its_line(tmp_path: Path) -> None:
+    """Of many files, the one that holds the fault is named with its own line."""
+    halves = _halves(tmp_path / "halves")
+    with (halves / "b.csv").open("a") as file:
+        file.write("2009,male,heavy,1,1,1,Dream,Gentoo\n")
+    with pytest.raises(UserError, match=r"b.csv, line 246, column body_mass_g: expected a number, got 'heavy'"):
+        _digest(halves, tmp_path / "out")
+    (halves / "c.csv").write_text("species,islands\n")
+    (halves / "b.csv").unlink()
+    with pytest.raises(UserError, match=r"c.csv: lacks the column 'bill_depth_mm', unlike the first file"):
+        _digest(halves, tmp_path / "out")
+
+
+def test_broken_packing_is_told(tmp_path: Path) -> None:
+    """A gzip file that was cut short, an encoding that does not fit, and an unknown scheme are told by name."""
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(PENGUINS.read_bytes())[:900])
+    with pytest.raises(UserError, match=r"cut.csv.gz: expected a CSV file: "):
+        _digest(tmp_path / "cut.csv.gz", tmp_path / "out")
+    (tmp_path / "t.csv").write_bytes(b"species,x\na,\x81\nb,c\n")
+    with pytest.raises(UserError, match=r"t.csv: expected text in cp1252; correct prepare.encoding"):
+        _digest(tmp_path / "t.csv", tmp_path / "out", encoding="cp1252")
+    with pytest.raises(UserError, match="nowhere://x: cannot be opened"):
+        sources.find("nowhere://x")
+
+
+def test_a_source_that_changes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that joins the folder while it is read leaves what was prepared before as it was."""
+    halves = _halves(tmp_path / "halves")
+    before = _digest(halves, tmp_path / "out")
+    learn = prepare.learn
+
+    def learn_and_disturb(*arguments: Any) -> prepare.Learned:
+        (halves / "c.csv").write_bytes((halves / "a.csv").read_bytes())
+        return learn(*arguments)
+
+    monkeypatch.setattr(prepare, "learn", learn_and_disturb)
+    with pytest.raises(UserError, match="the source changed while it was being read"):
+        _digest(halves, tmp_path / "out")
+    assert shards.open_prepared(tmp_path / "out").digest == before
+
+
+@pytest.mark.parametrize("wrong", [{"separator": "::"}, {"separator": '"'}, {"encoding": "utf-7777"}])
+def test_params_of_sources_are_checked(wrong: dict[str, str]) -> None:
+    """A separator that is not one character and an encoding that no one knows are refused with the params."""
+    with pytest.raises(ValueError, match="auto"):
+        prepare.Params.model_validate({"source": "s", "target": "y", **wrong})

@@ -1,0 +1,90 @@
+"""Sample weights from the params to the metrics: a weight of 2 is the row twice, a weight of 0 is no row."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import evaluate, prepare, shards, train
+from pipeline.errors import UserError
+
+_TRAINING = {"epochs": 50, "solver": "adam", "seed": 1, "lr": 0.1, "snapshot_every": 50}
+
+
+def _prepare(frame: pd.DataFrame, folder: Path, **others: Any) -> shards.Prepared:
+    folder.mkdir()
+    frame.to_csv(folder / "t.csv", index=False, na_rep="NA")
+    params = prepare.Params.model_validate({"source": "", "target": "y", "standardise": True, **others})
+    prepare.main(params=params, source=folder / "t.csv", out=folder / "prepared")
+    return shards.open_prepared(folder / "prepared")
+
+
+def _table() -> pd.DataFrame:
+    random = np.random.default_rng(8)
+    frame = pd.DataFrame({"x": random.normal(size=300), "c": random.choice(["u", "v", "w"], 300)})
+    frame["y"] = np.where(frame["x"] + random.normal(size=300) > 0, "a", "b")
+    frame.loc[::17, "x"] = np.nan
+    frame["w"] = random.integers(1, 4, 300)
+    frame["fold"] = np.where(np.arange(300) % 5 == 0, "test", "train")
+    return frame
+
+
+def _scores(folder: Path) -> dict[str, Any]:
+    train.main(
+        params=train.Params.model_validate(_TRAINING),
+        prepared=folder / "prepared",
+        out=folder / "models",
+    )
+    evaluate.main(
+        params=evaluate.Params(calibration_bins=10),
+        prepared=folder / "prepared",
+        model=folder / "models",
+        out=folder / "reports",
+    )
+    scores: dict[str, Any] = json.loads((folder / "reports" / "metrics.json").read_text())
+    return scores
+
+
+def test_a_weight_is_that_many_rows(tmp_path: Path) -> None:
+    """Encoder, trained costs and metrics of a weighted table are those of the table with its rows repeated."""
+    frame = _table()
+    split = {"method": "column", "column": "fold"}
+    weighted = _prepare(frame, tmp_path / "weighted", weights="w", split=split)
+    repeated = frame.loc[frame.index.repeat(frame["w"])].drop(columns="w")
+    twice = _prepare(repeated, tmp_path / "repeated", split=split)
+    assert weighted.encoder == twice.encoder
+    assert weighted.splits["train"].shards[0].weights is not None
+    ours, theirs = _scores(tmp_path / "weighted"), _scores(tmp_path / "repeated")
+    for name in ("train", "test"):
+        for metric in ("log_loss", "accuracy"):
+            # The same sums in another order of float64 operations, over 50 steps.
+            assert ours[name][metric] == pytest.approx(theirs[name][metric], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("1,-2", "line 3, column w: expected a weight >= 0, got '-2'"),
+        ("1,NA", "line 3, column w: expected a weight >= 0, got 'NA'"),
+        ("1,much", "line 3, column w: expected a number, got 'much'"),
+        ("0,0", "column w: all training rows have weight 0"),
+    ],
+)
+def test_weights_that_are_none_are_told(tmp_path: Path, weights: str, message: str) -> None:
+    """A weight below 0, none at all, a text, and only zeros are named with their place."""
+    frame = pd.DataFrame({"x": [1, 2], "w": weights.split(","), "y": ["a", "b"]})
+    with pytest.raises(UserError) as caught:
+        _prepare(frame, tmp_path / "t", weights="w")
+    assert message in str(caught.value)
+
+
+def test_weights_have_one_role(tmp_path: Path) -> None:
+    """The column of weights is neither a feature nor the target."""
+    frame = _table()
+    with pytest.raises(UserError, match=r"prepare.features: 'w' is the column of weights"):
+        _prepare(frame, tmp_path / "a", weights="w", features=["x", "w"])
+    with pytest.raises(UserError, match=r"prepare.weights: 'y' has another role"):
+        _prepare(frame, tmp_path / "b", weights="y")
