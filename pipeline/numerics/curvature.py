@@ -28,7 +28,10 @@ _TILE_ROWS = 2048  # scaled copies of the rows, (2048, q), stay in a core's cach
 _CHUNK_ROWS = 32  # rows of one level multiplied together
 _TILES_AT_ONCE = 8  # added in float64 by one thread before the sum goes to the grid
 _PRODUCT_COLUMNS = 64  # narrower products leave the processor waiting
-_RIDGE = 1e-11  # of the mean diagonal: where l2 is 0, columns may be collinear
+
+# In place of l2 where it is smaller, as a share of the mean diagonal: float32 products leave 1e-7 of it along collinear
+# columns (b and the levels of a category always are), where curvature should be 0 and steps would have no end.
+_RIDGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -70,15 +73,16 @@ class Arrow:
         rows, l2, k, width = self._rows, self._objective.l2, self._rows.classes, self._width
         dense, coupling, within = self._sums(self._probabilities(theta, mix))
         dense = _from_pairs(dense.view(k, width, k, width) / rows.total_weight)
-        diagonal = torch.full((width,), l2 + _RIDGE * float(dense.diagonal().mean()), dtype=torch.float64)
-        diagonal[-1] = 0.0 if rows.intercept else 1.0  # without b its column is 0
+        ridge = max(l2, _RIDGE * float(dense.diagonal().mean()))
+        diagonal = torch.full((width,), ridge, dtype=torch.float64)
+        diagonal[-1] = (0.0 if ridge == l2 else ridge) if rows.intercept else 1.0  # without b its column is 0
         dense.diagonal().add_(diagonal.repeat(k))
         bias = torch.arange(k) * width + width - 1
         dense[bias[:, None], bias[None]] += 1.0 / k**2
         if coupling is None or within is None:
             return ArrowFactor(k, self._dense_columns, None, None, None, _cholesky(dense))
         within, coupling = _level_blocks(within / rows.total_weight, coupling / rows.total_weight, width)
-        within.diagonal(dim1=1, dim2=2).add_(l2 + _RIDGE)
+        within.diagonal(dim1=1, dim2=2).add_(ridge)
         levels = torch.linalg.cholesky(within)
         solved = torch.linalg.solve_triangular(levels, coupling, upper=False).reshape(-1, k * width).contiguous()
         return ArrowFactor(
