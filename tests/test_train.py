@@ -98,7 +98,7 @@ def test_long_training_with_a_penalty_reaches_scikit_learns_optimum(tmp_path: Pa
     ],
 )
 def test_every_knob_trains_and_repeats_bit_for_bit(tmp_path: Path, prepared: Path, changes: dict[str, object]) -> None:
-    """The cost falls below that of knowing nothing, the unseen level keeps no weight, and a repeat has the same bytes."""
+    """The cost falls below that of knowing nothing, the unseen level keeps no weight, and a repeat has equal bytes."""
     first = _fit(tmp_path, prepared, **changes)
     first_bytes = [
         (tmp_path / "models" / name).read_bytes() for name in sorted(p.name for p in (tmp_path / "models").iterdir())

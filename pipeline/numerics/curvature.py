@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.numerics import kernels
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.layout import Rows
 from pipeline.numerics.sums import Grid, exact_sums, scattered_sums
@@ -38,13 +39,15 @@ _RIDGE = 1e-6
 class _Tile:
     """Rows that go through together: x (N, c, e), roots of weights (N, c, 1), their rows among the probabilities.
 
-    ``levels`` (N,) names the level of each of the N chunks, None where no category is eliminated.
+    ``levels`` (u,) names the levels in the tile and ``owners`` (N,) which of these each of the N chunks has; both None
+    where no category is eliminated.
     """
 
     x: Tensor
     root_weights: Tensor
     rows: slice
-    levels: Tensor | None
+    levels: Tensor | None = None
+    owners: Tensor | None = None
 
 
 class Arrow:
@@ -120,10 +123,13 @@ class Arrow:
             totals[0].add_(grids[0].quantise(self._dense_sum(batch, probabilities)))
             for tile in batch:
                 assert tile.levels is not None
+                assert tile.owners is not None
                 scaled, probability = self._scaled(tile, probabilities)
                 for grid, into, right in zip(grids[1:], totals[1:], (scaled, probability), strict=True):
-                    part = torch.bmm(probability.transpose(1, 2), right).to(torch.float64)
-                    into.index_add_(0, tile.levels, grid.quantise(part))
+                    by_chunk = torch.bmm(probability.transpose(1, 2), right)
+                    by_level = by_chunk.new_zeros(len(tile.levels), *by_chunk.shape[1:])
+                    by_level.index_add_(0, tile.owners, by_chunk)
+                    into.index_add_(0, tile.levels, grid.quantise(by_level.to(torch.float64)))
 
         shapes = [(q, q), (self._level_count, k, q), (self._level_count, k, k)]
         dense, coupling, within = scattered_sums(scatter, batches, shapes, grids, self._rows.threads)
@@ -133,7 +139,9 @@ class Arrow:
         """sqrt(v) p (x) x, (N, c, q), and sqrt(v) p, (N, c, k)."""
         chunks, size, _ = tile.x.shape
         probability = probabilities[tile.rows].view(chunks, size, -1) * tile.root_weights
-        return (probability[:, :, :, None] * tile.x[:, :, None, :]).view(chunks, size, -1), probability
+        scaled = kernels.buffer("scaled", (*probability.shape, self._width), torch.float32)
+        torch.mul(probability[:, :, :, None], tile.x[:, :, None, :], out=scaled)
+        return scaled.view(chunks, size, -1), probability
 
     def _dense_sum(self, batch: Sequence[_Tile], probabilities: Tensor) -> Tensor:
         """Pairs of classes i < j only; groups of classes are as wide as a product likes them."""
@@ -204,7 +212,7 @@ def _dense_columns(rows: Rows, eliminated: int | None) -> tuple[Tensor, Tensor]:
 def _tiles(dense: Tensor, weights: Tensor) -> list[_Tile]:
     roots = weights.sqrt()
     return [
-        _Tile(dense[i : i + _TILE_ROWS][None], roots[i : i + _TILE_ROWS][None], slice(i, i + _TILE_ROWS), None)
+        _Tile(dense[i : i + _TILE_ROWS][None], roots[i : i + _TILE_ROWS][None], slice(i, i + _TILE_ROWS))
         for i in range(0, len(dense), _TILE_ROWS)
     ]
 
@@ -228,7 +236,7 @@ def _tiles_by_level(dense: Tensor, weights: Tensor, codes: Tensor, levels: int) 
             x[i : i + step],
             roots[i : i + step],
             slice(i * _CHUNK_ROWS, min(len(x), i + step) * _CHUNK_ROWS),
-            names[i : i + step],
+            *torch.unique_consecutive(names[i : i + step], return_inverse=True),
         )
         for i in range(0, len(x), step)
     ]

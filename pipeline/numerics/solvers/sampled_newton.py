@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
 from pipeline.numerics.curvature import Arrow
+from pipeline.numerics.layout import centred
 from pipeline.numerics.sample import stratified
 from pipeline.numerics.scalings import Scaling
 
@@ -86,7 +87,7 @@ def _minimise(objective: CrossEntropy, theta: Tensor, tolerance: float) -> Tenso
     point = objective.evaluate(theta, torch.float32)
     mix, last = _MIX, math.inf
     for _ in range(_STEPS):
-        direction = -arrow.factor(point.theta, mix).solve(point.gradient)
+        direction = centred(-arrow.factor(point.theta, mix).solve(point.gradient))
         slope = float((point.gradient * direction).sum())
         point, step = _search(objective, point, direction, slope)
         if step < 1:
