@@ -231,7 +231,9 @@ def _print(solver: str, result: dict[str, Any]) -> None:
         print(f"train: {solver} takes {result['method']}: {result['reason']}")
     for sentence in result["findings"]:
         print(f"train: {sentence}")
-    proven = "" if result["bound"] is None else f"at most {result['relative_bound']:.1e} of it above the optimum, "
+    proven = (
+        "" if result["bound"] is None else f"objective proven within {result['relative_bound']:.1e} of its optimum, "
+    )
     print(f"train: {result['method']}, {result['epochs']} epochs, {result['passes']} passes, ", end="")
     print(f"cost {result['cost']:.6f} nats, {proven}", end="")
     print(f"gradient norm {result['gradient_norm']:.2e}: {result['meaning']}")

@@ -173,7 +173,7 @@ def test_the_printed_line_says_what_was_chosen_and_why(
     _fit(tmp_path, prepared, solver="auto", lr="null", l2=0.01)
     printed = capsys.readouterr().out
     assert "train: auto takes newton: 300 rows, 5 columns, of which 3 of categories, 3 classes: " in printed
-    assert "above the optimum" in printed
+    assert "objective proven within" in printed
     assert "the optimum, proven" in printed
 
 

@@ -95,17 +95,20 @@ def _minimise(objective: CrossEntropy, theta: Tensor, tolerance: float) -> Tenso
         elif -slope > 0.4 * last:  # linear convergence: the labels mixed in are what slows it
             mix /= 5
         last = -slope
-        if -slope < tolerance * abs(point.objective):
+        apart = objective.l2 == 0 and point.least_sure > 0.5  # no optimum to come near to
+        if apart or step == 0 or -slope < tolerance * abs(point.objective):
             break
     return point.theta
 
 
 def _search(objective: CrossEntropy, point: Point, direction: Tensor, slope: float) -> tuple[Point, float]:
-    """Backtracking from a step of 1 to Armijo's condition, by the parabola through what is known."""
+    """Backtracking from a step of 1 to Armijo's condition, by the parabola through what is known; 0 if there is none."""
     step = 1.0
     while True:
         trial = objective.evaluate(point.theta + step * direction, torch.float32)
         rise = trial.objective - point.objective
-        if rise <= 1e-4 * step * slope + 1e-8 * abs(point.objective) or step < 1e-6:
+        if rise <= 1e-4 * step * slope + 1e-8 * abs(point.objective):
             return trial, step
+        if step < 1e-6:
+            return point, 0.0
         step *= max(0.1, min(0.5, -slope * step / (2 * max(rise - slope * step, 1e-300))))
