@@ -7,6 +7,7 @@ from typing import Protocol
 
 import torch
 
+from pipeline import findings
 from pipeline.errors import UserError
 from pipeline.knobs import FIRST_ORDER, Params
 from pipeline.numerics import certificate, reduction, scalings
@@ -23,12 +24,17 @@ from pipeline.numerics.sums import thread_count
 
 @dataclass(frozen=True)
 class Data:
-    """The training rows: blocks, d columns of W, levels of each category, k classes."""
+    """The training rows: blocks, levels of each category, names of the d columns of W, and the k labels."""
 
     blocks: Sequence[Block]
-    columns: int
     levels: Sequence[int]
-    classes: int
+    features: Sequence[str]
+    labels: Sequence[object]
+
+    @property
+    def classes(self) -> int:
+        """k."""
+        return len(self.labels)
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Ending:
     passes: int
     method: str
     reason: str
+    findings: Sequence[str] = ()
 
 
 class Method(loop.Method, Protocol):
@@ -98,10 +105,9 @@ class Descending(first_order.FirstOrder):
 class Finding:
     """newton, lbfgs or auto: to the optimum, with a proof."""
 
-    unfinished = Status.NOT_CONVERGED
-
     def __init__(self, params: Params, data: Data) -> None:
-        """Pack the rows and choose what to scale steps with."""
+        """Look at the rows, pack them, and choose what to scale steps with."""
+        self._findings = findings.find(data.blocks, data.features, data.labels, params.l2, thread_count())
         self._reduction = reduction.reduce(data.blocks, data.classes, params.l2, params.intercept)
         rows = Rows(
             self._reduction.blocks,
@@ -131,8 +137,14 @@ class Finding:
 
     @property
     def status(self) -> Status | None:
-        """As the method of optimum.py says."""
-        return self._optimum.status
+        """As the method of optimum.py says; but where classes are apart without a penalty, no end is an optimum."""
+        status = self._optimum.status
+        return Status.SEPARABLE if status and self._findings.apart else status
+
+    @property
+    def unfinished(self) -> Status:
+        """As ``status``."""
+        return Status.SEPARABLE if self._findings.apart else Status.NOT_CONVERGED
 
     def run_epoch(self) -> Epoch:
         """One step on all rows; the first one begins with the steps on samples."""
@@ -146,7 +158,14 @@ class Finding:
             theta = self._optimum.theta if is_last else theta_of(self._reduction.reduce(parameters))
             point = self._objective.evaluate(theta, torch.float64)
         bound = self._optimum.bound_at(point)
-        return Ending(point.evaluation, bound, self._optimum.passes, self._plan.solver, self._plan.reason)
+        return Ending(
+            final=point.evaluation,
+            bound=bound,
+            passes=self._optimum.passes,
+            method=self._plan.solver,
+            reason=self._plan.reason,
+            findings=self._findings.sentences,
+        )
 
 
 def _plan(solver: str, sizes: choice.Sizes) -> choice.Plan:

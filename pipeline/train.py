@@ -52,11 +52,11 @@ def train(prepared: shards.Prepared, params: Params, watch: Watch) -> tuple[mode
     class_weights = _class_weights(params, prepared)
     blocks = tensors.blocks_of(prepared, prepared.splits["train"], class_weights)
     encoder = prepared.encoder
-    data = methods.Data(blocks, len(encoder.features), encoder.level_counts, len(encoder.classes))
+    data = methods.Data(blocks, encoder.level_counts, encoder.features, encoder.classes)
 
     def objective(rows: Sequence[Block]) -> Objective:
         precision = getattr(torch, params.precision)
-        return Objective(rows, data.columns, params.l2, thread_count(), precision, params.intercept)
+        return Objective(rows, len(data.features), params.l2, thread_count(), precision, params.intercept)
 
     start = _start(prepared, params)
     trained = Trained(start, params.snapshot_every)
@@ -173,6 +173,7 @@ def _result(result: loop.Result, ending: methods.Ending) -> dict[str, Any]:
         "objective": objective,
         "gradient_norm": ending.final.gradient_norm,
         "bound": ending.bound,
+        "findings": list(ending.findings),
         "relative_bound": None if ending.bound is None else ending.bound / (objective or 1.0),
     }
 
@@ -228,7 +229,11 @@ def main(*, params: Params, prepared: Path, out: Path, watch: Watch | None = Non
 def _print(solver: str, result: dict[str, Any]) -> None:
     if solver != result["method"]:
         print(f"train: {solver} takes {result['method']}: {result['reason']}")
-    proven = "" if result["bound"] is None else f"at most {result['relative_bound']:.1e} of it above the optimum, "
+    for sentence in result["findings"]:
+        print(f"train: {sentence}")
+    proven = (
+        "" if result["bound"] is None else f"objective proven within {result['relative_bound']:.1e} of its optimum, "
+    )
     print(f"train: {result['method']}, {result['epochs']} epochs, {result['passes']} passes, ", end="")
     print(f"cost {result['cost']:.6f} nats, {proven}", end="")
     print(f"gradient norm {result['gradient_norm']:.2e}: {result['meaning']}")

@@ -45,7 +45,9 @@ class Problem:
         return [Block(*parts) for parts in zip(*(torch.split(column, size) for column in columns), strict=True)]
 
     def data(self, classes: int | None = None, size: int = 8192) -> methods.Data:
-        return methods.Data(self.blocks(size), self.columns, self.levels, classes or self.classes)
+        features = [f"x{number}" for number in range(self.numbers.shape[1])]
+        features += [f"c{category}={level}" for category, count in enumerate(self.levels) for level in range(count)]
+        return methods.Data(self.blocks(size), self.levels, features, range(classes or self.classes))
 
     def take(self, rows: np.ndarray) -> "Problem":
         weights = None if self.weights is None else self.weights[rows]
@@ -79,7 +81,7 @@ class Solved:
 
 def solve(problem: Problem, *, classes: int | None = None, size: int = 8192, **knobs: object) -> Solved:
     """Train with newton, unless ``knobs`` of train say otherwise."""
-    chosen = {"solver": "newton", "seed": 0, "epochs": 200, "snapshot_every": 1, "tolerance": 1e-13} | knobs
+    chosen = {"solver": "newton", "seed": 0, "epochs": 1000, "snapshot_every": 1, "tolerance": 1e-13} | knobs
     method = methods.Finding(Params(**chosen), problem.data(classes, size))
     records: list[loop.Record] = []
     result = loop.run(method, int(chosen["epochs"]), lambda record, _: records.append(record))

@@ -89,6 +89,12 @@ def test_long_training_with_a_penalty_reaches_scikit_learns_optimum(tmp_path: Pa
         {"schedule": "{method: step, every: 10, factor: 0.5}"},
         {"schedule": "{method: exponential, factor: 0.9}"},
         {"precision": "float32"},
+        {"intercept": "false"},
+        *({"solver": solver, "lr": "null", "l2": 0.01} for solver in ("newton", "lbfgs", "auto")),
+        {"solver": "newton", "lr": "null"},
+        {"solver": "auto", "lr": "null", "l2": 0.01, "intercept": "false"},
+        {"solver": "newton", "lr": "null", "l2": 0.01, "class_weight": "{a: 1, b: 2.5, c: 0}"},
+        {"solver": "newton", "lr": "null", "early_stopping": "{patience: 2}"},
     ],
 )
 def test_every_knob_trains_and_repeats_bit_for_bit(tmp_path: Path, prepared: Path, changes: dict[str, object]) -> None:
@@ -115,6 +121,60 @@ def test_balanced_weights_are_scikit_learns(tmp_path: Path, prepared: Path) -> N
     reference = LogisticRegression(C=1 / (300 * 0.05), class_weight="balanced", tol=1e-10, max_iter=10_000)
     reference.fit(one_hot, rows.labels)
     np.testing.assert_allclose(fitted.weights, reference.coef_, rtol=0, atol=1e-6)
+
+
+def _dense(prepared: Path) -> tuple[np.ndarray, np.ndarray]:
+    rows = shards.open_prepared(prepared).splits["train"].shards[0]
+    return np.hstack([rows.numbers, np.eye(3)[rows.codes[:, 0]]]), rows.labels
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_optimum_is_found_with_a_proof(tmp_path: Path, prepared: Path, solver: str, intercept: bool) -> None:
+    """scikit-learn's W and b; status, passes and bound stand in the model's result, seconds in none of the files."""
+    fitted = _fit(
+        tmp_path, prepared, solver=solver, lr="null", l2=0.01, tolerance=1e-13, intercept=str(intercept).lower()
+    )
+    x, labels = _dense(prepared)
+    reference = LogisticRegression(C=1 / (300 * 0.01), tol=1e-12, max_iter=10_000, fit_intercept=intercept)
+    reference.fit(x, labels)
+    np.testing.assert_allclose(fitted.weights, reference.coef_, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(fitted.bias - fitted.bias.mean(), reference.intercept_, rtol=0, atol=1e-6)
+    assert fitted.result["status"] == "converged"
+    assert fitted.result["relative_bound"] <= 1e-13
+    assert fitted.result["passes"] >= fitted.result["epochs"]
+    header = (tmp_path / "models/history.csv").read_text().splitlines()[0]
+    assert header == "epoch,cost,validation_cost,gradient_norm,passes"
+
+
+def test_gradient_descent_gets_a_bound_too(tmp_path: Path, prepared: Path) -> None:
+    """With a penalty it holds wherever training ended: it is never below the true distance from the optimum."""
+    best = _fit(tmp_path, prepared, solver="newton", lr="null", l2=0.01).result["objective"]
+    for epochs in (5, 500):
+        result = _fit(tmp_path, prepared, l2=0.01, epochs=epochs).result
+        assert result["objective"] - best <= result["bound"]
+        assert result["passes"] == epochs
+    assert _fit(tmp_path, prepared).result["bound"] is None
+
+
+def test_who_watches_sees_seconds(tmp_path: Path, prepared: Path) -> None:
+    """Each record has them; they never fall."""
+    seen: list[dict[str, object]] = []
+    train.main(params=_params(tmp_path, epochs=5), prepared=prepared, out=tmp_path / "models", watch=seen.append)
+    seconds = [record["seconds"] for record in seen]
+    assert len(seconds) == 5
+    assert seconds == sorted(seconds)
+
+
+def test_the_printed_line_says_what_was_chosen_and_why(
+    tmp_path: Path, prepared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """auto names the method, the sizes it chose by, and how good the result is."""
+    _fit(tmp_path, prepared, solver="auto", lr="null", l2=0.01)
+    printed = capsys.readouterr().out
+    assert "train: auto takes newton: 300 rows, 5 columns, of which 3 of categories, 3 classes: " in printed
+    assert "objective proven within" in printed
+    assert "the optimum, proven" in printed
 
 
 def test_early_stopping_returns_to_the_best_epoch(tmp_path: Path, prepared: Path) -> None:
@@ -153,6 +213,15 @@ def test_the_start_is_that_of_torch(tmp_path: Path, prepared: Path) -> None:
         ({"class_weight": "{a: 1, b: 2}"}, "train.class_weight: expected one weight for each of the classes a, b, c"),
         ({"class_weight": "{a: 0, b: 0, c: 0}"}, "expected a weight > 0"),
         ({"solver": "adam", "momentum": 0.5}, "train.momentum 0 with train.solver adam"),
+        ({"solver": "newton"}, "expected train.lr null with train.solver newton, .* got 0.5; add -S train.lr=null"),
+        (
+            {"solver": "lbfgs", "lr": "null", "batch_size": 32, "precision": "float32"},
+            "train.batch_size full and train.precision float64 with train.solver lbfgs, which finds its own steps, "
+            "got 32, float32; add -S train.batch_size=full -S train.precision=float64",
+        ),
+        ({"solver": "auto", "schedule": "{method: cosine}", "lr": "null"}, "add -S train.schedule.method=constant"),
+        ({"lr": "null"}, "expected train.lr > 0 with train.solver sgd, got null; add -S train.lr=0.1"),
+        ({"tolerance": 0}, "train.tolerance: expected greater than 0, got 0"),
         ({"solver": "magic"}, "train.solver: expected 'sgd', 'adam', 'lbfgs', 'newton' or 'auto', got 'magic'"),
         ({"epochs": 0}, "train.epochs: expected greater than 0, got 0"),
         ({"momentum": 1}, "train.momentum: expected less than 1, got 1"),

@@ -81,6 +81,8 @@ class CrossEntropy:
         cost, gradient, *curvature = exact_sums(partials, rows.packed, grids, rows.threads)
         weights = theta[:-1]
         gradient /= rows.total_weight
+        # p_i - y_i adds up to 0 over the classes; what rounding leaves of it would push all classes along together.
+        gradient -= gradient.mean(1, keepdim=True)
         gradient[:-1] += self.l2 * weights
         return Point(
             theta=theta,
@@ -154,7 +156,7 @@ class CrossEntropy:
         """The weighted transposed product; changes the residuals."""
         if block.weights is not None:
             residuals *= block.weights.to(residuals.dtype)
-        return kernels.transposed_product(self.rows, block, residuals).to(torch.float64)
+        return kernels.transposed_product(self.rows, block, residuals)
 
     def _bias_outer(self, block: PackedBlock, probabilities: Tensor) -> Tensor:
         """sum_i v_i (diag(p_i) - p_i p_i'), (k, k) float64."""

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.numerics import kernels
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.layout import Rows
 from pipeline.numerics.sums import Grid, exact_sums, scattered_sums
@@ -28,20 +29,25 @@ _TILE_ROWS = 2048  # scaled copies of the rows, (2048, q), stay in a core's cach
 _CHUNK_ROWS = 32  # rows of one level multiplied together
 _TILES_AT_ONCE = 8  # added in float64 by one thread before the sum goes to the grid
 _PRODUCT_COLUMNS = 64  # narrower products leave the processor waiting
-_RIDGE = 1e-11  # of the mean diagonal: where l2 is 0, columns may be collinear
+
+# In place of l2 where it is smaller, as a share of the mean diagonal: float32 products leave 1e-7 of it along collinear
+# columns (b and the levels of a category always are), where curvature should be 0 and steps would have no end.
+_RIDGE = 1e-6
 
 
 @dataclass(frozen=True)
 class _Tile:
     """Rows that go through together: x (N, c, e), roots of weights (N, c, 1), their rows among the probabilities.
 
-    ``levels`` (N,) names the level of each of the N chunks, None where no category is eliminated.
+    ``levels`` (u,) names the levels in the tile and ``owners`` (N,) which of these each of the N chunks has; both None
+    where no category is eliminated.
     """
 
     x: Tensor
     root_weights: Tensor
     rows: slice
-    levels: Tensor | None
+    levels: Tensor | None = None
+    owners: Tensor | None = None
 
 
 class Arrow:
@@ -70,15 +76,16 @@ class Arrow:
         rows, l2, k, width = self._rows, self._objective.l2, self._rows.classes, self._width
         dense, coupling, within = self._sums(self._probabilities(theta, mix))
         dense = _from_pairs(dense.view(k, width, k, width) / rows.total_weight)
-        diagonal = torch.full((width,), l2 + _RIDGE * float(dense.diagonal().mean()), dtype=torch.float64)
-        diagonal[-1] = 0.0 if rows.intercept else 1.0  # without b its column is 0
+        ridge = max(l2, _RIDGE * float(dense.diagonal().mean()))
+        diagonal = torch.full((width,), ridge, dtype=torch.float64)
+        diagonal[-1] = (0.0 if ridge == l2 else ridge) if rows.intercept else 1.0  # without b its column is 0
         dense.diagonal().add_(diagonal.repeat(k))
         bias = torch.arange(k) * width + width - 1
         dense[bias[:, None], bias[None]] += 1.0 / k**2
         if coupling is None or within is None:
             return ArrowFactor(k, self._dense_columns, None, None, None, _cholesky(dense))
         within, coupling = _level_blocks(within / rows.total_weight, coupling / rows.total_weight, width)
-        within.diagonal(dim1=1, dim2=2).add_(l2 + _RIDGE)
+        within.diagonal(dim1=1, dim2=2).add_(ridge)
         levels = torch.linalg.cholesky(within)
         solved = torch.linalg.solve_triangular(levels, coupling, upper=False).reshape(-1, k * width).contiguous()
         return ArrowFactor(
@@ -116,10 +123,13 @@ class Arrow:
             totals[0].add_(grids[0].quantise(self._dense_sum(batch, probabilities)))
             for tile in batch:
                 assert tile.levels is not None
+                assert tile.owners is not None
                 scaled, probability = self._scaled(tile, probabilities)
                 for grid, into, right in zip(grids[1:], totals[1:], (scaled, probability), strict=True):
-                    part = torch.bmm(probability.transpose(1, 2), right).to(torch.float64)
-                    into.index_add_(0, tile.levels, grid.quantise(part))
+                    by_chunk = torch.bmm(probability.transpose(1, 2), right)
+                    by_level = by_chunk.new_zeros(len(tile.levels), *by_chunk.shape[1:])
+                    by_level.index_add_(0, tile.owners, by_chunk)
+                    into.index_add_(0, tile.levels, grid.quantise(by_level.to(torch.float64)))
 
         shapes = [(q, q), (self._level_count, k, q), (self._level_count, k, k)]
         dense, coupling, within = scattered_sums(scatter, batches, shapes, grids, self._rows.threads)
@@ -129,7 +139,9 @@ class Arrow:
         """sqrt(v) p (x) x, (N, c, q), and sqrt(v) p, (N, c, k)."""
         chunks, size, _ = tile.x.shape
         probability = probabilities[tile.rows].view(chunks, size, -1) * tile.root_weights
-        return (probability[:, :, :, None] * tile.x[:, :, None, :]).view(chunks, size, -1), probability
+        scaled = kernels.buffer("scaled", (*probability.shape, self._width), torch.float32)
+        torch.mul(probability[:, :, :, None], tile.x[:, :, None, :], out=scaled)
+        return scaled.view(chunks, size, -1), probability
 
     def _dense_sum(self, batch: Sequence[_Tile], probabilities: Tensor) -> Tensor:
         """Pairs of classes i < j only; groups of classes are as wide as a product likes them."""
@@ -200,7 +212,7 @@ def _dense_columns(rows: Rows, eliminated: int | None) -> tuple[Tensor, Tensor]:
 def _tiles(dense: Tensor, weights: Tensor) -> list[_Tile]:
     roots = weights.sqrt()
     return [
-        _Tile(dense[i : i + _TILE_ROWS][None], roots[i : i + _TILE_ROWS][None], slice(i, i + _TILE_ROWS), None)
+        _Tile(dense[i : i + _TILE_ROWS][None], roots[i : i + _TILE_ROWS][None], slice(i, i + _TILE_ROWS))
         for i in range(0, len(dense), _TILE_ROWS)
     ]
 
@@ -224,7 +236,7 @@ def _tiles_by_level(dense: Tensor, weights: Tensor, codes: Tensor, levels: int) 
             x[i : i + step],
             roots[i : i + step],
             slice(i * _CHUNK_ROWS, min(len(x), i + step) * _CHUNK_ROWS),
-            names[i : i + step],
+            *torch.unique_consecutive(names[i : i + step], return_inverse=True),
         )
         for i in range(0, len(x), step)
     ]

@@ -119,8 +119,9 @@ def scattered_sums(
 
     totals, *others = _by_threads(share, items, threads)
     for other in others:
-        for total, addend in zip(totals, other, strict=True):
-            total.add_(addend)
+        with torch.inference_mode():
+            for total, addend in zip(totals, other, strict=True):
+                total.add_(addend)
     return [grid.value(total) for grid, total in zip(grids, totals, strict=True)]
 
 
@@ -137,10 +138,15 @@ def in_order(work: Callable[[Item], Result], items: Sequence[Item], threads: int
 def _by_threads(share: Callable[[Sequence[Item]], Result], items: Sequence[Item], threads: int) -> list[Result]:
     """Hand the items out in turn: worker w of m gets items w, w + m, ..."""
     torch.set_num_threads(1)  # a kernel split over threads would add in another order
+
+    def work(mine: Sequence[Item]) -> Result:
+        with torch.inference_mode():  # without autograd's books a small kernel takes half the time
+            return share(mine)
+
     workers = max(1, min(threads, len(items)))
     if workers == 1:
-        return [share(items)]
-    return list(_pool(workers).map(share, [list(islice(items, first, None, workers)) for first in range(workers)]))
+        return [work(items)]
+    return list(_pool(workers).map(work, [list(islice(items, first, None, workers)) for first in range(workers)]))
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pipeline.numerics import certificate
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
+from pipeline.numerics.layout import centred
 from pipeline.numerics.scalings import Factor, Scaling
 from pipeline.numerics.solvers.lbfgs import Memory
 from pipeline.numerics.solvers.loop import Epoch
@@ -73,6 +74,7 @@ class Optimum:
         """How often all rows were gone through; passes over samples count by their share of the rows."""
         return self._objective.passes + math.ceil(self._source.sample_passes)
 
+    @torch.inference_mode()
     def run_epoch(self) -> Epoch:
         """Look at the present point; unless that is the end, make a step from it."""
         if self.point is None:
@@ -84,6 +86,7 @@ class Optimum:
             self._step()
         return epoch
 
+    @torch.inference_mode()
     def bound_at(self, point: Point) -> float | None:
         """The proven bound on f - f* there, in nats; None without l2."""
         if self._objective.l2 == 0:
@@ -148,7 +151,7 @@ class Optimum:
     def _step(self) -> None:
         point = self._refreshed()
         assert self._factor is not None
-        direction = self._memory.direction(point.gradient, self._factor)
+        direction = centred(self._memory.direction(point.gradient, self._factor))
         slope = _dot(point.gradient, direction)
         self._decrements.append(-slope)
         self._since += 1

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
 from pipeline.numerics.curvature import Arrow
+from pipeline.numerics.layout import centred
 from pipeline.numerics.sample import stratified
 from pipeline.numerics.scalings import Scaling
 
@@ -86,7 +87,7 @@ def _minimise(objective: CrossEntropy, theta: Tensor, tolerance: float) -> Tenso
     point = objective.evaluate(theta, torch.float32)
     mix, last = _MIX, math.inf
     for _ in range(_STEPS):
-        direction = -arrow.factor(point.theta, mix).solve(point.gradient)
+        direction = centred(-arrow.factor(point.theta, mix).solve(point.gradient))
         slope = float((point.gradient * direction).sum())
         point, step = _search(objective, point, direction, slope)
         if step < 1:
@@ -94,17 +95,20 @@ def _minimise(objective: CrossEntropy, theta: Tensor, tolerance: float) -> Tenso
         elif -slope > 0.4 * last:  # linear convergence: the labels mixed in are what slows it
             mix /= 5
         last = -slope
-        if -slope < tolerance * abs(point.objective):
+        apart = objective.l2 == 0 and point.least_sure > 0.5  # no optimum to come near to
+        if apart or step == 0 or -slope < tolerance * abs(point.objective):
             break
     return point.theta
 
 
 def _search(objective: CrossEntropy, point: Point, direction: Tensor, slope: float) -> tuple[Point, float]:
-    """Backtracking from a step of 1 to Armijo's condition, by the parabola through what is known."""
+    """Backtracking from a step of 1 to Armijo's condition, by parabolas through what is known; step 0 if none is found."""
     step = 1.0
     while True:
         trial = objective.evaluate(point.theta + step * direction, torch.float32)
         rise = trial.objective - point.objective
-        if rise <= 1e-4 * step * slope + 1e-8 * abs(point.objective) or step < 1e-6:
+        if rise <= 1e-4 * step * slope + 1e-8 * abs(point.objective):
             return trial, step
+        if step < 1e-6:
+            return point, 0.0
         step *= max(0.1, min(0.5, -slope * step / (2 * max(rise - slope * step, 1e-300))))

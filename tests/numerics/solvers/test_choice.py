@@ -1,0 +1,41 @@
+"""The choice of a method from sizes."""
+
+import pytest
+
+from pipeline.numerics.solvers.choice import Sizes, choose
+
+GIBIBYTE = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("sizes", "scaled"),
+    [
+        (Sizes(327_346, 119, 16, (3, 104)), "hessian"),
+        (Sizes(1_000_000, 28, 2, ()), "hessian"),
+        (Sizes(1_797, 64, 10, ()), "by_class"),
+        (Sizes(60_000, 784, 10, ()), "kronecker"),
+        (Sizes(60_000, 8_000, 10, ()), "diagonal"),
+        (Sizes(100_000, 5_000, 4, (2_000, 3_000)), "diagonal"),
+        (Sizes(100_000, 20_003, 3, (20_000,)), "hessian"),
+    ],
+)
+def test_auto_takes_a_hessian_where_it_pays_off(sizes: Sizes, scaled: str) -> None:
+    """Flights and many levels of one category do; wide tables take something cheaper."""
+    plan = choose("auto", sizes, 8 * GIBIBYTE)
+    assert plan.scaled == scaled
+    assert str(sizes) in plan.reason
+
+
+def test_auto_does_without_a_hessian_that_does_not_fit() -> None:
+    """A machine of 8 MiB: the reason names what the Hessian would take."""
+    plan = choose("auto", Sizes(327_346, 119, 16, (3, 104)), 8 << 20)
+    assert plan.solver == "lbfgs"
+    assert "no room for a Hessian of" in plan.reason
+
+
+def test_what_was_asked_for_is_taken() -> None:
+    """lbfgs where newton would pay off, newton where it would not."""
+    assert choose("lbfgs", Sizes(1_000_000, 28, 2, ()), GIBIBYTE).solver == "lbfgs"
+    assert choose("newton", Sizes(1_797, 64, 10, ()), GIBIBYTE).solver == "newton"
+    with pytest.raises(MemoryError, match=r"1000 rows, 50000 columns, 100 classes: its Hessian needs .* MiB"):
+        choose("newton", Sizes(1000, 50_000, 100, ()), GIBIBYTE)
