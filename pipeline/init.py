@@ -131,6 +131,8 @@ def _classes(survey: Survey, target: str, shown: int = 10) -> str:
 
 
 def _dates(found: Found) -> str:
+    if not found.dates:
+        return "null"
     return "{" + ", ".join(f"{_text(name)}: date" for name in found.dates) + "}"
 
 
