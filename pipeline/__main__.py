@@ -30,6 +30,18 @@ def cli() -> None:
 
 
 @cli.command()
+@click.argument("source", metavar="FILE.csv")
+@click.option("--target", required=True, help="Column to predict.")
+@click.option("-o", "--out", type=_File, default=PARAMS_FILE, show_default=True, help="File to write.")
+@click.option("--force", is_flag=True, help="Replace the section `prepare:` of a file that is there.")
+def init(source: str, target: str, out: Path, force: bool) -> None:
+    """Look at a table and write params.yaml for it, with what was found and what to doubt as comments."""
+    from pipeline import init as page
+
+    page.main(address=source, target=target, out=out, template=PARAMS_FILE, force=force)
+
+
+@cli.command()
 @click.option("--source", required=True, help="File, folder, glob or address of CSV or Parquet with a header.")
 @click.option("--out", type=_File, required=True, help="Folder for the prepared data.")
 def prepare(source: str, out: Path) -> None:

@@ -44,7 +44,9 @@ class Params(Section):
     features: Literal["all"] | list[str] = Field(default="all", description="columns to predict from")
     categories: list[str] = Field(default=[], description="number columns to read as categories, by their text")
     weights: str | None = Field(default=None, description="column that says how many times each row counts; no feature")
-    types: dict[str, Type] = Field(default={}, description="number, category, boolean or date, where inferred wrongly")
+    types: dict[str, Type] | None = Field(
+        default=None, description="per column, where inferred wrongly: number, category, boolean or date"
+    )
     date_parts: list[DatePart] = Field(
         default=["year", "month", "day", "weekday"], description="numbers that columns of type date become"
     )
@@ -56,9 +58,14 @@ class Params(Section):
     split: Split = Field(default=Split(), description="which rows train, validate and test")
 
     @property
+    def typed(self) -> dict[str, Type]:
+        """The types that override inferred ones; null in the file, which `dvc exp run -S` can set to a mapping."""
+        return self.types or {}
+
+    @property
     def text_columns(self) -> list[str]:
         """The columns declared to be categories."""
-        return [*self.categories, *(name for name, kind in self.types.items() if kind == "category")]
+        return [*self.categories, *(name for name, kind in self.typed.items() if kind == "category")]
 
     @field_validator("separator")
     @classmethod
@@ -98,8 +105,8 @@ def roles_of(params: Params, source: Where) -> Roles:
     """
     names = stream.header(source)
     roles.require(source, names, "categories", params.categories)
-    roles.require(source, names, "types", list(params.types))
-    if params.types.get(params.target, "category") != "category":
+    roles.require(source, names, "types", list(params.typed))
+    if params.typed.get(params.target, "category") != "category":
         raise UserError(f"params.yaml: prepare.types: {params.target!r} is the target; only category can be its type")
     wanted = Wanted(params.features, params.target, params.split.reads_column, params.split.reads_key, params.weights)
     return roles.assign(wanted, source, names)
@@ -154,7 +161,7 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
 
     fixed: dict[str, Kind] = {
         name: kind
-        for name, kind in params.types.items()
+        for name, kind in params.typed.items()
         if kind != "category" and columns.by_column().get(name) == "feature"
     }
     if columns.weights is not None:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,26 @@ def test_bad_input_is_one_error_and_harms_nothing(
         prepare.main(params=_params(**{"target": "y", **others}), source=source, out=out)
     assert message.format(source=source) in str(caught.value)
     assert shards.open_prepared(out).digest == before
+    assert {path.name for path in tmp_path.iterdir()} == {"prepared", "stream.csv"}
+
+
+def test_a_kill_leaves_what_was_prepared_before(tmp_path: Path) -> None:
+    """Killed while it writes, prepare leaves the earlier data whole, and the next run clears what it left."""
+    out = tmp_path / "prepared"
+    before = _prepare(_params("y"), TUTORIAL, out).digest
+    source = _write(tmp_path, "x,y\n" + "".join(f"{row},{'ab'[row % 2]}\n" for row in range(1_500_000)))
+    code = (
+        "from pathlib import Path; from pipeline import prepare;"
+        "params = prepare.Params(source='', target='y');"
+        f"prepare.main(params=params, source={str(source)!r}, out=Path({str(out)!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    while process.poll() is None and not list(tmp_path.glob("prepared.part/*.safetensors")):
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -9
+    assert shards.open_prepared(out).digest == before
+    assert _prepare(_params("y"), source, out).digest != before
     assert {path.name for path in tmp_path.iterdir()} == {"prepared", "stream.csv"}
 
 

@@ -26,9 +26,13 @@ def of_rows(chunk: Chunk, columns: Iterable[str], seed: int = 0) -> Digests:
     """(n,) the digest of each row's values in ``columns``; another seed gives other, independent digests."""
     digests = np.full(chunk.rows, _of_text(f"seed {seed}"), dtype=np.uint64)
     for name in sorted(name for column in columns for name in chunk.series(column)):
-        values = _of_texts(chunk.texts[name]) if name in chunk.texts else _of_numbers(chunk.numbers[name])
-        digests = _mixed(digests ^ _mixed(values ^ np.uint64(_of_text(f"column {name}"))))
+        digests = mixed(digests ^ mixed(of_column(chunk, name) ^ np.uint64(_of_text(f"column {name}"))))
     return digests
+
+
+def of_column(chunk: Chunk, name: str) -> Digests:
+    """(n,) digests of one column's values, not to be compared between numbers and texts."""
+    return _of_texts(chunk.texts[name]) if name in chunk.texts else _of_numbers(chunk.numbers[name])
 
 
 def _of_numbers(values: NDArray[np.float64]) -> Digests:
@@ -49,7 +53,7 @@ def _of_text(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _mixed(values: Digests) -> Digests:
+def mixed(values: Digests) -> Digests:
     """A bijection after which every bit of the input sways every bit of the output by a half chance.
 
     Source: Steele, Lea, Flood 2014, Fast splittable pseudorandom number generators, figure 16 (variant 13 of Stafford).

@@ -13,6 +13,15 @@ from pipeline.table.sources import Where
 _UTF16_MARKS = ((1, 0xFE), (1, 0xFF))
 
 
+class MisfitError(UserError):
+    """A ``text`` in ``column`` that is not of the kind that the rest of the column is of."""
+
+    def __init__(self, message: str, column: str, text: str) -> None:
+        super().__init__(message)
+        self.column = column
+        self.text = text
+
+
 def closest(name: str, names: Collection[str]) -> str:
     """A hint for a name that is not among ``names``: the one most like it, or all of them if none is."""
     folded = {other.casefold().strip(): other for other in names}
@@ -35,10 +44,11 @@ def misfit(source: Where, column: str, kind: Kind, missing_values: Sequence[str]
         return places.fault_of(text) if kind == "number" else None if text in words else "true or false"
 
     place, text = places.find_cell(source, column, lambda cell: fault(cell) is not None)
-    return UserError(
+    message = (
         f"{place}: expected {fault(text)}, got {text!r}\n"
         "  correct it, add it to prepare.missing_values, or declare the column in prepare.categories"
     )
+    return MisfitError(message, column, text)
 
 
 def plural(names: Sequence[str]) -> str:

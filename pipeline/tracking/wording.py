@@ -20,14 +20,18 @@ _FIRST = ("lr",)
 _LAST = ("seed", "epochs")
 
 # How often a snapshot is taken and what share of the rows is held out tell no two runs apart; the others are said.
-_NEVER = ("solver", "snapshot_every", "source", "target", "missing_values", "split.validation", "split.test")
+_NEVER = (
+    *("solver", "snapshot_every", "source", "files", "separator", "encoding", "target", "missing_values"),
+    *("date_parts", "max_levels", "split.validation", "split.test"),
+)
 
 # Params that stand in every params.yaml and mean something to these methods only.
 _READ_BY = {
     "schedule.every": ("step",),
     "schedule.factor": ("step", "exponential"),
-    "split.seed": ("seed",),
+    "split.seed": ("seed", "hash"),
     "split.column": ("column",),
+    "split.key": ("hash",),
 }
 
 

@@ -1,0 +1,137 @@
+"""What a person should know of a table before learning from it: columns to leave out and columns to doubt.
+
+n rows; columns are those of a survey. Everything but what gives the target away is judged over the whole table.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.numerics.moments import Moments
+from pipeline.table import digests
+from pipeline.table.columns import Chunk
+from pipeline.table.survey import Survey
+
+# Rows in which columns are compared with the target: enough to tell, few enough to hold.
+SAMPLE_ROWS = 200_000
+
+# A column gives the target away if it alone makes a tenth of the mistakes that the largest class alone makes.
+_REVEALING = 0.1
+_MANY_LEVELS = 1_000
+_RARE_CLASS = 0.01
+_BINS = 100
+_ROWS_IN_BIN = 20
+
+
+@dataclass
+class Sight:
+    """What a reading gathers beside its survey, to compare columns; a watcher of `pipeline.table.kinds`.
+
+    ``prints``: per column a digest of all its values in order. The sample is the first SAMPLE_ROWS rows.
+    """
+
+    target: str
+    prints: dict[str, int] = field(default_factory=dict)
+    sample: dict[str, list[NDArray[np.uint64]]] = field(default_factory=dict)
+
+    def look(self, chunk: Chunk) -> dict[str, digests.Digests]:
+        """Each column's values as digests, which are equal where values are."""
+        return {name: digests.of_column(chunk, name) for name in (*chunk.numbers, *chunk.texts)}
+
+    def see(self, chunk: Chunk, looked: Mapping[str, digests.Digests]) -> None:
+        """Take in the next rows."""
+        numbers = np.arange(chunk.first_row, chunk.first_row + chunk.rows, dtype=np.uint64)
+        for name, values in looked.items():
+            total = self.prints.get(name, 0) + int(digests.mixed(values + digests.mixed(numbers)).sum(dtype=np.uint64))
+            self.prints[name] = total % 2**64
+            if chunk.first_row <= SAMPLE_ROWS:
+                kept = values if name == self.target or name in chunk.texts else chunk.numbers[name].view(np.uint64)
+                self.sample.setdefault(name, []).append(kept)
+
+
+def reasons_to_leave_out(survey: Survey, sight: Sight, target: str) -> dict[str, str]:
+    """Per column that is of no use as a feature, why."""
+    first_with: dict[int, str] = {}
+    reasons: dict[str, str] = {}
+    for name in survey.kinds:
+        twin = first_with.setdefault(sight.prints[name], name)
+        if twin != name:
+            reasons[name] = f"holds the values of {twin}"
+        elif name != target and (reason := _reason(survey, name)):
+            reasons[name] = reason
+    reasons.pop(target, None)
+    return reasons
+
+
+def _reason(survey: Survey, name: str) -> str | None:
+    if survey.count(name) == 0:
+        return "has no value in any row"
+    levels = survey.levels.get(name)
+    if levels is not None:
+        if 2 * len(levels) > survey.rows and len(levels) > 20:
+            return f"names the rows: {len(levels):,} levels in {survey.rows:,} rows"
+        return "is constant" if len(levels) == 1 and not survey.missing[name] else None
+    moments = survey.moments[name]
+    if moments.minimum == moments.maximum and not survey.missing[name]:
+        return "is constant"
+    return "numbers the rows" if isinstance(moments, Moments) and _counts_up(moments, survey.rows) else None
+
+
+def _counts_up(moments: Moments, rows: int) -> bool:
+    """Whether these are the whole numbers from 0 or 1 on, each once: sum and sum of squares say so."""
+    start = int(moments.minimum) if moments.minimum in (0.0, 1.0) else None
+    if start is None or moments.count != rows or moments.maximum != rows - 1 + start or rows < 3:
+        return False
+    last = rows - 1 + start
+    total, squares = last * (last + 1) // 2, last * (last + 1) * (2 * last + 1) // 6
+    return moments.total == total << 1074 and moments.squares == squares << 2148
+
+
+def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, str]) -> Iterator[str]:
+    """What runs as it is but deserves a look."""
+    classes = survey.levels[target]
+    rows = sum(classes.values())
+    if survey.missing[target]:
+        yield f"{survey.missing[target]:,} rows have no {target}; prepare refuses them: remove them first"
+    largest, smallest = max(classes.values()), min(classes.values())
+    if smallest < _RARE_CLASS * rows:
+        rarest = min(classes, key=lambda level: (classes[level], level))
+        yield (
+            f"{target} is imbalanced: {rarest!r} has {smallest:,} of {rows:,} rows, the largest class {largest:,}; "
+            "train.class_weight: balanced counts classes alike"
+        )
+    for name in survey.kinds:
+        if name != target and name not in left_out:
+            if len(survey.levels.get(name, ())) > _MANY_LEVELS:
+                count = len(survey.levels[name])
+                yield f"{name} has {count:,} levels, a column of weights each; prepare.max_levels limits them"
+            if (right := _hits(survey, sight, name, target)) is not None:
+                yield f"{name} gives {target} away: alone it is right in {right:.1%} of rows; is it known beforehand?"
+
+
+def _hits(survey: Survey, sight: Sight, name: str, target: str) -> float | None:
+    """The share of rows whose class is the commonest of their value's, if that is suspiciously large."""
+    if name not in sight.sample:
+        return None
+    values = np.concatenate(sight.sample[name])
+    if name not in survey.levels:
+        values = _binned(values.view(np.float64))
+    _, labels = np.unique(np.concatenate(sight.sample[target]), return_inverse=True)
+    _, groups = np.unique(values, return_inverse=True)
+    pairs, counts = np.unique(groups.astype(np.int64) * (labels.max() + 1) + labels, return_counts=True)
+    best = np.zeros(groups.max() + 1, dtype=np.int64)
+    np.maximum.at(best, pairs // (labels.max() + 1), counts)
+    # A value that stands on one row predicts nothing.
+    hits = float(best[best > 1].sum()) / len(labels)
+    base = float(np.bincount(labels).max()) / len(labels)
+    return hits if 1 - hits < _REVEALING * (1 - base) else None
+
+
+def _binned(values: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Numbers as bins of about equally many rows, so that no bin is right by chance."""
+    present = values[~np.isnan(values)]
+    bins = max(min(_BINS, len(present) // _ROWS_IN_BIN), 1)
+    edges = np.unique(np.quantile(present, np.linspace(0, 1, bins + 1))) if len(present) else present
+    return np.asarray(np.searchsorted(edges, values, side="right"), dtype=np.uint64)

@@ -1,0 +1,116 @@
+"""`init`: a params.yaml that runs unedited, says what was found, and warns of what is seldom meant."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import init, params, prepare, shards
+from pipeline.errors import UserError
+from pipeline.params import read_params
+from pipeline.table import sources
+
+TEMPLATE = Path("params.yaml")
+
+
+def _init(source: Path, target: str, out: Path, force: bool = False) -> str:
+    init.main(address=str(source), target=target, out=out, template=TEMPLATE, force=force)
+    return out.read_text(encoding="utf-8")
+
+
+def _prepared(written: Path, out: Path) -> shards.Prepared:
+    chosen = params.load(written, "prepare", prepare.Params)
+    prepare.main(params=chosen, source=chosen.source, out=out)
+    return shards.open_prepared(out)
+
+
+def _table(rows: int = 400) -> dict[str, Any]:
+    random = np.random.default_rng(4)
+    label = random.choice(["yes", "no"], rows)
+    return {
+        "row": np.arange(1, rows + 1),
+        "size of it": random.normal(size=rows),
+        "copy": random.normal(size=rows),
+        "one": [7] * rows,
+        "name": [f"n{row}" for row in range(rows)],
+        "day": pd.date_range("2024-01-01", periods=rows).strftime("%Y-%m-%d"),
+        "mixed": random.choice(["1", "2", "many"], rows),
+        "verdict": np.where(label == "yes", "guilty", "free"),
+        "score": np.where(label == "yes", 1.0, -1.0) + random.normal(size=rows) / 100,
+        "colour": random.choice(["red", "#1: blue"], rows),
+        "y": label,
+    }
+
+
+def test_the_penguins_run_unedited(tmp_path: Path) -> None:
+    """The penguins' params have every section and param, tell levels, gaps and classes, and prepare the table."""
+    text = _init(Path("data/raw/penguins.csv"), "species", tmp_path / "p.yaml")
+    assert "target: species  # 3 classes: Adelie (152), Gentoo (124), Chinstrap (68)" in text
+    assert "- sex  # category, 2 levels, 3.20% missing" in text
+    assert "# warning" not in text
+    written, ours = read_params(tmp_path / "p.yaml"), read_params(TEMPLATE)
+    assert {name: written[name] for name in ours if name != "prepare"} == {
+        name: ours[name] for name in ours if name != "prepare"
+    }
+    assert list(written["prepare"]) == list(ours["prepare"])
+    assert written["prepare"]["split"].keys() == ours["prepare"]["split"].keys()
+    assert _prepared(tmp_path / "p.yaml", tmp_path / "out").splits["train"].rows == 206
+
+
+def test_doubtful_columns_are_found(tmp_path: Path) -> None:
+    """Row numbers, constants, copies and names are left out; dates, mixtures and leaks of the target are told."""
+    table = _table() | {"copy": _table()["size of it"]}
+    pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
+    text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
+    for line in (
+        "# - row  # left out: numbers the rows",
+        "# - copy  # left out: holds the values of size of it",
+        "# - one  # left out: is constant",
+        "# - name  # left out: names the rows: 400 levels in 400 rows",
+        "- day  # date, 2024-01-01 to 2025-02-03",
+        "- mixed  # category, 3 levels, mixes numbers and texts such as 'many'",
+        "# warning: verdict gives y away: alone it is right in 100.0% of rows",
+        "# warning: score gives y away: alone it is right in",
+    ):
+        assert line in text
+    assert text.count("# warning") == 2
+    prepared = _prepared(tmp_path / "p.yaml", tmp_path / "out")
+    assert {"day weekday", "size of it", "mixed=many", "colour=#1: blue"} <= set(prepared.encoder.features)
+    assert not {"row", "one", "copy"} & set(prepared.encoder.features)
+
+
+def test_imbalance_and_many_levels_are_told(tmp_path: Path) -> None:
+    """A rare class, and a category of very many levels that does not name the rows, are warnings."""
+    frame = pd.DataFrame({"code": [f"c{row % 1_500}" for row in range(6_000)], "y": ["a"] * 5_990 + ["b"] * 10})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
+    assert "y is imbalanced: 'b' has 10 of 6,000 rows" in text
+    assert "code has 1,500 levels" in text
+
+
+def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    """A file that is there stays, unless it may be replaced; other sections are kept."""
+    out = tmp_path / "p.yaml"
+    out.write_text("mine")
+    with pytest.raises(UserError, match=r"p.yaml: is there already; --force replaces"):
+        _init(Path("data/raw/penguins.csv"), "species", out)
+    assert out.read_text() == "mine"
+    assert "\ntrain:\n" in _init(Path("data/raw/penguins.csv"), "species", out, force=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "target", "message"),
+    [
+        ("x,y\n1,a\n2,b\n", "z", "expected a column for --target, got 'z'"),
+        ("x,y\n", "y", "expected rows below the header line"),
+        ("x,y\n1,0.5\n2,0.7\n", "y", "looks continuous"),
+    ],
+)
+def test_tables_that_cannot_be_learnt_are_told(tmp_path: Path, content: str, target: str, message: str) -> None:
+    """A target that is not there or no class, and a table without rows, are one message."""
+    source = tmp_path / "t.csv"
+    source.write_text(content)
+    with pytest.raises(UserError, match=message):
+        init.look(sources.find(str(source)), target)
