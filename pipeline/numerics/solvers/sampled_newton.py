@@ -102,7 +102,7 @@ def _minimise(objective: CrossEntropy, theta: Tensor, tolerance: float) -> Tenso
 
 
 def _search(objective: CrossEntropy, point: Point, direction: Tensor, slope: float) -> tuple[Point, float]:
-    """Backtracking from a step of 1 to Armijo's condition, by parabolas through what is known; 0 if none is found."""
+    """Backtracking from 1 to Armijo's condition, by parabolas through what is known; the step is 0 if none is found."""
     step = 1.0
     while True:
         trial = objective.evaluate(point.theta + step * direction, torch.float32)
