@@ -11,7 +11,7 @@ from pipeline.shards import BLOCK_ROWS, Prepared, Shard, Split
 
 
 def blocks_of(prepared: Prepared, split: Split, class_weights: NDArray[np.float64] | None) -> list[Block]:
-    """All blocks of a split, numbers still memory-mapped; ``class_weights`` is (k,) or None for 1 each."""
+    """All blocks of a split, copied into memory; ``class_weights`` is (k,) or None for 1 each."""
     offsets = _first_columns(prepared)
     return [block for shard in split.shards for block in _blocks_of_shard(shard, offsets, class_weights)]
 
