@@ -11,11 +11,11 @@ run: $(INSTALLED)  ## prepare, train, evaluate; then print what came out
 	dvc repro
 	@python -m pipeline summary
 
-test: $(INSTALLED)  ## every test
-	python -m pytest
+test: $(INSTALLED)  ## every test, in two processes
+	python -m pytest --numprocesses 2 --dist loadfile
 
 quick: $(INSTALLED)  ## the tests that take no server, no browser and no whole pipeline
-	python -m pytest -m "not slow"
+	python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
 check: $(INSTALLED)  ## style, types, and who may import whom
 	ruff check .

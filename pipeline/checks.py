@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.encoding import RESERVED
 from pipeline.errors import UserError
 from pipeline.table import places
 from pipeline.table.columns import Class
@@ -21,6 +22,15 @@ def require_labels(source: Where, target: str, missing_values: Sequence[str], su
             f"{source}, column {target}: {missing:,} of {survey.rows:,} rows have no label: line {listed}; "
             "remove these rows, or correct prepare.missing_values if a label is taken for missing"
         )
+
+
+def require_no_reserved_text(source: Where, survey: Survey, features: Sequence[str]) -> None:
+    """Check that no category holds a text by which the encoder names a level of its own."""
+    for name in features:
+        for reserved in RESERVED:
+            if reserved in survey.levels.get(name, ()):
+                place, _ = places.find_cell(source, name, reserved.__eq__)
+                raise UserError(f"{place}: the text {reserved!r} is reserved; write it differently")
 
 
 def require_weights(source: Where, column: str, missing_values: Sequence[str], survey: Survey) -> None:

@@ -7,17 +7,19 @@ n rows, p number columns of the encoding, c category columns, D = p + sum of the
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
+from pipeline.table import dates
 from pipeline.table.columns import Chunk, Class, Kind, Texts
 
 MISSING = "<missing>"
 OTHER = "<other>"
 UNSEEN = "<unseen>"
+RESERVED = (MISSING, OTHER, UNSEEN)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class NumberColumn:
     """
 
     name: str
-    kind: Literal["number", "boolean", "date"]
+    kind: Kind
     mean: float
     shift: float
     scale: float
@@ -39,7 +41,7 @@ class NumberColumn:
     @property
     def column(self) -> str:
         """The column of the table; the name of a date's part is the column's and the part's."""
-        return self.name.rpartition(" ")[0] if self.kind == "date" else self.name
+        return self.name.rpartition(" ")[0] if dates.is_date(self.kind) else self.name
 
 
 @dataclass(frozen=True)
@@ -175,5 +177,5 @@ def _standardised(chunk: Chunk, column: NumberColumn, values: NDArray[np.float64
 def _codes(texts: Texts, index: Mapping[str, int]) -> NDArray[np.int32]:
     # The last entry of the look-up is for code -1, no value.
     unknown = index.get(OTHER, index[UNSEEN])
-    known = [unknown if level in (OTHER, UNSEEN) else index.get(level, unknown) for level in texts.levels]
+    known = [unknown if level in RESERVED else index.get(level, unknown) for level in texts.levels]
     return np.array([*known, index.get(MISSING, index[UNSEEN])], dtype=np.int32)[texts.codes]

@@ -6,7 +6,7 @@ lists of records, which DVC leaves out: as columns they would drown the rest. Nu
 ``undefined`` holds the reason.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydantic import PositiveInt
 from pipeline import files, plots, predictions, scores, shards
 from pipeline import model as models
 from pipeline.errors import UserError
-from pipeline.numerics import probabilities
+from pipeline.numerics import probabilities, workers
 from pipeline.params import Section
 from pipeline.scores import Predictions
 from pipeline.table.columns import Class
@@ -38,16 +38,20 @@ def predict_splits(
     model: models.Model, prepared: shards.Prepared, write: Callable[[predictions.Block], None]
 ) -> dict[str, Predictions]:
     """What the model says about each split that has rows of weight > 0; ``write`` gets every row of predictions.csv."""
-    present = [name for name in SPLITS if name in prepared.splits]
-    joined = {name: Predictions.join(_predict(model, name, prepared.splits[name], write)) for name in present}
+    joined = {
+        name: Predictions.join(_predict(model, name, prepared.splits[name], write)) for name in _present(prepared)
+    }
     return {name: predicted for name, predicted in joined.items() if len(predicted.labels)}
+
+
+def _present(prepared: shards.Prepared) -> list[str]:
+    return [name for name in SPLITS if name in prepared.splits]
 
 
 def _predict(
     model: models.Model, split: str, rows: shards.Split, write: Callable[[predictions.Block], None]
 ) -> Iterator[Predictions]:
-    for shard in rows.shards:
-        logits = models.logits(model, shard.numbers, shard.codes)
+    for shard, logits in _logits(model, rows.shards):
         labels = np.array(shard.labels)
         predicted = Predictions(
             labels=labels,
@@ -60,6 +64,37 @@ def _predict(
         predictions.check_sums(predicted.probabilities)
         write(_lines(model.classes, split, shard.rows, predicted, logits))
         yield predicted.weighted_rows()
+
+
+def _logits(model: models.Model, rows: Sequence[shards.Shard]) -> Iterator[tuple[shards.Shard, NDArray[np.float64]]]:
+    """Of every shard, (n, k), with what the shard says beside its features.
+
+    Workers share the shards out: each reads its own, and holds no more than one of every worker at a time.
+    """
+    if workers.count() == 1:
+        yield from ((shard, models.logits(model, shard.numbers, shard.codes)) for shard in rows)
+        return
+    import torch
+
+    def work(place: int) -> Sequence[torch.Tensor]:
+        shard = rows[place]
+        weights = [] if shard.weights is None else [shard.weights]
+        found = [models.logits(model, shard.numbers, shard.codes), shard.labels, shard.rows, *weights]
+        return [torch.from_numpy(np.array(array)) for array in found]
+
+    for first in range(0, len(rows), workers.count()):
+        together = range(first, min(len(rows), first + workers.count()))
+        for found in workers.collect(work, together):
+            logits, labels, numbers, *weights = (tensor.numpy() for tensor in found)
+            none = np.empty((len(labels), 0), dtype=np.float32)
+            yield shards.Shard(none, none.astype(np.uint8), labels, numbers, *weights), logits
+
+
+def _help(model: models.Model, prepared: shards.Prepared) -> None:
+    """What a worker does that writes nothing: its part of ``_logits``."""
+    for name in _present(prepared):
+        for _ in _logits(model, prepared.splits[name].shards):
+            pass
 
 
 def _lines(
@@ -127,8 +162,11 @@ def main(*, params: Params, prepared: Path, model: Path, out: Path) -> None:
     trained = models.load(model)
     if trained.data_digest != data.digest:
         raise UserError(f"{model}: the model was trained on other data than {prepared} holds; run `dvc repro`")
+    if workers.rank():
+        _help(trained, data)
+        return
     with predictions.open_csv(out / PREDICTIONS_FILE, trained.classes) as write:
         splits = predict_splits(trained, data, write)
     files.write_json(out / METRICS_FILE, metrics_document(splits, trained, params.calibration_bins))
     drawn = list(splits)[-1]
-    plots.write(out / PLOTS_FOLDER, drawn, splits[drawn], trained.classes, params.calibration_bins)
+    plots.write(out / PLOTS_FOLDER, drawn, splits[drawn], trained, params.calibration_bins)

@@ -1,5 +1,7 @@
 """Files that are either wholly there or not there at all, and bytes that depend on nothing but the content."""
 
+import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -9,7 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import UserError
+
 _TEMPORARY = ".part"
+_RETIRED = ".old"
+
+# The disk, a quota or a limit on the size of files is used up.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+# Of linux/fcntl.h and linux/fs.h; Python has no names for them.
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 def canonical_json(value: Any) -> str:
@@ -21,18 +33,38 @@ def canonical_json(value: Any) -> str:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole: to a temporary name beside it, synced, then renamed over ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file whole: to a temporary name beside it, synced, then renamed over ``path``.
+
+    Raises: UserError if there is no room for it.
+    """
     temporary = path.with_name(path.name + _TEMPORARY)
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with _told_if_full(path):
+            _write_synced(temporary, data)
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _told_if_full(path: Path) -> Iterator[None]:
+    """Tell in one sentence that what is written for ``path`` found no room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        reason = os.strerror(error.errno).lower()
+        raise UserError(f"{path}: cannot be written: {reason}; make room and run again") from None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -49,24 +81,54 @@ def write_json(path: Path, value: Any) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it replaces ``path`` only when the block ends without an exception.
 
-    Whatever happens inside, ``path`` is the earlier folder or the complete new one.
+    Whatever happens inside, and whenever the process is killed, ``path`` is the earlier folder or the complete new one.
+    Raises: UserError if there is no room for it.
     """
     temporary = path.with_name(path.name + _TEMPORARY)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    restore(path)
+    _remove(path.with_name(path.name + _RETIRED))
+    _remove(temporary)
     try:
-        yield temporary
-        if path.exists():
-            retired = path.with_name(path.name + ".old")
-            shutil.rmtree(retired, ignore_errors=True)
-            path.replace(retired)
-            temporary.replace(path)
-            shutil.rmtree(retired)
-        else:
-            temporary.replace(path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        with _told_if_full(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            _swap(temporary, path)
+    finally:
+        _remove(temporary)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Put ``new`` where ``path`` is; what was there is then at ``new`` or gone."""
+    if not os.path.lexists(path):
+        new.replace(path)
+    elif not _exchange(new, path):
+        # Killed between the two renames, the earlier folder waits under its second name for ``restore``.
+        retired = path.with_name(path.name + _RETIRED)
+        path.replace(retired)
+        new.replace(path)
+        _remove(retired)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two paths change places in one step; False where the file system or the C library cannot."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is None:
+        return False
+    return bool(rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0)
+
+
+def restore(path: Path) -> None:
+    """Bring back the earlier folder of a ``new_folder`` that was killed while it took its place."""
+    retired = path.with_name(path.name + _RETIRED)
+    if retired.exists() and not os.path.lexists(path):
+        retired.replace(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, or a link to one, if it is there; what cannot be removed now is in the way of nothing."""
+    if path.is_symlink():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def sha256_file(path: Path) -> str:

@@ -1,12 +1,16 @@
 """What is odd about the training rows, in sentences that name class and column as the person knows them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pipeline.numerics import degenerate
-from pipeline.numerics.softmax import Block
+import numpy as np
+import torch
+
+from pipeline.numerics import degenerate, separation
+from pipeline.numerics.softmax import Block, row_counts
 
 _NAMED = 3
+_CURE = "W grows for ever without a penalty, set train.l2 above 0"
 
 
 @dataclass(frozen=True)
@@ -18,10 +22,10 @@ class Findings:
 
 
 def find(
-    blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], l2: float, threads: int
+    blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], penalty: float, threads: int
 ) -> Findings:
-    """Look at the rows; ``features`` are the d columns of W, ``classes`` the k labels."""
-    apart = [] if l2 else degenerate.classes_apart(blocks, len(features), len(classes))
+    """Look at the rows; ``features`` are the d columns of W, ``classes`` the k labels; ``penalty`` is l2, or l1."""
+    apart = [] if penalty else degenerate.classes_apart(blocks, len(features), len(classes))
     sentences = [
         *_of_classes(blocks, classes),
         *_of_columns(blocks, features, threads),
@@ -50,14 +54,90 @@ def _of_columns(blocks: Sequence[Block], features: Sequence[str], threads: int) 
     for found in degenerate.collinear_columns(blocks, threads)[:_NAMED]:
         others = _list([features[column] for column in found.of])
         sentences.append(f"column {features[found.column]} follows from {others}: they share its weight in W")
-    return sentences
+    return sentences + _of_categories(blocks, features)
+
+
+def _of_categories(blocks: Sequence[Block], features: Sequence[str]) -> list[str]:
+    found = degenerate.collinear_categories(blocks)
+    said = [f"column {features[number]} follows from category {_category(features[c])}" for number, c in found.numbers]
+    for one, other, both in found.categories:
+        if both:
+            said.append(f"categories {_category(features[one])} and {_category(features[other])} group rows alike")
+        else:
+            said.append(f"category {_category(features[one])} follows from category {_category(features[other])}")
+    said += [f"{features[one]} and {features[other]} are the same rows" for one, other in found.levels]
+    sentences = [f"{sentence}: they share their weights in W" for sentence in said[:_NAMED]]
+    return sentences + ([f"and {len(said) - _NAMED} more such columns"] if len(said) > _NAMED else [])
+
+
+def _category(level: str) -> str:
+    """The category of a column of W, which is named category=level."""
+    return level.partition("=")[0]
 
 
 def _of_separation(apart: Sequence[degenerate.Apart], features: Sequence[str], classes: Sequence[object]) -> list[str]:
     if not apart:
         return []
     pairs = _list([f"class {classes[found.label]} by {features[found.column]}" for found in apart])
-    return [f"told apart without error: {pairs}; W grows for ever without a penalty, set train.l2 above 0"]
+    return [f"told apart without error: {pairs}; {_CURE}"]
+
+
+def with_separation(
+    known: Findings, blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], intercept: bool
+) -> Findings:
+    """``known``, and what combinations of columns tell classes apart, for a training without a penalty.
+
+    First each class from the rest, since that is said in few words, then any classes from any others.
+    """
+    rows, present = sum(row_counts(blocks)), degenerate.rows_of_classes(blocks, len(classes))
+    labels = torch.nonzero(present).flatten().tolist()
+    if known.apart or len(labels) < 2:
+        return known
+    if rows * len(features) > separation.LARGEST_TABLE or len(features) + 1 > separation.LARGEST_RULE:
+        said = f"too many rows ({rows}) and columns ({len(features)}) to look for columns that tell classes apart"
+        return replace(known, sentences=(*known.sentences, said))
+    x, y = degenerate.table(blocks, len(features))
+    sentences = _from_the_rest(x, y, labels, features, classes, intercept)
+    if not sentences and len(labels) > 2 and len(labels) * (len(features) + 1) <= separation.LARGEST_RULE:
+        sentences = _from_each_other(x, y, labels, features, classes, intercept)
+    return Findings((*known.sentences, *sentences), known.apart or bool(sentences))
+
+
+def _from_the_rest(
+    x: separation.Matrix,
+    y: separation.Labels,
+    labels: Sequence[int],
+    features: Sequence[str],
+    classes: Sequence[object],
+    intercept: bool,
+) -> list[str]:
+    sentences = []
+    for label in labels[:1] if len(labels) == 2 else labels:
+        rule = separation.separating(x, (y == label).astype(np.int64), 2, intercept)
+        if rule is not None:
+            columns = _list([features[column] for column in rule.columns])
+            sentences.append(f"{_extent(rule)}: class {classes[label]} from the rest by {columns} together; {_CURE}")
+    return sentences
+
+
+def _from_each_other(
+    x: separation.Matrix,
+    y: separation.Labels,
+    labels: Sequence[int],
+    features: Sequence[str],
+    classes: Sequence[object],
+    intercept: bool,
+) -> list[str]:
+    rule = separation.separating(x, np.searchsorted(labels, y), len(labels), intercept)
+    if rule is None:
+        return []
+    pairs = _list([f"class {classes[labels[a]]} from {classes[labels[b]]}" for a, b in rule.pairs])
+    columns = _list([features[column] for column in rule.columns])
+    return [f"{_extent(rule)}: {pairs} by {columns} together; {_CURE}"]
+
+
+def _extent(rule: separation.Rule) -> str:
+    return "told apart without error" if rule.complete else "told apart without error in some rows"
 
 
 def _list(names: Sequence[str]) -> str:

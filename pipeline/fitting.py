@@ -6,7 +6,7 @@ from dataclasses import replace
 from pipeline.encoding import MISSING, OTHER, UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.errors import UserError
 from pipeline.numerics.weighted import WeightedMoments
-from pipeline.table import places
+from pipeline.table import dates, places
 from pipeline.table.columns import DATE_PARTS, Class, DatePart, Kind, part_name
 from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
@@ -30,7 +30,7 @@ def fit(
 
     Standardising takes mean and population standard deviation (divided by n) of the values that are present; a constant
     column keeps scale 1, booleans stay 0 and 1.
-    Raises: UserError for a column without a value in the training rows, a reserved text, or two features of one name.
+    Raises: UserError for a column without a value in the training rows, or two features of one name.
     """
     empty = [name for name in features if training.count(name) == 0 or _weightless(training, name)]
     if empty:
@@ -40,7 +40,7 @@ def fit(
         )
     encoder = Encoder(
         numbers=tuple(number for name in features for number in _numbers(training, name, standardise, date_parts)),
-        categories=tuple(_category(source, training, name, max_levels) for name in features if name in training.levels),
+        categories=tuple(_category(training, name, max_levels) for name in features if name in training.levels),
         target=target,
         classes=tuple(classes),
         missing_values=tuple(missing_values),
@@ -51,18 +51,19 @@ def fit(
 
 def _weightless(training: Survey, name: str) -> bool:
     """Whether all values of a weighted number column have weight 0."""
-    name = part_name(name, DATE_PARTS[0]) if training.kinds[name] == "date" else name
+    name = part_name(name, DATE_PARTS[0]) if dates.is_date(training.kinds[name]) else name
     moments = training.moments.get(name)
     return isinstance(moments, WeightedMoments) and moments.weights.total == 0
 
 
 def _numbers(training: Survey, name: str, standardise: bool, date_parts: Sequence[DatePart]) -> Iterator[NumberColumn]:
-    if training.kinds[name] != "date":
+    kind = training.kinds[name]
+    if not dates.is_date(kind):
         if name in training.moments:
-            yield _number(training, name, training.kinds[name], standardise)
+            yield _number(training, name, kind, standardise)
         return
     for position, part in enumerate(date_parts):
-        number = _number(training, part_name(name, part), "date", standardise)
+        number = _number(training, part_name(name, part), kind, standardise)
         # A date is missing with all its parts: one column of W for it is enough.
         yield replace(number, indicator=number.indicator and position == 0)
 
@@ -80,12 +81,8 @@ def _number(training: Survey, name: str, kind: Kind, standardise: bool) -> Numbe
     )
 
 
-def _category(source: Where, training: Survey, name: str, max_levels: int) -> CategoryColumn:
+def _category(training: Survey, name: str, max_levels: int) -> CategoryColumn:
     levels = training.levels[name]
-    for reserved in (MISSING, OTHER, UNSEEN):
-        if reserved in levels:
-            place, _ = places.find_cell(source, name, reserved.__eq__)
-            raise UserError(f"{place}: the text {reserved!r} is reserved; write it differently")
     missing = [MISSING] if training.missing[name] else []
     if len(levels) <= max_levels:
         return CategoryColumn(name, (*ordered(levels), *missing, UNSEEN))

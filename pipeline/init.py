@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -11,8 +11,8 @@ import click
 from pipeline import advice, files
 from pipeline.errors import UserError
 from pipeline.fitting import MAX_LEVELS
-from pipeline.table import faults, kinds, labels, parsing, sources, stream
-from pipeline.table.columns import Kind
+from pipeline.table import dates, faults, kinds, labels, sources, stream
+from pipeline.table.columns import DATE_PARTS, DatePart, Kind, part_name
 from pipeline.table.sources import Source
 from pipeline.table.survey import Survey
 
@@ -29,14 +29,48 @@ _SECTION = re.compile(r"^prepare:.*?(?=^\S|\Z)", re.DOTALL | re.MULTILINE)
 
 @dataclass(frozen=True)
 class Found:
-    """The table as found. ``mixed``: per column of numbers and texts, the first text; ``dates``: columns of dates."""
+    """The table as found.
+
+    ``mixed``: per column of numbers and texts, the first text. ``crowded``: columns of too many texts, not surveyed.
+    ``dates``: per column that may hold dates, the kinds of dates that all its values are of; one where that is clear.
+    """
 
     source: Source
     target: str
     survey: Survey
     sight: advice.Sight
     mixed: Mapping[str, str]
-    dates: list[str]
+    crowded: Sequence[str]
+    dates: Mapping[str, Sequence[Kind]]
+
+    @property
+    def dated(self) -> dict[str, Kind]:
+        """The columns of dates, with the one kind that each is of."""
+        return {name: possible[0] for name, possible in self.dates.items() if len(possible) == 1}
+
+
+@dataclass
+class _Reading:
+    """What is known of the columns so far; each error of a reading adds to it, and the next one knows."""
+
+    names: list[str]
+    mixed: dict[str, str] = field(default_factory=dict)
+    crowded: list[str] = field(default_factory=list)
+    fixed: dict[str, Kind] = field(default_factory=dict)
+
+    def take(self, column: str, fault: UserError) -> None:
+        """Read ``column`` in another way, or not at all, because of this error. Raises: the error if that is no use."""
+        if isinstance(fault, faults.MisfitError) and column not in self.fixed:
+            if column in self.mixed:
+                raise fault
+            self.mixed[column] = fault.text
+        elif isinstance(fault, kinds.CrowdedError) and (possible := _kinds_of_dates(column, fault.texts, self.names)):
+            self.fixed[column] = possible[0]
+        else:
+            self.fixed.pop(column, None)
+            self.mixed.pop(column, None)
+            self.names.remove(column)
+            self.crowded.append(column)
 
 
 def look(source: Source, target: str) -> Found:
@@ -47,42 +81,54 @@ def look(source: Source, target: str) -> Found:
     names = [name for name in stream.header(source) if name]
     if target not in names:
         raise UserError(f"{source}: expected a column for --target, got {target!r}{faults.closest(target, names)}")
-    mixed: dict[str, str] = {}
-    sights: list[advice.Sight] = []
+    reading, sights = _Reading(names), [advice.Sight(target)]
 
     def watch(_: Mapping[str, Kind]) -> kinds.Watcher:
         sights[:] = [advice.Sight(target)]
         return sights[0]
 
     while True:
+        columns = kinds.Columns(reading.names, [target, *reading.mixed], fixed=reading.fixed)
         try:
-            survey = kinds.learn(source, kinds.Columns(names, [target, *mixed]), MISSING_VALUES, watch)
+            survey = kinds.learn(source, columns, MISSING_VALUES, watch)
             break
-        except faults.MisfitError as misfit:
-            if misfit.column in mixed:
+        except (faults.MisfitError, kinds.CrowdedError) as fault:
+            if fault.column == target:
                 raise
-            mixed[misfit.column] = misfit.text
+            reading.take(fault.column, fault)
     if survey.rows == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
     labels.classes_of(source, target, survey.levels[target], as_text=False)
-    return Found(source, target, survey, sights[0], mixed, [name for name in names if _is_date(survey, name, target)])
+    return Found(source, target, survey, sights[0], reading.mixed, reading.crowded, _dates_in(survey, target))
 
 
-def _is_date(survey: Survey, name: str, target: str) -> bool:
-    levels = survey.levels.get(name, {})
-    return name != target and len(levels) > 1 and all(parsing.moment_of(level) for level in levels)
+def _dates_in(survey: Survey, target: str) -> dict[str, list[Kind]]:
+    """Per column that holds dates, the kinds that they can be of."""
+    found = {name: [kind] for name, kind in survey.kinds.items() if dates.is_date(kind)}
+    for name, levels in survey.levels.items():
+        if name != target and len(levels) > 1 and (possible := _kinds_of_dates(name, levels, survey.kinds)):
+            found[name] = possible
+    return found
+
+
+def _kinds_of_dates(column: str, texts: Collection[str], names: Collection[str]) -> list[Kind]:
+    """The kinds of dates that all texts are of; none where a part of the column is called as another of ``names``."""
+    if any(part_name(column, part) in names for part in DATE_PARTS):
+        return []
+    possible = dates.possible(texts)
+    return possible[:1] if dates.ISO in possible else possible
 
 
 def section(found: Found) -> str:
     """The section `prepare` for the table, as YAML with comments."""
     left_out = advice.reasons_to_leave_out(found.survey, found.sight, found.target)
-    left_out = {name: why for name, why in left_out.items() if name not in found.dates or "names" not in why}
-    doubts = advice.warnings(found.survey, found.sight, found.target, {**left_out, **dict.fromkeys(found.dates, "")})
-    first = found.source.files[0]
+    left_out = {name: why for name, why in left_out.items() if name not in found.dated or "names" not in why}
+    doubts = advice.warnings(found.survey, found.sight, found.target, {**left_out, **found.dated})
+    first, columns = found.source.files[0], len(found.survey.kinds) + len(found.crowded)
     lines = [
         "prepare:",
-        *(f"  # warning: {doubt}" for doubt in doubts),
-        f"  source: {_text(found.source.address)}  # {found.survey.rows:,} rows, {len(found.survey.kinds)} columns",
+        *(f"  # warning: {doubt}" for doubt in (*doubts, *_undecided(found))),
+        f"  source: {_text(found.source.address)}  # {found.survey.rows:,} rows, {columns} columns",
         '  files: "*"                     # of a source that is a folder: which, such as "2024-*.csv"',
         f"  separator: {json.dumps(first.separator)}                 # one character between cells, or auto",
         f"  encoding: {first.encoding}                # of the text",
@@ -90,8 +136,8 @@ def section(found: Found) -> str:
         *_features(found, left_out),
         f"  categories: [{', '.join(map(_text, found.mixed))}]  # number columns to read as categories (codes, years)",
         "  weights: null                  # column of numbers >= 0: how many times a row counts; no feature",
-        f"  types: {_dates(found)}  # of columns: number, category, boolean or date",
-        "  date_parts: [year, month, day, weekday, hour]  # numbers that a date becomes; minute too",
+        f'  types: {_types(found)}  # of columns: number, category, boolean, date or "date %d/%m/%Y"',
+        f"  date_parts: [{', '.join(_date_parts(found))}]  # numbers that a date becomes; hour and minute too",
         f"  max_levels: {MAX_LEVELS}              # levels of a category; rarer ones share the level <other>",
         f"  missing_values: {json.dumps(list(MISSING_VALUES))}  # texts that mean: no value",
         "  standardise: true              # numbers to mean 0 and standard deviation 1 of the training rows",
@@ -107,14 +153,16 @@ def _features(found: Found, left_out: Mapping[str, str]) -> Iterator[str]:
             yield f"    # - {_text(name)}  # left out: {left_out[name]}"
         elif name != found.target:
             yield f"    - {_text(name)}  # {_described(found, name)}"
+    for name in found.crowded:
+        yield f"    # - {_text(name)}  # left out: names the rows: more than {kinds.MOST_LEVELS:,} distinct texts"
 
 
 def _described(found: Found, name: str) -> str:
     survey = found.survey
     missing = survey.missing[name]
     gaps = f", {missing / survey.rows:.2%} missing" if missing else ""
-    if name in found.dates:
-        return f"date, {min(survey.levels[name])} to {max(survey.levels[name])}{gaps}"
+    if name in found.dated:
+        return f"{found.dated[name]}, {_range_of_dates(found, name)}{gaps}"
     if name in survey.levels:
         mixture = f", mixes numbers and texts such as {found.mixed[name]!r}" if name in found.mixed else ""
         count = len(survey.levels[name])
@@ -130,10 +178,37 @@ def _classes(survey: Survey, target: str, shown: int = 10) -> str:
     return _one_line(f"{len(levels)} classes: {counts}{', ...' if len(listed) > shown else ''}")
 
 
-def _dates(found: Found) -> str:
-    if not found.dates:
+def _range_of_dates(found: Found, name: str) -> str:
+    kind, levels = found.dated[name], found.survey.levels.get(name)
+    if levels is None:
+        years = found.survey.moments[part_name(name, "year")]
+        return f"{years.minimum:.0f} to {years.maximum:.0f}"
+    in_order = sorted(levels, key=lambda level: dates.moment_of(level, kind) or ())
+    return f"{in_order[0]} to {in_order[-1]}"
+
+
+def _undecided(found: Found) -> Iterator[str]:
+    for name, possible in found.dates.items():
+        if len(possible) > 1:
+            ways = " or ".join(f"{_text(name)}: {_text(kind)}" for kind in possible)
+            yield _one_line(f"{name} holds dates whose day and month could be exchanged; say which in types: {ways}")
+
+
+def _types(found: Found) -> str:
+    if not found.dated:
         return "null"
-    return "{" + ", ".join(f"{_text(name)}: date" for name in found.dates) + "}"
+    return "{" + ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in found.dated.items()) + "}"
+
+
+def _date_parts(found: Found) -> Iterator[DatePart]:
+    """The parts that dates of the table differ in; an hour that is 0 in all of them is one column too many."""
+    yield from ("year", "month", "day", "weekday")
+    for name, kind in found.dated.items():
+        levels = found.survey.levels.get(name)
+        moments = () if levels is None else (dates.moment_of(level, kind) for level in levels)
+        if levels is None or any(moment is not None and moment[DATE_PARTS.index("hour")] for moment in moments):
+            yield "hour"
+            return
 
 
 def _split(found: Found) -> Iterator[str]:
@@ -167,10 +242,13 @@ def main(*, address: str, target: str, out: Path, template: Path, force: bool) -
         raise UserError(f"{out}: is there already; --force replaces its section 'prepare:', -o FILE writes elsewhere")
     if not template.exists():
         raise UserError(f"{template}: no such file; run the command from the project's root")
-    written = section(look(sources.find(address, encoding="auto"), target))
+    found = look(sources.find(address, encoding="auto"), target)
+    written = section(found)
     others = _SECTION.sub("", template.read_text(encoding="utf-8"))
     comments = re.match(r"(?:#.*\n)*", others)
     head = comments[0] if comments else ""
     files.write_text(out, head + written + others[len(head) :])
     click.echo(written, nl=False)
     click.echo(f"written to {out}; next: dvc repro")
+    settings = f"-S train.solver=auto -S train.lr=null -S train.l2={1 / found.survey.rows:.1g}"
+    click.echo(f"or, with a solver that looks for the optimum: dvc exp run {settings}")

@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from pipeline.params import Section
 
 FIRST_ORDER = ("sgd", "adam")
+WITH_L1 = ("newton", "auto")
 
 
 class Schedule(Section):
@@ -24,16 +25,34 @@ class EarlyStopping(Section):
     minimum_drop: NonNegativeFloat = 0.0
 
 
+class Start(Section):
+    """Begin at an earlier model: its folder, and its key, which pins what lies there.
+
+    DVC does not watch the folder; the key among the params makes another model another training.
+    """
+
+    model: str | None = None
+    key: str | None = None
+
+    @model_validator(mode="after")
+    def _a_key_is_of_a_model(self) -> "Start":
+        if self.key is not None and self.model is None:
+            raise ValueError("train.start.model to be the folder of the model with this key, got null")
+        return self
+
+
 class Params(Section):
     """One training, resolved. A knob that the solver does not have must be at the value that means nothing."""
 
     solver: Literal["sgd", "adam", "lbfgs", "newton", "auto"]
     seed: NonNegativeInt
+    start: Start = Start()
     epochs: PositiveInt
     lr: PositiveFloat | None = None
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch_size: Literal["full"] | PositiveInt = "full"
     tolerance: PositiveFloat = 1e-8
+    l1: NonNegativeFloat = 0.0
     l2: NonNegativeFloat = 0.0
     intercept: bool = True
     class_weight: Literal["none", "balanced"] | dict[str | int | bool, NonNegativeFloat] = "none"
@@ -52,6 +71,16 @@ class Params(Section):
     def _lr_belongs_to_sgd_and_adam(self) -> "Params":
         if self.solver in FIRST_ORDER and self.lr is None:
             raise ValueError(f"train.lr > 0 with train.solver {self.solver}, got null; add -S train.lr=0.1")
+        return self
+
+    @model_validator(mode="after")
+    def _l1_belongs_to_newton(self) -> "Params":
+        if self.l1 and self.solver not in WITH_L1:
+            flags = "-S train.solver=auto" + (" -S train.lr=null" if self.lr is not None else "")
+            raise ValueError(
+                f"train.l1 0 with train.solver {self.solver}, which cannot make weights exactly 0, got {self.l1}; "
+                f"add {flags}, or -S train.l1=0"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
 """The method that the knobs ask for, on the prepared rows, and what it can say at the end."""
 
+import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,13 +11,15 @@ import torch
 from pipeline import findings
 from pipeline.errors import UserError
 from pipeline.knobs import FIRST_ORDER, Params
-from pipeline.numerics import certificate, reduction, scalings
+from pipeline.numerics import certificate, reduction
 from pipeline.numerics.cross_entropy import CrossEntropy
-from pipeline.numerics.layout import Rows, parameters_of, theta_of
+from pipeline.numerics.kept import Kept
+from pipeline.numerics.layout import Rows, centred, parameters_of, theta_of
 from pipeline.numerics.softmax import Block, Evaluation, Parameters
 from pipeline.numerics.solvers import adam, choice, first_order, lbfgs, loop, rates, sgd
 from pipeline.numerics.solvers.loop import Epoch
 from pipeline.numerics.solvers.optimum import Optimum, Source
+from pipeline.numerics.solvers.proximal_newton import ProximalNewton
 from pipeline.numerics.solvers.sampled_newton import SampledNewton
 from pipeline.numerics.solvers.status import Status
 from pipeline.numerics.sums import thread_count
@@ -39,7 +42,10 @@ class Data:
 
 @dataclass(frozen=True)
 class Ending:
-    """What is known of the parameters that training keeps; ``bound`` on f - f* in nats, None where none is proven."""
+    """What is known of the parameters that training keeps; ``bound`` on f - f* in nats, None where none is proven.
+
+    ``nonzero_weights`` counts those of W where train.l1 makes some exactly 0, else None.
+    """
 
     final: Evaluation
     bound: float | None
@@ -47,6 +53,7 @@ class Ending:
     method: str
     reason: str
     findings: Sequence[str] = ()
+    nonzero_weights: int | None = None
 
 
 class Method(loop.Method, Protocol):
@@ -57,13 +64,14 @@ class Method(loop.Method, Protocol):
 
 
 def make(params: Params, data: Data, start: Parameters, objective: first_order.MakeObjective) -> Method:
-    """The method; ``start`` is for sgd and adam, the others begin at 0, where a convex problem loses nothing.
+    """The method, which begins at ``start``.
 
     Raises: UserError if train.solver newton does not fit into memory.
     """
     if params.solver in FIRST_ORDER:
         return Descending(params, data, start, objective)
-    return Finding(params, data)
+    begin = start if params.start.model else None
+    return Sparse(params, data, begin) if params.l1 else Finding(params, data, begin)
 
 
 class Descending(first_order.FirstOrder):
@@ -74,16 +82,18 @@ class Descending(first_order.FirstOrder):
     ) -> None:
         """``make_objective`` gives the objective of some blocks."""
         self._params, self._data = params, data
-        self._whole = make_objective(data.blocks)
+        blocks = Kept(data.blocks.__getitem__, len(data.blocks))  # asked for in every epoch
+        self._whole = make_objective(blocks)
+        generator = torch.Generator().manual_seed(params.seed)
         if params.batch_size == "full":
             batches = first_order.full_batch(self._whole)
         else:
-            batches = first_order.mini_batches(data.blocks, params.batch_size, params.seed, make_objective)
+            batches = first_order.mini_batches(blocks, params.batch_size, generator, make_objective)
         assert params.lr is not None
         schedule = params.schedule
         decay = rates.rates(schedule.method, params.lr, params.epochs, schedule.every, schedule.factor)
-        update = adam.update([start.weights, start.bias]) if params.solver == "adam" else sgd.update(params.momentum)
-        super().__init__(start, batches, update, decay)
+        update = adam.Adam([start.weights, start.bias]) if params.solver == "adam" else sgd.Sgd(params.momentum)
+        super().__init__(start, batches, update, decay, generator)
 
     def ending(self, parameters: Parameters, epochs: int) -> Ending:
         """Two more passes: one at the parameters, one over the labels; they are not counted."""
@@ -102,53 +112,104 @@ class Descending(first_order.FirstOrder):
         return certificate.bound(facts, self._params.l2, self._params.intercept)
 
 
-class Finding:
+@dataclass(frozen=True)
+class Packed:
+    """Rows as newton and lbfgs want them: reduced and packed once, for any l2 above 0, with what is odd about them."""
+
+    findings: findings.Findings
+    reduction: reduction.Reduction
+    rows: Rows
+
+    def part(self, params: Params, chosen: Sequence[int]) -> "Packed":
+        """The blocks at these positions, as a problem in the unknowns of ``rows``.
+
+        They are not packed again, unless there is something more to leave out: a class has no row in them.
+        """
+        blocks = [self.rows.blocks[position] for position in chosen]
+        reduced = reduction.reduce(blocks, self.rows.classes, params.l2, params.intercept)
+        shared = len(blocks) == len(reduced.blocks) and all(map(operator.is_, blocks, reduced.blocks))
+        packed = [self.rows.packed[position] for position in chosen] if shared else None
+        classes = len(reduced.present)
+        rows = Rows(reduced.blocks, self.rows.levels, classes, thread_count(), params.intercept, packed)
+        return Packed(findings.Findings((), False), reduced, rows)
+
+
+def pack(params: Params, data: Data) -> Packed:
+    """Look at the rows, leave out what changes nothing, and pack the rest."""
+    found = findings.find(data.blocks, data.features, data.labels, params.l2, thread_count())
+    reduced = reduction.reduce(data.blocks, data.classes, params.l2, params.intercept)
+    rows = Rows(reduced.blocks, data.levels, len(reduced.present), thread_count(), intercept=params.intercept)
+    return Packed(found, reduced, rows)
+
+
+class _Stepping:
+    """What passes through to the method that steps towards the optimum."""
+
+    _optimum: Optimum | ProximalNewton
+
+    @property
+    def state(self) -> dict[str, torch.Tensor]:
+        """As the method says."""
+        return self._optimum.state
+
+    @state.setter
+    def state(self, found: Mapping[str, torch.Tensor]) -> None:
+        self._optimum.state = found
+
+    def run_epoch(self) -> Epoch:
+        """One step on all rows; the first one begins with the answers of samples where rows are many."""
+        return self._optimum.run_epoch()
+
+
+class Finding(_Stepping):
     """newton, lbfgs or auto: to the optimum, with a proof."""
 
-    def __init__(self, params: Params, data: Data) -> None:
-        """Look at the rows, pack them, and choose what to scale steps with."""
-        self._findings = findings.find(data.blocks, data.features, data.labels, params.l2, thread_count())
-        self._reduction = reduction.reduce(data.blocks, data.classes, params.l2, params.intercept)
-        rows = Rows(
-            self._reduction.blocks,
-            data.levels,
-            len(self._reduction.present),
-            thread_count(),
-            intercept=params.intercept,
-        )
-        self._objective = CrossEntropy(rows, params.l2)
-        self._plan = _plan(params.solver, choice.sizes_of(rows))
-        self._optimum = Optimum(self._objective, self._source(), rows.zero(), params.tolerance)
+    def __init__(self, params: Params, rows: Data | Packed, start: Parameters | None = None) -> None:
+        """Choose what to scale steps with; ``start`` is W and b of the whole problem, None for 0."""
+        packed = rows if isinstance(rows, Packed) else pack(params, rows)
+        self._params = params
+        self._unlooked = rows if isinstance(rows, Data) and params.l2 == 0 else None
+        self._findings, self._reduction = packed.findings, packed.reduction
+        self._objective = CrossEntropy(packed.rows, params.l2)
+        self._plan = _plan(params.solver, choice.sizes_of(packed.rows))
+        self._restored: tuple[torch.Tensor, Parameters] | None = None
+        # Centred: no step moves all classes together, so what is common to them would stay.
+        begin = packed.rows.zero() if start is None else centred(theta_of(self._reduction.reduce(start)))
+        self._optimum: Optimum = Optimum(self._objective, self._source(), begin, params.tolerance)
 
     def _source(self) -> Source:
         if self._plan.scaled == "hessian":
             return SampledNewton(self._objective, self._plan.dense_size)
-        makers: dict[str, Callable[[CrossEntropy], scalings.Scaling]] = {
-            "by_class": scalings.ByClass,
-            "kronecker": scalings.Kronecker,
-            "diagonal": scalings.Diagonal,
-        }
-        return lbfgs.CheapScaling(self._objective, makers[self._plan.scaled])
+        memory = 0 if self._plan.conjugate else lbfgs.PAIRS
+        return lbfgs.CheapScaling(self._objective, lbfgs.SCALINGS[self._plan.scaled], memory)
 
     @property
     def parameters(self) -> Parameters:
-        """W and b of the whole problem."""
-        return self._reduction.restore(parameters_of(self._optimum.theta))
+        """W and b of the whole problem; computed once a point, as the loop asks several times."""
+        theta = self._optimum.theta
+        if self._restored is None or self._restored[0] is not theta:
+            self._restored = theta, self._reduction.restore(parameters_of(theta))
+        return self._restored[1]
 
     @property
     def status(self) -> Status | None:
         """As the method of optimum.py says; but where classes are apart without a penalty, no end is an optimum."""
         status = self._optimum.status
-        return Status.SEPARABLE if status and self._findings.apart else status
+        return Status.SEPARABLE if status and self._are_apart() else status
 
     @property
     def unfinished(self) -> Status:
         """As ``status``."""
-        return Status.SEPARABLE if self._findings.apart else Status.NOT_CONVERGED
+        return Status.SEPARABLE if self._are_apart() else Status.NOT_CONVERGED
 
-    def run_epoch(self) -> Epoch:
-        """One step on all rows; the first one begins with the steps on samples."""
-        return self._optimum.run_epoch()
+    def _are_apart(self) -> bool:
+        """Looked for at the end, once, and without a penalty only: the linear programs take their time."""
+        if self._unlooked is not None:
+            data, self._unlooked = self._unlooked, None
+            self._findings = findings.with_separation(
+                self._findings, data.blocks, data.features, data.labels, self._params.intercept
+            )
+        return self._findings.apart
 
     def ending(self, parameters: Parameters, epochs: int) -> Ending:  # noqa: ARG002  (passes are counted)
         """In float64; one or two more passes where the last one was none for a certificate."""
@@ -168,6 +229,60 @@ class Finding:
         )
 
 
+class Sparse(_Stepping):
+    """newton or auto with l1: to the optimum with exact zeros in W, with a proof."""
+
+    def __init__(self, params: Params, data: Data, start: Parameters | None = None) -> None:
+        """Look at the rows and pack them. They are not rotated: l1 is a penalty on the columns as they are.
+
+        ``start`` is W and b of the whole problem, None for 0.
+        """
+        self._params = params
+        self._findings = findings.find(data.blocks, data.features, data.labels, params.l1 + params.l2, thread_count())
+        self._reduction = reduction.reduce(data.blocks, data.classes, 0.0, params.intercept)
+        rows = Rows(
+            self._reduction.blocks,
+            data.levels,
+            len(self._reduction.present),
+            thread_count(),
+            intercept=params.intercept,
+        )
+        self._objective = CrossEntropy(rows, params.l2)
+        begin = rows.zero() if start is None else theta_of(self._reduction.reduce(start))
+        self._optimum: ProximalNewton = ProximalNewton(self._objective, params.l1, begin, params.tolerance)
+
+    @property
+    def parameters(self) -> Parameters:
+        """W and b of the whole problem."""
+        return self._reduction.restore(parameters_of(self._optimum.theta))
+
+    @property
+    def status(self) -> Status | None:
+        """As the method of proximal_newton.py says."""
+        return self._optimum.status
+
+    @property
+    def unfinished(self) -> Status:
+        """As ``status``."""
+        return self._optimum.unfinished
+
+    def ending(self, parameters: Parameters, epochs: int) -> Ending:  # noqa: ARG002  (passes are counted)
+        """One more pass where the parameters are not the last ones."""
+        theta = theta_of(self._reduction.reduce(parameters))
+        point = self._optimum.point
+        if point is None or not torch.equal(point.theta, theta):
+            point = self._objective.evaluate(theta, torch.float64)
+        return Ending(
+            final=self._optimum.evaluation_at(point),
+            bound=self._optimum.bound_at(point),
+            passes=self._optimum.passes,
+            method="newton",
+            reason="as asked for" if self._params.solver == "newton" else "train.l1 is above 0",
+            findings=self._findings.sentences,
+            nonzero_weights=int((parameters.weights != 0).sum()),
+        )
+
+
 def _plan(solver: str, sizes: choice.Sizes) -> choice.Plan:
     try:
         return choice.choose(solver, sizes, _memory())
@@ -176,5 +291,5 @@ def _plan(solver: str, sizes: choice.Sizes) -> choice.Plan:
 
 
 def _memory() -> int:
-    """Half of the machine's memory in bytes. Not what is free just now: the choice should be the same every time."""
+    """Half of the machine's memory in bytes, for a Hessian that was asked for."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

@@ -1,7 +1,8 @@
 """Mirrors a stage into MLflow from a process of its own, beside the stage and never in its way.
 
 The child loads MLflow while the stage loads what it needs, and is fed events through a pipe; ``pipeline.tracking``
-says which. Whatever happens to it, the stage goes on and its files are complete; one sentence at the end tells.
+says which. Whatever happens to it, the stage goes on and its files are complete; one sentence at the end tells, and
+what MLflow did not get is kept for later (``pipeline.spool``).
 """
 
 import json
@@ -19,6 +20,7 @@ from typing import IO, Any
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
+from pipeline import circumstances, provenance, spool
 from pipeline.errors import UserError
 from pipeline.params import Section
 
@@ -76,7 +78,12 @@ class Mirror:
     """The parent's end of the pipe. No method raises because of the child, and none but ``finish`` waits for it."""
 
     def __init__(self, stage: str, params: Params, document: Mapping[str, Any], paths: Mapping[str, Path]) -> None:
+        self._stage = stage
         self._params = params
+        self._document: dict[str, Any] = json.loads(json.dumps(document, default=_plain))
+        self._paths = dict(paths)
+        self._identity = spool.new_identity()
+        self._started = _now()
         self._began = time.monotonic()
         self._next_batch = self._began + params.live_after_s
         self._recent = Recent()
@@ -88,19 +95,19 @@ class Mirror:
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read)]
         for thread in self._threads:
             thread.start()
-        self.send(
-            {
-                "event": "start",
-                "stage": stage,
-                "experiment": params.experiment,
-                "params": dict(document),
-                "paths": {name: str(path) for name, path in paths.items()},
-            }
-        )
 
     def send(self, event: dict[str, Any]) -> None:
         """Pass an event on, with the time; returns at once, however slow the child is."""
-        self._outgoing.put(event | {"time": time.time_ns() // 1_000_000})
+        self._outgoing.put(event | {"time": _now()})
+
+    def begun(self, key: str) -> None:
+        """Tell the key of a training's checkpoint, by which a later process finds the run if this one is killed."""
+        self.send({"event": "begun", "key": key})
+
+    def resumed(self) -> None:
+        """Tell that the training goes on where an earlier process was stopped, so that its run goes on too."""
+        self.send({"event": "resumed"})
+        self._has_run = True
 
     def watch(self, record: dict[str, Any]) -> None:
         """Take an epoch's record; every few seconds those that a chart needs are sent."""
@@ -129,12 +136,32 @@ class Mirror:
 
         Returns: the sentence to print; it begins with ``warning:`` if the stage is not in MLflow.
         """
+        ended = _now()
         self.send({"event": "finished"})
         answer = self._last_answer(self._params.timeout_s)
         self._leave()
         if answer["answer"] == "done":
-            return f"MLflow: run {answer['run_id'][:8]} '{answer['name']}' in {answer['uri']}"
-        return f"warning: MLflow: {answer['message']}; the stage's files are complete, only the run is missing"
+            sent = f"; {answer['sent']} kept before went with it" if answer.get("sent") else ""
+            return f"MLflow: run {answer['run_id'][:8]} '{answer['name']}' in {answer['uri']}{sent}"
+        return f"warning: MLflow: {answer['message']}; the stage's files are complete, {self._kept(ended)}"
+
+    def _kept(self, ended: int) -> str:
+        """Keep what MLflow did not get, and tell where."""
+        root = provenance.project_root()
+        entry = spool.Entry(
+            stage=self._stage,
+            identity=self._identity,
+            experiment=self._params.experiment,
+            params=self._document,
+            circumstances=self._circumstances,
+            started=self._started,
+            ended=ended,
+        )
+        try:
+            folder = spool.keep(root, entry, self._paths)
+        except OSError as error:
+            return f"only the run is missing ({error})"
+        return f"its run is kept in {folder.relative_to(root)}: `python -m pipeline track` sends it"
 
     def stop(self, status: str) -> None:
         """Tell that the stage ended early; ``status`` is FAILED or KILLED."""
@@ -178,13 +205,28 @@ class Mirror:
 
     def _write(self) -> None:
         assert self._child.stdin is not None
+        self._circumstances = circumstances.here().to_json()  # here, because git may take its time
         try:
             with self._child.stdin as pipe:
+                pipe.write(json.dumps(self._start_event()).encode() + b"\n")
+                pipe.flush()
                 while (event := self._outgoing.get()) is not None:
                     pipe.write(json.dumps(event, default=_plain).encode() + b"\n")
                     pipe.flush()
         except BrokenPipeError:
             pass  # the child is gone; what it said last, or did not say, tells why
+
+    def _start_event(self) -> dict[str, Any]:
+        return {
+            "event": "start",
+            "time": self._started,
+            "stage": self._stage,
+            "identity": self._identity,
+            "experiment": self._params.experiment,
+            "params": self._document,
+            "circumstances": self._circumstances,
+            "paths": {name: str(path) for name, path in self._paths.items()},
+        }
 
     def _read(self) -> None:
         assert self._child.stdout is not None
@@ -205,8 +247,9 @@ class Mirror:
 def started(stage: str, params: Params, document: Mapping[str, Any], paths: Mapping[str, Path]) -> Iterator[Mirror]:
     """Mirror the stage that runs inside the block, and print one sentence about its run at the end.
 
-    ``stage`` is train or evaluate; ``document`` is the whole params document; ``paths`` names the folders prepared,
-    models and, for evaluate, reports. Enter the block before the stage's heavy imports: the child's run beside them.
+    ``stage`` is train, evaluate or sweep; ``document`` is the whole params document; ``paths`` names the folders
+    prepared, models (but for sweep) and reports (but for train). Enter the block before the stage's heavy imports: the
+    child's run beside them.
     The block's exceptions pass through unchanged.
     Raises: UserError before the block if ``params.required`` and MLflow cannot be reached.
     """
@@ -238,6 +281,11 @@ def _start_child(errors: IO[bytes]) -> subprocess.Popen[bytes]:
         env=environment,
         start_new_session=True,
     )
+
+
+def _now() -> int:
+    """Time in ms since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 def _plain(value: Any) -> Any:

@@ -1,11 +1,10 @@
-"""The tables that DVC's own plot templates draw: confusion matrix, ROC curves and calibration of one split.
+"""The tables that DVC draws: confusion matrix, ROC curves and calibration of one split, and the coefficients.
 
-Each table has a ``split`` column that says which, and a size that does not grow with the number of rows scored.
+Each table of a split has a ``split`` column that says which. No table's size grows with the number of rows scored.
 """
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from pipeline import files
+from pipeline.model import Model
 from pipeline.numerics import metrics
 from pipeline.predictions import class_text
 from pipeline.scores import Predictions
@@ -24,22 +24,24 @@ from pipeline.table.columns import Class
 CONFUSION_LINES = 10_000
 # A curve 300 pixels wide shows no more.
 ROC_POINTS = 200
-# DVC draws each class's curve by itself; a page of more than this is not looked at.
+# Each class has a small chart of its own; a page of more than these is not looked at.
 ROC_CLASSES = 32
+COEFFICIENT_CLASSES = 12
+# Bars in such a chart that can still be told apart, with several revisions beside one another.
+COEFFICIENT_FEATURES = 20
 
 
-def write(folder: Path, split: str, predictions: Predictions, classes: Sequence[Class], bins: int) -> None:
-    """Fill ``folder`` (replaced whole) with confusion.csv, calibration.csv and roc/<index>-<class>.csv."""
+def write(folder: Path, split: str, predictions: Predictions, model: Model, bins: int) -> None:
+    """Fill ``folder`` (replaced whole) with confusion.csv, calibration.csv, roc.csv and largest_coefficients.csv."""
+    classes = model.classes
     with files.new_folder(folder) as new:
-        _write_table(new / "confusion.csv", ("actual", "predicted"), split, confusion_lines(predictions, classes))
+        _write_split(new / "confusion.csv", ("actual", "predicted"), split, confusion_lines(predictions, classes))
         calibrated = calibration_lines(predictions, bins)
-        _write_table(new / "calibration.csv", ("predicted", "observed", "rows"), split, calibrated)
-        for index in _drawn_classes(predictions, len(classes)):
-            name = re.sub(r"[^\w.-]+", "_", class_text(classes[index]))[:64]
-            lines = roc_lines(predictions, index)
-            _write_table(
-                new / "roc" / f"{index}-{name}.csv", ("false_positive_rate", "true_positive_rate"), split, lines
-            )
+        _write_split(new / "calibration.csv", ("predicted", "observed", "rows"), split, calibrated)
+        curves = roc_lines(predictions, classes)
+        _write_split(new / "roc.csv", ("class", "false_positive_rate", "true_positive_rate"), split, curves)
+        shown = coefficient_lines(model)
+        _write_table(new / "largest_coefficients.csv", ("feature", "class", "coefficient"), shown)
 
 
 def confusion_lines(predictions: Predictions, classes: Sequence[Class]) -> list[tuple[str, str]]:
@@ -57,7 +59,16 @@ def confusion_lines(predictions: Predictions, classes: Sequence[Class]) -> list[
     ]
 
 
-def roc_lines(predictions: Predictions, index: int) -> list[list[float]]:
+def roc_lines(predictions: Predictions, classes: Sequence[Class]) -> list[tuple[str, float, float]]:
+    """(class, false positive rate, true positive rate) of each class that has both rows and other rows."""
+    return [
+        (class_text(classes[index]), false_positive, true_positive)
+        for index in _drawn_classes(predictions, len(classes))
+        for false_positive, true_positive in roc_points(predictions, index)
+    ]
+
+
+def roc_points(predictions: Predictions, index: int) -> list[list[float]]:
     """(false positive rate, true positive rate) of one class against the rest, at most ROC_POINTS of the curve."""
     rates = roc_curve(
         predictions.labels == index, predictions.probabilities[:, index], sample_weight=predictions.weights
@@ -78,6 +89,23 @@ def calibration_lines(predictions: Predictions, bins: int) -> list[list[float]]:
     return lines
 
 
+def coefficient_lines(model: Model) -> list[tuple[str, str, float]]:
+    """(feature, class, coefficient) of the features whose coefficients are largest in size, the largest first.
+
+    A coefficient is in nats per unit of the encoded feature; the bias is none.
+    """
+    shown = model.weights[:COEFFICIENT_CLASSES]
+    size = np.abs(shown).max(axis=0)
+    # Features that no training row has keep a weight of 0; DVC needs at least one line.
+    largest = np.argsort(-size, kind="stable")[: min(COEFFICIENT_FEATURES, max(1, np.count_nonzero(size)))]
+    names = [class_text(label) for label in model.classes]
+    return [
+        (model.features[column], names[row], float(shown[row, column]))
+        for column in largest
+        for row in range(len(shown))
+    ]
+
+
 def _drawn_classes(predictions: Predictions, count: int) -> NDArray[np.int64]:
     """The classes that have both rows and other rows, the largest first where there are too many."""
     support = np.bincount(predictions.labels, minlength=count)
@@ -86,9 +114,13 @@ def _drawn_classes(predictions: Predictions, count: int) -> NDArray[np.int64]:
     return np.sort(largest[:ROC_CLASSES])
 
 
-def _write_table(path: Path, columns: Sequence[str], split: str, lines: Iterable[Sequence[Any]]) -> None:
+def _write_split(path: Path, columns: Sequence[str], split: str, lines: Iterable[Sequence[Any]]) -> None:
+    _write_table(path, (*columns, "split"), ((*line, split) for line in lines))
+
+
+def _write_table(path: Path, columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*columns, "split"])
-    writer.writerows([*line, split] for line in lines)
+    writer.writerow(columns)
+    writer.writerows(lines)
     files.write_text(path, text.getvalue())

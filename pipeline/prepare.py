@@ -5,31 +5,30 @@ needs all labels before it can tell which rows train, so it takes one pass more 
 """
 
 import codecs
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import click
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from pipeline import checks, files, fitting, roles, schema, shards
+from pipeline import assigning, checks, files, fitting, progress, roles, schema, shards
+from pipeline.assigning import Assign
 from pipeline.duplicates import Duplicates
 from pipeline.encoding import Encoder
 from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.roles import Roles, Wanted
-from pipeline.split import NAMES, TRAIN, Assignment, Split, by_column, by_hash, by_seed
-from pipeline.table import digests, kinds, labels, places, sources, stream
+from pipeline.split import NAMES, TRAIN, Assignment, Split
+from pipeline.table import changes, dates, digests, kept, kinds, labels, sources, stream
 from pipeline.table.columns import Chunk, Class, DatePart, Kind, Texts
 from pipeline.table.digests import Digests
 from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
-Assign = Callable[[Chunk], Assignment]
-Type = Literal["number", "category", "boolean", "date"]
 Parts = dict[str, shards.Shard]
 
 
@@ -44,8 +43,9 @@ class Params(Section):
     features: Literal["all"] | list[str] = Field(default="all", description="columns to predict from")
     categories: list[str] = Field(default=[], description="number columns to read as categories, by their text")
     weights: str | None = Field(default=None, description="column that says how many times each row counts; no feature")
-    types: dict[str, Type] | None = Field(
-        default=None, description="per column, where inferred wrongly: number, category, boolean or date"
+    types: dict[str, Annotated[str, AfterValidator(kinds.require_type)]] | None = Field(
+        default=None,
+        description="per column, where inferred wrongly: number, category, boolean, date, or 'date %d/%m/%Y'",
     )
     date_parts: list[DatePart] = Field(
         default=["year", "month", "day", "weekday"], description="numbers that columns of type date become"
@@ -58,7 +58,7 @@ class Params(Section):
     split: Split = Field(default=Split(), description="which rows train, validate and test")
 
     @property
-    def typed(self) -> dict[str, Type]:
+    def typed(self) -> dict[str, str]:
         """The types that override inferred ones; null in the file, which `dvc exp run -S` can set to a mapping."""
         return self.types or {}
 
@@ -78,8 +78,12 @@ class Params(Section):
     @classmethod
     def _encoding_is_known(cls, encoding: str) -> str:
         try:
-            return encoding if encoding == "auto" else codecs.lookup(encoding).name
-        except LookupError:
+            if encoding != "auto":
+                # Python's codecs between bytes and bytes are no encodings of text: this refuses them.
+                "".encode(encoding)
+                return codecs.lookup(encoding).name
+            return encoding
+        except (LookupError, UnicodeError):
             raise ValueError("auto, or an encoding that Python knows, such as utf-8 or windows-1252") from None
 
 
@@ -109,7 +113,11 @@ def roles_of(params: Params, source: Where) -> Roles:
     if params.typed.get(params.target, "category") != "category":
         raise UserError(f"params.yaml: prepare.types: {params.target!r} is the target; only category can be its type")
     wanted = Wanted(params.features, params.target, params.split.reads_column, params.split.reads_key, params.weights)
-    return roles.assign(wanted, source, names)
+    assigned = roles.assign(wanted, source, names)
+    read = assigned.by_column()
+    dated = [name for name, kind in params.typed.items() if dates.is_date(kind) and read.get(name) == "feature"]
+    roles.require_free_parts(source, list(read), dated)
+    return assigned
 
 
 @dataclass
@@ -151,7 +159,7 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
 
     Raises: UserError for each kind of bad input.
     """
-    row_wise = None if params.split.method == "seed" else _row_wise(params, source, columns)
+    row_wise = assigning.row_wise(params.split, source, columns, params.missing_values)
     passes: list[_FirstPass] = []
 
     def watch(current: Mapping[str, Kind]) -> kinds.Watcher:
@@ -170,12 +178,13 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
     read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted, fixed, columns.weights)
     survey = kinds.learn(source, read, params.missing_values, watch, pace)
     checks.require_labels(source, params.target, params.missing_values, survey)
+    checks.require_no_reserved_text(source, survey, columns.features)
     if params.weights is not None:
         checks.require_weights(source, params.weights, params.missing_values, survey)
-    as_text = params.target in params.text_columns
+    as_text = params.target in {*params.text_columns, *sources.texts_of(source)}
     classes = labels.classes_of(source, params.target, survey.levels[params.target], as_text)
     if row_wise is None:
-        assign = _by_lot(params.split, passes[0], classes)
+        assign = assigning.by_lot(params.split, list(passes[0].texts), passes[0].codes, classes)
         training = _survey_training(params, source, survey, assign, pace)
     else:
         assign = row_wise
@@ -184,32 +193,6 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
     if params.weights is not None:
         checks.require_weight_to_train(source, params.weights, training)
     return Learned(survey, training, classes, assign, row_wise is not None)
-
-
-def _row_wise(params: Params, source: Where, columns: Roles) -> Assign:
-    """The assignment of a row that needs no other rows."""
-    split = params.split
-    if split.method == "hash":
-        hashed = [*columns.features, columns.target] if split.key is None else [split.key]
-        return lambda chunk: _by_hash(params, source, chunk, hashed)
-    if (column := split.reads_column) is None:
-        return lambda chunk: np.zeros(chunk.rows, dtype=np.uint8)
-    return lambda chunk: by_column(source, column, chunk.texts[column])
-
-
-def _by_hash(params: Params, source: Where, chunk: Chunk, hashed: Sequence[str]) -> Assignment:
-    key = params.split.key
-    if key is not None and chunk.lacks(key):
-        line = places.lines_without_value(source, key, params.missing_values, limit=1)[0]
-        raise UserError(f"{source}, line {line}, column {key}: expected a key to split by, got no value")
-    return by_hash(digests.of_rows(chunk, hashed, params.split.seed), params.split)
-
-
-def _by_lot(split: Split, first: _FirstPass, classes: Mapping[str, Class]) -> Assign:
-    names = sorted(set(classes.values()))
-    of_text = np.array([names.index(classes[text]) for text in first.texts], dtype=np.int32)
-    assigned = by_seed(of_text[np.concatenate(first.codes)], names, split)
-    return lambda chunk: assigned[chunk.first_row - 1 :][: chunk.rows]
 
 
 def _survey_training(params: Params, source: Where, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
@@ -288,15 +271,23 @@ def _class_rows(learned: Learned, target: str) -> dict[Class, int]:
     return rows
 
 
-def main(*, params: Params, source: str | Path, out: Path) -> None:
-    """Prepare ``source`` into the folder ``out``, which is replaced only when all went well."""
-    found = sources.find(str(source), params.files, params.separator, params.encoding)
+def main(*, params: Params, source: str | Path, out: Path, cache: Path | None = None) -> None:
+    """Prepare ``source`` into the folder ``out``, which is replaced only when all went well.
+
+    Parsed columns are kept in ``cache``, so that the next run parses only files that are new.
+    """
+    watched = changes.Watched(lambda: sources.find(str(source), params.files, params.separator, params.encoding))
+    found = watched.source
     columns = roles_of(params, found)
-    before = found.stamps()
-    learned = learn(params, found, columns)
-    with files.new_folder(out) as folder:
-        report = write(params, found, columns, learned, folder)
-        again = sources.find(str(source), params.files, params.separator, params.encoding)
-        if again != found or again.stamps() != before:
-            raise UserError(f"{source}: the source changed while it was being read; run again when it is complete")
-    click.echo("\n".join([*schema.found(found), *report]))
+    with watched.faults_told(), kept.opened(cache, found) as store, files.new_folder(out) as folder:
+        pace = replace(stream.PACE, kept=store)
+        with progress.bar("look", found.size()) as watch:
+            learned = learn(params, found, columns, replace(pace, watch=watch))
+        watched.require_unchanged()
+        reused = [] if store is None else store.report()
+        with progress.bar("write", found.size()) as watch:
+            report = write(params, found, columns, learned, folder, replace(pace, watch=watch))
+        watched.require_unchanged()
+        if store is not None:
+            store.commit()
+    click.echo("\n".join([*schema.found(found), *reused, *report]))

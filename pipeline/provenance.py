@@ -1,4 +1,4 @@
-"""Where a run comes from: project, commit, DVC experiment, versions and content. Knows git and DVC, not MLflow."""
+"""Where a run comes from: project, commit, DVC experiment, versions, processor, content. Knows git, DVC, no MLflow."""
 
 import hashlib
 import os
@@ -9,10 +9,10 @@ from importlib import metadata
 from pathlib import Path
 
 # What `dvc repro` itself writes while it runs: it says nothing about the code and data that a stage started from.
-_WRITTEN_BY_DVC = ("dvc.lock", "reports")
+WRITTEN_BY_DVC = ("dvc.lock", "reports")
 
 _GIT_SECONDS = 10
-_PACKAGES = ("dvc", "mlflow", "numpy", "torch")
+PACKAGES = ("dvc", "mlflow", "numpy", "torch")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,14 @@ class Experiment:
 
     name: str
     baseline: str | None
+
+
+@dataclass(frozen=True)
+class Processor:
+    """The CPU: its name as it tells it, and whether it has the AVX2 that the same bytes need."""
+
+    name: str
+    avx2: bool
 
 
 def project_root() -> Path:
@@ -50,17 +58,34 @@ def project_root() -> Path:
 
 def commit(folder: Path) -> Commit | None:
     """The commit that ``folder`` is a checkout of; None without git, without a repository or without a commit."""
-    excluded = [f":(exclude){path}" for path in _WRITTEN_BY_DVC]
-    command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no", "--", ".", *excluded]
+    excluded = [f":(exclude){path}" for path in WRITTEN_BY_DVC]
+    said = git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no", "--", ".", *excluded)
+    return None if said is None else _parsed_status(said)
+
+
+def git(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> str | None:
+    """What a git command in ``folder`` prints, as text; None if it fails, or takes longer than ``seconds``."""
+    said = git_bytes(folder, *words, seconds=seconds)
+    return None if said is None else said.decode(errors="replace")
+
+
+def git_bytes(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> bytes | None:
+    """The same to the byte, as a file's content must be."""
     # Without optional locks a status never stands in the way of a git command that the user gives meanwhile.
     environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, timeout=_GIT_SECONDS, check=False
+            ["git", *words], cwd=folder, env=environment, capture_output=True, timeout=seconds, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return _parsed_status(done.stdout.decode(errors="replace")) if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
+
+
+def changed_files(folder: Path) -> list[str]:
+    """Tracked files below ``folder`` that differ from the checked-out commit, as git names them."""
+    said = git(folder, "status", "--porcelain", "--untracked-files=no", "-z", "--no-renames", "--", ".") or ""
+    return sorted(entry[3:] for entry in said.split("\0") if entry)
 
 
 def _parsed_status(text: str) -> Commit | None:
@@ -89,7 +114,7 @@ def experiment() -> Experiment | None:
 def versions() -> dict[str, str]:
     """Python and the libraries that decide a result, or that show it."""
     found = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -97,7 +122,26 @@ def versions() -> dict[str, str]:
     return found
 
 
+def processor() -> Processor:
+    """The CPU of this machine, from /proc/cpuinfo; elsewhere from Python, which knows nothing of AVX2."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return Processor(platform.processor() or platform.machine(), avx2=False)
+    found = dict.fromkeys(("model name", "flags"), "")
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if not found.get(name.strip(), "-"):
+            found[name.strip()] = value.strip()
+    return Processor(found["model name"] or platform.machine(), "avx2" in found["flags"].split())
+
+
 def md5_file(path: Path) -> str:
     """MD5 of a file's bytes: what dvc.lock says of a file that is an output by itself."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def md5_bytes(content: bytes) -> str:
+    """MD5 of bytes, as ``md5_file`` gives of a file."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import UserError
 from pipeline.table import faults
+from pipeline.table.columns import DATE_PARTS, part_name
 from pipeline.table.sources import Where
 
 
@@ -82,6 +83,15 @@ def require(source: Where, names: Sequence[str], param: str, columns: Sequence[s
         if name not in names:
             hint = faults.closest(name, names)
             raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {name!r}{hint}")
+
+
+def require_free_parts(source: Where, names: Sequence[str], dates: Sequence[str]) -> None:
+    """Check that no column among ``names`` is called what a part of a date column will be."""
+    for date in dates:
+        for part in DATE_PARTS:
+            if part_name(date, part) in names:
+                taken = part_name(date, part)
+                raise UserError(f"{source}: the date {date!r} has a part {taken!r}, as a column is called; rename one")
 
 
 def _role(name: str, wanted: Wanted) -> str:

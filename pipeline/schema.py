@@ -5,12 +5,14 @@ from typing import Any
 
 from pipeline.encoding import OTHER, Encoder
 from pipeline.fitting import ordered
+from pipeline.table import dates
 from pipeline.table.columns import DATE_PARTS, Class, part_name
 from pipeline.table.sources import Source
 from pipeline.table.survey import Survey
 
-# float32 holds every integer up to here.
+# float32 holds every integer up to the first, float64 up to the second.
 EXACT_INTEGERS = 2**24
+READ_EXACTLY = 2**53
 
 # A category with more levels than this, most of them on one row only, is likely a name or a number of the row.
 FEW_LEVELS = 20
@@ -33,7 +35,7 @@ def _content(survey: Survey, name: str) -> dict[str, Any]:
     if name in survey.levels:
         levels = survey.levels[name]
         return {"levels": [{"level": level, "rows": levels[level]} for level in ordered(levels)]}
-    if survey.kinds.get(name) == "date":
+    if dates.is_date(survey.kinds.get(name, "")):
         return {"parts": {part: _content(survey, part_name(name, part)) for part in DATE_PARTS}}
     moments = survey.moments.get(name)
     if moments is None or moments.count == 0:
@@ -89,7 +91,8 @@ def _filled(survey: Survey, encoder: Encoder) -> Iterator[str]:
 def _merged(survey: Survey, encoder: Encoder) -> Iterator[str]:
     for category in encoder.categories:
         if OTHER in category.levels:
-            rest = {level: rows for level, rows in survey.levels[category.name].items() if level not in category.levels}
+            kept = frozenset(category.levels)
+            rest = {level: rows for level, rows in survey.levels[category.name].items() if level not in kept}
             shown = ", ".join(repr(level) for level in ordered(rest)[:3])
             yield (
                 f"other     {category.name}: {len(rest):,} rare levels with {sum(rest.values()):,} rows are one, "
@@ -101,7 +104,8 @@ def straddling(rows: int) -> Iterator[str]:
     """The report's line on rows held out of training that equal a training row, if there are any."""
     if rows:
         were = "row of validation and test equals a" if rows == 1 else "rows of validation and test equal a"
-        yield f"warning   {rows:,} {were} training row in features and label; split.method hash keeps them together"
+        way_out = "split.method hash without a key keeps them together"
+        yield f"warning   {rows:,} {were} training row in features and label; {way_out}"
 
 
 def warnings(survey: Survey, encoder: Encoder) -> Iterator[str]:
@@ -109,7 +113,12 @@ def warnings(survey: Survey, encoder: Encoder) -> Iterator[str]:
     for column in encoder.numbers:
         moments = survey.moments[column.name]
         largest = max(abs(moments.minimum), abs(moments.maximum))
-        if moments.whole and largest > EXACT_INTEGERS and column.shift == 0.0 and column.scale == 1.0:
+        if moments.whole and largest >= READ_EXACTLY:
+            yield (
+                f"{column.name}: whole numbers up to {largest:.6g} are read as float64, which is exact up to "
+                f"{READ_EXACTLY:,}; add it to prepare.categories if it is a code"
+            )
+        elif moments.whole and largest > EXACT_INTEGERS and column.shift == 0.0 and column.scale == 1.0:
             yield (
                 f"{column.name}: whole numbers up to {largest:.0f} are rounded to float32, which is exact up to "
                 f"{EXACT_INTEGERS:,}; set prepare.standardise, or add it to prepare.categories if it is a code"

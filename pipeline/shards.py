@@ -11,7 +11,7 @@ int64 = 1-based data row in the source, and weights (n,) float64 if rows have an
 import hashlib
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +24,8 @@ from safetensors.numpy import save
 from pipeline import files
 from pipeline.encoding import Encoder
 from pipeline.errors import UserError
+from pipeline.numerics import workers
+from pipeline.numerics.kept import Kept
 
 FORMAT = "softmax-prepared/1"
 BLOCK_ROWS = 8_192
@@ -56,10 +58,11 @@ class Shard:
 
 @dataclass(frozen=True)
 class Split:
-    """All rows of one split, in the order of the source."""
+    """All rows of one split, in the order of the source; ``shard_rows`` counts those of each shard."""
 
     rows: int
-    shards: list[Shard]
+    shards: Sequence[Shard]
+    shard_rows: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -150,8 +153,10 @@ def _joined(parts: list[Shard]) -> Shard:
 def open_prepared(folder: Path) -> Prepared:
     """Open a folder that prepare wrote, verifying every digest; arrays are memory-mapped.
 
+    Of many workers each verifies and maps its own shards here, and another one when it first asks for it.
     Raises: UserError that names the file that is missing, damaged or edited.
     """
+    files.restore(folder)
     content = _json(folder / "prepared.json")
     if content.get("format") != FORMAT:
         came = content.get("format")
@@ -167,11 +172,17 @@ def open_prepared(folder: Path) -> Prepared:
 
 
 def _open_split(folder: Path, entry: Mapping[str, Any]) -> Split:
-    shards = []
-    for shard in entry["shards"]:
-        _verify(folder / shard["file"], shard["sha256"])
-        shards.append(Shard(**_mapped(folder / shard["file"])))
-    return Split(rows=entry["rows"], shards=shards)
+    listed = entry["shards"]
+
+    def opened(place: int) -> Shard:
+        path = folder / listed[place]["file"]
+        _verify(path, listed[place]["sha256"])
+        return Shard(**_mapped(path))
+
+    shards = Kept(opened, len(listed))
+    mine = workers.own(len(listed))
+    shards[mine.start : mine.stop]  # opened by being asked for
+    return Split(rows=entry["rows"], shards=shards, shard_rows=[shard["rows"] for shard in listed])
 
 
 def _mapped(path: Path) -> dict[str, NDArray[Any]]:

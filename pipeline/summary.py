@@ -1,4 +1,4 @@
-"""What `make run` prints last: the cost table, the metrics, and where to look next."""
+"""What `make run` prints last: the cost table, the metrics, the model's key, and where to look next."""
 
 import csv
 import json
@@ -61,4 +61,5 @@ def main(*, model: Path, reports: Path) -> None:
     metrics = json.loads(_read(reports / "metrics.json"))
     splits = {name: metrics[name] for name in ("train", "validation", "test") if name in metrics}
     console.print(_metrics_table(splits))
+    console.print(f"model.key {json.loads(_read(model / 'softmax.json'))['digest']}\n", markup=False)
     console.print(_NEXT, markup=False)

@@ -1,19 +1,85 @@
 """Prepared rows as torch blocks: the one place where the stored format meets the numerics."""
 
-from collections.abc import Iterator
+import functools
+import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from pipeline.errors import UserError
+from pipeline.numerics import workers
+from pipeline.numerics.kept import Made
 from pipeline.numerics.softmax import Block
 from pipeline.shards import BLOCK_ROWS, Prepared, Shard, Split
 
 
-def blocks_of(prepared: Prepared, split: Split, class_weights: NDArray[np.float64] | None) -> list[Block]:
-    """All blocks of a split, copied into memory; ``class_weights`` is (k,) or None for 1 each."""
-    offsets = _first_columns(prepared)
-    return [block for shard in split.shards for block in _blocks_of_shard(shard, offsets, class_weights)]
+class Blocks(Made[Block]):
+    """The blocks of a split, made anew whenever one is asked for.
+
+    Their numbers lie in the mapped files, so that a table takes no memory of its own; whoever passes over the blocks
+    often keeps them (kept.py), or packs them.
+    """
+
+    def __init__(self, prepared: Prepared, split: Split, class_weights: NDArray[np.float64] | None) -> None:
+        """``class_weights`` is (k,) or None for 1 each."""
+        _accept_read_only_arrays()
+        self._offsets = _first_columns(prepared)
+        self._class_weights = class_weights
+        self._shards = split.shards
+        self._places = [
+            (shard, start) for shard, rows in enumerate(split.shard_rows) for start in range(0, rows, BLOCK_ROWS)
+        ]
+        super().__init__(self._block, len(self._places))
+
+    def _block(self, place: int) -> Block:
+        number, start = self._places[place]
+        shard = self._shards[number]
+        rows = slice(start, start + BLOCK_ROWS)
+        labels = np.asarray(shard.labels[rows], dtype=np.int64)
+        weights = _row_weights(shard, rows, labels, self._class_weights)
+        return Block(
+            numbers=torch.from_numpy(shard.numbers[rows]),
+            codes=torch.from_numpy(shard.codes[rows] + self._offsets),
+            labels=torch.from_numpy(labels),
+            weights=None if weights is None else torch.from_numpy(weights),
+        )
+
+
+def blocks_of(prepared: Prepared, split: Split, class_weights: NDArray[np.float64] | None) -> Blocks:
+    """All blocks of a split; ``class_weights`` is (k,) or None for 1 each. A worker looks at its own only.
+
+    Raises: UserError that names block and column if a number is NaN or infinite, which `prepare` never writes.
+    """
+    blocks = Blocks(prepared, split, class_weights)
+    names = prepared.encoder.features
+    for position in workers.own(len(blocks)):
+        _check(blocks[position].numbers, position, names)
+    return blocks
+
+
+def _check(numbers: Tensor, position: int, names: Sequence[str]) -> None:
+    if bool(torch.isfinite(numbers.sum(dtype=torch.float64))):  # float32 numbers cannot overflow it
+        return
+    row, column = torch.nonzero(~torch.isfinite(numbers))[0].tolist()
+    first = position * BLOCK_ROWS
+    block = f"block {position} (rows {first} to {first + len(numbers) - 1})"
+    raise UserError(
+        f"prepared data: {block}, column {names[column]}: expected a number, got {float(numbers[row, column])} "
+        f"in row {first + row}; run `dvc repro -f prepare` to write it anew"
+    )
+
+
+@functools.cache
+def _accept_read_only_arrays() -> None:
+    """Make torch's warning that an array cannot be written, which it gives once, unseen: no block is ever written."""
+    array = np.zeros(1)
+    array.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.from_numpy(array)
 
 
 def _first_columns(prepared: Prepared) -> NDArray[np.int64]:
@@ -21,21 +87,6 @@ def _first_columns(prepared: Prepared) -> NDArray[np.int64]:
     counts = prepared.encoder.level_counts
     starts = np.cumsum([prepared.encoder.number_count, *counts], dtype=np.int64)
     return starts[: len(counts)]
-
-
-def _blocks_of_shard(
-    shard: Shard, offsets: NDArray[np.int64], class_weights: NDArray[np.float64] | None
-) -> Iterator[Block]:
-    for start in range(0, len(shard.labels), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
-        labels = np.asarray(shard.labels[rows], dtype=np.int64)
-        weights = _row_weights(shard, rows, labels, class_weights)
-        yield Block(
-            numbers=torch.from_numpy(np.array(shard.numbers[rows])),
-            codes=torch.from_numpy(shard.codes[rows] + offsets),
-            labels=torch.from_numpy(labels),
-            weights=None if weights is None else torch.from_numpy(weights),
-        )
 
 
 def _row_weights(
@@ -50,7 +101,12 @@ def _row_weights(
 
 def class_totals(prepared: Prepared) -> NDArray[np.float64]:
     """Training rows (or their sample weights, summed) in each class, shape (k,)."""
-    totals = np.zeros(len(prepared.encoder.classes))
-    for shard in prepared.splits["train"].shards:
-        totals += np.bincount(shard.labels, shard.weights, minlength=len(totals))
+    classes = len(prepared.encoder.classes)
+    totals = np.zeros(classes)
+    for (part,) in workers.collect(lambda shard: [_totals_of(shard, classes)], prepared.splits["train"].shards):
+        totals += part.numpy()
     return totals
+
+
+def _totals_of(shard: Shard, classes: int) -> Tensor:
+    return torch.from_numpy(np.bincount(shard.labels, shard.weights, minlength=classes).astype(np.float64))

@@ -82,7 +82,8 @@ class Solved:
 def solve(problem: Problem, *, classes: int | None = None, size: int = 8192, **knobs: object) -> Solved:
     """Train with newton, unless ``knobs`` of train say otherwise."""
     chosen = {"solver": "newton", "seed": 0, "epochs": 1000, "snapshot_every": 1, "tolerance": 1e-13} | knobs
-    method = methods.Finding(Params(**chosen), problem.data(classes, size))
+    params, data = Params(**chosen), problem.data(classes, size)
+    method = methods.Sparse(params, data) if params.l1 else methods.Finding(params, data)
     records: list[loop.Record] = []
     result = loop.run(method, int(chosen["epochs"]), lambda record, _: records.append(record))
     return Solved(result.parameters, result, method.ending(result.parameters, result.epochs), records)

@@ -39,6 +39,13 @@ class Project:
         for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "start"]):
             self.run("git", "-c", "user.name=t", "-c", "user.email=t@t", *command)
 
+    @classmethod
+    def at(cls, folder: Path) -> "Project":
+        """A project that is in the folder already."""
+        project = cls.__new__(cls)
+        project.folder = folder
+        return project
+
     def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project; with ``check`` a failure shows what it printed."""
         tools = str(Path(sys.executable).parent)

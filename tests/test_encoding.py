@@ -142,13 +142,17 @@ def test_codes_that_are_numbers_sort_as_numbers() -> None:
     assert fitting.ordered(["10", "9", "b", "B"]) == ["10", "9", "B", "b"]
 
 
-def test_texts_that_stand_for_levels_of_ours_are_refused(tmp_path: Path) -> None:
-    """A table that already uses a reserved level, or makes two columns of one name, is told so."""
+def test_texts_that_spell_levels_of_ours_are_unseen() -> None:
+    """A cell that spells a level of ours is a text that training did not see, not a gap and not a rare level."""
+    levels = ("u", MISSING, UNSEEN)
+    encoder = Encoder((), (CategoryColumn("c", levels),), "y", (0, 1), ("",))
+    chunk = Chunk(1, 3, {}, {"c": Texts(np.array([0, 1, -1], dtype=np.int32), (MISSING, UNSEEN))})
+    assert [levels[code] for code in encoder.encode(chunk).codes[:, 0]] == [UNSEEN, UNSEEN, MISSING]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    """A table that makes two columns of W of one name is told so."""
     source = tmp_path / "t.csv"
-    source.write_text("c,c=u,y\nu,1,1\n<unseen>,2,2\n")
-    survey = kinds.learn(source, kinds.Columns(["c", "c=u"]), [])
-    with pytest.raises(UserError, match="line 3, column c: the text '<unseen>' is reserved"):
-        fitting.fit(source, survey, ["c"], "y", [1, 2], [], standardise=False)
     source.write_text("c,c=u,y\nu,1,1\nv,2,2\n")
     survey = kinds.learn(source, kinds.Columns(["c", "c=u"]), [])
     with pytest.raises(UserError, match="two columns of W would both be named 'c=u'"):

@@ -10,7 +10,7 @@ import pytest
 from pipeline import init, params, prepare, shards
 from pipeline.errors import UserError
 from pipeline.params import read_params
-from pipeline.table import sources
+from pipeline.table import kinds, sources
 
 TEMPLATE = Path("params.yaml")
 
@@ -77,6 +77,7 @@ def test_doubtful_columns_are_found(tmp_path: Path) -> None:
         assert line in text
     assert text.count("# warning") == 2
     prepared = _prepared(tmp_path / "p.yaml", tmp_path / "out")
+    assert "date_parts: [year, month, day, weekday]  #" in text
     assert {"day weekday", "size of it", "mixed=many", "colour=#1: blue"} <= set(prepared.encoder.features)
     assert not {"row", "one", "copy"} & set(prepared.encoder.features)
 
@@ -88,6 +89,54 @@ def test_imbalance_and_many_levels_are_told(tmp_path: Path) -> None:
     text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
     assert "y is imbalanced: 'b' has 10 of 6,000 rows" in text
     assert "code has 1,500 levels" in text
+
+
+def test_gaps_are_told(tmp_path: Path) -> None:
+    """Rows without a label are a warning, and a column without any value is left out."""
+    (tmp_path / "t.csv").write_text("x,void,y\n1,NA,a\n2,,b\n3,,NA\n4,,a\n")
+    text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
+    assert "# warning: 1 row has no y; prepare refuses rows without a label" in text
+    assert "# - void  # left out: has no value in any row" in text
+
+
+def test_a_date_whose_part_is_a_column_stays_text(tmp_path: Path) -> None:
+    """Beside a column `day hour` the dates of `day` would give another of that name: they are left as categories."""
+    lines = [f"2024-01-{row:02},{row % 24},{'ab'[row % 2]}\n" for row in range(1, 20)]
+    (tmp_path / "t.csv").write_text("day,day hour,y\n" + "".join(lines))
+    assert "types: null" in _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
+    assert _prepared(tmp_path / "p.yaml", tmp_path / "out").splits["train"].rows == 11
+
+
+def test_dates_of_other_formats_are_guessed_where_clear(tmp_path: Path) -> None:
+    """A day above 12 tells the order of day and month; without one both orders are told, and nothing is guessed."""
+    row = np.arange(90)
+    clear = pd.date_range("2024-01-01", periods=90).strftime("%d/%m/%Y")
+    unclear = [f"{day:02}/{month:02}/2024" for day, month in zip(row % 7 + 1, row % 12 + 1, strict=True)]
+    table = {"clear": clear, "unclear": unclear, "y": ["a", "b", "b"] * 30}
+    pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
+    text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
+    assert 'types: {clear: "date %d/%m/%Y"}  #' in text
+    assert "- clear  # date %d/%m/%Y, 01/01/2024 to 30/03/2024" in text
+    assert 'say which in types: unclear: "date %d/%m/%Y" or unclear: "date %m/%d/%Y"' in text
+    columns = read_params(tmp_path / "p.yaml")["prepare"]["features"]
+    assert columns == ["clear"]
+    assert "clear month" in _prepared(tmp_path / "p.yaml", tmp_path / "out").encoder.features
+
+
+@pytest.mark.slow
+def test_columns_of_too_many_texts_are_dates_or_left_out(tmp_path: Path) -> None:
+    """Moments become dates although there are more of them than texts are counted; names of rows are left out."""
+    rows = kinds.MOST_LEVELS + 1
+    moments = pd.date_range("2024-01-01", periods=rows, freq="min").strftime("%Y-%m-%d %H:%M")
+    names = [f"n{row}" if row % 2 else str(row) for row in range(rows)]
+    table = {"at": moments, "name": names, "y": (["a", "b"] * rows)[:rows]}
+    pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
+    text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
+    assert "# 500,001 rows, 3 columns" in text
+    assert "- at  # date, 2024 to 2024" in text
+    assert "date_parts: [year, month, day, weekday, hour]  #" in text
+    assert "# - name  # left out: names the rows: more than 500,000 distinct texts" in text
+    assert "categories: []  #" in text
 
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import palmerpenguins
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 import torch
@@ -20,6 +22,9 @@ from tests.problems import Problem, Solved, numbers_only, solve, standardised, s
 WEIGHTS = 1e-6
 
 
+PENGUINS = Path(__file__).parent.parent / "data/raw/penguins.csv"
+
+
 @cache
 def _problem(name: str) -> Problem:
     if name == "digits":
@@ -28,12 +33,35 @@ def _problem(name: str) -> Problem:
     if name == "wine":
         data = load_wine()
         return numbers_only(standardised(data.data), data.target)
+    if name == "diamonds":
+        return _diamonds_like(2000)
+    if name == "flights":
+        return synthetic(2000, 12, (3, 25), 6)
+    if name == "shipped penguins":
+        table = pd.read_csv(PENGUINS).dropna()
+        numbers = table.select_dtypes("number").to_numpy()
+        texts = [column for column in table.select_dtypes(exclude="number") if column != "species"]
+        codes = np.stack([np.unique(table[column], return_inverse=True)[1] for column in texts], 1)
+        labels = np.unique(table["species"], return_inverse=True)[1]
+        return Problem(standardised(numbers), codes, labels, tuple((codes.max(0) + 1).tolist()))
     if name == "penguins":
         table = palmerpenguins.load_penguins().dropna()
         x = standardised(table[["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]].to_numpy())
         codes = np.stack([np.unique(table[c], return_inverse=True)[1] for c in ("island", "sex")], 1)
         return Problem(x, codes, np.unique(table["species"], return_inverse=True)[1], (3, 2))
     return synthetic(4000, 6, (4, 40), 6)
+
+
+def _diamonds_like(rows: int) -> Problem:
+    """As diamonds: weight, three edges that follow from it but for 3 %, a skewed price, and two categories."""
+    random = np.random.default_rng(0)
+    carat = random.gamma(2, 0.4, rows) + 0.2
+    edges = [6.5 * carat ** (1 / 3) * random.lognormal(0, 0.03, rows) for _ in range(3)]
+    price = 3000 * carat**1.5 * random.lognormal(0, 0.2, rows)
+    codes = np.stack([random.integers(7, size=rows), random.integers(8, size=rows)], 1)
+    problem = Problem(standardised(np.stack([carat, *edges, price], 1)), codes, np.zeros(rows, np.int64), (7, 8))
+    scores = problem.dense @ random.normal(size=(problem.columns, 5))
+    return replace(problem, labels=(scores + random.gumbel(size=scores.shape)).argmax(1))
 
 
 @cache
@@ -49,6 +77,9 @@ def _reference(name: str, l2: float) -> LogisticRegression:
         *((name, solver) for name in ("wine", "penguins", "categories") for solver in ("newton", "lbfgs", "auto")),
         pytest.param("digits", "newton", marks=pytest.mark.slow),
         ("digits", "auto"),
+        ("diamonds", "auto"),
+        ("shipped penguins", "auto"),
+        pytest.param("flights", "auto", marks=pytest.mark.slow),
     ],
 )
 def test_the_optimum_is_scikit_learns(name: str, solver: str) -> None:
@@ -232,12 +263,35 @@ def test_each_step_reports_cost_gradient_norm_and_passes() -> None:
 
 
 def test_newton_is_refused_with_the_memory_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine of 1 MiB, the sentence names the sizes and the way out; auto takes the way by itself."""
+    """On a machine of 1 MiB, the sentence names the sizes and the way out; auto does not look at the machine."""
     problem = synthetic(300, 60, (), 8)
+    expected = solve(problem, solver="auto", l2=1e-3)
     monkeypatch.setattr("os.sysconf", lambda _: 1 << 10)
-    assert solve(problem, solver="auto", l2=1e-3).ending.method == "lbfgs"
-    with pytest.raises(UserError, match=r"newton does not fit: 300 rows, 60 columns, 8 classes: .* MiB free; take lbf"):
+    assert solve(problem, solver="auto", l2=1e-3).weights.tobytes() == expected.weights.tobytes()
+    sizes = "300 rows, 60 columns, 8 classes"
+    with pytest.raises(UserError, match=rf"newton does not fit: {sizes}: its Hessian needs 11 MiB, .* 1 MiB; take lbf"):
         solve(problem, l2=1e-3)
+
+
+def test_a_thousand_classes_are_trained() -> None:
+    """Two rows each: the optimum is proven."""
+    random = np.random.default_rng(0)
+    problem = numbers_only(random.normal(size=(2000, 5)), np.arange(2000) % 1000)
+    solved = solve(problem, solver="auto", l2=1e-2, tolerance=1e-6)
+    assert solved.weights.shape == (1000, 5)
+    assert solved.result.status is Status.CONVERGED
+
+
+def test_a_hundred_thousand_columns_are_trained() -> None:
+    """Two categories of fifty thousand levels, most of them in no row: those keep W = 0."""
+    random, levels = np.random.default_rng(0), (50_000, 50_000)
+    codes = random.integers(50_000, size=(500, 2))
+    problem = Problem(random.normal(size=(500, 1)).astype(np.float32), codes, np.arange(500) % 3, levels)
+    solved = solve(problem, solver="auto", l2=1e-2, tolerance=1e-6)
+    assert solved.result.status is Status.CONVERGED
+    seen = np.zeros(problem.columns, dtype=bool)
+    seen[np.concatenate([[0], 1 + codes[:, 0], 50_001 + codes[:, 1]])] = True
+    assert not solved.weights[:, ~seen].any()
 
 
 def test_one_class_alone_costs_nothing() -> None:
@@ -309,3 +363,68 @@ def test_a_number_that_tells_a_class_apart_is_named() -> None:
     status, said = _of(replace(problem, numbers=numbers), l2=0.0, tolerance=1e-8)
     assert status is Status.SEPARABLE
     assert "class 2 by x1" in said
+
+
+def _plane(rows: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """Three numbers, and the sum of the first two."""
+    x = np.random.default_rng(5).normal(size=(rows, 3)).astype(np.float32)
+    return x, x[:, 0].astype(np.float64) + x[:, 1]
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+def test_a_combination_of_columns_that_tells_a_class_apart_is_named(solver: str) -> None:
+    """Complete separation by a sum of two columns, by neither alone; the third column is not named."""
+    x, total = _plane()
+    status, said = _of(numbers_only(x, total > 0.3), l2=0.0, solver=solver, tolerance=1e-8)
+    assert status is Status.SEPARABLE
+    assert "told apart without error: class 0 from the rest by " in said
+    assert {"x0", "x1"} <= set(said.split(" by ")[1].split(" together")[0].split(", "))
+
+
+def test_rows_on_the_border_of_both_classes_leave_quasi_separation() -> None:
+    """Rows with x0 = -x1 have either class, all others are told apart: no optimum, and both columns are named."""
+    x, total = _plane()
+    border = x[:40].copy()
+    border[:, 1] = -border[:, 0]
+    labels = np.concatenate([total > 0, np.arange(40) % 2 == 0])
+    status, said = _of(numbers_only(np.vstack([x, border]), labels), l2=0.0, tolerance=1e-8)
+    assert status is Status.SEPARABLE
+    assert "told apart without error in some rows: class 0 from the rest by x0, x1 together" in said
+
+
+def test_groups_of_classes_told_apart_are_named_where_no_class_is() -> None:
+    """Classes 0 and 1 lie on one side of a border, 2 and 3 on the other, and each mixes with its neighbour."""
+    x, total = _plane(600)
+    labels = np.where(total > 0, 2, 0) + np.random.default_rng(6).integers(2, size=600)
+    status, said = _of(numbers_only(x, labels), l2=0.0, tolerance=1e-8)
+    assert status is Status.SEPARABLE
+    assert (
+        "told apart without error in some rows: class 0 from 2, class 0 from 3, class 1 from 2 and 1 more by " in said
+    )
+
+
+def test_too_large_a_table_says_that_nobody_looked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sizes are in the sentence; the status is what the steps found."""
+    monkeypatch.setattr("pipeline.numerics.separation.LARGEST_TABLE", 100)
+    status, said = _of(synthetic(600, 3, (), 3), l2=0.0, tolerance=1e-8)
+    assert status is Status.CONVERGED_UNPROVEN
+    assert "too many rows (600) and columns (3) to look for columns that tell classes apart" in said
+
+
+def test_categories_that_share_rows_and_numbers_that_follow_from_them_are_named() -> None:
+    """A partition twice, a coarser one, a number of levels, a level twice; the optimum is proven all the same."""
+    problem = synthetic(600, 2, (4, 5), 3)
+    own = problem.codes[:, 0]
+    half = np.where(own == 2, 0, 1 + np.arange(600) % 2)
+    codes = np.stack([own, (own + 1) % 4, own // 2, problem.codes[:, 1], half], 1)
+    numbers = np.hstack([problem.numbers, (own[:, None] * 3.5).astype(np.float32)])
+    status, said = _of(replace(problem, numbers=numbers, codes=codes, levels=(4, 4, 2, 5, 3)), l2=1e-2)
+    assert status is Status.CONVERGED
+    assert "column x2 follows from category c0" in said
+    assert "categories c0 and c1 group rows alike" in said
+    assert "more such columns" in said
+    alone = replace(problem, codes=np.stack([own, half], 1), levels=(4, 3))
+    assert "c0=2 and c1=0 are the same rows: they share their weights in W" in _of(alone, l2=1e-2)[1]
+    coarse = replace(problem, codes=np.stack([own, own // 2], 1), levels=(4, 2))
+    assert "category c1 follows from category c0" in _of(coarse, l2=1e-2)[1]
+    assert "follows" not in _of(problem, l2=1e-2)[1]

@@ -1,8 +1,11 @@
 """The mirror seen from the stage: a child that loads MLflow beside it, and never stands in its way."""
 
 import datetime
+import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +21,7 @@ from mlflow.entities import Run
 
 from pipeline import mirror
 from pipeline.errors import UserError
+from pipeline.tracking import track
 from tests.tracking.outputs import PARAMS, Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")]
@@ -31,6 +35,7 @@ import os, sys, time
 from pathlib import Path
 from pipeline import mirror
 os.chdir(sys.argv[1])
+from pipeline.tracking import track
 from tests.tracking.outputs import PARAMS
 paths = {"prepared": Path("prepared"), "models": Path("models")}
 with mirror.started("train", mirror.Params(live_after_s=0.0), PARAMS, paths) as mirrored:
@@ -104,6 +109,50 @@ def test_unreachable_server_is_one_warning(
     assert len(output.err.splitlines()) == 1
     assert "secret" not in output.err
     assert output.out == ""
+
+
+def test_next_start_sends_what_was_kept(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training without a server joins its evaluation once there is a store, in one run."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with started(project, "train"):
+        pass
+    assert "its run is kept in .cache/tracking/" in capsys.readouterr().err
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with started(project, "evaluate"):
+        pass
+    assert capsys.readouterr().out.strip().endswith("; 1 kept before went with it")
+    assert {"train/cost", "eval/log_loss"} <= run_of(project).data.metrics.keys()
+
+
+def test_server_that_hangs_is_one_warning_and_sent_later(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that takes connections and never answers is given up after tracking.timeout_s; `track` sends the run."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.getsockname()[1]}")
+        with started(project, "train", mirror.Params(timeout_s=2.0)):
+            pass
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: MLflow: no answer within 2 s (tracking.timeout_s); the stage's files are complete")
+    assert line.endswith("`python -m pipeline track` sends it")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    track.main(experiment="softmax", revision=None, all_experiments=False, relocated=False)
+    assert capsys.readouterr().out.startswith("1 kept stages sent to sqlite:///")
+    assert "train/cost" in run_of(project).data.metrics
+
+
+def test_disk_that_takes_no_file_is_told_in_the_same_warning(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing can be kept, not even by root, the stage still ends well, and says that its run is missing."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    (project.folder / ".cache").symlink_to("/sys")
+    with started(project, "train"):
+        pass
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(r"files are complete, only the run is missing \(\[Errno \d+\] ", line)
 
 
 def test_required_store_that_is_missing_stops_before_the_stage(
@@ -194,7 +243,9 @@ def test_child_that_was_killed_is_a_warning(project: Project) -> None:
     mirrored._child.kill()
     mirrored._child.wait()
     mirrored.watch({"epoch": 0, "cost": 1.0})
-    assert mirrored.finish().startswith("warning: MLflow: its process ended without a word")
+    sentence = mirrored.finish()
+    assert sentence.startswith("warning: MLflow: its process ended without a word")
+    assert sentence.endswith("`python -m pipeline track` sends it")
 
 
 def test_values_that_json_does_not_know_are_sent(project: Project) -> None:
@@ -217,3 +268,21 @@ def test_recent_keeps_few_records_and_the_last(count: int) -> None:
     assert len(kept) <= 32
     recent.add({"epoch": count})
     assert recent.take() == [{"epoch": count}]
+
+
+def test_a_sweep_becomes_a_parent_and_its_children(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """The sentence at the end names the parent; a sweep that fails leaves no run."""
+    line = {"log_loss": 0.5, "standard_error": 0.1, "training_log_loss": 0.4, "passes": 9, "relative_bound": 1e-9}
+    lines = [line | {"l2": l2, "status": "converged", "folds": [line, line]} for l2 in (0.1, 0.01)]
+    sweep = {"chosen_l2": 0.1, "lowest_l2": 0.01, "rule": "best", "sweep": {"folds": 2}, "lines": lines}
+    (project.folder / "reports" / "sweep.json").write_text(json.dumps(sweep))
+    (project.folder / "reports" / "sweep.csv").write_text("l2\n0.1\n0.01\n")
+    with pytest.raises(ZeroDivisionError), started(project, "sweep"):
+        1 / 0  # noqa: B018
+    with started(project, "sweep"):
+        pass
+    runs = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}").search_runs(["1"])
+    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    assert len(runs) == 3
+    assert {run.data.tags.get("mlflow.parentRunId", parent.info.run_id) for run in runs} == {parent.info.run_id}
+    assert capsys.readouterr().out.startswith(f"MLflow: run {parent.info.run_id[:8]} 'toy sweep of 2 l2, 2 folds")

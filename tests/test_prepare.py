@@ -229,6 +229,16 @@ def test_labels_keep_their_type(tmp_path: Path, labels: str, classes: list[Any])
     assert len(set(prepared.splits["train"].shards[0].labels.tolist())) == 2
 
 
+def test_integers_that_float64_cannot_hold_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whole numbers beyond 2^53 are reported, standardised or not; declared a category each is a level of its own."""
+    source = _write(tmp_path, f"id,y\n{2**53},a\n{2**53 + 1},b\n")
+    for standardise in (False, True):
+        _prepare(_params("y", standardise=standardise), source, tmp_path / "prepared")
+        assert "warning   id: whole numbers up to 9.0072e+15 are read as float64" in capsys.readouterr().out
+    prepared = _prepare(_params("y", categories=["id"]), source, tmp_path / "prepared")
+    assert prepared.encoder.features[:2] == (f"id={2**53}", f"id={2**53 + 1}")
+
+
 def test_doubtful_columns_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Integers that float32 rounds, and a category that names the rows, are reported but not refused."""
     lines = [f"{2**24 + 1},name {row},{row % 2}\n" for row in range(30)]
@@ -251,8 +261,13 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "labels missing": ("x,y\n1,a\n\n2,\n3,b\n4,NA\n", {}, "2 of 4 rows have no label: line 4, 6;"),
     "many labels missing": ("x,y\n" + "1,\n" * 9 + "1,a\n", {}, "9 of 10 rows have no label: line 2, 3, 4, 5, 6, ...;"),
     "fractions": ("x,y\n1,1\n2,2.5\n", {}, "{source}, line 3, column y: looks continuous: it holds 2.5"),
+    "endless exponent": ("x,y\n1,1\n2,1e999999999\n", {}, "line 3, column y: looks continuous: it holds 1e999999999"),
     "many numbers": ("x,y\n" + "".join(f"1,{n}\n" for n in range(1001)), {}, "looks continuous: it has 1,001 distinct"),
     "identifiers": ("x,y\n" + "".join(f"1,n{n}\n" for n in range(65_537)), {}, "more than 65,536 distinct values"),
+    "called like a part": (
+        "d,d hour,y\n2024-01-01,7,a\n", {"types": {"d": "date"}},
+        "{source}: the date 'd' has a part 'd hour', as a column is called; rename one",
+    ),
     "ragged row": ("x,y\n1,a\n2,b,c\n", {}, "{source}, line 3: expected 2 cells as in the header, got 3"),
     "not UTF-8": (b"x,y\n1,a\n2,\xe9\n", {}, "line 3: expected UTF-8 text, got byte 0xe9 (byte 11 of the file)"),
     "column twice": ("x,x,y\n1,2,a\n", {}, "two columns are named 'x'"),
@@ -287,6 +302,10 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "target only": ("y\na\nb\n", {}, "no columns to predict from"),
     "category unknown": (TWO, {"categories": ["w"]}, "prepare.categories: expected a column of {source}, got 'w'"),
     "column without name": (",x,y\n0,1,a\n1,2,b\n", {}, "column 1 has no name in the header"),
+    "reserved level to test on": (
+        "x,s,y\nu,train,a\nv,train,b\n<missing>,test,b\n", {"split": {"method": "column", "column": "s"}},
+        "line 4, column x: the text '<missing>' is reserved",
+    ),
     "reserved level": ("x,y\nu,a\n<missing>,b\n", {}, "line 3, column x: the text '<missing>' is reserved"),
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ def _write(folder: Path, epochs: int) -> None:
     (folder / "history.csv").write_text("\n".join(["epoch,cost", *lines]) + "\n")
     metrics = {"train": {"rows": 8, "log_loss": 0.25, "roc_auc_ovr": None}, "format": 1}
     (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "softmax.json").write_text(json.dumps({"digest": "3f" * 32}))
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,10 @@ def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
     """Without a history there is one sentence."""
     with pytest.raises(UserError, match="run `dvc repro` first"):
         summary.main(model=tmp_path, reports=tmp_path)
+
+
+def test_the_key_of_the_model_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Search in MLflow and train.start.key take it as it is printed."""
+    _write(tmp_path, 3)
+    summary.main(model=tmp_path, reports=tmp_path)
+    assert f"model.key {'3f' * 32}\n" in capsys.readouterr().out

@@ -177,6 +177,18 @@ def test_the_printed_line_says_what_was_chosen_and_why(
     assert "the optimum, proven" in printed
 
 
+def test_l1_leaves_exact_zeros_and_says_how_many(
+    tmp_path: Path, prepared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The result, which evaluate copies, counts the weights that are not 0; without l1 it holds no such line."""
+    result = (fitted := _fit(tmp_path, prepared, solver="auto", lr="null", l1=0.02)).result
+    assert result["status"] == "converged"
+    assert result["l1"] == fitted.params["l1"] == 0.02
+    assert 0 < result["nonzero_weights"] == np.count_nonzero(fitted.weights) < fitted.weights.size
+    assert "weights of W that are not 0" in capsys.readouterr().out
+    assert "nonzero_weights" not in _fit(tmp_path, prepared, solver="auto", lr="null").result
+
+
 def test_early_stopping_returns_to_the_best_epoch(tmp_path: Path, prepared: Path) -> None:
     """W and b are those with the lowest validation cost in the history."""
     fitted = _fit(tmp_path, prepared, epochs=2000, lr=2.0, early_stopping="{patience: 7}")
@@ -224,6 +236,14 @@ def test_the_start_is_that_of_torch(tmp_path: Path, prepared: Path) -> None:
         ({"tolerance": 0}, "train.tolerance: expected greater than 0, got 0"),
         ({"solver": "magic"}, "train.solver: expected 'sgd', 'adam', 'lbfgs', 'newton' or 'auto', got 'magic'"),
         ({"epochs": 0}, "train.epochs: expected greater than 0, got 0"),
+        (
+            {"l1": 0.01},
+            "train.l1 0 with train.solver sgd, which cannot make weights exactly 0, got 0.01; "
+            "add -S train.solver=auto -S train.lr=null, or -S train.l1=0",
+        ),
+        ({"solver": "adam", "l1": 0.01}, "train.l1 0 with train.solver adam"),
+        ({"solver": "lbfgs", "lr": "null", "l1": 0.01}, "train.l1 0 with train.solver lbfgs"),
+        ({"l1": -1}, "train.l1: expected greater than or equal to 0, got -1"),
         ({"momentum": 1}, "train.momentum: expected less than 1, got 1"),
     ],
 )

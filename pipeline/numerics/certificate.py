@@ -50,21 +50,44 @@ class Facts:
         return self.label_means.sum(1)
 
 
+@dataclass(frozen=True)
+class Balance:
+    """pi_i = (1 - share) p_i + share * target, whose mean is that of the labels: equation (1).
+
+    ``target`` q is (k,); ``divergence`` is mean KL(q || p_i) in nats.
+    """
+
+    share: float
+    target: Tensor
+    divergence: float
+
+    def data_gradient(self, facts: Facts, l2: float) -> Tensor:
+        """A = mean x_i (pi_i - y_i)', (d, k); the l2 in the gradient of ``facts`` is taken out."""
+        own = facts.gradient[:-1] - l2 * facts.theta[:-1]
+        if self.share == 0.0:
+            return own
+        expected = own + facts.label_means[:-1]  # mean x_i p_i'
+        return own + self.share * (facts.column_means[:-1, None] * self.target - expected)
+
+
 def bound(facts: Facts, l2: float, intercept: bool) -> float | None:
     """The largest that f(theta) - f* can be, in nats; None without l2."""
     if l2 == 0:
         return None
-    weights_gradient = facts.gradient[:-1]
-    residual = facts.label_means[-1] - _mean_probabilities(facts)
-    share = _mixing_share(residual, _mean_probabilities(facts)) if intercept else 0.0
+    balance = balanced(facts, intercept)
+    moved = balance.data_gradient(facts, l2) + l2 * facts.theta[:-1]
+    return balance.share * balance.divergence + float(moved.square().sum()) / (2 * l2)
+
+
+def balanced(facts: Facts, intercept: bool) -> Balance:
+    """The smallest mixing that makes (1) true; none without an intercept."""
+    mean = facts.gradient[-1] + facts.label_means[-1]  # pbar: the bias gradient is mean (p_i - y_i)
+    residual = facts.label_means[-1] - mean
+    share = _mixing_share(residual, mean) if intercept else 0.0
     if share == 0.0:
-        return float(weights_gradient.square().sum()) / (2 * l2)
-    return _mixed(facts, l2, residual, share)
-
-
-def _mean_probabilities(facts: Facts) -> Tensor:
-    """pbar (k,): the bias gradient is mean (p_i - y_i)."""
-    return facts.gradient[-1] + facts.label_means[-1]
+        return Balance(0.0, mean, 0.0)
+    target = (mean + residual / share).clamp(min=0.0)
+    return Balance(share, target, _divergence(facts, target))
 
 
 def _mixing_share(residual: Tensor, mean: Tensor) -> float:
@@ -72,14 +95,8 @@ def _mixing_share(residual: Tensor, mean: Tensor) -> float:
     return min(1.0, max(0.0, float((-residual / mean.clamp(min=1e-300)).max())))
 
 
-def _mixed(facts: Facts, l2: float, residual: Tensor, share: float) -> float:
-    theta, means = facts.theta, facts.column_means
-    mean_probabilities = _mean_probabilities(facts)
-    target = (mean_probabilities + residual / share).clamp(min=0.0)
-    mean_log_sum_exp = facts.cost + float((theta * facts.label_means).sum())
-    mean_log_probabilities = (theta * means[:, None]).sum(0) - mean_log_sum_exp
-    divergence = share * float((torch.xlogy(target, target) - target * mean_log_probabilities).sum())
-    # mean p_i x_i' from the gradient's data part; A + l2 W = G_W + t (q xbar' - mean p_i x_i').
-    expected = facts.gradient[:-1] - l2 * theta[:-1] + facts.label_means[:-1]
-    moved = facts.gradient[:-1] + share * (means[:-1, None] * target - expected)
-    return max(0.0, divergence) + float(moved.square().sum()) / (2 * l2)
+def _divergence(facts: Facts, target: Tensor) -> float:
+    """mean KL(q || p_i), in nats."""
+    mean_log_sum_exp = facts.cost + float((facts.theta * facts.label_means).sum())
+    mean_log_probabilities = (facts.theta * facts.column_means[:, None]).sum(0) - mean_log_sum_exp
+    return max(0.0, float((torch.xlogy(target, target) - target * mean_log_probabilities).sum()))

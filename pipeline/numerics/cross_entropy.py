@@ -12,18 +12,22 @@ Source: Bishop 2006, eq. 4.104 to 4.111.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from pipeline.numerics import kernels
+from pipeline.numerics import kernels, workers
 from pipeline.numerics.layout import PackedBlock, Rows
 from pipeline.numerics.softmax import Evaluation
-from pipeline.numerics.sums import Grid, exact_sums, in_order
+from pipeline.numerics.sums import Grid, exact_sums, in_order, on_one_thread
 
 # |p - y| <= 1 in exact arithmetic; rounding in the kernels stays far inside a factor of two.
 _SAFETY = 2.0
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Point:
     """f at theta: cost and penalty in nats (f is their sum), gradient (d + 1, k) float64.
 
     ``least_sure`` is the smallest probability that a row of positive weight gives to its own class; above 1/2 every
-    row is classified rightly. ``bias_curvature`` is the (k, k) Hessian of the bias, where it was asked for.
+    row is classified rightly. ``facts`` are there where they were asked for.
     """
 
     theta: Tensor
@@ -40,7 +44,7 @@ class Point:
     penalty: float
     gradient: Tensor
     least_sure: float
-    bias_curvature: Tensor | None = None
+    facts: "Facts | None" = None
 
     @property
     def objective(self) -> float:
@@ -51,6 +55,18 @@ class Point:
     def evaluation(self) -> Evaluation:
         """The same as W and b."""
         return Evaluation(self.cost, self.penalty, self.gradient[:-1].T.contiguous(), self.gradient[-1].clone())
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a certificate needs beside the gradient.
+
+    ``bias_curvature`` is the (k, k) Hessian of the bias; ``label_means`` (d + 1, k) is 1/V sum_i v_i (x_i, 1) y_i',
+    each class's part of every column.
+    """
+
+    bias_curvature: Tensor
+    label_means: Tensor
 
 
 class CrossEntropy:
@@ -64,93 +80,128 @@ class CrossEntropy:
         self._gradient_grid = Grid(rows.largest * rows.total_weight * _SAFETY)
         self._curvature_grid = Grid(torch.tensor(rows.total_weight * _SAFETY, dtype=torch.float64))
 
-    def evaluate(self, theta: Tensor, precision: torch.dtype, bias_curvature: bool = False) -> Point:
-        """Value and gradient at theta."""
+    def evaluate(self, theta: Tensor, precision: torch.dtype, facts: bool = False) -> Point:
+        """Value and gradient at theta, and the ``facts`` for a certificate."""
         self.passes += 1
         rows = self.rows
         values = kernels.operands(rows, theta, precision)
         least_sure: list[float] = []
 
         def partials(block: PackedBlock) -> list[Tensor]:
-            losses, probabilities = self._losses(block, values, precision)
+            scores = kernels.logits(block, values, precision)
+            losses, residuals = kernels.losses_and_residuals(rows, scores, block.labels)
             least_sure.append(math.exp(-_largest_loss(block, losses)))
-            extra = [self._bias_outer(block, probabilities)] if bias_curvature else []
-            return [_weighted_sum(block, losses), self._residual_product(block, probabilities), *extra]
+            extra = [self._bias_outer(block, residuals), self._label_product(block)] if facts else []
+            return [_weighted_sum(block, losses), self._product(block, residuals), *extra]
 
-        grids = [self._cost_grid(theta), self._gradient_grid, *([self._curvature_grid] if bias_curvature else [])]
-        cost, gradient, *curvature = exact_sums(partials, rows.packed, grids, rows.threads)
+        cost, gradient, *found = self._sums(partials, rows.packed, lambda: self._grids(theta, facts))
         weights = theta[:-1]
-        gradient /= rows.total_weight
+        gradient = gradient / rows.total_weight
         # p_i - y_i adds up to 0 over the classes; what rounding leaves of it would push all classes along together.
         gradient -= gradient.mean(1, keepdim=True)
-        gradient[:-1] += self.l2 * weights
+        gradient[:-1].add_(weights, alpha=self.l2)
         return Point(
             theta=theta,
             precision=precision,
             cost=cost.item() / rows.total_weight,
             penalty=self.l2 / 2 * float(weights.square().sum()),
             gradient=gradient,
-            least_sure=min(least_sure),
-            bias_curvature=curvature[0] / rows.total_weight if curvature else None,
+            least_sure=self._least(least_sure),
+            facts=Facts(*(total / rows.total_weight for total in found)) if facts else None,
         )
 
-    def hessian_product(self, theta: Tensor, direction: Tensor, precision: torch.dtype) -> Tensor:
-        """H(theta) times a direction, both (d + 1, k)."""
-        self.passes += 1
-        rows, dimension = self.rows, self.rows.class_dimension
-        if not rows.intercept:
-            direction = torch.cat([direction[:-1], torch.zeros_like(direction[-1:])])
-        at, along = (
-            kernels.operands(rows, theta, precision),
-            kernels.operands(rows, direction, precision, padding=0.0),
-        )
+    def _grids(self, theta: Tensor, facts: bool) -> list[Grid]:
+        extra = [self._curvature_grid, self._gradient_grid] if facts else []
+        return [self._cost_grid(theta), self._gradient_grid, *extra]
 
-        def partials(block: PackedBlock) -> list[Tensor]:
-            probabilities = kernels.softmax(kernels.logits(block, at, precision), dimension)
-            change = kernels.logits(block, along, precision)
-            change -= (probabilities * change).sum(dimension, keepdim=True)
-            change *= probabilities
-            return [self._product(block, change)]
+    def _sums(
+        self, partials: Callable[[Item], Sequence[Tensor]], items: Sequence[Item], grids: Callable[[], Sequence[Grid]]
+    ) -> list[Tensor]:
+        """Of all blocks; a block alone is its own sum and needs no grid.
 
-        grid = Grid(rows.largest * rows.total_weight * _SAFETY * (2 * self._reach(direction)).clamp(min=1e-300))
-        (total,) = exact_sums(partials, rows.packed, [grid], rows.threads)
-        total /= rows.total_weight
-        total[:-1] += self.l2 * direction[:-1]
-        return total
+        Raises: OverflowError if a sum is NaN or infinite.
+        """
+        if len(items) > 1:
+            return exact_sums(partials, items, grids(), self.rows.threads)
+        totals = on_one_thread(lambda: list(partials(items[0])))
+        if not all(math.isfinite(float(total.sum())) for total in totals):
+            raise OverflowError("a sum over the rows is NaN or infinite")
+        return totals
+
+    def _least(self, values: Sequence[float]) -> float:
+        """The smallest of all workers' values."""
+        if len(self.rows.packed) == 1:
+            return min(values)
+        return float(workers.everyones(torch.tensor(min(values, default=math.inf), dtype=torch.float64)).min())
+
+    def hessian(self, theta: Tensor, precision: torch.dtype) -> Callable[[Tensor], Tensor]:
+        """H(theta), as what it makes of a direction; both (d + 1, k). Every call is a pass.
+
+        Holds one number a row and class, so that no call computes the probabilities again.
+        """
+        rows = self.rows
+        at, kept = kernels.operands(rows, theta, precision), dict[int, Tensor]()
+        positions = range(len(rows.packed))  # a worker packs its own blocks only
+
+        def product(direction: Tensor) -> Tensor:
+            self.passes += 1
+            if not rows.intercept:
+                direction = torch.cat([direction[:-1], torch.zeros_like(direction[-1:])])
+            along = kernels.operands(rows, direction, precision, padding=0.0)
+
+            def partials(position: int) -> list[Tensor]:
+                block = rows.packed[position]
+                if position not in kept:
+                    kept[position] = kernels.curvature_weights(rows, kernels.logits(block, at, precision))
+                change = kernels.logits(block, along, precision)
+                return [self._product(block, kernels.change_of_probabilities(rows, kept[position], change))]
+
+            (total,) = self._sums(partials, positions, lambda: [self._product_grid(direction)])
+            total /= rows.total_weight
+            total[:-1].add_(direction[:-1], alpha=self.l2)
+            return total
+
+        return product
+
+    def _product_grid(self, direction: Tensor) -> Grid:
+        reach = (2 * self._reach(direction)).clamp(min=1e-300)
+        return Grid(self.rows.largest * self.rows.total_weight * _SAFETY * reach)
 
     def label_means(self) -> Tensor:
         """1/V sum_i v_i (x_i, 1) y_i', (d + 1, k): each class's part of every column."""
         self.passes += 1
 
-        def partials(block: PackedBlock) -> list[Tensor]:
-            shape = (block.rows, self.rows.padded_classes) if self.rows.row_major else (self.rows.classes, block.rows)
-            labels = torch.zeros(shape, dtype=torch.float64)
-            labels.scatter_(self.rows.class_dimension, block.labels, 1.0)
-            return [self._product(block, labels)]
-
-        (total,) = exact_sums(partials, self.rows.packed, [self._gradient_grid], self.rows.threads)
+        (total,) = exact_sums(
+            lambda block: [self._label_product(block)], self.rows.packed, [self._gradient_grid], self.rows.threads
+        )
         return total / self.rows.total_weight
 
     def probabilities(self, theta: Tensor) -> Tensor:
         """Of all rows, (n, k) float32; not a pass to count, as it is for samples."""
+        return torch.cat(in_order(self.probabilities_of_block(theta), self.rows.packed, self.rows.threads))
+
+    def probabilities_of_block(self, theta: Tensor) -> Callable[[PackedBlock], Tensor]:
+        """What gives those of a block's rows, (n, k) float32."""
         rows = self.rows
         values = kernels.operands(rows, theta, torch.float32)
 
         def of_block(block: PackedBlock) -> Tensor:
             scores = kernels.logits(block, values, torch.float32)
-            result = kernels.softmax(scores, rows.class_dimension)
+            result = kernels.probabilities(rows, scores)
             return result[:, : rows.classes] if rows.row_major else result.T
 
-        return torch.cat(in_order(of_block, rows.packed, rows.threads))
+        return of_block
 
-    def _losses(self, block: PackedBlock, values: kernels.Operands, precision: torch.dtype) -> tuple[Tensor, Tensor]:
-        scores = kernels.logits(block, values, precision)
-        return kernels.losses_and_probabilities(scores, block.labels, self.rows.class_dimension)
-
-    def _residual_product(self, block: PackedBlock, probabilities: Tensor) -> Tensor:
-        dimension = self.rows.class_dimension
-        minus_one = probabilities.new_full((1, 1), -1.0).expand(block.labels.shape)
-        return self._product(block, probabilities.scatter_add_(dimension, block.labels, minus_one))
+    def _label_product(self, block: PackedBlock) -> Tensor:
+        """sum_i v_i (x_i, 1) y_i', (d + 1, k) float64."""
+        rows = self.rows
+        if rows.one_logit:
+            second = block.labels.to(torch.float64)
+            both = [self._product(block, part)[:, 1] for part in (1 - second, second)]
+            return torch.stack(both, 1)
+        shape = (block.rows, rows.padded_classes) if rows.row_major else (rows.classes, block.rows)
+        labels = torch.zeros(shape, dtype=torch.float64)
+        return self._product(block, labels.scatter_(rows.class_dimension, block.labels, 1.0))
 
     def _product(self, block: PackedBlock, residuals: Tensor) -> Tensor:
         """The weighted transposed product; changes the residuals."""
@@ -158,12 +209,21 @@ class CrossEntropy:
             residuals *= block.weights.to(residuals.dtype)
         return kernels.transposed_product(self.rows, block, residuals)
 
-    def _bias_outer(self, block: PackedBlock, probabilities: Tensor) -> Tensor:
+    def _bias_outer(self, block: PackedBlock, residuals: Tensor) -> Tensor:
         """sum_i v_i (diag(p_i) - p_i p_i'), (k, k) float64."""
-        by_row = probabilities if self.rows.row_major else probabilities.T
-        by_row = by_row[:, : self.rows.classes]
+        by_row = self._probabilities_of(block, residuals)
         weighted = by_row if block.weights is None else by_row * block.weights.reshape(-1, 1).to(by_row.dtype)
         return (torch.diag(weighted.sum(0)) - weighted.T @ by_row).to(torch.float64)
+
+    def _probabilities_of(self, block: PackedBlock, residuals: Tensor) -> Tensor:
+        """p from p - y, (n, k)."""
+        rows = self.rows
+        if rows.one_logit:
+            second = (residuals + block.labels.to(residuals.dtype)).T
+            return torch.cat([1 - second, second], 1)
+        one = residuals.new_ones(1, 1).expand(block.labels.shape)
+        restored = residuals.scatter_add(rows.class_dimension, block.labels, one)
+        return restored[:, : rows.classes] if rows.row_major else restored.T
 
     def _reach(self, theta: Tensor) -> Tensor:
         """The largest logit that any row can have."""

@@ -83,13 +83,13 @@ class Arrow:
         bias = torch.arange(k) * width + width - 1
         dense[bias[:, None], bias[None]] += 1.0 / k**2
         if coupling is None or within is None:
-            return ArrowFactor(k, self._dense_columns, None, None, None, _cholesky(dense))
+            return ArrowFactor(k, self._dense_columns, None, None, None, cholesky(dense))
         within, coupling = _level_blocks(within / rows.total_weight, coupling / rows.total_weight, width)
         within.diagonal(dim1=1, dim2=2).add_(ridge)
         levels = torch.linalg.cholesky(within)
         solved = torch.linalg.solve_triangular(levels, coupling, upper=False).reshape(-1, k * width).contiguous()
         return ArrowFactor(
-            k, self._dense_columns, self._level_columns, levels, solved, _cholesky(dense - solved.T @ solved)
+            k, self._dense_columns, self._level_columns, levels, solved, cholesky(dense - solved.T @ solved)
         )
 
     @property
@@ -262,7 +262,7 @@ def _level_blocks(within: Tensor, coupling: Tensor, width: int) -> tuple[Tensor,
     return torch.diag_embed(within.sum(2)) - within, (own - coupling).reshape(levels, k, k * width)
 
 
-def _cholesky(matrix: Tensor) -> Tensor:
+def cholesky(matrix: Tensor) -> Tensor:
     """The lower factor; a diagonal that rounding made too small is raised until there is one."""
     raised = 0.0
     while True:

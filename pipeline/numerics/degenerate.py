@@ -3,17 +3,25 @@
 n rows, p number columns, d columns of W, k classes. Rows of weight 0 count as rows here, but for classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.numerics.softmax import Block
+from pipeline.numerics import workers
+from pipeline.numerics.extremes import largest_magnitudes, ranges
+from pipeline.numerics.separation import Labels, Matrix
+from pipeline.numerics.softmax import Block, row_counts
 from pipeline.numerics.sums import Grid, exact_sums
 
 _MOST_COLUMNS = 128  # n * p^2 products are looked at below this many number columns
 _MOST_CLASSES = 100
+_MOST_CELLS = 1_000_000  # pairs of levels of two categories
+_MOST_LEVELS = 2**62  # more than any column of W
+_LOOKED_AT_FIRST = 4096  # rows
 _UNEXPLAINED = 1e-9  # share of a column's variance that float32's rounding of the others can leave
 _TAKES_PART = 1e-4  # standardised coefficient from which a column is named
 
@@ -24,6 +32,20 @@ class Collinear:
 
     column: int
     of: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CollinearCategories:
+    """What categories have in common; a category is named by the first column of W that any of its rows has.
+
+    ``numbers``: (number column, category within whose levels it is constant). ``categories``: (one, other, both): the
+    levels of ``other`` say the level of ``one``, and the other way round where ``both``. ``levels``: two columns of W
+    that are 1 in the same rows, of categories that are not among ``categories``.
+    """
+
+    numbers: tuple[tuple[int, int], ...]
+    categories: tuple[tuple[int, int, bool], ...]
+    levels: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -40,19 +62,34 @@ class Apart:
 
 def rows_of_classes(blocks: Sequence[Block], classes: int) -> Tensor:
     """Rows of positive weight, (k,) int64."""
-    return torch.stack([torch.bincount(_counted(block), minlength=classes) for block in blocks]).sum(0)
+    counts = torch.zeros(classes, dtype=torch.int64)
+    for block in _own(blocks):
+        counts += torch.bincount(_counted(block), minlength=classes)
+    return workers.everyones(counts).sum(0)
+
+
+def _own(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Those of this worker that have rows."""
+    mine = (blocks[place] for place in workers.own(len(blocks)))
+    return (block for block in mine if len(block.labels))
 
 
 def constant_columns(blocks: Sequence[Block]) -> list[int]:
-    """Number columns with one value in all rows."""
-    lowest, highest = _ranges([block.numbers for block in blocks])
-    return torch.nonzero(lowest == highest).flatten().tolist()
+    """Number columns with one value in all rows; most show in a few rows that they have more."""
+    lowest, highest = ranges(_first_rows(blocks))
+    same = torch.nonzero(lowest == highest).flatten()
+    if not len(same):
+        return []
+    lowest, highest = _ranges([block.numbers[:, same] for block in _own(blocks)], len(same))
+    return same[lowest == highest].tolist()
 
 
 def collinear_columns(blocks: Sequence[Block], threads: int) -> list[Collinear]:
     """Number columns that the ones before them give exactly, by a Cholesky of the correlations, column by column."""
     p = blocks[0].numbers.shape[1]
-    if not 1 < p <= _MOST_COLUMNS:
+    if not 1 < p <= _MOST_COLUMNS or _proven_independent(
+        blocks, set(range(p)) - set(constant_columns(blocks)), threads
+    ):
         return []
     correlations = _correlations(blocks, threads)
     kept: list[int] = []
@@ -70,14 +107,118 @@ def collinear_columns(blocks: Sequence[Block], threads: int) -> list[Collinear]:
     return found
 
 
+def collinear_categories(blocks: Sequence[Block]) -> CollinearCategories:
+    """Numbers that a category gives, categories that another gives, and levels that are levels of another."""
+    mine = list(_own(blocks))
+    spans = _spans(mine, blocks[0].codes.shape[1])
+    varied = [category for category, (first, last) in enumerate(spans) if first < last]
+    numbers = [
+        (number, spans[c][0])
+        for c in varied
+        for number in _constant_within(mine, blocks[0].numbers.shape[1], c, spans[c])
+    ]
+    categories, levels = [], []
+    for one, other in combinations(varied, 2):
+        if (spans[one][1] - spans[one][0] + 1) * (spans[other][1] - spans[other][0] + 1) > _MOST_CELLS:
+            continue
+        table = _contingency(mine, one, other, spans)
+        first, second = spans[one][0], spans[other][0]
+        gives_other, gives_one = bool(((table > 0).sum(1) <= 1).all()), bool(((table > 0).sum(0) <= 1).all())
+        if gives_one or gives_other:
+            pair = (first, second) if gives_one else (second, first)
+            categories.append((*pair, gives_one and gives_other))
+            continue
+        alike = (table > 0) & (table == table.sum(1, keepdim=True)) & (table == table.sum(0))
+        levels += [(first + row, second + column) for row, column in torch.nonzero(alike).tolist()]
+    return CollinearCategories(tuple(numbers), tuple(categories), tuple(levels))
+
+
+def _spans(mine: Sequence[Block], categories: int) -> list[tuple[int, int]]:
+    """The first and the last column of W that rows have of each category."""
+    found = torch.tensor([[_MOST_LEVELS, -1]] * categories).view(categories, 2)
+    for block in mine:
+        lowest, highest = block.codes.amin(0), block.codes.amax(0)
+        found = torch.stack([torch.minimum(found[:, 0], lowest), torch.maximum(found[:, 1], highest)], 1)
+    everyones = workers.everyones(found)
+    return [
+        (int(first), int(last))
+        for first, last in zip(everyones[..., 0].amin(0), everyones[..., 1].amax(0), strict=True)
+    ]
+
+
+def _contingency(mine: Sequence[Block], one: int, other: int, spans: Sequence[tuple[int, int]]) -> Tensor:
+    """Rows of every pair of levels of two categories, int64."""
+    (first, last), (second, end) = spans[one], spans[other]
+    rows, columns = last - first + 1, end - second + 1
+    counts = torch.zeros(rows * columns, dtype=torch.int64)
+    for block in mine:
+        cells = (block.codes[:, one] - first) * columns + block.codes[:, other] - second
+        counts += torch.bincount(cells, minlength=rows * columns)
+    return workers.everyones(counts).sum(0).view(rows, columns)
+
+
+def _constant_within(mine: Sequence[Block], numbers: int, category: int, span: tuple[int, int]) -> list[int]:
+    """Number columns that vary, with one value in each level; a block that says no spares the others the work."""
+    left = torch.arange(numbers)
+    low = torch.full((span[1] - span[0] + 1, numbers), torch.inf)
+    high = -low
+    for block in mine:
+        if not len(left):
+            break
+        codes = (block.codes[:, category] - span[0])[:, None].expand(-1, len(left))
+        values = block.numbers[:, left]
+        low[:, left] = low[:, left].scatter_reduce(0, codes, values, "amin")
+        high[:, left] = high[:, left].scatter_reduce(0, codes, values, "amax")
+        left = left[(low[:, left] >= high[:, left]).all(0)]
+    # A column that one worker has left out has two values in a level of its own rows, so it is left out here too.
+    low, high = workers.everyones(low).amin(0), workers.everyones(high).amax(0)
+    left = torch.nonzero((low >= high).all(0)).flatten()
+    return left[low[:, left].amin(0) < high[:, left].amax(0)].tolist()
+
+
+def table(blocks: Sequence[Block], columns: int) -> tuple[Matrix, Labels]:
+    """Rows of positive weight: numbers and one-hot levels (n, d), labels (n,)."""
+    parts, labels = [], []
+    for block in blocks:
+        keep = torch.ones(len(block.labels), dtype=torch.bool) if block.weights is None else block.weights > 0
+        part = torch.zeros(int(keep.sum()), columns, dtype=torch.float64)
+        part[:, : block.numbers.shape[1]] = block.numbers[keep].to(torch.float64)
+        parts.append(part.scatter_(1, block.codes[keep], 1.0).numpy())
+        labels.append(block.labels[keep].numpy())
+    return np.vstack(parts), np.concatenate(labels)
+
+
+def _proven_independent(blocks: Sequence[Block], columns: Collection[int], threads: int) -> bool:
+    """Whether a few rows prove that none of these columns follows from the ones before it in all rows.
+
+    What a regression leaves of a column's squares can only grow with more rows, and the column's own squares are at
+    most n times its largest magnitude squared, so their quotient in the few rows is a lower bound for all rows.
+    """
+    chosen = torch.tensor(sorted(columns), dtype=torch.int64)
+    rows = _first_rows(blocks)[:, chosen].double()
+    n = sum(row_counts(blocks))
+    largest = largest_magnitudes(blocks, threads)[chosen].double()
+    centred = rows - rows.mean(0)
+    factor, failed = torch.linalg.cholesky_ex(centred.T @ centred)
+    return not int(failed) and bool((factor.diagonal().square() > _UNEXPLAINED * n * largest.square()).all())
+
+
+def _first_rows(blocks: Sequence[Block]) -> Tensor:
+    """Some numbers of rows from all over the first, the middle and the last block, (m, p)."""
+    chosen = [blocks[0], blocks[len(blocks) // 2], blocks[-1]] if len(blocks) > 1 else [blocks[0]]
+    steps = [max(1, len(chosen) * len(block.labels) // _LOOKED_AT_FIRST) for block in chosen]
+    return torch.cat([block.numbers[::step] for block, step in zip(chosen, steps, strict=True)])
+
+
 def classes_apart(blocks: Sequence[Block], columns: int, classes: int) -> list[Apart]:
     """Pairs of class and column of W that alone prove that there is no optimum without a penalty."""
     present = [label for label, rows in enumerate(rows_of_classes(blocks, classes).tolist()) if rows]
     p = blocks[0].numbers.shape[1]
     counts = torch.zeros(columns, classes, dtype=torch.int64)
-    for block in blocks:
+    for block in _own(blocks):
         for codes in block.codes.unbind(1):
             counts += torch.bincount(codes * classes + block.labels, minlength=columns * classes).view(columns, classes)
+    (counts,) = workers.add([counts])
     seen = counts.sum(1) > 0
     never = [(column, label) for column, label in torch.nonzero(counts == 0).tolist() if label in present]
     by_level = [Apart(label, column) for column, label in never if seen[column]]
@@ -85,9 +226,10 @@ def classes_apart(blocks: Sequence[Block], columns: int, classes: int) -> list[A
 
 
 def _apart_by_numbers(blocks: Sequence[Block], present: list[int]) -> list[Apart]:
-    ranges = [_ranges([block.numbers[block.labels == label] for block in blocks]) for label in present]
-    lowest = torch.stack([low for low, _ in ranges])
-    highest = torch.stack([high for _, high in ranges])
+    p = blocks[0].numbers.shape[1]
+    reached = [_ranges([block.numbers[block.labels == label] for block in _own(blocks)], p) for label in present]
+    lowest = torch.stack([low for low, _ in reached])
+    highest = torch.stack([high for _, high in reached])
     found = []
     for position, label in enumerate(present):
         others = [other for other in range(len(present)) if other != position]
@@ -98,17 +240,19 @@ def _apart_by_numbers(blocks: Sequence[Block], present: list[int]) -> list[Apart
     return found
 
 
-def _ranges(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """The lowest and the highest number of every column, over parts that may be empty."""
-    filled = [part for part in parts if len(part)]
-    lowest = torch.stack([part.amin(0) for part in filled]).amin(0)
-    return lowest, torch.stack([part.amax(0) for part in filled]).amax(0)
+def _ranges(mine: Sequence[Tensor], columns: int) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest number of every column, over all workers' parts, which may be empty."""
+    found = [ranges(part) for part in mine if len(part)]
+    none = torch.full((columns,), torch.inf, dtype=found[0][0].dtype if found else torch.float32)
+    lowest = torch.stack([none, *(low for low, _ in found)]).amin(0)
+    highest = torch.stack([-none, *(high for _, high in found)]).amax(0)
+    return workers.everyones(lowest).amin(0), workers.everyones(highest).amax(0)
 
 
 def _correlations(blocks: Sequence[Block], threads: int) -> Tensor:
     """(p, p) float64; 0 for constant columns."""
-    n = sum(len(block.labels) for block in blocks)
-    largest = torch.stack([block.numbers.abs().amax(0) for block in blocks if len(block.labels)]).amax(0).double()
+    n = sum(row_counts(blocks))
+    largest = largest_magnitudes(blocks, threads).double()
     (total,) = exact_sums(lambda b: [b.numbers.double().sum(0)], blocks, [Grid(n * largest + 1e-300)], threads)
     mean = total / n
 

@@ -26,8 +26,9 @@ _buffers = threading.local()
 class Operands:
     """theta as the products want it, in one precision.
 
-    Class-major: numbers (k, p), bias (k, 1). Row-major: numbers (p, k'), levels (levels, k') with b added to the first
-    category's, so that every row takes it once.
+    Class-major: numbers (k, p), bias (k, 1); of one logit (1, p) and (1, 1), the second class less the first.
+    Row-major: numbers (p, k'), levels (levels, k') with b added to the first category's, so that every row takes it
+    once.
     """
 
     numbers: Tensor
@@ -39,6 +40,9 @@ def operands(rows: Rows, theta: Tensor, precision: torch.dtype, padding: float =
     """Lay theta (d + 1, k) out; ``padding`` becomes the logit of the classes that only fill up a register."""
     values = theta.to(precision)
     p, d, k = rows.numbers, rows.columns, rows.classes
+    if rows.one_logit:
+        difference = (theta[:, 1:] - theta[:, :1]).to(precision)
+        return Operands(difference[:d].T, None, difference[d:])
     if not rows.row_major:
         return Operands(values[:d].T.contiguous(), None, values[d][:, None].contiguous())
     numbers = torch.zeros(p, rows.padded_classes, dtype=precision)
@@ -51,13 +55,17 @@ def operands(rows: Rows, theta: Tensor, precision: torch.dtype, padding: float =
 
 
 def numbers_of(block: PackedBlock, precision: torch.dtype) -> Tensor:
-    """The block's numbers in ``precision``; a converted copy lives in a buffer of the thread until its next call.
+    """The block's numbers in ``precision``; a converted copy lives in a buffer of the thread until its next block.
 
     A new buffer a call costs more than the product it is for: 31,000 for 784 columns, in page faults.
     """
     if block.numbers.dtype == precision:
         return block.numbers
-    return buffer("numbers", block.numbers.shape, precision).copy_(block.numbers)
+    converted = buffer("numbers", block.numbers.shape, precision)
+    if getattr(_buffers, "converted", None) is not block:
+        converted.copy_(block.numbers)
+        _buffers.converted = block
+    return converted
 
 
 def buffer(name: str, shape: Sequence[int], precision: torch.dtype) -> Tensor:
@@ -91,7 +99,11 @@ def transposed_product(rows: Rows, block: PackedBlock, residuals: Tensor) -> Ten
     """sum_i (x_i, 1) r_i', (d + 1, k) float64, of residuals in a block's layout; products are in their precision."""
     p, d, k = rows.numbers, rows.columns, rows.classes
     result = torch.empty(d + 1, k, dtype=torch.float64)
-    if not rows.row_major:
+    if rows.one_logit:
+        result[:d, 1] = torch.mm(residuals, numbers_of(block, residuals.dtype))[0]
+        result[d, 1] = residuals.sum()
+        torch.neg(result[:, 1], out=result[:, 0])
+    elif not rows.row_major:
         result[:d] = torch.mm(residuals, numbers_of(block, residuals.dtype)).T
         result[d] = residuals.sum(1)
     else:
@@ -104,8 +116,50 @@ def transposed_product(rows: Rows, block: PackedBlock, residuals: Tensor) -> Ten
     return result
 
 
-def softmax(scores: Tensor, dimension: int) -> Tensor:
-    """Probabilities of logits in a block's layout; the logits' memory may be used for them."""
+def probabilities(rows: Rows, scores: Tensor) -> Tensor:
+    """Of logits in the layout of ``rows``, one a class; the logits' memory may be used for them."""
+    if rows.one_logit:
+        return torch.cat([torch.sigmoid(-scores), scores.sigmoid_()])
+    return _softmax(scores, rows.class_dimension)
+
+
+def curvature_weights(rows: Rows, scores: Tensor) -> Tensor:
+    """What ``change_of_probabilities`` needs of logits: p; of one logit p (1 - p). The logits' memory may be used."""
+    if rows.one_logit:
+        second = scores.sigmoid_()
+        return second * (1 - second)
+    return probabilities(rows, scores)
+
+
+def change_of_probabilities(rows: Rows, weights: Tensor, change: Tensor) -> Tensor:
+    """p * (u - p'u), how p moves where logits move by u, in the memory of u."""
+    change *= weights
+    if not rows.one_logit:
+        change.addcmul_(weights, change.sum(rows.class_dimension, keepdim=True), value=-1)
+    return change
+
+
+def losses_and_residuals(rows: Rows, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of every row in nats, (n, 1) or (1, n), and p - y in the layout of the logits, which it may use.
+
+    Of one logit z: log(1 + e^-|z|) plus what |z| itself costs if z says the wrong class; and p - y of the second class.
+    """
+    if not rows.one_logit:
+        losses, residuals = losses_and_probabilities(scores, labels, rows.class_dimension)
+        return losses, _subtract_one_hot(rows, residuals, labels)
+    second = labels.to(scores.dtype)
+    losses = scores.abs().neg_().exp_().log1p_()
+    losses += scores.clamp(min=0.0)
+    losses -= second * scores
+    return losses, scores.sigmoid_().sub_(second)
+
+
+def _subtract_one_hot(rows: Rows, probabilities: Tensor, labels: Tensor) -> Tensor:
+    minus_one = probabilities.new_full((1, 1), -1.0).expand(labels.shape)
+    return probabilities.scatter_add_(rows.class_dimension, labels, minus_one)
+
+
+def _softmax(scores: Tensor, dimension: int) -> Tensor:
     if dimension == 1 and scores.dtype == torch.float32:
         return torch.softmax(scores, 1)
     scores -= scores.amax(dimension, keepdim=True)

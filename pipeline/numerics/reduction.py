@@ -14,7 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.numerics.softmax import Block, Parameters
+from pipeline.numerics import workers
+from pipeline.numerics.extremes import largest_magnitudes
+from pipeline.numerics.kept import Kept
+from pipeline.numerics.softmax import Block, Parameters, row_counts
 
 _NEGLIGIBLE = 60.0  # nats: e^-60 is 9e-27
 
@@ -56,10 +59,16 @@ def reduce(blocks: Sequence[Block], classes: int, l2: float, intercept: bool) ->
     present = torch.nonzero(totals).flatten() if intercept else torch.arange(classes)
     position = torch.zeros(classes, dtype=torch.int64)
     position[present] = torch.arange(len(present))
-    kept = blocks if len(present) == classes else [_relabelled(block, totals, position) for block in blocks]
-    kept = [block for block in kept if len(block.labels)]
-    largest = max([1.0, *(float(block.numbers.abs().max()) for block in kept if block.numbers.numel())])
-    rows, columns = sum(len(block.labels) for block in kept), kept[0].numbers.shape[1]
+    kept, counts = blocks, row_counts(blocks)
+    if len(present) < classes:
+        relabelled = Kept(lambda place: _relabelled(blocks[place], totals, position), len(blocks))
+        counts = row_counts(relabelled)
+        filled = [place for place, count in enumerate(counts) if count]
+        kept = Kept(lambda place: relabelled[filled[place]], len(filled))
+    rows, columns = sum(counts), kept[0].numbers.shape[1]
+    largest = 1.0
+    if len(present) < classes and columns:
+        largest = max(largest, float(largest_magnitudes(kept, threads=1).max()))
     if l2 == 0 or kept[0].codes.shape[1] or rows >= columns / 2:
         return Reduction(kept, present, classes, None, largest)
     rotation, triangle = torch.linalg.qr(torch.cat([block.numbers for block in kept]).double().T)
@@ -70,7 +79,8 @@ def reduce(blocks: Sequence[Block], classes: int, l2: float, intercept: bool) ->
 
 def _class_totals(blocks: Sequence[Block], classes: int) -> Tensor:
     """The weight of each class, (k,)."""
-    return torch.stack([torch.bincount(b.labels, b.weights, minlength=classes).double() for b in blocks]).sum(0)
+    found = workers.collect(lambda b: [torch.bincount(b.labels, b.weights, minlength=classes).double()], blocks)
+    return torch.stack([totals for (totals,) in found]).sum(0)
 
 
 def _relabelled(block: Block, totals: Tensor, position: Tensor) -> Block:

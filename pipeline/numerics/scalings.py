@@ -3,6 +3,7 @@
 Each is built at a theta and gives H0^-1 g for the start of an L-BFGS recursion; none needs to be exact.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,9 +13,10 @@ from torch import Tensor
 from pipeline.numerics import kernels
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.layout import PackedBlock, Rows
-from pipeline.numerics.sums import Grid, exact_sums
+from pipeline.numerics.sums import Grid, exact_sums, scattered_sums
 
 _RIDGE = 1e-7  # of the mean diagonal: float32 products leave that much
+_GRAM_ROWS = 128
 
 
 class Factor(Protocol):
@@ -44,10 +46,12 @@ class ByClass:
         """The k factors at theta."""
         rows = self.objective.rows
         values = kernels.operands(rows, theta, torch.float32)
+        alike = not mix and not bool(theta.any())  # all probabilities are 1 / k
 
         def partials(block: PackedBlock) -> list[Tensor]:
-            spread = _spread(block, kernels.softmax(kernels.logits(block, values, torch.float32), 0), mix)
+            spread = _spread(block, kernels.probabilities(rows, kernels.logits(block, values, torch.float32)), mix)
             x = _with_one(rows, block)
+            spread = spread[:1] if alike else spread
             return [torch.stack([(x * of_class[:, None]).T @ x for of_class in spread]).to(torch.float64)]
 
         grid = Grid(rows.total_weight * rows.largest * rows.largest.T)
@@ -55,22 +59,26 @@ class ByClass:
         blocks /= rows.total_weight
         ridge = self.objective.l2 + _RIDGE * blocks.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
         blocks.diagonal(dim1=1, dim2=2).add_(ridge)
-        return _ByClassFactor(torch.linalg.cholesky(blocks))
+        # A product with the inverse takes a tenth of the time of two triangular solves.
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(blocks))
+        return _ByClassFactor(inverse.expand(rows.classes, -1, -1))
 
 
 @dataclass(frozen=True)
 class _ByClassFactor:
-    factors: Tensor
+    inverse: Tensor
 
     def solve(self, gradient: Tensor) -> Tensor:
-        return torch.cholesky_solve(gradient.T[:, :, None], self.factors)[:, :, 0].T
+        return torch.bmm(self.inverse, gradient.T[:, :, None])[:, :, 0].T
 
 
 class Kronecker:
-    """One Gram matrix for all classes, each with its mean of p (1 - p): diag(c) (x) (X'X / n + l2 / mean c).
+    """One matrix for the classes, one for the columns: mean (diag p - p p') (x) X'X / n.
 
-    Without categories only. Source: the bound of Böhning 1992, "Multinomial logistic regression algorithm", with the
-    classes' own scales in place of 1/2.
+    The columns' matrix is shrunk towards its diagonal, as much as a sample's noise asks for: of a sample with 8 rows a
+    column, the eigenvalues of independent columns spread by a factor of 4, which L-BFGS would have to learn.
+    Without categories only. Sources: the bound of Böhning 1992, "Multinomial logistic regression algorithm", with the
+    classes' own matrix in place of (I - 1 1'/k) / 2; Ledoit and Wolf 2004, "A well-conditioned estimator".
     """
 
     def __init__(self, objective: CrossEntropy) -> None:
@@ -78,40 +86,72 @@ class Kronecker:
         self._objective = objective
         rows = objective.rows
 
-        def partials(block: PackedBlock) -> list[Tensor]:
+        # A few rows of X'X at a time, and one step a row: an entry's own step, or the way of all of X'X from float32 to
+        # int64, would take the memory of several such matrices a thread.
+        tiles = [slice(first, first + _GRAM_ROWS) for first in range(0, rows.columns + 1, _GRAM_ROWS)]
+        bound = rows.total_weight * 2 * rows.largest * rows.largest.max()
+        grids = [Grid(bound[tile]) for tile in tiles]
+
+        def scatter(block: PackedBlock, totals: Sequence[Tensor]) -> None:
             x = _with_one(rows, block)
             weighted = x if block.weights is None else x * block.weights.reshape(-1, 1).to(x.dtype)
-            return [(weighted.T @ x).to(torch.float64)]
+            for tile, grid, total in zip(tiles, grids, totals, strict=True):
+                total.add_(grid.quantise((weighted[:, tile].T @ x).to(torch.float64)))
 
-        grid = Grid(rows.total_weight * 2 * rows.largest * rows.largest.T)
-        (gram,) = exact_sums(partials, rows.packed, [grid], rows.threads)
-        self._gram = gram / rows.total_weight
+        shapes = [(len(bound[tile]), rows.columns + 1) for tile in tiles]
+        gram = torch.cat(scattered_sums(scatter, rows.packed, shapes, grids, rows.threads))
+        # Tiles are symmetric to float32's rounding only.
+        self._gram = _shrunk(rows, (gram + gram.T) / (2 * rows.total_weight))
 
     def factor(self, theta: Tensor, mix: float = 0.0) -> Factor:
         """The factor at theta."""
-        rows = self._objective.rows
+        rows, k = self._objective.rows, self._objective.rows.classes
         values = kernels.operands(rows, theta, torch.float32)
 
         def partials(block: PackedBlock) -> list[Tensor]:
-            probabilities = kernels.softmax(kernels.logits(block, values, torch.float32), 0)
-            return [_spread(block, probabilities, mix).sum(1, dtype=torch.float64)]
+            probabilities = kernels.probabilities(rows, kernels.logits(block, values, torch.float32))
+            _mix_in_labels(block, probabilities, mix)
+            weighted = probabilities if block.weights is None else probabilities * block.weights.to(torch.float32)
+            return [(torch.diag(weighted.sum(1)) - weighted @ probabilities.T).to(torch.float64)]
 
-        grid = Grid(torch.tensor(rows.total_weight, dtype=torch.float64))
-        (scales,) = exact_sums(partials, rows.packed, [grid], rows.threads)
-        scales /= rows.total_weight
-        scales.clamp_(min=1e-3 * float(scales.mean()))
-        ridge = self._objective.l2 / float(scales.mean()) + _RIDGE * float(self._gram.diagonal().mean())
-        matrix = self._gram + ridge * torch.eye(len(self._gram), dtype=torch.float64)
-        return _KroneckerFactor(scales, torch.linalg.cholesky(matrix))
+        grid = Grid(torch.tensor(2 * rows.total_weight, dtype=torch.float64))
+        (spread,) = exact_sums(partials, rows.packed, [grid], rows.threads)
+        spread = (spread + spread.T) / (2 * rows.total_weight)
+        size = float(spread.diagonal().mean())
+        spread += size * (1.0 / k + 1e-3 * torch.eye(k, dtype=torch.float64))  # it is singular along 1 (b's free shift)
+        ridge = self._objective.l2 / size + _RIDGE * float(self._gram.diagonal().mean())
+        matrix = self._gram.clone()
+        matrix.diagonal().add_(ridge)
+        return _KroneckerFactor(torch.linalg.cholesky(spread), torch.linalg.cholesky(matrix))
+
+
+def _shrunk(rows: Rows, gram: Tensor) -> Tensor:
+    """(1 - s) gram + s diag(gram): s is the share of the squares beside the diagonal that a sample's noise explains.
+
+    Measured on columns scaled to mean square 1, u_i: the noise of gram's entries adds up to sum_i v_i^2 |u_i|^4 / V^2.
+    """
+    lengths = gram.diagonal().clamp(min=1e-300)
+
+    def partials(block: PackedBlock) -> list[Tensor]:
+        squares = (_with_one(rows, block).square() @ (1 / lengths).to(torch.float32)).to(torch.float64)
+        return [(squares if block.weights is None else squares * block.weights.reshape(-1)).square().sum()]
+
+    reach = rows.total_weight * float((rows.largest[:, 0].square() / lengths).sum())
+    (noise,) = exact_sums(partials, rows.packed, [Grid(torch.tensor(2 * reach**2))], rows.threads)
+    beside = float((gram.square().div_(lengths).div_(lengths[:, None])).sum()) - len(gram)
+    share = min(1.0, float(noise) / rows.total_weight**2 / beside) if beside > 0 else 0.0
+    shrunk = gram * (1 - share)
+    shrunk.diagonal().copy_(gram.diagonal())
+    return shrunk
 
 
 @dataclass(frozen=True)
 class _KroneckerFactor:
-    scales: Tensor
-    gram: Tensor
+    classes: Tensor
+    columns: Tensor
 
     def solve(self, gradient: Tensor) -> Tensor:
-        return torch.cholesky_solve(gradient / self.scales, self.gram)
+        return torch.cholesky_solve(torch.cholesky_solve(gradient, self.columns).T, self.classes).T
 
 
 class Diagonal:
@@ -157,10 +197,15 @@ def _with_one(rows: Rows, block: PackedBlock) -> Tensor:
     return torch.cat([block.numbers.to(torch.float32), ones], 1)
 
 
-def _spread(block: PackedBlock, probabilities: Tensor, mix: float) -> Tensor:
-    """v p (1 - p), (k, n) float32, class-major; changes the probabilities."""
+def _mix_in_labels(block: PackedBlock, probabilities: Tensor, mix: float) -> None:
+    """Change probabilities (k, n) to (1 - mix) p + mix y."""
     if mix:
         probabilities *= 1 - mix
         probabilities.scatter_add_(0, block.labels, probabilities.new_full((1, 1), mix).expand(block.labels.shape))
+
+
+def _spread(block: PackedBlock, probabilities: Tensor, mix: float) -> Tensor:
+    """v p (1 - p), (k, n) float32, class-major; changes the probabilities."""
+    _mix_in_labels(block, probabilities, mix)
     spread = probabilities * (1 - probabilities)
     return spread if block.weights is None else spread * block.weights.to(spread.dtype)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.numerics import workers
 from pipeline.numerics.sums import Grid, exact_sums
 
 # |p - y| <= 1 in exact arithmetic; rounding in the kernels stays far inside a factor of two.
@@ -106,9 +107,11 @@ class Objective:
         self._threads = threads
         self._precision = precision
         self._intercept = intercept
-        self._total_weight = math.fsum(block.total_weight for block in blocks)
-        self._largest = _largest_magnitudes(blocks, columns)
-        bound = self._total_weight * _SAFETY
+        found = extent(blocks)
+        self.total_weight = found.total_weight
+        self._largest = torch.ones(columns, dtype=torch.float64)  # of a category's levels
+        self._largest[: len(found.largest)] = found.largest
+        bound = self.total_weight * _SAFETY
         self._weights_grid = Grid(bound * self._largest)
         self._bias_grid = Grid(torch.tensor(bound, dtype=torch.float64))
 
@@ -120,7 +123,7 @@ class Objective:
             [self._cost_grid(parameters)],
             self._threads,
         )
-        return total.item() / self._total_weight
+        return total.item() / self.total_weight
 
     def evaluate(self, parameters: Parameters) -> Evaluation:
         """Cost and gradient in one pass over the blocks."""
@@ -129,16 +132,16 @@ class Objective:
             lambda block: self._partials(block, parameters), self._blocks, grids, self._threads
         )
         return Evaluation(
-            cost=cost.item() / self._total_weight,
+            cost=cost.item() / self.total_weight,
             penalty=self._l2 / 2 * float(parameters.weights.square().sum()),
-            weights_gradient=weights_gradient / self._total_weight + self._l2 * parameters.weights,
-            bias_gradient=bias_gradient / self._total_weight * self._intercept,
+            weights_gradient=weights_gradient / self.total_weight + self._l2 * parameters.weights,
+            bias_gradient=bias_gradient / self.total_weight * self._intercept,
         )
 
     def _cost_grid(self, parameters: Parameters) -> Grid:
         reach = (parameters.weights.abs() * self._largest).sum(1) + parameters.bias.abs()
         classes = len(parameters.bias)
-        return Grid((2 * reach.max() + math.log(classes)) * self._total_weight * _SAFETY)
+        return Grid((2 * reach.max() + math.log(classes)) * self.total_weight * _SAFETY)
 
     def _residuals(self, block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
         """The block's weighted cost () and log-probabilities (n, k)."""
@@ -167,11 +170,27 @@ class Objective:
         return result.T
 
 
-def _largest_magnitudes(blocks: Sequence[Block], columns: int) -> Tensor:
-    """max_i |x_ij| for every column of W, shape (d,) float64; 1 for a category's levels."""
-    largest = torch.ones(columns, dtype=torch.float64)
-    number_count = blocks[0].numbers.shape[1]
-    if number_count:
-        per_block = [block.numbers.abs().amax(0) for block in blocks if len(block.labels)]
-        largest[:number_count] = torch.stack(per_block).amax(0)
-    return largest
+@dataclass(frozen=True)
+class Extent:
+    """Of blocks: the sum of the rows' weights, and max_i |x_ij| of the p number columns, (p,) float64."""
+
+    total_weight: float
+    largest: Tensor
+
+
+def row_counts(blocks: Sequence[Block]) -> list[int]:
+    """The rows of every block, at every worker."""
+    return [int(count) for (count,) in workers.collect(lambda block: [torch.tensor(len(block.labels))], blocks)]
+
+
+def extent(blocks: Sequence[Block]) -> Extent:
+    """Look at every block once; all workers get the same."""
+
+    def work(block: Block) -> list[Tensor]:
+        largest = (
+            block.numbers.abs().amax(0) if block.numbers.numel() else block.numbers.new_zeros(block.numbers.shape[1])
+        )
+        return [torch.tensor(block.total_weight, dtype=torch.float64), largest.to(torch.float64)]
+
+    weights, largest = zip(*workers.collect(work, blocks), strict=True)
+    return Extent(math.fsum(weight.item() for weight in weights), torch.stack(largest).amax(0))

@@ -16,11 +16,12 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+from pipeline.numerics import workers
 
 _TOTAL_BITS = 62  # one bit for the sign, one spare for the rounding of the partials
 _SMALLEST_EXPONENT, _LARGEST_EXPONENT = -900, 900  # keeps every scale and its inverse a normal float64
@@ -78,7 +79,8 @@ def exact_sums(
 ) -> list[Tensor]:
     """Add ``partials(item)`` over all items: one float64 tensor a grid, the same bits at any number of threads.
 
-    ``partials`` returns one new float64 tensor a grid and runs on one thread; items are handed out in turn.
+    ``partials`` returns one new float64 tensor a grid and runs on one thread; items are handed out in turn, first to
+    the workers (workers.py: all call this with as many items), then to the threads of each.
     Raises: OverflowError as ``Grid.quantise``; ValueError without items.
     """
     if not items:
@@ -87,15 +89,21 @@ def exact_sums(
     def integers(item: Item) -> list[Tensor]:
         return [grid.quantise(partial) for grid, partial in zip(grids, partials(item), strict=True)]
 
-    def share(mine: Sequence[Item]) -> list[Tensor]:
-        totals = integers(mine[0])
-        for item in mine[1:]:
-            for total, addend in zip(totals, integers(item), strict=True):
+    def share(mine: range) -> list[Tensor]:
+        totals = integers(items[mine[0]])
+        for position in mine[1:]:
+            for total, addend in zip(totals, integers(items[position]), strict=True):
                 total.add_(addend)
         return totals
 
-    shares = _by_threads(share, items, threads)
-    return [grid.value(torch.stack(parts).sum(0)) for grid, parts in zip(grids, zip(*shares, strict=True), strict=True)]
+    if len(items) == 1:  # every worker computes it, and none needs to tell
+        return [grid.value(total) for grid, total in zip(grids, on_one_thread(lambda: share(range(1))), strict=True)]
+    mine = workers.own(len(items))
+    shares = _by_threads(share, mine or range(1), threads)
+    totals = [torch.stack(parts).sum(0) for parts in zip(*shares, strict=True)]
+    if not mine:  # more workers than items: the first item tells the shapes, another worker adds it
+        totals = [torch.zeros_like(total) for total in totals]
+    return [grid.value(total) for grid, total in zip(grids, workers.add(totals), strict=True)]
 
 
 def scattered_sums(
@@ -111,45 +119,56 @@ def scattered_sums(
     total of every shape a thread.
     """
 
-    def share(mine: Sequence[Item]) -> list[Tensor]:
+    def share(mine: range) -> list[Tensor]:
         totals = [torch.zeros(*shape, dtype=torch.int64) for shape in shapes]
-        for item in mine:
-            scatter(item, totals)
+        for position in mine:
+            scatter(items[position], totals)
         return totals
 
-    totals, *others = _by_threads(share, items, threads)
+    totals, *others = _by_threads(share, workers.own(len(items)), threads)
     for other in others:
         with torch.inference_mode():
             for total, addend in zip(totals, other, strict=True):
                 total.add_(addend)
-    return [grid.value(total) for grid, total in zip(grids, totals, strict=True)]
+    return [grid.value(total) for grid, total in zip(grids, workers.add(totals), strict=True)]
+
+
+def collected(work: Callable[[Item], Sequence[Tensor]], items: Sequence[Item], threads: int) -> list[list[Tensor]]:
+    """``work`` of every item, in the order of the items: each on one thread of its worker, known to all workers."""
+    return workers.gather(in_order(lambda place: work(items[place]), workers.own(len(items)), threads))
 
 
 def in_order(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
     """``work`` of every item, each on one thread, in the order of the items."""
 
-    def share(mine: Sequence[Item]) -> list[Result]:
-        return [work(item) for item in mine]
+    def share(mine: range) -> list[Result]:
+        return [work(items[position]) for position in mine]
 
-    shares = _by_threads(share, items, threads)
+    shares = _by_threads(share, range(len(items)), threads)
     return [shares[position % len(shares)][position // len(shares)] for position in range(len(items))]
 
 
-def _by_threads(share: Callable[[Sequence[Item]], Result], items: Sequence[Item], threads: int) -> list[Result]:
-    """Hand the items out in turn: worker w of m gets items w, w + m, ..."""
-    torch.set_num_threads(1)  # a kernel split over threads would add in another order
+def _by_threads(share: Callable[[range], Result], positions: range, threads: int) -> list[Result]:
+    """Hand positions out in turn: thread t of m gets t, t + m, ..., so that items made when asked for are made once."""
+    threads = max(1, min(threads, len(positions)))
+    if threads == 1:
+        return [on_one_thread(lambda: share(positions))]
 
-    def work(mine: Sequence[Item]) -> Result:
-        with torch.inference_mode():  # without autograd's books a small kernel takes half the time
+    def work(mine: range) -> Result:
+        with torch.inference_mode():
             return share(mine)
 
-    workers = max(1, min(threads, len(items)))
-    if workers == 1:
-        return [work(items)]
-    return list(_pool(workers).map(work, [list(islice(items, first, None, workers)) for first in range(workers)]))
+    return list(_pool(threads).map(work, [positions[first::threads] for first in range(threads)]))
+
+
+def on_one_thread(work: Callable[[], Result]) -> Result:
+    """``work`` on this thread; a kernel split over threads would add in another order."""
+    torch.set_num_threads(1)
+    with torch.inference_mode():  # without autograd's books a small kernel takes half the time
+        return work()
 
 
 @functools.cache
-def _pool(workers: int) -> ThreadPoolExecutor:
+def _pool(threads: int) -> ThreadPoolExecutor:
     """Kept between passes: starting threads costs as much as a small pass, and each keeps its buffers."""
-    return ThreadPoolExecutor(workers, initializer=lambda: torch.set_num_threads(1))
+    return ThreadPoolExecutor(threads, initializer=lambda: torch.set_num_threads(1))

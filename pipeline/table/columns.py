@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # number: float64. boolean: the words true and false, read as 1.0 and 0.0. text: as it stands in the file.
-# date: a date of ISO 8601, with or without a time, read as one number a part.
-Kind = Literal["number", "boolean", "text", "date"]
+# date: a date of ISO 8601, with or without a time, read as one number a part; "date %d/%m/%Y": one of that format.
+Kind = str
 
 # weekday: 0 is Monday. A date without a time has hour and minute 0.
 DatePart = Literal["year", "month", "day", "weekday", "hour", "minute"]

@@ -4,9 +4,9 @@ import difflib
 from collections.abc import Collection, Sequence
 
 from pipeline.errors import UserError
-from pipeline.table import places
+from pipeline.table import dates, places
 from pipeline.table.columns import Kind
-from pipeline.table.parsing import CONVERSION, FALSE_WORDS, TRUE_WORDS, WrongKindError, moment_of
+from pipeline.table.parsing import CONVERSION, FALSE_WORDS, TRUE_WORDS, WrongKindError
 from pipeline.table.sources import Where
 
 # A file in UTF-16 tells so by its first byte.
@@ -39,14 +39,14 @@ def misfit(source: Where, column: str, kind: Kind, missing_values: Sequence[str]
     def fault(text: str) -> str | None:
         if text in missing_values:
             return None
-        if kind == "date":
-            return None if moment_of(text) else "a date such as 2024-12-31 or 2024-12-31T23:59"
+        if dates.is_date(kind):
+            return None if dates.moment_of(text, kind) else dates.expected(kind)
         return places.fault_of(text) if kind == "number" else None if text in words else "true or false"
 
     place, text = places.find_cell(source, column, lambda cell: fault(cell) is not None)
+    way_out = "declare the column in prepare.categories" if kind == "number" else "change the column in prepare.types"
     message = (
-        f"{place}: expected {fault(text)}, got {text!r}\n"
-        "  correct it, add it to prepare.missing_values, or declare the column in prepare.categories"
+        f"{place}: expected {fault(text)}, got {text!r}\n  correct it, add it to prepare.missing_values, or {way_out}"
     )
     return MisfitError(message, column, text)
 
@@ -73,9 +73,25 @@ def told(source: Where, message: str) -> Exception:
     for ragged in places.find(source, lambda record: len(record.cells) != width):
         return UserError(
             f"{ragged.file}, line {ragged.line}: expected {width} cells as in the header, got {len(ragged.cells)}\n"
-            "  a cell that holds a comma or a newline must stand in double quotes"
+            "  a cell that holds the separator or a newline must stand in double quotes"
         )
     return UserError(f"{source}: not a CSV file that can be read: {message}")
+
+
+def no_text(source: Where) -> UserError:
+    return UserError(
+        f"{source}: expected text, got bytes 0 in the first line; is it a table of text or Parquet? "
+        "UTF-16 without a mark needs prepare.encoding: utf-16-le or utf-16-be"
+    )
+
+
+def open_quote(file: Where) -> UserError:
+    """The error for a file whose last row is the rest of the file, from a quote on that nothing closes."""
+    line = max(record.line for record in places.records(file))
+    return UserError(
+        f"{file}, line {line}: expected a quote that closes the quoted cell, got the end of the file\n"
+        '  close the quote, or write a quote that belongs to the text as "" in a quoted cell'
+    )
 
 
 def _names(source: Where) -> list[str]:
@@ -88,8 +104,10 @@ def not_utf8(source: Where) -> UserError:
         return UserError(f"{source}: expected UTF-8 text")
     line, byte, value = found
     if (byte, value) in _UTF16_MARKS:
-        return UserError(f"{source}: expected UTF-8 text, got UTF-16; save the file as UTF-8 (in Excel: CSV UTF-8)")
+        return UserError(
+            f"{source}: expected UTF-8 text, got UTF-16; set prepare.encoding: utf-16, or save the file as UTF-8"
+        )
     return UserError(
         f"{source}, line {line}: expected UTF-8 text, got byte 0x{value:02x} (byte {byte} of the file)\n"
-        "  save the file as UTF-8, for example with: iconv -f WINDOWS-1252 -t UTF-8"
+        "  set prepare.encoding if it is written in another, such as windows-1252, or save the file as UTF-8"
     )

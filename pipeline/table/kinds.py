@@ -6,8 +6,8 @@ The rule, which knows no order of rows:
 - no value is a decimal number: text, that is a category;
 - numbers and texts mixed: an error that names the first text, unless the column is declared a category.
 
-The target, the columns that split and declared categories are read as text whatever they hold; a column whose type is
-given is read as that, and only a given type makes dates.
+The target, the columns that split, declared categories and what Parquet holds as text are read as text whatever they
+hold; a column whose type is given is read as that, and only a given type makes dates.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,13 +17,30 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from pipeline.table import faults, parsing, places, stream
+from pipeline.errors import UserError
+from pipeline.table import dates, faults, parsing, places, sources, stream
 from pipeline.table.columns import Chunk, Kind
 from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
 # A first guess costs nothing when it is wrong: the whole table decides.
 _GUESS_BYTES = 1 << 20
+
+# Distinct texts that are counted in a column: with their sorting and their JSON, about a kilobyte of memory each.
+MOST_LEVELS = 500_000
+
+
+class CrowdedError(UserError):
+    """A ``column`` of more distinct ``texts`` than are counted."""
+
+    def __init__(self, source: Where, column: str, texts: Collection[str]) -> None:
+        super().__init__(
+            f"{source}, column {column}: expected at most {MOST_LEVELS:,} distinct texts, got more\n"
+            "  leave it out of prepare.features, or, if it holds dates, give it the type date in prepare.types; what "
+            "its rows have in common, such as a prefix, belongs in a column of its own"
+        )
+        self.column = column
+        self.texts = texts
 
 
 class Watcher(Protocol):
@@ -60,6 +77,18 @@ class Columns:
     weights: str | None = None
 
 
+def require_type(declared: str) -> str:
+    """The type that a person declares a column to be of: a kind, or category for text.
+
+    Raises: ValueError, which says what was expected, for any other.
+    """
+    if dates.is_date(declared):
+        dates.require_format(declared)
+    elif declared not in ("number", "category", "boolean"):
+        raise ValueError(f"number, category, boolean, date, or a format such as 'date %d/%m/%Y', got {declared!r}")
+    return declared
+
+
 @dataclass
 class _Reading:
     """What is known so far: ``kinds`` of all columns, ``declared`` texts, and those ``refused`` as numbers."""
@@ -85,7 +114,7 @@ def learn(
     is called with the kinds at each start and gives the watcher that sees every chunk.
     Raises: UserError for a column that mixes numbers and texts, or a file that is not proper CSV.
     """
-    texts = frozenset(columns.declared)
+    texts = frozenset(columns.declared) | sources.texts_of(source)
     guessed = _guess(source, columns.names, missing_values)
     kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, "number") for name in columns.names}
     kinds |= columns.fixed
@@ -123,6 +152,7 @@ def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey |
             survey.merge(part)
             watcher.see(seen.chunk, looked)
             _refuse_mixtures(reading, survey, judged)
+            _refuse_names_of_rows(reading, survey)
     except parsing.WrongKindError as wrong:
         _widen(reading, survey, wrong.column)
         return None
@@ -137,6 +167,13 @@ def _refuse_mixtures(reading: _Reading, survey: Survey, judged: dict[str, int]) 
             first = islice(levels, 1)
             _natural_kind(reading, name, [*first, *islice(levels, judged[name], None)])
             judged[name] = len(levels)
+
+
+def _refuse_names_of_rows(reading: _Reading, survey: Survey) -> None:
+    """Stop before the texts of a column that is another in every row fill the memory, at any size of the table."""
+    for name, levels in survey.levels.items():
+        if len(levels) > MOST_LEVELS:
+            raise CrowdedError(reading.source, name, levels)
 
 
 def _widen(reading: _Reading, survey: Survey, column: str) -> None:

@@ -62,8 +62,13 @@ def _natural(source: Where, target: str, levels: Mapping[str, int]) -> Mapping[s
 
 def _whole(text: str) -> int | None:
     """The integer that the decimal number stands for, None if it is not whole or needs more than 64 bits."""
-    number = Decimal(text.strip())
-    if abs(number) > _LARGEST_INTEGER or number != number.to_integral_value():
+    try:
+        number = Decimal(text.strip())
+    except ArithmeticError:
+        # An exponent of more than 18 digits.
+        return None
+    # copy_abs, since abs rounds and overflows.
+    if number.copy_abs() > _LARGEST_INTEGER or number != number.to_integral_value():
         return None
     return int(number)
 

@@ -1,8 +1,8 @@
 """Whole rows of CSV -> typed numpy columns, by Arrow's parser, which leaves Python's other threads running."""
 
+import codecs
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -10,18 +10,14 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from pipeline.table import places
+from pipeline.table import dates, places
 from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, part_name
 
 TRUE_WORDS = ("true", "True", "TRUE")
 FALSE_WORDS = ("false", "False", "FALSE")
 
-TYPES: Mapping[Kind, pa.DataType] = {
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-    "text": pa.dictionary(pa.int32(), pa.string()),
-    "date": pa.dictionary(pa.int32(), pa.string()),
-}
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_TYPES: Mapping[Kind, pa.DataType] = {"number": pa.float64(), "boolean": pa.bool_(), "text": _TEXT}
 
 CONVERSION = re.compile(r"In CSV column #(\d+):.*?CSV conversion error to .*?: invalid value '(.*)'$", re.DOTALL)
 
@@ -32,6 +28,11 @@ class WrongKindError(Exception):
     def __init__(self, column: str) -> None:
         super().__init__(column)
         self.column = column
+
+
+def type_of(kind: Kind) -> pa.DataType:
+    """The type that Arrow reads columns of a kind as."""
+    return _TEXT if dates.is_date(kind) else _TYPES[kind]
 
 
 def parse(
@@ -55,12 +56,18 @@ def parse(
         true_values=list(TRUE_WORDS),
         false_values=list(FALSE_WORDS),
     )
+    rows = _marked(rows)
     # One block, so that nothing is cut again, and one thread: the pieces are what the threads share.
     read = pa_csv.ReadOptions(
         block_size=len(rows) + 1, use_threads=False, column_names=list(names), skip_rows_after_names=skip
     )
     lines = pa_csv.ParseOptions(newlines_in_values=True, delimiter=separator)
     return pa_csv.read_csv(pa.BufferReader(pa.py_buffer(rows)), read, lines, convert)
+
+
+def _marked(rows: memoryview) -> memoryview:
+    """Rows whose first cell begins with a byte order mark, once more before them: Arrow takes one away as a file's."""
+    return memoryview(codecs.BOM_UTF8 + rows) if bytes(rows[:3]) == codecs.BOM_UTF8 else rows
 
 
 def chunk_of(table: Any, kinds: Mapping[str, Kind], first_row: int) -> Chunk:
@@ -71,8 +78,8 @@ def chunk_of(table: Any, kinds: Mapping[str, Kind], first_row: int) -> Chunk:
     columns = {name: _joined(table.column(name)) for name in kinds}
     numbers = {name: _numbers(name, columns[name]) for name, kind in kinds.items() if kind in ("number", "boolean")}
     for name, kind in kinds.items():
-        if kind == "date":
-            numbers |= _dates(name, _texts(columns[name]))
+        if dates.is_date(kind):
+            numbers |= _dates(name, kind, _texts(columns[name]))
     return Chunk(
         first_row=first_row,
         rows=table.num_rows,
@@ -113,21 +120,12 @@ def _texts(column: Any) -> Texts:
     return Texts(codes, tuple(column.dictionary.to_pylist()))
 
 
-def _dates(name: str, texts: Texts) -> dict[str, NDArray[np.float64]]:
-    moments = [moment_of(level) for level in texts.levels]
+def _dates(name: str, kind: Kind, texts: Texts) -> dict[str, NDArray[np.float64]]:
+    moments = [dates.moment_of(level, kind) for level in texts.levels]
     if None in moments:
         raise WrongKindError(name)
     parts = np.array([*filter(None, moments), (np.nan,) * len(DATE_PARTS)], dtype=np.float64)[texts.codes]
     return {part_name(name, part): parts[:, position].copy() for position, part in enumerate(DATE_PARTS)}
-
-
-def moment_of(text: str) -> tuple[int, ...] | None:
-    """The DATE_PARTS of a date as it is written, in its own time zone; None if the text is no date of ISO 8601."""
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return moment.year, moment.month, moment.day, moment.weekday(), moment.hour, moment.minute
 
 
 def _bits(buffer: Any, column: Any) -> NDArray[np.bool_]:

@@ -19,25 +19,43 @@ _MARK = b"\xef\xbb\xbf"
 _QUOTE = ord('"')
 
 
+class OpenQuoteError(Exception):
+    """The last row opens a quote that nothing closes, so where its cells end is unknown."""
+
+
 def cut(file: BinaryIO, name: str, separator: str, size: int) -> Iterator[memoryview]:
     """Pieces of about ``size`` bytes, each of whole rows; a row longer than that makes a longer piece.
 
-    The byte order mark is left out. Raises: UserError for a row longer than 256 MiB.
+    The byte order mark and blank lines before the header are left out; the last piece ends in a line ending.
+    Raises: UserError for a row longer than 256 MiB; OpenQuoteError.
     """
-    waiting = b""
-    start = len(_MARK)
+    waiting, begun = b"", False
     while block := file.read(max(size, len(waiting))):
         waiting += block
-        if start and len(waiting) >= start:
-            waiting, start = waiting.removeprefix(_MARK), 0
-        end = _end_of_rows(waiting, separator)
+        if not begun and len(waiting) >= len(_MARK):
+            waiting = _from_header(waiting)
+            begun = bool(waiting)
+        end = _end_of_rows(waiting, separator) if begun else 0
         if end:
             yield memoryview(waiting)[:end]
             waiting = waiting[end:]
         elif len(waiting) > LONGEST_ROW_BYTES:
             raise UserError(f"{name}: a row is longer than {LONGEST_ROW_BYTES:,} bytes; is a quote left open?")
+    waiting = waiting if begun else _from_header(waiting)
     if waiting:
-        yield memoryview(waiting)
+        yield memoryview(_ended(waiting, separator))
+
+
+def _ended(rows: bytes, separator: str) -> bytes:
+    """The last rows of a file, with the line ending that Arrow needs behind a header without rows."""
+    for ended in (rows, rows + b"\n"):
+        if _end_of_rows(ended, separator) == len(ended):
+            return ended
+    raise OpenQuoteError
+
+
+def _from_header(data: bytes) -> bytes:
+    return data.removeprefix(_MARK).lstrip(b"\r\n")
 
 
 def _end_of_rows(data: bytes, separator: str) -> int:

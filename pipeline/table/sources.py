@@ -6,6 +6,7 @@ is, its first bytes tell, not its name.
 
 import fnmatch
 import glob
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.table import transcoding
+from pipeline.table import downloads, transcoding
 
 # In a folder, what else lies there is no table.
 _ENDINGS = tuple(kind + packed for kind in (".csv", ".tsv", ".txt", ".parquet") for packed in ("", ".gz", ".zst"))
@@ -38,30 +39,28 @@ class File:
 
     def open(self) -> BinaryIO:
         """The file's content as UTF-8 CSV, unpacked; the caller closes it."""
+        return self.open_with_raw()[0]
+
+    def open_with_raw(self) -> tuple[BinaryIO, BinaryIO]:
+        """``open``, and the stream of bytes below it, whose position tells how far reading has come."""
         # Asked first: some stores of fsspec share one position among all that have a file open.
         is_parquet = self.is_parquet
-        stream = self.unpacked()
+        raw = self._raw()
+        stream = _unpacked(raw)
         if is_parquet:
-            return cast(BinaryIO, io.BufferedReader(transcoding.FromParquet(stream)))
+            return cast(BinaryIO, io.BufferedReader(transcoding.FromParquet(stream, self.address))), raw
         if self.encoding in ("utf-8", "utf8"):
-            return stream
-        return cast(BinaryIO, io.BufferedReader(transcoding.ToUtf8(stream, self.encoding, self.address)))
+            return stream, raw
+        return cast(BinaryIO, io.BufferedReader(transcoding.ToUtf8(stream, self.encoding, self.address))), raw
 
     def unpacked(self) -> BinaryIO:
         """The file's bytes, decompressed."""
-        raw = self._raw()
-        start = raw.read(4)
-        raw.seek(0)
-        for mark, name in _PACKED.items():
-            if start.startswith(mark):
-                packed = pa.PythonFile(raw, mode="r")
-                return cast(BinaryIO, pa.CompressedInputStream(packed, name))
-        return raw
+        return _unpacked(self._raw())
 
     def _raw(self) -> BinaryIO:
         if not is_remote(self.address):
             return Path(self.address).open("rb")
-        return cast(BinaryIO, _remote(self.address)[0].open(self.address, "rb"))
+        return downloads.opened(*_remote(self.address))
 
     @property
     def is_parquet(self) -> bool:
@@ -69,14 +68,35 @@ class File:
         with self._raw() as raw:
             return raw.read(4) == _PARQUET
 
+    def texts(self) -> set[str]:
+        """The columns that the file itself says are texts, which only Parquet does."""
+        return transcoding.parquet_texts(self.unpacked()) if self.is_parquet else set()
+
     def stamp(self) -> tuple[object, ...]:
-        """What changes when the file does: size and time, or what the remote store says of it."""
+        """What changes when the file does: size, time and inode, or what the remote store says of it."""
         if not is_remote(self.address):
             status = Path(self.address).stat()
-            return status.st_size, status.st_mtime_ns
+            return status.st_size, status.st_mtime_ns, status.st_ino
         system, path = _remote(self.address)
-        about = system.info(path)
+        with downloads.told():
+            about = system.info(path)
         return tuple(str(about.get(key)) for key in ("size", "mtime", "created", "LastModified", "ETag", "etag"))
+
+    def size(self) -> int:
+        """Bytes, as they are stored."""
+        if not is_remote(self.address):
+            return Path(self.address).stat().st_size
+        system, path = _remote(self.address)
+        with downloads.told():
+            return int(system.size(path) or 0)
+
+    def digest(self) -> str:
+        """SHA-256 of the bytes as they are stored, in hexadecimal. Raises: UserError if they cannot be read."""
+        try:
+            with self._raw() as raw:
+                return hashlib.file_digest(cast(io.BufferedReader, raw), "sha256").hexdigest()
+        except OSError as error:
+            raise unreadable(self, error) from None
 
 
 @dataclass(frozen=True)
@@ -91,10 +111,30 @@ class Source:
 
     def stamps(self) -> list[tuple[object, ...]]:
         """The stamp of every file."""
-        return [file.stamp() for file in self.files]
+        try:
+            return [file.stamp() for file in self.files]
+        except OSError as error:
+            raise unreadable(self, error) from None
+
+    def size(self) -> int:
+        """Bytes of all files, as they are stored. Raises: UserError if one is not there."""
+        try:
+            return sum(file.size() for file in self.files)
+        except OSError as error:
+            raise unreadable(self, error) from None
 
 
 Where = Path | File | Source
+
+
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    start = raw.read(4)
+    raw.seek(0)
+    for mark, name in _PACKED.items():
+        if start.startswith(mark):
+            packed = pa.PythonFile(raw, mode="r")
+            return cast(BinaryIO, pa.CompressedInputStream(packed, name))
+    return raw
 
 
 def files_of(where: Where) -> tuple[File, ...]:
@@ -104,13 +144,24 @@ def files_of(where: Where) -> tuple[File, ...]:
     return (where,) if isinstance(where, File) else (File(str(where)),)
 
 
+def texts_of(where: Where) -> set[str]:
+    """The columns that any file of a table says are texts. Raises: UserError if one cannot be read."""
+    try:
+        return {name for file in files_of(where) for name in file.texts()}
+    except OSError as error:
+        raise unreadable(where, error) from None
+
+
 def find(address: str, pattern: str = "*", separator: str = "auto", encoding: str = "utf-8") -> Source:
     """The source at an address: a file, a folder, a glob, or any of these at ``scheme://``.
 
     Of a folder the files count that match ``pattern``, sorted by name. Separator and encoding are those of the first
     file where they are "auto". Raises: UserError if nothing is there.
     """
-    addresses = sorted(_addresses(address, pattern))
+    try:
+        addresses = sorted(_addresses(address, pattern))
+    except OSError as error:
+        raise unreadable(address, error) from None
     if not addresses:
         wanted = "expected tables (csv, tsv, txt or parquet)" if pattern == "*" else f"expected files like {pattern}"
         raise UserError(f"{address}: {wanted}, found none")
@@ -134,6 +185,8 @@ def _separator(first: File, separator: str, encoding: str) -> str:
 
 def unreadable(address: object, error: OSError) -> UserError:
     """The error for a file that is not there, may not be read, or does not decompress."""
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{address}: expected a CSV file: no such file or directory")
     reason = (error.strerror or str(error) or "cannot be read").lower()
     return UserError(f"{address}: expected a CSV file: {reason}")
 
@@ -156,13 +209,14 @@ def _addresses(address: str, pattern: str) -> Iterator[str]:
 
 def _remote_addresses(address: str, pattern: str) -> Iterator[str]:
     system, path = _remote(address)
-    if glob.has_magic(address):
-        found = system.glob(path)
-    elif system.isdir(path):
-        names = system.ls(path, detail=False)
-        found = [name for name in names if _is_wanted(name.rpartition("/")[2], pattern)]
-    else:
-        found = [path]
+    with downloads.told():
+        if glob.has_magic(address):
+            found = system.glob(path)
+        elif system.isdir(path):
+            names = system.ls(path, detail=False)
+            found = [name for name in names if _is_wanted(name.rpartition("/")[2], pattern)]
+        else:
+            found = [path]
     yield from (system.unstrip_protocol(name) for name in found)
 
 

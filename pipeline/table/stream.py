@@ -7,13 +7,15 @@ quoted commas and newlines; blank lines are not rows.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.table import faults, parsing, pieces, places, sources, threads
+from pipeline.table import faults, kept, parsing, pieces, places, sources, threads
 from pipeline.table.columns import Chunk, Kind
+from pipeline.table.kept import Fresh, Kept
 from pipeline.table.sources import File, Where
 
 Result = TypeVar("Result")
@@ -21,10 +23,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Pace:
-    """How a table is read, which no result depends on: bytes of the file a chunk, and threads."""
+    """How a table is read, which no result depends on: bytes of the file a chunk, and threads.
+
+    ``kept``: columns that were parsed before. ``watch`` is told the rows read so far, and the bytes of the source.
+    """
 
     chunk_bytes: int = 1 << 22
     threads: int = field(default_factory=threads.available)
+    kept: Kept | None = None
+    watch: Callable[[int, int], None] = lambda *_: None
 
 
 # Chunks large enough that per-chunk costs vanish, small enough to stay in the cache.
@@ -62,6 +69,8 @@ def header(source: Where) -> list[str]:
     names = first.cells
     if any("\udc80" <= character <= "\udcff" for name in names for character in name):
         raise faults.not_utf8(source)
+    if any("\0" in name for name in names):
+        raise faults.no_text(source)
     twice = [name for position, name in enumerate(names) if name in names[:position]]
     if twice:
         raise UserError(f"{source}, line {first.line}: two columns are named {twice[0]!r}; rename one in the header")
@@ -74,57 +83,110 @@ def mapped(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> 
     A cell that equals one of the reading's missing values, quoted or not, is no value.
     Raises: WrongKindError for a value that its column's kind cannot hold; UserError for a file that is not proper CSV.
     """
-    types = {name: parsing.TYPES[kind] for name, kind in reading.kinds.items()}
+    types = {name: parsing.type_of(kind) for name, kind in reading.kinds.items()}
 
-    def worked(piece: _Piece) -> tuple[Chunk, Result | UserError]:
+    def worked(piece: _Piece | _KeptPiece) -> tuple[Chunk, Result | UserError, int]:
         try:
             table = piece.parse(list(reading.kinds), types, reading.missing_values)
         except pa.ArrowInvalid as error:
             raise faults.told(piece.file, str(error)) from None
         chunk = parsing.chunk_of(table, reading.kinds, first_row=1)
         try:
-            return chunk, work(chunk)
+            return chunk, work(chunk), piece.position
         except UserError as error:
-            return chunk, error
+            return chunk, error, piece.position
 
     first_row = 1
-    for chunk, result in threads.in_order(worked, _pieces(source, reading.pace.chunk_bytes), reading.pace.threads):
+    fresh: list[Fresh] = []
+    found = _all_pieces(source, reading, fresh)
+    for chunk, result, position in threads.in_order(worked, found, reading.pace.threads):
         placed = replace(chunk, first_row=first_row)
         if isinstance(result, UserError):
             # Once more, now that the rows have their numbers, which the message may tell.
             result = work(placed)
         first_row += placed.rows
+        reading.pace.watch(first_row - 1, position)
         if placed.rows:
             yield Seen(placed, result)
+    if reading.pace.kept is not None:
+        for entry in fresh:
+            reading.pace.kept.finish(entry)
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Whole rows of a file whose columns are ``names``; the first ``skip`` rows are its header."""
+    """Whole rows of a file whose columns are ``names``; the first ``skip`` rows are its header.
+
+    ``position``: bytes of the source up to here. ``fresh`` keeps what is parsed, as its piece ``number``.
+    """
 
     file: File
     names: Sequence[str]
     rows: memoryview
-    skip: int
+    number: int
+    position: int
+    fresh: Fresh | None
 
     def parse(self, columns: Sequence[str], types: Mapping[str, Any], missing_values: Sequence[str]) -> Any:
-        separator = self.file.separator
-        return parsing.parse(self.rows, self.names, columns, types, missing_values, separator, self.skip)
+        skip = 0 if self.number else 1
+        table = parsing.parse(self.rows, self.names, columns, types, missing_values, self.file.separator, skip)
+        if self.fresh is not None:
+            self.fresh.add(self.number, table)
+        return table
 
 
-def _pieces(source: Where, size: int) -> Iterator[_Piece]:
-    """The pieces of all files. Raises: UserError for a file whose columns are not those of the first."""
+@dataclass(frozen=True)
+class _KeptPiece:
+    """A piece that was parsed before and lies at ``path``."""
+
+    file: File
+    path: Path
+    position: int
+
+    def parse(self, columns: Sequence[str], _types: Mapping[str, Any], _missing_values: Sequence[str]) -> Any:
+        return kept.load(self.path, columns)
+
+
+def _all_pieces(source: Where, reading: Reading, fresh: list[Fresh]) -> Iterator[_Piece | _KeptPiece]:
+    """The pieces of all files, parsed before or not; entries that they are to be kept in are added to ``fresh``."""
+    store = reading.pace.kept
+    before = 0
+    for file, names in _files(source):
+        entry = None if store is None else store.known(file, reading.kinds, reading.missing_values)
+        size = file.size()
+        if entry is not None:
+            for number, path in enumerate(entry.paths(), 1):
+                yield _KeptPiece(file, path, before + size * number // len(entry.pieces))
+        else:
+            made = None if store is None else store.fresh(file, reading.kinds, reading.missing_values)
+            yield from _pieces(file, names, reading.pace.chunk_bytes, before, made)
+            fresh += [] if made is None else [made]
+        before += size
+
+
+def _files(source: Where) -> Iterator[tuple[File, Sequence[str]]]:
+    """The files and their columns. Raises: UserError for a file whose columns are not those of the first."""
     wanted: list[str] = []
     for file in sources.files_of(source):
         names = header(file)
         wanted = wanted or names
         faults.require_same_columns(file, names, wanted)
-        try:
-            with file.open() as raw:
-                for number, rows in enumerate(pieces.cut(raw, str(file), file.separator, size)):
-                    yield _Piece(file, names, rows, skip=0 if number else 1)
-        except OSError as error:
-            raise sources.unreadable(file, error) from None
+        yield file, names
+
+
+def _pieces(
+    file: File, names: Sequence[str], size: int, before: int = 0, fresh: Fresh | None = None
+) -> Iterator[_Piece]:
+    """The pieces of one file, ``before`` which lie so many bytes of the source."""
+    try:
+        opened, raw = file.open_with_raw()
+        with opened:
+            for number, rows in enumerate(pieces.cut(opened, str(file), file.separator, size)):
+                yield _Piece(file, names, rows, number, before + raw.tell(), fresh)
+    except OSError as error:
+        raise sources.unreadable(file, error) from None
+    except pieces.OpenQuoteError:
+        raise faults.open_quote(file) from None
 
 
 def read(source: Where, kinds: Mapping[str, Kind], missing_values: Sequence[str], pace: Pace = PACE) -> Iterator[Chunk]:
@@ -157,9 +219,10 @@ def require_columns(source: Where, columns: Sequence[str]) -> list[str]:
 
 def guess(source: Where, columns: Sequence[str], missing_values: Sequence[str], size: int) -> Any:
     """Arrow's schema of ``columns`` as the first ``size`` bytes suggest it; None if they cannot be read."""
-    for piece in _pieces(source, size):
-        try:
-            return piece.parse(columns, {}, missing_values).schema
-        except pa.ArrowInvalid:
-            return None
+    for file, names in _files(source):
+        for piece in _pieces(file, names, size):
+            try:
+                return piece.parse(columns, {}, missing_values).schema
+            except pa.ArrowInvalid:
+                return None
     return None

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.numerics.moments import Moments
 from pipeline.numerics.weighted import WeightedMoments
+from pipeline.table import dates
 from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, part_name
 
 
@@ -22,14 +23,14 @@ class Survey:
         self.uncounted = frozenset(uncounted)
         self.weights = weights
         self.rows = 0
-        dates = [name for name, kind in kinds.items() if kind == "date"]
+        dated = [name for name, kind in kinds.items() if dates.is_date(kind)]
         numbers = [name for name, kind in kinds.items() if kind in ("number", "boolean")]
-        series = [*numbers, *(part_name(name, part) for name in dates for part in DATE_PARTS)]
+        series = [*numbers, *(part_name(name, part) for name in dated for part in DATE_PARTS)]
         self.missing = dict.fromkeys([*kinds, *series], 0)
         self.moments: dict[str, Moments | WeightedMoments] = {
             name: Moments() if weights in (None, name) else WeightedMoments() for name in series
         }
-        self._dates = dates
+        self._dates = dated
         counted = [name for name, kind in kinds.items() if kind == "text" and name not in self.uncounted]
         self.levels: dict[str, dict[str, int]] = {name: {} for name in counted}
 

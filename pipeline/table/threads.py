@@ -14,8 +14,10 @@ _MOST = 8
 
 
 def available() -> int:
-    """Threads that this process may run at once, at most 8."""
-    return min(len(os.sched_getaffinity(0)), _MOST)
+    """Threads to use, at most 8: OMP_NUM_THREADS where set, else the processors that this process may run on."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    count = int(wanted) if wanted.isdecimal() and int(wanted) > 0 else len(os.sched_getaffinity(0))
+    return min(count, _MOST)
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:

@@ -59,23 +59,34 @@ class ToUtf8(_Blocks):
 def _decode(decoder: codecs.IncrementalDecoder, block: bytes, name: str, encoding: str) -> bytes:
     try:
         return decoder.decode(block, final=not block).encode()
-    except (UnicodeDecodeError, UnicodeEncodeError):
+    except UnicodeError:
         raise UserError(f"{name}: expected text in {encoding}; correct prepare.encoding") from None
 
 
 class FromParquet(_Blocks):
-    """A Parquet file as the CSV that it would be, batch by batch."""
+    """A Parquet file as the CSV that it would be, batch by batch.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    Raises: UserError, when read, for a column that no cell of a CSV can hold.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream = stream
-        self._source = self._written()
+        self._source = self._told(name)
 
-    def _written(self) -> Iterator[bytes]:
+    def _told(self, name: str) -> Iterator[bytes]:
+        """What ``_written`` yields. Raises: OSError for a file that is broken, or holds what CSV cannot."""
+        import pyarrow as pa
+
+        try:
+            yield from self._written(name)
+        except pa.ArrowException as error:
+            raise OSError(f"not readable as Parquet: {error}") from None
+
+    def _written(self, name: str) -> Iterator[bytes]:
         import pyarrow.csv as pa_csv
-        import pyarrow.parquet as pa_parquet
 
-        opened: Any = pa_parquet.ParquetFile
-        file = opened(self._stream)
+        file = _parquet(self._stream)
+        _require_cells(file.schema_arrow, name)
         names = io.StringIO()
         csv.writer(names, lineterminator="\n").writerow(file.schema_arrow.names)
         yield names.getvalue().encode()
@@ -89,11 +100,50 @@ class FromParquet(_Blocks):
         super().close()
 
 
-def _plain(batch: Any) -> Any:
-    """The batch without dictionaries, which the writer of CSV does not take."""
+def _parquet(stream: BinaryIO) -> Any:
+    import pyarrow.parquet as pa_parquet
+
+    opened: Any = pa_parquet.ParquetFile
+    return opened(stream)
+
+
+def parquet_texts(stream: BinaryIO) -> set[str]:
+    """The columns of a Parquet file that it holds as texts, whatever they look like; closes the stream."""
+    with stream:
+        return {field.name for field in _parquet(stream).schema_arrow if _is_text(_plain_type(field.type))}
+
+
+def _plain_type(arrow: Any) -> Any:
     import pyarrow as pa
 
-    columns = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch]
+    return arrow.value_type if pa.types.is_dictionary(arrow) else arrow
+
+
+def _is_text(arrow: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(arrow) or pa.types.is_large_string(arrow) or pa.types.is_string_view(arrow))
+
+
+def _require_cells(schema: Any, name: str) -> None:
+    """Check that every column holds single values that text can show."""
+    import pyarrow as pa
+
+    for field in schema:
+        kind = _plain_type(field.type)
+        if not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind) or _is_text(kind)):
+            raise UserError(
+                f"{name}, column {field.name}: expected numbers, texts, true and false, or times, got {field.type}; "
+                "write the file without this column, or with its parts as columns"
+            )
+
+
+def _plain(batch: Any) -> Any:
+    """The batch without dictionaries and views, which the writer of CSV does not take."""
+    import pyarrow as pa
+
+    columns = [column.cast(_plain_type(column.type)) for column in batch]
+    columns = [column.cast(pa.string()) if _is_text(column.type) else column for column in columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 

@@ -1,9 +1,10 @@
 """The child process: reads events from standard input, one JSON object a line, and answers in the same way.
 
-Events: ``start`` (stage, params, paths, experiment, time), ``epochs`` (records, time), ``finished`` (time), ``stopped``
-(status, time). Answers: ``ready`` once the store is open; then one of ``done`` (run_id, name, uri), ``nothing`` (the
-stage stopped before there was a run) and ``failed`` (message). Times are in ms since 1970. When the input ends without
-``finished`` or ``stopped``, the parent was killed, and so is the run.
+Events: ``start`` (stage, identity, params, circumstances, paths, experiment, time), of a training ``begun`` (key of its
+checkpoint), ``resumed`` (it goes on from there) and ``epochs`` (records, time); ``finished`` (time), ``stopped``
+(status, time). Answers: ``ready`` once the store is open; then one of ``done``
+(run_id, name, uri, sent), ``nothing`` (the stage stopped before there was a run) and ``failed`` (message). Times are in
+ms since 1970. When the input ends without ``finished`` or ``stopped``, the parent was killed, and so is the run.
 """
 
 import gc
@@ -17,31 +18,26 @@ import signal  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 import traceback  # noqa: E402
-from collections.abc import Callable, Iterable, Iterator  # noqa: E402
-from pathlib import Path  # noqa: E402
+from collections.abc import Callable, Iterable  # noqa: E402
+from functools import partial  # noqa: E402
 from typing import Any, NoReturn  # noqa: E402
 
-# Before MLflow loads. Without a second try a server that is down is known to be in seconds, not minutes.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-
-from mlflow.exceptions import MlflowException  # noqa: E402
-from requests import RequestException  # noqa: E402
-from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
+import mlflow  # noqa: E402, F401
 
 from pipeline import provenance  # noqa: E402
 from pipeline.errors import UserError  # noqa: E402
-from pipeline.tracking import evaluation, join, location  # noqa: E402
+from pipeline.tracking import evaluation, join, kept, location, sweep  # noqa: E402
+from pipeline.tracking.failures import FAILURES, explained  # noqa: E402
 from pipeline.tracking.store import Store, open_store  # noqa: E402
-from pipeline.tracking.training import Mirrored  # noqa: E402
+from pipeline.tracking.training import Mirrored, Started  # noqa: E402
 
 gc.freeze()
 gc.enable()
 
 Answer = Callable[[dict[str, Any]], None]
 
-_MESSAGE_LENGTH = 400
+# A stage sends what earlier ones could not, as long as it takes no longer than loading a stage's libraries.
+_SENT_AT_ONCE = 4
 
 
 def mirror(events: Iterable[dict[str, Any]], answer: Answer) -> None:
@@ -50,21 +46,27 @@ def mirror(events: Iterable[dict[str, Any]], answer: Answer) -> None:
     start = next(events, None)
     if start is None:
         return
-    paths = {name: Path(path) for name, path in start["paths"].items()}
-    store = open_store(provenance.project_root(), start["experiment"])
+    root = provenance.project_root()
+    store = open_store(root, start["experiment"])
     join.end_abandoned(store, start["time"])
     answer({"answer": "ready"})
+    sent = kept.send(store, root, limit=_SENT_AT_ONCE).sent
     if start["stage"] == "train":
-        run_id = _follow_training(Mirrored(store, start["params"], paths, start["time"]), events)
+        run_id = _follow_training(Mirrored(store, Started.of(start)), events)
     else:
-        run_id = _follow_evaluation(store, start["params"], paths, events)
-    answer(_told(store, run_id))
+        record = {"evaluate": evaluation.record, "sweep": sweep.record}[start["stage"]]
+        run_id = _at_the_end(events, partial(record, store, Started.of(start)))
+    answer(_told(store, run_id) | {"sent": len(sent)})
 
 
 def _follow_training(training: Mirrored, events: Iterable[dict[str, Any]]) -> str | None:
     try:
         for event in events:
             match event["event"]:
+                case "begun":
+                    training.checkpoint = event["key"]
+                case "resumed":
+                    training.go_on()
                 case "epochs":
                     training.epochs(event["records"], event["time"])
                 case "finished":
@@ -80,12 +82,11 @@ def _follow_training(training: Mirrored, events: Iterable[dict[str, Any]]) -> st
     return training.run_id
 
 
-def _follow_evaluation(
-    store: Store, params: dict[str, Any], paths: dict[str, Path], events: Iterable[dict[str, Any]]
-) -> str | None:
+def _at_the_end(events: Iterable[dict[str, Any]], record: Callable[[int], str]) -> str | None:
+    """Record what is seen of only when it has ended well."""
     for event in events:
         if event["event"] == "finished":
-            return evaluation.record(store, params, paths, event["time"])
+            return record(event["time"])
     return None
 
 
@@ -98,24 +99,6 @@ def _told(store: Store, run_id: str | None) -> dict[str, Any]:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _explained(error: BaseException) -> str:
-    """One line about an error, without passwords."""
-    chain = list(_chain(error))
-    if any(isinstance(link, RequestException) for link in chain):
-        uri = location.tracking_uri(provenance.project_root())
-        text = f"{uri} cannot be reached: {chain[-1]}"
-    else:
-        text = str(error.message if isinstance(error, MlflowException) else error) or type(error).__name__
-    return location.shown(" ".join(text.split()))[:_MESSAGE_LENGTH].rstrip(".")
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it came from, the root last."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _keep_traceback() -> str:
@@ -148,10 +131,10 @@ def main() -> None:
         try:
             mirror((json.loads(line) for line in sys.stdin), answer)
         except UserError as error:
-            answer({"answer": "failed", "message": _explained(error)})
+            answer({"answer": "failed", "message": explained(error)})
         except Exception as error:
-            known = isinstance(error, MlflowException | SQLAlchemyError | OSError | ImportError)
-            answer({"answer": "failed", "message": _explained(error) + ("" if known else _keep_traceback())})
+            known = isinstance(error, FAILURES)
+            answer({"answer": "failed", "message": explained(error) + ("" if known else _keep_traceback())})
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.tracking import names
 from pipeline.tracking.outs import SPLITS, Training, main_split
+from pipeline.tracking.store import Store
 
 # A chart is some 1,000 pixels wide; MLflow needs a tenth of a second for 1,000 points. history.csv keeps them all.
 _COST_POINTS = 2000
@@ -50,6 +51,11 @@ def costs(history: dict[str, list[float]], time: int, known: Iterable[int] = ())
             if name == _RATE or epochs[position] not in seen:
                 metrics.append(Metric(f"train/{name}", values[position], time, epochs[position]))
     return metrics
+
+
+def recorded(store: Store, run_id: str) -> set[int]:
+    """The epochs whose costs are in the run."""
+    return {int(metric.step) for metric in store.client.get_metric_history(run_id, "train/cost")}
 
 
 def records(rows: Iterable[dict[str, Any]], time: int) -> list[Metric]:

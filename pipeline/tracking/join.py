@@ -12,13 +12,19 @@ from typing import Any
 import psutil
 from mlflow.entities import Metric, Run, RunStatus
 
+from pipeline import tags
 from pipeline.provenance import Experiment
+from pipeline.tracking.database import SHOWN
 from pipeline.tracking.store import Store
 
-KEY_TAG = "model.key"
-EXPERIMENT_TAG = "dvc.exp"
+KEY_TAG = tags.KEY
+EXPERIMENT_TAG = tags.EXPERIMENT
+WEIGHTS_TAG = tags.WEIGHTS
 OWNER_TAG = "owner"
+IDENTITY_TAG = "training"
 COPIED_TAG = "eval.from"
+CHECKPOINT_TAG = "checkpoint"
+RESUMED_TAG = "resumed"
 
 _EVALUATION = "eval/"
 
@@ -35,6 +41,28 @@ def find(store: Store, key: str, experiment: Experiment | None) -> Run | None:
         if found:
             return found[0]
     return None
+
+
+def tagged(store: Store, tag: str, value: str) -> list[Run]:
+    """Runs that have a tag with this value, newest first."""
+    return _search(store, f"tags.`{tag}` = '{value}'", SHOWN)
+
+
+def starting_with(store: Store, text: str) -> list[Run]:
+    """Runs whose id begins with a text of hexadecimal digits."""
+    return _search(store, f"attributes.run_id LIKE '{text}%'", SHOWN)
+
+
+def begun(store: Store, identity: str) -> Run | None:
+    """The run that was begun for this training, complete or not."""
+    found = _search(store, f"tags.`{IDENTITY_TAG}` = '{identity}'", 1)
+    return found[0] if found else None
+
+
+def stopped(store: Store, checkpoint: str) -> Run | None:
+    """The newest run of a training that was killed or failed, and left the checkpoint of this key."""
+    found = _search(store, f"tags.`{CHECKPOINT_TAG}` = '{checkpoint}'", SHOWN)
+    return next((run for run in found if run.info.status in ("KILLED", "FAILED")), None)
 
 
 def copy_evaluation(store: Store, run_id: str, key: str, time: int) -> None:
@@ -65,9 +93,14 @@ def owner() -> str:
 def end_abandoned(store: Store, time: int) -> None:
     """Mark as KILLED, at ``time`` in ms, the running runs of this host whose owner is gone."""
     for run in _search(store, "attributes.status = 'RUNNING'", 1000):
-        mark = run.data.tags.get(OWNER_TAG)
-        if mark and _is_gone(mark):
+        if is_abandoned(run):
             store.client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED), time)
+
+
+def is_abandoned(run: Run) -> bool:
+    """Whether the process that was writing a run is known to be gone."""
+    mark = run.data.tags.get(OWNER_TAG)
+    return mark is not None and _is_gone(mark)
 
 
 def _is_gone(mark: str) -> bool:

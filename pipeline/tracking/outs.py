@@ -19,8 +19,8 @@ from pipeline.errors import UserError
 
 SPLITS = ("train", "validation", "test")
 
-# MLflow's names of the types of a column.
-_TYPES = {"number": "double", "boolean": "boolean"}
+# MLflow's names of the types of columns; all others are doubles.
+_TYPES = {"boolean": "boolean"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,10 @@ class Training:
         names = (models.METADATA_FILE, models.WEIGHTS_FILE, "history.csv", "snapshots.safetensors")
         return [self.folder / name for name in names]
 
+    def md5s(self) -> dict[Path, str]:
+        """The md5 of each file, as it stands in dvc.lock."""
+        return {path: provenance.md5_file(path) for path in self.files()}
+
 
 def read_data(prepared: Path, params: dict[str, Any]) -> Data:
     """Read the facts about the prepared data; ``params`` is the whole params document, which names the source.
@@ -73,7 +77,7 @@ def read_data(prepared: Path, params: dict[str, Any]) -> Data:
             source=str(params.get("prepare", {}).get("source", prepared)),
             digest=document["digest"],
             rows={name: splits[name]["rows"] for name in SPLITS if name in splits},
-            columns={column["name"]: _TYPES[column["kind"]] for column in encoder["numbers"]}
+            columns={column["name"]: _TYPES.get(column["kind"], "double") for column in encoder["numbers"]}
             | {column["name"]: "string" for column in encoder["categories"]},
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -103,6 +107,14 @@ def read_metrics(reports: Path) -> dict[str, Any]:
     Raises: UserError if it is missing or no JSON.
     """
     return _read_json(reports / "metrics.json")
+
+
+def read_sweep(reports: Path) -> dict[str, Any]:
+    """Read sweep.json of the folder that sweep wrote.
+
+    Raises: UserError if it is missing or no JSON.
+    """
+    return _read_json(reports / "sweep.json")
 
 
 def main_split(metrics: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """One MLflow run: made, filled from what the stages left, and closed. Times are in ms since 1970."""
 
 import csv
-import getpass
 import io
 import json
 import tempfile
@@ -12,8 +11,9 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStatus, RunTag
 
-from pipeline import files, provenance
-from pipeline.tracking import curves, join, names, wording
+from pipeline import files
+from pipeline.circumstances import Circumstances
+from pipeline.tracking import colours, curves, join, names, wording
 from pipeline.tracking.outs import Data, Training, main_split
 from pipeline.tracking.pictures import HeatMap
 from pipeline.tracking.store import Store
@@ -27,47 +27,64 @@ _HEAT_MAP = "weights/heat map"
 _SECTIONS = ("prepare", "train")
 
 
+REBUILT_TAG = "rebuilt"
+_SPLIT_TAG = "eval.split"
+
+_MD5_FILE = "dvc-md5.csv"
+_CHANGES_FILE = "changes.diff"
+
+
 @dataclass(frozen=True)
 class Origin:
-    """What a run starts from: the whole params document, the prepared data, the commit, the DVC experiment."""
+    """What a run starts from: the whole params document, the prepared data, and the circumstances."""
 
     params: dict[str, Any]
     data: Data
-    commit: provenance.Commit | None
-    experiment: provenance.Experiment | None
-
-    @classmethod
-    def here(cls, params: dict[str, Any], data: Data) -> "Origin":
-        """The origin of what is run in this process's folder and environment."""
-        return cls(params, data, provenance.commit(Path.cwd()), provenance.experiment())
+    circumstances: Circumstances
 
 
-def create(store: Store, origin: Origin, started: int, tags: dict[str, str]) -> str:
-    """Make a running run that tells where it comes from; returns its id."""
-    name = wording.run_name(origin.params, origin.data, origin.experiment)
-    known = _origin_tags(origin) | tags
+def create(store: Store, origin: Origin, started: int, tags: dict[str, str], name: str | None = None) -> str:
+    """Make a running run that tells where it comes from, named by its params unless told; returns its id."""
+    name = name or wording.run_name(origin.params, origin.data, origin.circumstances.experiment)
+    known = _origin_tags(origin) | {colours.COLOUR_TAG: colours.fresh(store, name)} | tags
     run = store.client.create_run(store.experiment_id, started, known, name)
     run_id = str(run.info.run_id)
     sections = {section: origin.params[section] for section in _SECTIONS if section in origin.params}
     params = [Param(key, value) for key, value in names.params(sections).items()]
     store.client.log_batch(run_id, params=params)
     store.client.log_inputs(run_id, [_dataset(origin.data)])
+    if origin.circumstances.changes:
+        _add_text(store, run_id, _CHANGES_FILE, origin.circumstances.changes)
     return run_id
 
 
 def fill(store: Store, run_id: str, origin: Origin, training: Training, ended: int, known: Iterable[int]) -> None:
-    """Add what a finished training left; epochs in ``known`` have their costs in the run already."""
+    """Add what a finished training left; epochs in ``known`` have their costs in the run already.
+
+    The key comes last: a run that has it is complete.
+    """
     metrics = curves.costs(training.history, ended, known)
     metrics += curves.weights(training, ended) + curves.final(training, ended)
     tags = {
-        join.KEY_TAG: training.model.key,
-        "model.md5": training.model_md5,
+        join.WEIGHTS_TAG: training.model_md5,
         "train.status": str(training.model.result["status"]),
-        "mlflow.note.content": wording.description(origin.data, training, origin.commit, None),
+        "mlflow.note.content": wording.description(origin.data, training, _way_back(origin.circumstances), None),
     }
     store.client.log_batch(run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
     _add_training_files(store, run_id, training)
+    _add_text(store, run_id, _MD5_FILE, _md5_table(origin.circumstances.inputs, training))
     _add_pictures(store, run_id, training, ended)
+    store.client.set_tag(run_id, join.KEY_TAG, training.model.key)
+
+
+def is_complete(run: Run) -> bool:
+    """Whether everything that a training leaves is in the run."""
+    return run.info.status == "FINISHED" and join.KEY_TAG in run.data.tags
+
+
+def is_evaluated(run: Run) -> bool:
+    """Whether an evaluation of its own was added."""
+    return _SPLIT_TAG in run.data.tags
 
 
 def add_evaluation(
@@ -76,8 +93,8 @@ def add_evaluation(
     """Add metrics to a run, finished or not; what it shows already is not written twice."""
     run_id = run.info.run_id
     bars = join.changed(run, curves.evaluation(metrics, time))
-    note = wording.description(origin.data, training, _recorded_commit(run.data.tags), metrics)
-    tags = {"eval.split": main_split(metrics), "mlflow.note.content": note}
+    note = wording.description(origin.data, training, wording.recorded_way_back(run.data.tags), metrics)
+    tags = {_SPLIT_TAG: main_split(metrics), "mlflow.note.content": note}
     fresh, differing = _split_params(run.data.params, origin.params.get("evaluate", {}))
     store.client.log_batch(
         run_id,
@@ -101,32 +118,31 @@ def close(store: Store, run_id: str, status: str, ended: int) -> None:
 
 
 def _origin_tags(origin: Origin) -> dict[str, str]:
+    known = origin.circumstances
     tags = {
         "mlflow.source.name": "pipeline/train.py",
         "mlflow.source.type": "LOCAL",
-        "mlflow.user": getpass.getuser(),
-        "mlflow.note.content": wording.description(origin.data, None, origin.commit, None),
+        "mlflow.user": known.user,
+        "mlflow.note.content": wording.description(origin.data, None, _way_back(known), None),
         "data.digest": origin.data.digest,
     }
-    tags |= {f"version.{package}": version for package, version in provenance.versions().items()}
-    if origin.commit:
-        tags["mlflow.source.git.commit"] = origin.commit.sha
-        tags["git.dirty"] = str(origin.commit.dirty).lower()
-        if origin.commit.branch:
-            tags["mlflow.source.git.branch"] = origin.commit.branch
-    if origin.experiment:
-        tags[join.EXPERIMENT_TAG] = origin.experiment.name
-        if origin.experiment.baseline:
-            tags["dvc.rev"] = origin.experiment.baseline
+    tags |= {f"version.{package}": version for package, version in known.versions.items()}
+    if known.processor:
+        tags |= {"cpu": known.processor.name, "cpu.avx2": str(known.processor.avx2).lower()}
+    if known.commit:
+        tags["mlflow.source.git.commit"] = known.commit.sha
+        tags["git.dirty"] = str(known.commit.dirty).lower()
+        if known.commit.branch:
+            tags["mlflow.source.git.branch"] = known.commit.branch
+    if known.experiment:
+        tags[join.EXPERIMENT_TAG] = known.experiment.name
+        if known.experiment.baseline:
+            tags["dvc.rev"] = known.experiment.baseline
     return tags
 
 
-def _recorded_commit(tags: dict[str, str]) -> provenance.Commit | None:
-    """The commit that a run was trained from, as its tags say."""
-    sha = tags.get("mlflow.source.git.commit")
-    if sha is None:
-        return None
-    return provenance.Commit(sha, tags.get("mlflow.source.git.branch"), tags.get("git.dirty") == "true")
+def _way_back(known: Circumstances) -> str | None:
+    return wording.way_back(known.commit, known.experiment)
 
 
 def _split_params(recorded: dict[str, str], section: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
@@ -152,10 +168,23 @@ def _dataset(data: Data) -> DatasetInput:
 
 def _add_training_files(store: Store, run_id: str, training: Training) -> None:
     add_files(store, run_id, training.files())
+    _add_text(store, run_id, "coefficients.csv", _coefficients(training))
+
+
+def _add_text(store: Store, run_id: str, name: str, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "coefficients.csv"
-        files.write_text(path, _coefficients(training))
-        add_files(store, run_id, [path])
+        files.write_text(Path(folder) / name, text)
+        add_files(store, run_id, [Path(folder) / name])
+
+
+def _md5_table(inputs: dict[str, str], training: Training) -> str:
+    """What dvc.lock says of the training: a line a file, with its md5."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["role", "file", "md5"])
+    writer.writerows(["dep", path, md5] for path, md5 in sorted(inputs.items()))
+    writer.writerows(["out", path.name, md5] for path, md5 in sorted(training.md5s().items()))
+    return text.getvalue()
 
 
 def _coefficients(training: Training) -> str:

@@ -2,21 +2,23 @@
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import sqlalchemy
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import UserError
-from pipeline.tracking import location
+from pipeline.tracking import database, empty, location
 
-# The first migration takes 1 to 7 seconds, as busy as the disk is; whoever comes second waits for it.
+# A migration takes 1 to 7 seconds, as busy as the disk is; whoever comes second waits for it.
 _FIRST_USE_SECONDS = 60
 
 
@@ -25,6 +27,7 @@ class Store:
     """An open store and the experiment that runs go into; ``uri`` may hold a password, ``location.shown`` hides it."""
 
     client: MlflowClient
+    experiment: str
     experiment_id: str
     uri: str
 
@@ -45,8 +48,9 @@ def open_store(root: Path, experiment: str) -> Store:
         _refuse_read_only(path)
         if not _is_made(path):
             _make_database(path, artifacts or str(root), experiment)
+        _refuse_other_version(path)
     client = MlflowClient(tracking_uri=uri)
-    return Store(client, _experiment_id(client, experiment, artifacts), uri)
+    return Store(client, experiment, _experiment_id(client, experiment, artifacts), uri)
 
 
 def _is_made(path: Path) -> bool:
@@ -64,6 +68,20 @@ def _refuse_read_only(path: Path) -> None:
         raise UserError(f"{blocked}: expected to be able to write MLflow's database here; change its permissions")
 
 
+def _refuse_other_version(path: Path) -> None:
+    """Raise UserError for a database of another MLflow: one of an older would be migrated without being asked."""
+    try:
+        found = database.version(path)
+    except sqlite3.DatabaseError as error:
+        raise UserError(f"{path}: expected MLflow's database, got something else ({error}); move it away") from None
+    if found != empty.revision():
+        upgrade = f"mlflow db upgrade {location.sqlite_uri(path)}"
+        raise UserError(
+            f"{path}: expected schema {empty.revision()} of MLflow {mlflow.__version__}, got {found}; "
+            f"if an older MLflow made it, keep a copy and call `{upgrade}`; if a newer one did, install that one"
+        )
+
+
 def _make_database(path: Path, artifacts: str, experiment: str) -> None:
     """Build the database under a temporary name, one process at a time, and rename it when it is complete.
 
@@ -76,8 +94,12 @@ def _make_database(path: Path, artifacts: str, experiment: str) -> None:
         unfinished = path.with_name(f"{path.name}.part")
         for leftover in (unfinished, unfinished.with_name(f"{unfinished.name}-journal")):
             leftover.unlink(missing_ok=True)
-        with _unsynced():
-            _migrate(unfinished, artifacts, experiment)
+        if empty.is_current():
+            places = {"Default": f"{artifacts}/0"}  # MLflow's own, of id 0
+            empty.load(unfinished, places if experiment in places else places | {experiment: artifacts})
+        else:
+            with _unsynced():
+                _migrate(unfinished, artifacts, experiment)
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
         unfinished.replace(path)

@@ -1,45 +1,98 @@
 """A training as it happens: short ones become a run when they end, long ones before, so that one can look on."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlflow.entities import RunStatus, RunTag
+
+from pipeline.circumstances import Circumstances
 from pipeline.tracking import curves, join, outs, runs
 from pipeline.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Started:
+    """A stage that began: ``identity`` is its own, ``params`` the whole params document, ``time`` in ms since 1970.
+
+    ``paths`` names the folders prepared, models and, for evaluate, reports.
+    """
+
+    identity: str
+    params: dict[str, Any]
+    circumstances: Circumstances
+    paths: dict[str, Path]
+    time: int
+
+    @classmethod
+    def of(cls, event: dict[str, Any]) -> "Started":
+        """Read a ``start`` event."""
+        return cls(
+            identity=event["identity"],
+            params=event["params"],
+            circumstances=Circumstances.from_json(event["circumstances"]),
+            paths={name: Path(path) for name, path in event["paths"].items()},
+            time=event["time"],
+        )
+
+    def origin(self) -> runs.Origin:
+        """Where the stage's run comes from."""
+        return runs.Origin(self.params, outs.read_data(self.paths["prepared"], self.params), self.circumstances)
 
 
 class Mirrored:
     """The run of one training; ``run_id`` is None until there is one. Times are in ms since 1970.
 
     A short training is only heard of when it has ended well: a kill leaves nothing behind. A long one sends its epochs
-    meanwhile; its run names the process that writes it, so that a later start can tell when it was abandoned.
+    meanwhile; its run names the process that writes it, so that a later start can tell when it was abandoned, and the
+    ``checkpoint`` of the training, so that a later process that goes on from there goes on in this run too.
     """
 
-    def __init__(self, store: Store, params: dict[str, Any], paths: dict[str, Path], started: int) -> None:
+    def __init__(self, store: Store, started: Started) -> None:
         self._store = store
-        self._paths = paths
         self._started = started
-        self._origin = runs.Origin.here(params, outs.read_data(paths["prepared"], params))
+        self._origin = started.origin()
         self._epochs: set[int] = set()
         self.run_id: str | None = None
+        self.checkpoint = ""
+
+    def go_on(self) -> None:
+        """Take the run up that an earlier process of this training left, if there is one; its epochs are kept."""
+        left = join.stopped(self._store, self.checkpoint)
+        if left is None:
+            return
+        self.run_id = str(left.info.run_id)
+        self._epochs.update(curves.recorded(self._store, self.run_id))
+        times = 1 + int(left.data.tags.get(join.RESUMED_TAG, 0))
+        tags = [RunTag(name, value) for name, value in (self._own_tags() | {join.RESUMED_TAG: str(times)}).items()]
+        self._store.client.log_batch(self.run_id, tags=tags)
+        self._store.client.update_run(self.run_id, RunStatus.to_string(RunStatus.RUNNING))
 
     def epochs(self, records: list[dict[str, Any]], time: int) -> None:
         """Add epochs of a training that still runs."""
-        if self.run_id is None:
-            self.run_id = runs.create(self._store, self._origin, self._started, {join.OWNER_TAG: join.owner()})
-        self._store.client.log_batch(self.run_id, metrics=curves.records(records, time))
-        self._epochs.update(int(record["epoch"]) for record in records)
+        fresh = [record for record in records if int(record["epoch"]) not in self._epochs]
+        self._store.client.log_batch(self._run(), metrics=curves.records(fresh, time))
+        self._epochs.update(int(record["epoch"]) for record in fresh)
 
     def finished(self, time: int) -> str:
         """Add what the training left, close the run, and return its id."""
-        training = outs.read_training(self._paths["models"])
-        if self.run_id is None:
-            self.run_id = runs.create(self._store, self._origin, self._started, {})
-        runs.fill(self._store, self.run_id, self._origin, training, time, self._epochs)
-        join.copy_evaluation(self._store, self.run_id, training.model.key, time)
-        runs.close(self._store, self.run_id, "FINISHED", time)
-        return self.run_id
+        training = outs.read_training(self._started.paths["models"])
+        run_id = self._run()
+        runs.fill(self._store, run_id, self._origin, training, time, self._epochs)
+        join.copy_evaluation(self._store, run_id, training.model.key, time)
+        runs.close(self._store, run_id, "FINISHED", time)
+        return run_id
 
     def stopped(self, status: str, time: int) -> None:
         """Close the run, if there is one, as FAILED or KILLED."""
         if self.run_id is not None:
             runs.close(self._store, self.run_id, status, time)
+
+    def _run(self) -> str:
+        if self.run_id is None:
+            self.run_id = runs.create(self._store, self._origin, self._started.time, self._own_tags())
+        return self.run_id
+
+    def _own_tags(self) -> dict[str, str]:
+        own = {join.OWNER_TAG: join.owner(), join.IDENTITY_TAG: self._started.identity}
+        return own | ({join.CHECKPOINT_TAG: self.checkpoint} if self.checkpoint else {})

@@ -21,7 +21,7 @@ _LAST = ("seed", "epochs")
 
 # How often a snapshot is taken and what share of the rows is held out tell no two runs apart; the others are said.
 _NEVER = (
-    *("solver", "snapshot_every", "source", "files", "separator", "encoding", "target", "missing_values"),
+    *("solver", "snapshot_every", "start.key", "source", "files", "separator", "encoding", "target", "missing_values"),
     *("date_parts", "max_levels", "split.validation", "split.test"),
 )
 
@@ -58,7 +58,7 @@ def _is_idle(key: str, knobs: dict[str, Any]) -> bool:
     return key in _READ_BY and knobs.get(f"{key.rpartition('.')[0]}.method") not in _READ_BY[key]
 
 
-def description(data: Data, training: Training | None, commit: Commit | None, metrics: dict[str, Any] | None) -> str:
+def description(data: Data, training: Training | None, way_back: str | None, metrics: dict[str, Any] | None) -> str:
     """A few lines of Markdown, what matters first: MLflow folds all but the first three away."""
     rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
     lines = [f"{data.name} `{data.digest[:8]}`: {rows} rows from `{data.source}`"]
@@ -66,8 +66,8 @@ def description(data: Data, training: Training | None, commit: Commit | None, me
         lines.insert(0, _verdict(training.model, metrics))
     if metrics:
         lines.append(_table(metrics))
-    if commit:
-        lines.append(_way_back(commit))
+    if way_back:
+        lines.append(way_back)
     return "\n\n".join(lines)
 
 
@@ -98,9 +98,22 @@ def _cell(row: dict[str, Any], metric: str) -> str:
     return "not defined" if value is None else f"{value:.4f}"
 
 
-def _way_back(commit: Commit) -> str:
-    command = f"`git checkout {commit.sha[:12]} && dvc checkout`"
-    return f"{command} (tracked files differed from the commit)" if commit.dirty else command
+def way_back(commit: Commit | None, experiment: Experiment | None) -> str | None:
+    """The command that brings code, params and outputs of a run back, in Markdown; None if nothing is known."""
+    if experiment:
+        return f"`dvc exp apply {experiment.name}`"
+    if commit is None:
+        return None
+    if commit.dirty:
+        return f"`git checkout {commit.sha[:12]}`, then `git apply` the artifact changes.diff, then `dvc repro`"
+    return f"`git checkout {commit.sha[:12]} && dvc checkout`"
+
+
+def recorded_way_back(tags: dict[str, str]) -> str | None:
+    """The same from the tags of a run."""
+    sha, name = tags.get("mlflow.source.git.commit"), tags.get("dvc.exp")
+    commit = Commit(sha, tags.get("mlflow.source.git.branch"), tags.get("git.dirty") == "true") if sha else None
+    return way_back(commit, Experiment(name, None) if name else None)
 
 
 def _is_neutral(value: Any) -> bool:

@@ -72,7 +72,7 @@ def test_hessian_times_vector_is_that_of_autograd(problem: Problem, precision: t
     """The directional derivative of the gradient, within rounding."""
     theta, direction = _theta(problem, 4), _theta(problem, 5)
     _, expected = torch.autograd.functional.hvp(lambda t: _value(problem, t), theta, direction)
-    ours = _objective(problem).hessian_product(theta, direction, precision)
+    ours = _objective(problem).hessian(theta, precision)(direction)
     torch.testing.assert_close(ours, expected, rtol=0, atol=tolerance * 10)
 
 
@@ -80,12 +80,12 @@ def test_hessian_times_vector_is_that_of_autograd(problem: Problem, precision: t
 def test_the_curvature_of_the_bias_is_its_block_of_the_hessian(problem: Problem) -> None:
     """Column by column, from Hessian-vector products."""
     theta, objective = _theta(problem, 6), _objective(problem)
-    point = objective.evaluate(theta, torch.float64, bias_curvature=True)
+    point = objective.evaluate(theta, torch.float64, facts=True)
     for k in range(problem.classes):
         direction = torch.zeros_like(theta)
         direction[-1, k] = 1.0
-        column = objective.hessian_product(theta, direction, torch.float64)[-1]
-        torch.testing.assert_close(point.bias_curvature[k], column, rtol=0, atol=1e-14)
+        column = objective.hessian(theta, torch.float64)(direction)[-1]
+        torch.testing.assert_close(point.facts.bias_curvature[k], column, rtol=0, atol=1e-14)
 
 
 @PROBLEMS
@@ -94,7 +94,22 @@ def test_label_means_are_the_classes_parts_of_every_column(problem: Problem) -> 
     weights = np.ones(200) if problem.weights is None else problem.weights
     x = np.hstack([problem.dense, np.ones((200, 1))]) * (weights / weights.sum())[:, None]
     expected = x.T @ np.eye(problem.classes)[problem.labels]
-    torch.testing.assert_close(_objective(problem).label_means(), torch.tensor(expected), rtol=0, atol=1e-14)
+    objective = _objective(problem)
+    facts = objective.evaluate(objective.rows.zero(), torch.float64, facts=True).facts
+    torch.testing.assert_close(facts.label_means, torch.tensor(expected), rtol=0, atol=1e-14)
+    torch.testing.assert_close(objective.label_means(), torch.tensor(expected), rtol=0, atol=1e-14)
+
+
+@PROBLEMS
+def test_a_block_alone_is_summed_as_many_are(problem: Problem) -> None:
+    """Without a grid, to rounding; and NaN in theta is an OverflowError in both."""
+    theta = _theta(problem, 7)
+    alone, many = (_objective(problem, size=size).evaluate(theta, torch.float64) for size in (200, 16))
+    torch.testing.assert_close(alone.gradient, many.gradient, rtol=0, atol=1e-14)
+    assert alone.objective == pytest.approx(many.objective, rel=1e-14)
+    for size in (200, 16):
+        with pytest.raises(OverflowError):
+            _objective(problem, size=size).evaluate(torch.full_like(theta, torch.nan), torch.float64)
 
 
 @PROBLEMS
@@ -104,9 +119,10 @@ def test_threads_do_not_change_a_bit(problem: Problem, precision: torch.dtype) -
 
     def bits(threads: int) -> bytes:
         objective, theta = _objective(problem, threads, size=16), _theta(problem, 1)
-        point = objective.evaluate(theta, precision, bias_curvature=True)
-        product = objective.hessian_product(theta, theta, precision)
-        parts = (point.gradient, torch.tensor(point.objective), point.bias_curvature, product)
+        point = objective.evaluate(theta, precision, facts=True)
+        product = objective.hessian(theta, precision)(theta)
+        facts = (point.facts.bias_curvature, point.facts.label_means)
+        parts = (point.gradient, torch.tensor(point.objective), *facts, product)
         return b"".join(part.contiguous().numpy().tobytes() for part in parts)
 
     assert {bits(threads) for threads in (2, 3, 8)} == {bits(1)}
@@ -147,7 +163,7 @@ def test_without_an_intercept_the_bias_has_no_gradient_and_no_curvature() -> Non
     objective, theta = _objective(problem, intercept=False), _theta(problem, 2)
     theta[-1] = 0.0
     assert not objective.evaluate(theta, torch.float64).gradient[-1].any()
-    assert not objective.hessian_product(theta, theta, torch.float64)[-1].any()
+    assert not objective.hessian(theta, torch.float64)(theta)[-1].any()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

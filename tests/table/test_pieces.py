@@ -26,9 +26,15 @@ def _rows(text: str) -> list[list[str]]:
 @settings(max_examples=500, deadline=None)
 def test_pieces_are_whole_rows(text: str, size: int) -> None:
     """Read piece by piece, any bytes give the rows that Python's csv module reads from them at once."""
-    found = _cut(text.encode(), size)
-    assert b"".join(found) == text.encode()
-    assert [row for piece in found for row in _rows(piece.decode())] == _rows(text)
+    try:
+        found = _cut(text.encode(), size)
+    except pieces.OpenQuoteError:
+        # In strict mode the module refuses an open quote too, but other quotes as well.
+        with pytest.raises(csv.Error):
+            list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        return
+    assert b"".join(found).rstrip(b"\r\n") == text.encode().strip(b"\r\n")
+    assert [row for piece in found for row in _rows(piece.decode())] == _rows(text.lstrip("\r\n"))
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
@@ -44,6 +50,20 @@ def test_the_byte_order_mark_is_no_text() -> None:
     """A mark before a quoted first cell is left out, also when reading starts within it."""
     for size in (1, 2, 3, 50):
         assert b"".join(_cut(b'\xef\xbb\xbf"a\n",b\n1,2\n', size)) == b'"a\n",b\n1,2\n'
+
+
+def test_blank_lines_before_the_header_are_left_out() -> None:
+    """The first piece begins with the header, however many pieces the blank lines before it would fill."""
+    for size in (1, 3, 50):
+        assert _cut(b"\xef\xbb\xbf\r\n\n\n\na,b\n1,2", size)[0].startswith(b"a,b\n")
+
+
+def test_an_open_quote_at_the_end_is_told() -> None:
+    """A last row whose quote nothing closes is no row, whether or not the file ends in a newline."""
+    for text in (b'a,b\n1,"2', b'a,b\n1,"2\n3,4\n', b'a,b\n1,"2""\n', b'"'):
+        for size in (1, 3, 50):
+            with pytest.raises(pieces.OpenQuoteError):
+                _cut(text, size)
 
 
 def test_an_open_quote_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

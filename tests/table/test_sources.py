@@ -1,16 +1,23 @@
 """Sources: many files are one table, whatever they are packed and written in, here or at an address."""
 
 import gzip
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pa_parquet
 import pytest
 
 from pipeline import prepare, shards
 from pipeline.errors import UserError
+from pipeline.split import Split
 from pipeline.table import sources
 
 PENGUINS = Path("data/raw/penguins.csv")
@@ -96,6 +103,9 @@ def test_broken_packing_is_told(tmp_path: Path) -> None:
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(PENGUINS.read_bytes())[:900])
     with pytest.raises(UserError, match=r"cut.csv.gz: expected a CSV file: "):
         _digest(tmp_path / "cut.csv.gz", tmp_path / "out")
+    (tmp_path / "cut.parquet").write_bytes(b"PAR1" + b"?" * 99)
+    with pytest.raises(UserError, match=r"cut.parquet: expected a CSV file: not readable as parquet: "):
+        _digest(tmp_path / "cut.parquet", tmp_path / "out")
     (tmp_path / "t.csv").write_bytes(b"species,x\na,\x81\nb,c\n")
     with pytest.raises(UserError, match=r"t.csv: expected text in cp1252; correct prepare.encoding"):
         _digest(tmp_path / "t.csv", tmp_path / "out", encoding="cp1252")
@@ -103,23 +113,108 @@ def test_broken_packing_is_told(tmp_path: Path) -> None:
         sources.find("nowhere://x")
 
 
-def test_a_source_that_changes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that joins the folder while it is read leaves what was prepared before as it was."""
-    halves = _halves(tmp_path / "halves")
+def _same_again_with_another_cell(file: Path) -> None:
+    """Of the same size and time, but another file that took the name."""
+    times = file.stat()
+    new = file.with_suffix(".new")
+    new.write_bytes(file.read_bytes().replace(b"Biscoe", b"Biscay"))
+    os.utime(new, ns=(times.st_atime_ns, times.st_mtime_ns))
+    new.replace(file)
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "a file more": lambda halves: (halves / "c.csv").write_bytes((halves / "a.csv").read_bytes()),
+    "a file less": lambda halves: (halves / "b.csv").unlink(),
+    "rows more": lambda halves: (halves / "a.csv").write_bytes((halves / "a.csv").read_bytes() * 2),
+    "a broken row": lambda halves: (halves / "b.csv").write_bytes((halves / "b.csv").read_bytes() + b"1,2\n"),
+    "other bytes": lambda halves: _same_again_with_another_cell(halves / "a.csv"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+@pytest.mark.parametrize(("moment", "rows"), [("learn", 1), ("learn", 344), ("write", 0), ("write", 120)])
+def test_a_source_that_changes_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object], moment: str, rows: int
+) -> None:
+    """Changed within a pass or between the two, it leaves what was prepared before, and nothing is kept of it."""
+    halves, cache = _halves(tmp_path / "halves"), tmp_path / "cache"
     before = _digest(halves, tmp_path / "out")
-    learn = prepare.learn
+    step = getattr(prepare, moment)
+    waiting = [change]
 
-    def learn_and_disturb(*arguments: Any) -> prepare.Learned:
-        (halves / "c.csv").write_bytes((halves / "a.csv").read_bytes())
-        return learn(*arguments)
+    def disturb(read: int, _position: int) -> None:
+        if read >= rows and waiting:
+            waiting.pop()(halves)
 
-    monkeypatch.setattr(prepare, "learn", learn_and_disturb)
+    def disturbed(*arguments: Any) -> Any:
+        pace = replace(arguments[-1], chunk_bytes=1 << 10, threads=1, watch=disturb)
+        disturb(0, 0)
+        return step(*arguments[:-1], pace)
+
+    monkeypatch.setattr(prepare, moment, disturbed)
+    params = prepare.Params(source="", target="species", split=Split(method="hash"))
     with pytest.raises(UserError, match="the source changed while it was being read"):
-        _digest(halves, tmp_path / "out")
+        prepare.main(params=params, source=halves, out=tmp_path / "out", cache=cache)
+    assert not waiting
     assert shards.open_prepared(tmp_path / "out").digest == before
+    assert {path.name for path in cache.iterdir()} <= {"lock"}
 
 
-@pytest.mark.parametrize("wrong", [{"separator": "::"}, {"separator": '"'}, {"encoding": "utf-7777"}])
+def _parquet(path: Path, **columns: pa.Array) -> Path:
+    pa_parquet.write_table(pa.table(columns), path)
+    return path
+
+
+def test_parquet_says_what_is_text(tmp_path: Path) -> None:
+    """Digits that Parquet holds as strings stay text, labels too, unless the params say otherwise."""
+    codes = pa.array(["007", "7", "007", None])
+    source = _parquet(tmp_path / "t.parquet", code=codes, packed=codes.dictionary_encode(), species=pa.array([*"0110"]))
+    _digest(source, tmp_path / "out", standardise=False, split={"method": "none"})
+    prepared = shards.open_prepared(tmp_path / "out")
+    assert prepared.encoder.kinds == {"code": "text", "packed": "text"}
+    assert prepared.encoder.categories[0].levels == ("007", "7", "<missing>", "<unseen>")
+    assert prepared.encoder.classes == ("0", "1")
+    _digest(source, tmp_path / "out", standardise=False, split={"method": "none"}, types={"code": "number"})
+    prepared = shards.open_prepared(tmp_path / "out")
+    assert prepared.encoder.kinds == {"code": "number", "packed": "text"}
+    assert prepared.splits["train"].shards[0].numbers[:, 0].tolist() == [7, 7, 7, 7]
+
+
+def test_parquet_of_other_types_is_read(tmp_path: Path) -> None:
+    """Decimals, packed integers and views of text are what they hold; times become dates where params say so."""
+    moments = pa.array([datetime(2024, 2, 29, 13, 45), datetime(2023, 1, 1)])
+    source = _parquet(
+        tmp_path / "t.parquet",
+        price=pa.array([Decimal("1.50"), Decimal("2.25")]),
+        packed=pa.array([3, 4]).dictionary_encode(),
+        view=pa.array(["u", "v"], pa.string_view()),
+        moment=moments.cast(pa.timestamp("ns", "UTC")),
+        day=moments.cast(pa.date32()),
+        species=pa.array([True, False]),
+    )
+    others: dict[str, Any] = {"types": {"moment": "date", "day": "date"}, "date_parts": ["day", "hour"]}
+    _digest(source, tmp_path / "out", standardise=False, split={"method": "none"}, **others)
+    prepared = shards.open_prepared(tmp_path / "out")
+    assert prepared.encoder.features[:6] == ("price", "packed", "moment day", "moment hour", "day day", "day hour")
+    (shard,) = prepared.splits["train"].shards
+    assert shard.numbers.tolist() == [[1.5, 3, 29, 13, 29, 0], [2.25, 4, 1, 0, 1, 0]]
+    assert prepared.encoder.classes == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("column", "named"),
+    [(pa.array([[1], [2]]), "list<"), (pa.array([{"a": 1}, None]), "struct<"), (pa.array([b"\xff", b""]), "binary")],
+)
+def test_nested_parquet_is_told(tmp_path: Path, column: pa.Array, named: str) -> None:
+    """A column whose values are no single number, text or time is told by name and type."""
+    source = _parquet(tmp_path / "t.parquet", tags=column, species=pa.array(["u", "v"]))
+    with pytest.raises(UserError, match=rf"t.parquet, column tags: expected numbers, .*, got {named}"):
+        _digest(source, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"separator": "::"}, {"separator": '"'}, {"encoding": "utf-7777"}, {"encoding": "hex"}]
+)
 def test_params_of_sources_are_checked(wrong: dict[str, str]) -> None:
     """A separator that is not one character and an encoding that no one knows are refused with the params."""
     with pytest.raises(ValueError, match="auto"):

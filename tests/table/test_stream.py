@@ -98,6 +98,21 @@ def test_words_of_booleans(tmp_path: Path) -> None:
         assert _read(source, {"b": "boolean"}, chunk_bytes)["b"] == [1.0, 0.0, None, 1.0, 0.0] * 9
 
 
+def test_a_mark_within_the_file_is_text(tmp_path: Path) -> None:
+    """A byte order mark that begins a cell, not the file, is text, also where a piece begins with it."""
+    source = _write(tmp_path, "\ufeffx,y\n" + "\ufeffa,1\n" * 50)
+    for chunk_bytes in (9, 16, stream.PACE.chunk_bytes):
+        assert _read(source, {"x": "text"}, chunk_bytes)["x"] == ["\ufeffa"] * 50
+
+
+def test_blank_lines_before_the_header_are_no_rows(tmp_path: Path) -> None:
+    """A header below blank lines is the header, and no row, at any chunk size; so is one that no line ending ends."""
+    source = _write(tmp_path, "\n\r\n\nx,y\na,b\n")
+    for chunk_bytes in (1, 4, stream.PACE.chunk_bytes):
+        assert _read(source, {"x": "text"}, chunk_bytes)["x"] == ["a"]
+    assert _read(_write(tmp_path, "x,y"), {"x": "text"})["x"] == []
+
+
 def test_columns_come_by_name(tmp_path: Path) -> None:
     """Order in the file does not matter, other columns are ignored even where they hold something unreadable."""
     source = _write(tmp_path, b"junk,b,a\n\xff,2,x\n\xff,3,y\n")
@@ -151,6 +166,8 @@ BAD = {
     "Latin-1": (b"x,y\n1,2\n1,caf\xe9\n", "line 3: expected UTF-8 text, got byte 0xe9 (byte 14 of the file)"),
     "Latin-1 header": (b"x,y,\xe9\n1,2,3\n", "line 1: expected UTF-8 text, got byte 0xe9 (byte 5 of the file)"),
     "cut character": (b"x,y\n1,caf\xc3", "line 2: expected UTF-8 text, got byte 0xc3 (byte 10 of the file)"),
+    "open quote": (b'x,y\n1,2\n3,"4\n5,6\n', "line 3: expected a quote that closes the quoted cell, got the end"),
+    "bytes 0": ("x,y\n1,2\n".encode("utf-16-le"), "expected text, got bytes 0 in the first line"),
     "UTF-16": ("x,y\n1,2\n".encode("utf-16"), "expected UTF-8 text, got UTF-16"),
 }
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from pipeline import model, shards
+from pipeline import circumstances, model, shards, spool
 from pipeline.encoding import UNSEEN, CategoryColumn, Encoder, NumberColumn
+from pipeline.tracking.training import Started
 
 PARAMS: dict[str, Any] = {
     "prepare": {"source": "data/raw/toy.csv", "target": "y", "features": "all", "split": {"method": "none"}},
@@ -46,6 +47,10 @@ class Project:
         (folder / "params.yaml").write_text(json.dumps(PARAMS), encoding="utf-8")
         self._write_model(self._write_prepared(), seed)
         self.write_metrics(log_loss=0.25)
+
+    def started(self, time: int, params: dict[str, Any] = PARAMS) -> Started:
+        """A stage that starts now, in this process's folder and environment; ``time`` in ms since 1970."""
+        return Started(spool.new_identity(), params, circumstances.here(), self.paths, time)
 
     def _write_prepared(self) -> str:
         rows = len(self.encoder.classes)

@@ -14,12 +14,12 @@ from tests.tracking.outputs import PARAMS, Project
 
 def train(store: Store, project: Project, time: int = 1000) -> str:
     """The id of the run of a training."""
-    return training.Mirrored(store, PARAMS, project.paths, time).finished(time + 500)
+    return training.Mirrored(store, project.started(time)).finished(time + 500)
 
 
 def evaluate(store: Store, project: Project, time: int = 9000) -> str:
     """The id of the run that the evaluation joined."""
-    return evaluation.record(store, PARAMS, project.paths, time)
+    return evaluation.record(store, project.started(time), time)
 
 
 def test_evaluation_joins_the_run_of_its_model(store: Store, project: Project, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_changed_evaluate_param_is_told_by_a_tag(store: Store, project: Project)
     """MLflow never changes a param, so a later value stands in a tag of the same name."""
     run_id = train(store, project)
     evaluate(store, project)
-    evaluation.record(store, PARAMS | {"evaluate": {"calibration_bins": 20}}, project.paths, 9500)
+    evaluation.record(store, project.started(9500, PARAMS | {"evaluate": {"calibration_bins": 20}}), 9500)
     data = store.client.get_run(run_id).data
     assert (data.params["evaluate.calibration_bins"], data.tags["evaluate.calibration_bins"]) == ("10", "20")
 

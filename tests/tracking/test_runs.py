@@ -10,12 +10,12 @@ from mlflow.entities import Run
 
 from pipeline.tracking import join, training
 from pipeline.tracking.store import Store
-from tests.tracking.outputs import PARAMS, Project
+from tests.tracking.outputs import Project
 
 
 def trained(store: Store, project: Project, started: int = 1000, ended: int = 4500) -> Run:
     """The run of a short training."""
-    run_id = training.Mirrored(store, PARAMS, project.paths, started).finished(ended)
+    run_id = training.Mirrored(store, project.started(started)).finished(ended)
     return store.client.get_run(run_id)
 
 
@@ -70,10 +70,10 @@ def test_run_has_the_data_set_with_its_digest(run: Run, project: Project) -> Non
 
 
 def test_run_has_the_files_at_its_root(store: Store, run: Run, project: Project) -> None:
-    """Model, history and snapshots are the files that train wrote; the coefficients are W and b as a table."""
+    """Model, history and snapshots are the files that train wrote; W, b and DVC's md5s are tables."""
     paths = {info.path for info in store.client.list_artifacts(run.info.run_id) if not info.is_dir}
     names = {"softmax.json", "softmax.safetensors", "history.csv", "snapshots.safetensors"}
-    assert paths == names | {"coefficients.csv"}
+    assert paths == names | {"coefficients.csv", "dvc-md5.csv"}
     folder = Path(run.info.artifact_uri)
     for name in names:
         assert (folder / name).read_bytes() == (project.paths["models"] / name).read_bytes()
@@ -120,7 +120,7 @@ def test_names_that_mlflow_refuses_are_no_obstacle(store: Store, tmp_path: Path)
 
 def test_long_training_is_visible_while_it_runs(store: Store, project: Project) -> None:
     """The first epochs make a running run with an owner; its end adds what is missing, and nothing twice."""
-    mirrored = training.Mirrored(store, PARAMS, project.paths, 1000)
+    mirrored = training.Mirrored(store, project.started(1000))
     mirrored.epochs([{"epoch": epoch, "cost": 1 / (1 + epoch), "lr": 0.1} for epoch in (0, 1)], 2000)
     assert mirrored.run_id is not None
     running = store.client.get_run(mirrored.run_id)
@@ -133,10 +133,10 @@ def test_long_training_is_visible_while_it_runs(store: Store, project: Project) 
 
 def test_stopped_training_leaves_no_run_or_an_ended_one(store: Store, project: Project) -> None:
     """A short training that stops leaves nothing; a long one a run that says how it ended."""
-    short = training.Mirrored(store, PARAMS, project.paths, 1000)
+    short = training.Mirrored(store, project.started(1000))
     short.stopped("FAILED", 2000)
     assert short.run_id is None
-    long = training.Mirrored(store, PARAMS, project.paths, 1000)
+    long = training.Mirrored(store, project.started(1000))
     long.epochs([{"epoch": 0, "cost": 1.0}], 2000)
     long.stopped("KILLED", 3000)
     assert long.run_id is not None

@@ -51,11 +51,13 @@ def test_description_has_the_verdict_first_and_the_way_back_last(project: Projec
     """Metrics of the main split, data, a table of splits, and the command that brings the commit back."""
     training = outs.read_training(project.paths["models"])
     metrics = outs.read_metrics(project.paths["reports"])
-    lines = wording.description(DATA, training, Commit("a" * 40, "main", True), metrics).split("\n\n")
+    lines = wording.description(DATA, training, wording.way_back(Commit("a" * 40, "main", False), None), metrics).split(
+        "\n\n"
+    )
     assert lines[0].startswith("**train log loss 0.2500 nats, accuracy 0.7500**; 3 classes, 3 features, sgd, 5 epochs")
     assert lines[1] == "toy `01234567`: 1,200 train, 3 test rows from `data/raw/toy.csv`"
     assert "| class frequencies, train | 1.1000 | 0.4000 |" in lines[2]
-    assert lines[3] == f"`git checkout {'a' * 12} && dvc checkout` (tracked files differed from the commit)"
+    assert lines[3] == f"`git checkout {'a' * 12} && dvc checkout`"
 
 
 def test_description_before_the_evaluation_tells_the_final_cost(project: Project) -> None:

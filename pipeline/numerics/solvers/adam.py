@@ -4,23 +4,35 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from pipeline.numerics.solvers.first_order import Update
 
+class Adam:
+    """The update rule for parameters shaped like ``start``; the penalty is part of the gradient that it is given."""
 
-def update(start: list[Tensor]) -> Update:
-    """A new update rule for parameters shaped like ``start``; the penalty is part of the gradient that it is given."""
-    means = [torch.zeros_like(value) for value in start]
-    squares = [torch.zeros_like(value) for value in start]
-    steps = [torch.zeros(()) for _ in start]
+    def __init__(self, start: list[Tensor]) -> None:
+        """All moments 0."""
+        self._means = [torch.zeros_like(value) for value in start]
+        self._squares = [torch.zeros_like(value) for value in start]
+        self._steps = [torch.zeros(()) for _ in start]
 
-    def step(parameters: list[Tensor], gradients: list[Tensor], lr: float) -> None:
+    @property
+    def memory(self) -> list[Tensor]:
+        """What it remembers of earlier gradients."""
+        return [*self._means, *self._squares, *self._steps]
+
+    @memory.setter
+    def memory(self, tensors: list[Tensor]) -> None:
+        count = len(self._means)
+        self._means, self._squares, self._steps = (tensors[i * count : (i + 1) * count] for i in range(3))
+
+    def step(self, parameters: list[Tensor], gradients: list[Tensor], lr: float) -> None:
+        """Change the parameters in place."""
         adam(
             parameters,
             gradients,
-            means,
-            squares,
+            self._means,
+            self._squares,
             [],
-            steps,
+            self._steps,
             foreach=False,
             lr=lr,
             beta1=0.9,
@@ -30,5 +42,3 @@ def update(start: list[Tensor]) -> Update:
             amsgrad=False,
             maximize=False,
         )
-
-    return step

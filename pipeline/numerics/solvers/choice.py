@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.numerics import class_arrow
 from pipeline.numerics.layout import Rows
 
-Scaled = Literal["hessian", "by_class", "kronecker", "diagonal"]
+Scaled = Literal["hessian", "by_class", "class_arrow", "kronecker", "diagonal"]
 
 _LARGEST_DENSE = 1200  # q: above, a factor costs more than the passes it saves
-_COUPLING_BYTES = 1 << 28
+AUTO_BYTES = 1 << 30  # what a Hessian may take where auto chooses: a constant, so that every machine chooses the same
 _SMALL_DENSE = 200
 _WORTH_SAMPLING = 2_000_000  # n * q below which per-class factors are faster
 _BY_CLASS_WORK = 2e9  # multiplications
@@ -28,11 +29,12 @@ class Plan:
     scaled: Scaled
     dense_size: int
     reason: str
+    conjugate: bool = False
 
     @property
     def solver(self) -> str:
         """The name that params.yaml has for it."""
-        return "newton" if self.scaled == "hessian" else "lbfgs"
+        return "newton" if self.scaled == "hessian" or self.conjugate else "lbfgs"
 
 
 @dataclass(frozen=True)
@@ -66,34 +68,42 @@ def sizes_of(rows: Rows) -> Sizes:
 
 
 def choose(solver: str, sizes: Sizes, memory: int) -> Plan:
-    """The plan for ``solver`` (auto, newton or lbfgs) with ``memory`` bytes to use.
+    """The plan for ``solver``: auto, newton or lbfgs. ``memory`` in bytes bounds a Hessian that was asked for by name.
 
     Raises: MemoryError if newton was asked for and its Hessian does not fit.
     """
     if solver == "newton":
         if sizes.hessian_bytes > memory:
-            raise MemoryError(
-                f"{sizes}: its Hessian needs {_mebibytes(sizes.hessian_bytes)}, {_mebibytes(memory)} free"
-            )
+            needed, given = _mebibytes(sizes.hessian_bytes), _mebibytes(memory)
+            raise MemoryError(f"{sizes}: its Hessian needs {needed}, half of this machine's memory is {given}")
         return Plan("hessian", sizes.dense, "as asked for")
     if solver == "lbfgs":
         return Plan(_cheap(sizes), sizes.dense, "as asked for")
-    return _automatic(sizes, memory)
+    return _automatic(sizes)
 
 
-def _automatic(sizes: Sizes, memory: int) -> Plan:
-    q, coupling = sizes.dense, max(sizes.levels, default=0) * sizes.classes * sizes.dense * 8
-    if q > _LARGEST_DENSE or coupling > _COUPLING_BYTES:
+def _automatic(sizes: Sizes) -> Plan:
+    q = sizes.dense
+    if q > _LARGEST_DENSE or sizes.hessian_bytes > AUTO_BYTES:
         reason = f"{sizes}: a Hessian of {_mebibytes(sizes.hessian_bytes)} costs more than the passes it saves"
-        return Plan(_cheap(sizes), q, reason)
-    if sizes.hessian_bytes > memory:
-        return Plan(_cheap(sizes), q, f"{sizes}: no room for a Hessian of {_mebibytes(sizes.hessian_bytes)}")
+        return _without_hessian(sizes, reason)
     if sizes.rows * q > _WORTH_SAMPLING or q <= _SMALL_DENSE:
         return Plan("hessian", q, f"{sizes}: a Hessian of {_mebibytes(sizes.hessian_bytes)} pays off")
-    return Plan(_cheap(sizes), q, f"{sizes}: so few rows that a Hessian does not pay off")
+    return _without_hessian(sizes, f"{sizes}: so few rows that a Hessian does not pay off")
+
+
+def _without_hessian(sizes: Sizes, reason: str) -> Plan:
+    """Conjugate gradients where a good stand-in for the Hessian is at hand: factors for each class."""
+    scaled = _cheap(sizes)
+    if scaled in {"by_class", "class_arrow"}:
+        return Plan(scaled, sizes.dense, f"{reason}; conjugate gradients do without", conjugate=True)
+    return Plan(scaled, sizes.dense, reason)
 
 
 def _cheap(sizes: Sizes) -> Scaled:
+    numbers = sizes.columns - sum(sizes.levels)
+    if sizes.levels and class_arrow.needed_bytes(sizes.levels, numbers, sizes.classes) <= AUTO_BYTES:
+        return "class_arrow"
     if sizes.levels or sizes.columns > _LARGEST_GRAM:
         return "diagonal"
     sample = min(sizes.rows, max(8 * sizes.columns, 2048))

@@ -5,18 +5,29 @@ order is drawn over all rows at once and never depends on blocks, threads or wor
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from pipeline.numerics.softmax import Block, Objective, Parameters
+from pipeline.numerics.kept import Kept
+from pipeline.numerics.softmax import Block, Objective, Parameters, extent, row_counts
 from pipeline.numerics.solvers.loop import Epoch
 from pipeline.numerics.solvers.status import Status
 
 MakeObjective = Callable[[Sequence[Block]], Objective]
-Update = Callable[[list[Tensor], list[Tensor], float], None]
-"""Changes parameters in place, given their gradients and the learning rate."""
+
+
+class Update(Protocol):
+    """The update rule of an optimiser."""
+
+    memory: list[Tensor]
+    """What it remembers of earlier gradients."""
+
+    def step(self, parameters: list[Tensor], gradients: list[Tensor], lr: float) -> None:
+        """Change the parameters in place."""
 
 
 class FirstOrder:
@@ -31,24 +42,49 @@ class FirstOrder:
         batches: Callable[[], Iterator[tuple[Objective, float]]],
         update: Update,
         rates: Iterator[float],
+        generator: torch.Generator | None = None,
     ) -> None:
-        """``batches`` yields one epoch's objectives, each with its share of the rows' total weight."""
+        """``batches`` yields one epoch's objectives, each with its share of the rows' total weight.
+
+        ``generator`` is what it draws from.
+        """
         self.parameters = start.copy()
         self._batches = batches
         self._update = update
         self._rates = rates
+        self._generator = generator
+        self._epochs = 0
 
     def run_epoch(self) -> Epoch:
         """One pass over the rows at the next learning rate, an update a batch."""
         lr = next(self._rates)
+        self._epochs += 1
         values = [self.parameters.weights, self.parameters.bias]
         costs, norms = [], []
         for objective, share in self._batches():
             evaluation = objective.evaluate(self.parameters)
-            self._update(values, [evaluation.weights_gradient, evaluation.bias_gradient], lr)
+            self._update.step(values, [evaluation.weights_gradient, evaluation.bias_gradient], lr)
             costs.append(share * evaluation.cost)
             norms.append(share * evaluation.gradient_norm)
         return Epoch(math.fsum(costs), math.fsum(norms), lr)
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All that decides what the next epochs do."""
+        drawn = {} if self._generator is None else {"generator": self._generator.get_state()}
+        memory = {f"memory {place}": tensor for place, tensor in enumerate(self._update.memory)}
+        own = {"W": self.parameters.weights, "b": self.parameters.bias, "epochs": torch.tensor(self._epochs)}
+        return own | memory | drawn
+
+    @state.setter
+    def state(self, found: Mapping[str, Tensor]) -> None:
+        self.parameters = Parameters(found["W"].clone(), found["b"].clone())
+        self._epochs = int(found["epochs"])
+        self._rates = islice(self._rates, self._epochs, None)
+        remembered = sum(name.startswith("memory ") for name in found)
+        self._update.memory = [found[f"memory {place}"].clone() for place in range(remembered)]
+        if self._generator is not None:
+            self._generator.set_state(found["generator"])
 
 
 def full_batch(objective: Objective) -> Callable[[], Iterator[tuple[Objective, float]]]:
@@ -61,27 +97,25 @@ def full_batch(objective: Objective) -> Callable[[], Iterator[tuple[Objective, f
 
 
 def mini_batches(
-    blocks: Sequence[Block], batch_size: int, seed: int, make_objective: MakeObjective
+    blocks: Sequence[Block], batch_size: int, generator: torch.Generator, make_objective: MakeObjective
 ) -> Callable[[], Iterator[tuple[Objective, float]]]:
     """Every epoch draws the rows in a new order and cuts it into batches; the last one may be smaller."""
-    generator = torch.Generator().manual_seed(seed)
-    ends = torch.tensor([len(block.labels) for block in blocks]).cumsum(0)
-    total_weight = math.fsum(block.total_weight for block in blocks)
+    counts = torch.tensor(row_counts(blocks))
+    total_weight = extent(blocks).total_weight
 
     def batches() -> Iterator[tuple[Objective, float]]:
-        for rows in torch.split(torch.randperm(int(ends[-1]), generator=generator), batch_size):
-            batch = _gather(blocks, ends, rows.sort().values)
-            weight = math.fsum(block.total_weight for block in batch)
-            if weight > 0:
-                yield make_objective(batch), weight / total_weight
+        for rows in torch.split(torch.randperm(int(counts.sum()), generator=generator), batch_size):
+            objective = make_objective(_gathered(blocks, counts, rows.sort().values))
+            if objective.total_weight > 0:
+                yield objective, objective.total_weight / total_weight
 
     return batches
 
 
-def _gather(blocks: Sequence[Block], ends: Tensor, rows: Tensor) -> list[Block]:
+def _gathered(blocks: Sequence[Block], counts: Tensor, rows: Tensor) -> Sequence[Block]:
     """The given rows (sorted positions in the concatenated blocks) as new blocks no larger than the old ones."""
-    largest = max(len(block.labels) for block in blocks)
-    return [_gather_block(blocks, ends, part) for part in torch.split(rows, largest)]
+    ends, parts = counts.cumsum(0), torch.split(rows, int(counts.max()))
+    return Kept(lambda place: _gather_block(blocks, ends, parts[place]), len(parts))
 
 
 def _gather_block(blocks: Sequence[Block], ends: Tensor, rows: Tensor) -> Block:

@@ -5,16 +5,25 @@ Source: Nocedal and Wright 2006, algorithm 7.4. Shapes are those of layout.py.
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from pipeline.numerics.class_arrow import ClassArrow
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.sample import stratified
-from pipeline.numerics.scalings import Factor, Scaling
+from pipeline.numerics.scalings import ByClass, Diagonal, Factor, Kronecker, Scaling
 
 _ROWS_A_COLUMN, _AT_LEAST = 8, 2048
 _NEARLY_ALL = 0.6
+PAIRS = 10  # of step and change of gradient, kept beside a cheap scaling
+
+SCALINGS: dict[str, Callable[[CrossEntropy], Scaling]] = {
+    "by_class": ByClass,
+    "class_arrow": ClassArrow,
+    "kronecker": Kronecker,
+    "diagonal": Diagonal,
+}
 
 
 class Memory:
@@ -28,7 +37,18 @@ class Memory:
         """Remember a pair, unless rounding has eaten its curvature."""
         curvature = _dot(step, change)
         if curvature > 1e-12 * math.sqrt(_dot(step, step) * _dot(change, change)):
-            self._pairs.append((step, change, 1 / curvature))
+            self._pairs.append((step.reshape(-1), change.reshape(-1), 1 / curvature))
+
+    @property
+    def pairs(self) -> list[tuple[Tensor, Tensor]]:
+        """Steps and changes, oldest first; setting them forgets all others."""
+        return [(step, change) for step, change, _ in self._pairs]
+
+    @pairs.setter
+    def pairs(self, found: Sequence[tuple[Tensor, Tensor]]) -> None:
+        self._pairs.clear()
+        for step, change in found:
+            self.add(step, change)
 
     def clear(self) -> None:
         """Forget all pairs."""
@@ -39,26 +59,26 @@ class Memory:
 
     def direction(self, gradient: Tensor, factor: Factor) -> Tensor:
         """-H g, with H^-1 the factor's matrix corrected by the pairs."""
-        rest = gradient.clone()
+        rest = gradient.reshape(-1).clone()
         shares = []
         for step, change, inverse in reversed(self._pairs):
-            share = inverse * _dot(step, rest)
+            share = inverse * float(step.dot(rest))
             shares.append(share)
             rest.sub_(change, alpha=share)
-        result = factor.solve(rest)
+        result = factor.solve(rest.view_as(gradient)).reshape(-1)
         for (step, change, inverse), share in zip(self._pairs, reversed(shares), strict=True):
-            result.add_(step, alpha=share - inverse * _dot(change, result))
-        return -result
+            result.add_(step, alpha=share - inverse * float(change.dot(result)))
+        return result.view_as(gradient).neg_()
 
 
 class CheapScaling:
     """What the steps ask for: no start but the given one, and one scaling, built on a sample of the rows."""
 
-    memory = 10
     sample_passes = 0.0
 
-    def __init__(self, objective: CrossEntropy, make: Callable[[CrossEntropy], Scaling]) -> None:
-        """``make`` is a class of scalings.py."""
+    def __init__(self, objective: CrossEntropy, make: Callable[[CrossEntropy], Scaling], memory: int = PAIRS) -> None:
+        """``make`` is a class of scalings.py; ``memory`` 0 asks for conjugate gradients."""
+        self.memory = memory
         rows = objective.rows
         target = max(_ROWS_A_COLUMN * rows.columns, _AT_LEAST)
         small = target < _NEARLY_ALL * rows.count

@@ -1,12 +1,18 @@
 """The one loop, which knows no method: it asks for epochs, watches the validation cost, and says how it ended."""
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
+from torch import Tensor
+
 from pipeline.numerics.softmax import Parameters
 from pipeline.numerics.solvers.status import Status
+
+_OF_METHOD = "method "
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,13 @@ class Method(Protocol):
     @property
     def unfinished(self) -> Status:
         """How it ended if it has run all epochs asked for."""
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All that decides what the next epochs do; setting it goes on from there."""
+
+    @state.setter
+    def state(self, found: Mapping[str, Tensor]) -> None: ...
 
     def run_epoch(self) -> Epoch:
         """One update from all rows, or one pass over them in batches."""
@@ -89,6 +102,29 @@ class _Best:
             self._cost, self.epoch, self.parameters = cost, number, parameters.copy()
         return self.epoch is not None and number - self.epoch >= self._rule.patience
 
+    @property
+    def state(self) -> dict[str, Tensor]:
+        if self.parameters is None or self.epoch is None:
+            return {}
+        numbers = torch.tensor([self._cost, self.epoch], dtype=torch.float64)
+        return {"best": numbers, "best W": self.parameters.weights, "best b": self.parameters.bias}
+
+    @state.setter
+    def state(self, found: Mapping[str, Tensor]) -> None:
+        if "best" in found:
+            self._cost, self.epoch = found["best"][0].item(), int(found["best"][1])
+            self.parameters = Parameters(found["best W"], found["best b"])
+
+
+class Memory(Protocol):
+    """Where the state of the loop outlives the process."""
+
+    def read(self) -> Mapping[str, Tensor] | None:
+        """What was offered last, if the process that offered it has not come to the end."""
+
+    def offer(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Take the state, now and then."""
+
 
 def run(
     method: Method,
@@ -96,10 +132,15 @@ def run(
     watch: Callable[[Record, Parameters], None],
     validation_cost: Callable[[Parameters], float] | None = None,
     early_stopping: EarlyStopping | None = None,
+    memory: Memory | None = None,
 ) -> Result:
-    """Run up to ``epochs`` epochs; ``watch`` is called after each with its record and the updated parameters."""
+    """Run up to ``epochs`` epochs; ``watch`` is called after each with its record and the updated parameters.
+
+    With ``memory`` the loop goes on where an earlier one was stopped, and ends as if nothing had happened.
+    """
     best = _Best(early_stopping)
-    for number in range(epochs):
+    first = _resume(memory, method, best)
+    for number in range(first, epochs):
         try:
             held_out = validation_cost(method.parameters) if validation_cost else None
             if best.says_stop(number, held_out, method.parameters) and best.parameters is not None:
@@ -112,4 +153,22 @@ def run(
         watch(Record(number, epoch, held_out), method.parameters)
         if method.status is not None:
             return Result(method.parameters, method.status, number + 1, None)
+        if memory is not None:
+            memory.offer(functools.partial(_state, number + 1, method, best))
     return Result(method.parameters, method.unfinished, epochs, None)
+
+
+def _state(epochs: int, method: Method, best: _Best) -> dict[str, Tensor]:
+    own = {f"{_OF_METHOD}{name}": tensor for name, tensor in method.state.items()}
+    return own | best.state | {"epochs": torch.tensor(epochs)}
+
+
+def _resume(memory: Memory | None, method: Method, best: _Best) -> int:
+    """The number of the next epoch."""
+    found = memory.read() if memory else None
+    if found is None:
+        return 0
+    own = {name.removeprefix(_OF_METHOD): found[name] for name in found if name.startswith(_OF_METHOD)}
+    method.state = own
+    best.state = found
+    return int(found["epochs"])

@@ -1,10 +1,11 @@
-"""The method of newton and lbfgs: preconditioned L-BFGS on all rows, down to a certificate.
+"""The method of newton and lbfgs: preconditioned L-BFGS or Newton-CG on all rows, down to a certificate.
 
 One epoch is one step. Steps run in float32 until the bound of certificate.py is nearly low enough, or float32 no longer
 resolves the decrease; then in float64, where the certificate is computed. Shapes are those of layout.py.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
@@ -14,6 +15,7 @@ from pipeline.numerics import certificate
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
 from pipeline.numerics.layout import centred
 from pipeline.numerics.scalings import Factor, Scaling
+from pipeline.numerics.solvers import conjugate
 from pipeline.numerics.solvers.lbfgs import Memory
 from pipeline.numerics.solvers.loop import Epoch
 from pipeline.numerics.solvers.status import Status
@@ -22,6 +24,8 @@ _MIX = 0.01  # labels mixed into the curvature, curvature.py
 
 # A Hessian is built anew after this many steps, if the decrement fell by less than this factor in the last five.
 _REFRESH_AFTER, _SLOW = 10, 3e-2
+# With conjugate gradients: after the first steps, then after so many where the last direction took many products.
+_FIRST_STEPS, _STEPS_A_FACTOR, _REFRESH_PRODUCTS = 2, 3, 6
 
 # Shares of the objective: below the first, float32 sees no decrease; below the second it does if bounds still improve.
 _FLOAT32_BLIND, _FLOAT32_WEAK, _PATIENCE = 1e-11, 1e-8, 6
@@ -34,7 +38,7 @@ _BIAS_STEPS = 4
 class Source(Protocol):
     """Where a start and scalings come from."""
 
-    memory: int
+    memory: int  # pairs that L-BFGS keeps; 0: directions by conjugate gradients
     sample_passes: float
 
     def start(self, theta: Tensor) -> Tensor:
@@ -59,10 +63,11 @@ class Optimum:
         self._memory = Memory(source.memory)
         self._scaling: Scaling | None = None
         self._factor: Factor | None = None
-        self._refreshes = self._since = self._stalled = 0
+        self._factor_at: Tensor | None = None
+        self._refreshes = self._since = self._stalled = self._products = 0
+        self._mix = _MIX if source.memory else 0.0  # conjugate gradients know the curvature as it is
         self._decrements: list[float] = []
         self._best = math.inf
-        self._label_means: Tensor | None = None
 
     @property
     def theta(self) -> Tensor:
@@ -78,26 +83,71 @@ class Optimum:
     def run_epoch(self) -> Epoch:
         """Look at the present point; unless that is the end, make a step from it."""
         if self.point is None:
-            self.point = self._evaluate(self._source.start(self._start), torch.float32)
+            self.point = self._first_point()
         self._certify()
         point = self.point
-        epoch = Epoch(point.cost, point.evaluation.gradient_norm, None, self.passes)
+        epoch = Epoch(point.cost, float(point.gradient.norm()), None, self.passes)
         if self.status is None:
             self._step()
         return epoch
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All that decides the next steps; what can be computed from it again, as the point and the factor, is not in.
+
+        Taken between two epochs. Setting it costs a pass and the building of the factor; neither is counted.
+        """
+        point, pairs = self._here(), self._memory.pairs
+        assert self._factor_at is not None
+        passes, size = self._objective.passes, point.precision.itemsize
+        counts = (self._refreshes, self._since, self._stalled, self._products, passes, size, point.facts is not None)
+        return {
+            "theta": point.theta,
+            "factor at": self._factor_at,
+            "has factor": torch.tensor(self._factor is not None),
+            "steps": torch.stack([step for step, _ in pairs]) if pairs else torch.empty(0),
+            "changes": torch.stack([change for _, change in pairs]) if pairs else torch.empty(0),
+            "decrements": torch.tensor(self._decrements, dtype=torch.float64),
+            "counts": torch.tensor(counts),
+            "numbers": torch.tensor([self._best, self._source.sample_passes], dtype=torch.float64),
+        }
+
+    @state.setter
+    def state(self, found: Mapping[str, Tensor]) -> None:
+        self._refreshes, self._since, self._stalled, self._products, passes, size, facts = found["counts"].tolist()
+        self._best, sample_passes = found["numbers"].tolist()
+        self._decrements = found["decrements"].tolist()
+        self._memory.pairs = list(zip(found["steps"], found["changes"], strict=True))
+        self.point = self._evaluate(found["theta"], torch.float32 if size == 4 else torch.float64, bool(facts))
+        self._factor_at = found["factor at"]
+        for refresh in range(self._refreshes):
+            self._scaling = self._source.scaling(refresh) or self._scaling
+        if bool(found["has factor"]):
+            assert self._scaling is not None
+            self._factor = self._scaling.factor(self._factor_at, self._mix)
+        self._objective.passes, self._source.sample_passes = passes, sample_passes
+
+    def _first_point(self) -> Point:
+        """The given start, unless 0, where f is log k, is no worse: then what the source makes of 0."""
+        start = self._start
+        if bool(start.any()):
+            point = self._evaluate(start, torch.float32)
+            if point.objective < math.log(start.shape[1]):
+                return point
+            start = torch.zeros_like(start)
+        return self._evaluate(self._source.start(start), torch.float32)
 
     @torch.inference_mode()
     def bound_at(self, point: Point) -> float | None:
         """The proven bound on f - f* there, in nats; None without l2."""
         if self._objective.l2 == 0:
             return None
-        if self._label_means is None:
-            self._label_means = self._objective.label_means()
-        facts = certificate.Facts(point.theta, point.gradient, point.cost, self._label_means)
+        means = point.facts.label_means if point.facts else self._objective.label_means()
+        facts = certificate.Facts(point.theta, point.gradient, point.cost, means)
         return certificate.bound(facts, self._objective.l2, self._objective.rows.intercept)
 
-    def _evaluate(self, theta: Tensor, precision: torch.dtype, bias_curvature: bool = False) -> Point:
-        return self._objective.evaluate(theta, precision, bias_curvature)
+    def _evaluate(self, theta: Tensor, precision: torch.dtype, facts: bool = False) -> Point:
+        return self._objective.evaluate(theta, precision, facts)
 
     def _here(self) -> Point:
         assert self.point is not None
@@ -112,7 +162,7 @@ class Optimum:
         single = point.precision == torch.float32
         if self._weights_part(point) > (0.5 if single else 1.0) * self._goal(point):
             return
-        point = self._evaluate(point.theta, torch.float64, bias_curvature=True)
+        point = self._evaluate(point.theta, torch.float64, facts=True)
         for _ in range(_BIAS_STEPS):
             self.bound = self.bound_at(point)
             assert self.bound is not None
@@ -126,11 +176,12 @@ class Optimum:
 
     def _bias_step(self, point: Point) -> Point:
         """Newton's step on b alone; a rare class makes the certificate sensitive to b's gradient."""
-        assert point.bias_curvature is not None
-        k = len(point.bias_curvature)
+        assert point.facts is not None
+        curvature = point.facts.bias_curvature
+        k = len(curvature)
         theta = point.theta.clone()
-        theta[-1] -= torch.linalg.solve(point.bias_curvature + 1 / k, point.gradient[-1])
-        return self._evaluate(theta, torch.float64, bias_curvature=True)
+        theta[-1] -= torch.linalg.solve(curvature + 1 / k, point.gradient[-1])
+        return self._evaluate(theta, torch.float64, facts=True)
 
     def _goal(self, point: Point) -> float:
         return self._tolerance * abs(point.objective)
@@ -150,8 +201,7 @@ class Optimum:
 
     def _step(self) -> None:
         point = self._refreshed()
-        assert self._factor is not None
-        direction = centred(self._memory.direction(point.gradient, self._factor))
+        direction = centred(self._direction(point))
         slope = _dot(point.gradient, direction)
         self._decrements.append(-slope)
         self._since += 1
@@ -168,14 +218,25 @@ class Optimum:
         self._memory.add(found.theta - point.theta, found.gradient - point.gradient)
         self.point = found
 
+    def _direction(self, point: Point) -> Tensor:
+        assert self._factor is not None
+        if self._source.memory:
+            return self._memory.direction(point.gradient, self._factor)
+        product = self._objective.hessian(point.theta, point.precision)
+        found, self._products = conjugate.direction(point.gradient, product, self._factor, point.objective)
+        return found
+
     def _refreshed(self) -> Point:
         """Build the factor at the first step, and anew where progress is slow."""
         point = self._here()
         slow = self._since >= _REFRESH_AFTER and self._decrements[-1] > _SLOW * self._decrements[-6]
+        if not self._source.memory:
+            enough = _STEPS_A_FACTOR if self._refreshes > 1 else _FIRST_STEPS
+            slow = self._since >= enough and (self._refreshes == 1 or self._products > _REFRESH_PRODUCTS)
         if self._factor is None or slow:
             self._scaling = self._source.scaling(self._refreshes) or self._scaling
             assert self._scaling is not None
-            self._factor = self._scaling.factor(point.theta, _MIX)
+            self._factor, self._factor_at = self._scaling.factor(point.theta, self._mix), point.theta
             self._refreshes += 1
             self._since = 0
         return point

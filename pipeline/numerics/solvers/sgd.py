@@ -6,28 +6,38 @@ Source: Robbins and Monro 1951; momentum: Polyak 1964, in the form of Sutskever 
 from torch import Tensor
 from torch.optim.sgd import sgd
 
-from pipeline.numerics.solvers.first_order import Update
 
-
-def update(momentum: float) -> Update:
-    """A new update rule; the penalty is part of the gradient that it is given, so weight_decay stays 0.
+class Sgd:
+    """The update rule; the penalty is part of the gradient that it is given, so weight_decay stays 0.
 
     The function behind torch.optim.SGD: making the class itself loads torch's compiler, which takes a second.
     """
-    buffers: list[Tensor | None] = [None, None]
 
-    def step(parameters: list[Tensor], gradients: list[Tensor], lr: float) -> None:
+    def __init__(self, momentum: float) -> None:
+        """No velocity yet."""
+        self._momentum = momentum
+        self._velocities: list[Tensor | None] = [None, None]
+
+    @property
+    def memory(self) -> list[Tensor]:
+        """What it remembers of earlier gradients; nothing without momentum or before the first step."""
+        return [velocity for velocity in self._velocities if velocity is not None]
+
+    @memory.setter
+    def memory(self, tensors: list[Tensor]) -> None:
+        self._velocities = [*tensors] if tensors else [None, None]
+
+    def step(self, parameters: list[Tensor], gradients: list[Tensor], lr: float) -> None:
+        """Change the parameters in place."""
         sgd(
             parameters,
             gradients,
-            buffers,
+            self._velocities,
             foreach=False,
             lr=lr,
-            momentum=momentum,
+            momentum=self._momentum,
             dampening=0.0,
             weight_decay=0.0,
             nesterov=False,
             maximize=False,
         )
-
-    return step

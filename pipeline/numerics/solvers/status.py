@@ -22,6 +22,7 @@ class Status(Enum):
         "raise train.tolerance, or set prepare.standardise to true"
     )
     SEPARABLE = (
-        "classes can be told apart without error, so that without a penalty W grows for ever and there is no optimum; "
+        "classes can be told apart without error, in all or in some rows, so that without a penalty W grows for ever "
+        "and there is no optimum; "
         "set train.l2 above 0, for instance 1e-6"
     )

@@ -24,7 +24,7 @@ def _zero() -> Parameters:
 
 
 def _method(objective: Objective, lr: float) -> first_order.FirstOrder:
-    return first_order.FirstOrder(_zero(), first_order.full_batch(objective), sgd.update(0.0), repeat(lr))
+    return first_order.FirstOrder(_zero(), first_order.full_batch(objective), sgd.Sgd(0.0), repeat(lr))
 
 
 def _ignore(record: loop.Record, parameters: Parameters) -> None:

@@ -1,0 +1,1 @@
+"""`python -m pipeline compare`: what differs between two versions of the pipeline, and nothing else."""

@@ -1,0 +1,88 @@
+"""A comparison as a person reads it: tables for a terminal, or Markdown for a pull request."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+# Of lines in a file or a pipe, where a cell broken in two can no longer be searched for.
+_FILE_WIDTH = 200
+
+Section = tuple[str, list[str], list[list[str]]]
+
+
+def sections(record: dict[str, Any]) -> Iterator[Section]:
+    """Title, header and rows of each part that differs."""
+    pairs = {"params": "Params", "schema": "Columns", "versions": "Versions"}
+    for part in ("params", "data", "schema", "code", "versions"):
+        if part in pairs and record[part]:
+            yield pairs[part], ["", "a", "b"], [_pair(line) for line in record[part]]
+        elif part == "data" and record[part]:
+            yield "Data", ["", ""], [[name.replace("_", " "), _shown(value)] for name, value in record[part].items()]
+        elif part == "code" and record[part]:
+            yield "Code", ["file", ""], [[line["name"], _change(line)] for line in record[part]]
+    yield from _numbers(record)
+
+
+def _numbers(record: dict[str, Any]) -> Iterator[Section]:
+    if record["metrics"]:
+        header = ["split", "metric", "a", "b", "b - a", "95 % interval"]
+        yield "Metrics", header, [[line["split"], line["metric"], *_measured(line)] for line in record["metrics"]]
+    if record["coefficients"]:
+        header = ["class", "feature", "a", "b", "b - a"]
+        lines = record["coefficients"]
+        yield "Coefficients that moved most", header, [[li["class"], li["feature"], *_measured(li)[:3]] for li in lines]
+
+
+def _pair(line: dict[str, Any]) -> list[str]:
+    return [line["name"], _shown(line["a"]), _shown(line["b"])]
+
+
+def _change(line: dict[str, Any]) -> str:
+    return "added" if not line["a"] else "gone" if not line["b"] else "changed"
+
+
+def _measured(line: dict[str, Any]) -> list[str]:
+    difference = "" if line["difference"] is None else f"{line['difference']:+.6g}"
+    low, high = line.get("interval") or (None, None)
+    span = "" if low is None else f"{low:+.6g} to {high:+.6g}"
+    return [_shown(line["a"]), _shown(line["b"]), difference, span]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def print_text(record: dict[str, Any]) -> None:
+    """Print tables to standard output."""
+    width = None if sys.stdout.isatty() else _FILE_WIDTH
+    console = Console(highlight=False, soft_wrap=True, width=width)
+    console.print(f"a: {record['a']}\nb: {record['b']}", markup=False)
+    parts = list(sections(record))
+    for title, header, lines in parts:
+        table = Table(*header, title=title, title_justify="left")
+        for line in lines:
+            table.add_row(*(cell.replace("[", r"\[") for cell in line))
+        console.print(table)
+    if not parts:
+        console.print("nothing differs")
+
+
+def markdown(record: dict[str, Any]) -> str:
+    """The same as Markdown."""
+    lines = [f"**a**: {record['a']}  ", f"**b**: {record['b']}"]
+    parts = list(sections(record))
+    for title, header, rows in parts:
+        lines += ["", f"#### {title}", "", _line(header), _line(["---"] * len(header)), *map(_line, rows)]
+    return "\n".join([*lines, *([] if parts else ["", "Nothing differs."])])
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -1,0 +1,134 @@
+"""One side of a comparison: what is known of a commit, an experiment, the workspace or an MLflow run."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from pipeline import provenance, revisions
+from pipeline.errors import UserError
+from pipeline.revisions import Revision
+
+_RUN_ID = re.compile(r"[0-9a-f]{8,32}")
+
+# Sections that change no result.
+_LEFT_OUT = ("tracking",)
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Names and values: ``values`` (k, d + 1) float64 are W with b as the last column."""
+
+    classes: list[str]
+    features: list[str]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, document: bytes, weights: bytes) -> "Coefficients":
+        """Read the two files of a model."""
+        metadata, tensors = json.loads(document), safetensors.numpy.load(weights)
+        values = np.concatenate([tensors["W"], tensors["b"][:, np.newaxis]], axis=1)
+        classes = [name if isinstance(name, str) else json.dumps(name) for name in metadata["classes"]]
+        return cls(classes, [*metadata["features"], "bias"], values)
+
+
+@dataclass(frozen=True)
+class Side:
+    """What can be compared; an empty value means that it is not known.
+
+    ``code`` and ``versions`` are md5 and version by name, ``schema`` the kind of each column, ``source`` the md5 of the
+    raw data; ``table`` and ``predictions`` read a CSV file when it is asked for. A ``partial`` side, a run, knows only
+    a part of the names: what it does not name may still be the same.
+    """
+
+    name: str
+    params: dict[str, Any]
+    code: dict[str, str]
+    versions: dict[str, str]
+    metrics: dict[str, Any] = field(default_factory=dict)
+    coefficients: Coefficients | None = None
+    schema: dict[str, str] = field(default_factory=dict)
+    source: str = ""
+    partial: bool = False
+    table: Callable[[], bytes | None] = lambda: None
+    predictions: Callable[[], bytes | None] = lambda: None
+
+
+def find(root: Path, text: str, experiment: str) -> Side:
+    """The side that a person means; an MLflow run is looked for if there is no such revision.
+
+    Raises: UserError if there is neither.
+    """
+    revision = revisions.find(root, text)
+    if revision is None and _RUN_ID.fullmatch(text):
+        from pipeline.tracking import sides
+
+        return sides.of_run(root, text, experiment)
+    return of_revision(revision or revisions.resolved(root, text))
+
+
+def of_revision(revision: Revision) -> Side:
+    """What a revision's files say.
+
+    Raises: UserError if it was never run.
+    """
+    locked = revision.lock
+    if not locked.stages:
+        raise UserError(f"{revision.name}: expected a dvc.lock with what was run, got none; `dvc repro` writes it")
+    source = str((revision.params.get("prepare") or {}).get("source", ""))
+    deps = {path: md5 for stage in locked.stages for path, md5 in locked.read_by(stage).items()}
+    code = {path: md5 for path, md5 in deps.items() if path.endswith(".py")}
+    return Side(
+        name=revision.name if revision.sha is None else f"{revision.name} ({revision.sha[:8]})",
+        params=flat({name: section for name, section in revision.params.items() if name not in _LEFT_OUT}),
+        code=code if revision.sha else {path: _md5(revision.root / path) for path in code},
+        versions=revision.pinned,
+        metrics=json.loads(_out(revision, "metrics.json") or b"{}"),
+        coefficients=_coefficients(revision),
+        schema=_schema(revision),
+        source=deps.get(source, ""),
+        table=lambda: revision.dependency(source, deps.get(source, "")),
+        predictions=lambda: _out(revision, "predictions.csv"),
+    )
+
+
+def flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
+def rows(content: bytes) -> list[list[str]]:
+    """The lines of a CSV file."""
+    return list(csv.reader(io.StringIO(content.decode("utf-8", "replace"), newline="")))
+
+
+def _md5(path: Path) -> str:
+    return provenance.md5_file(path) if path.is_file() else ""
+
+
+def _out(revision: Revision, name: str) -> bytes | None:
+    path = revision.lock.out_ending(name)
+    return revision.out(path) if path else None
+
+
+def _coefficients(revision: Revision) -> Coefficients | None:
+    document, weights = _out(revision, "softmax.json"), _out(revision, "softmax.safetensors")
+    return Coefficients.of(document, weights) if document and weights else None
+
+
+def _schema(revision: Revision) -> dict[str, str]:
+    folder = next(iter(revision.lock.written_by("prepare")), None)
+    content = revision.out(f"{folder}/schema.json") if folder else None
+    columns = json.loads(content).get("columns", []) if content else []
+    return {str(column["name"]): str(column["kind"]) for column in columns}

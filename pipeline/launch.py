@@ -1,0 +1,77 @@
+"""Start a stage in as many processes as params.yaml asks for, through torchrun.
+
+Under `torchrun -m pipeline STAGE` the processes are there already, and the param is not looked at.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline import files
+from pipeline.errors import UserError
+from pipeline.params import read_params
+
+WORKERS_VARIABLE = "PIPELINE_WORKERS"  # for workers, what OMP_NUM_THREADS is for threads
+
+_ERROR_FILE = "PIPELINE_ERROR_FILE"  # where a worker leaves the sentence that its launcher says
+
+
+def workers_wanted(path: Path) -> int:
+    """How many processes the params file asks for, or, where it is set, the variable WORKERS_VARIABLE.
+
+    Raises: UserError if it is not a whole number of at least 1.
+    """
+    given = os.environ.get(WORKERS_VARIABLE)
+    place, wanted = f"{path}: workers", read_params(path).get("workers", 1)
+    if given is not None:
+        place, wanted = WORKERS_VARIABLE, int(given) if given.isdecimal() else given
+    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
+        raise UserError(f"{place}: expected a whole number of at least 1, got {wanted!r}; 1 is one process")
+    return wanted
+
+
+def is_worker() -> bool:
+    """Whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def run(words: Sequence[str], workers: int) -> None:
+    """Run `python -m pipeline` with these words in so many processes on this machine; return when all have ended well.
+
+    Raises: UserError that the first of them to fail met, or that one was lost; SystemExit if one failed otherwise, and
+    has said why, or if a signal ended them.
+    """
+    from torch.distributed import run as torchrun
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # it would add its own report of every failure
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[_ERROR_FILE] = str(Path(folder) / "error")
+        try:
+            torchrun.main(["--standalone", f"--nproc-per-node={workers}", "-m", "pipeline", *words])
+        except SignalException as ended:
+            sys.exit(128 + ended.sigval)
+        except ChildFailedError as failed:
+            told = Path(os.environ[_ERROR_FILE])
+            if told.exists():
+                raise UserError(told.read_text(encoding="utf-8")) from None
+            sys.exit(max(1, failed.get_first_failure()[1].exitcode))
+
+
+def tell(error: Exception) -> bool:
+    """Pass a worker's error on to the process that launched it; whether there is one that will say it.
+
+    That another worker was lost is news only if that one has not told why.
+    """
+    if _ERROR_FILE not in os.environ or not is_worker():
+        return False
+    told = Path(os.environ[_ERROR_FILE])
+    if isinstance(error, UserError) or not told.exists():
+        files.write_text(told, str(error))
+    return True

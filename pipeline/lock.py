@@ -1,0 +1,107 @@
+"""dvc.yaml and dvc.lock: which files each stage reads and writes, and the md5s that DVC knows them by."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline import provenance
+from pipeline.errors import UserError
+
+LOCK_FILE = "dvc.lock"
+STAGES_FILE = "dvc.yaml"
+
+# DVC marks the md5 of a folder, which is that of its listing.
+FOLDER_MARK = ".dir"
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of a stage: its path, and the md5 that dvc.lock has; of a folder, that of DVC's listing of it."""
+
+    stage: str
+    path: str
+    md5: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the md5 is that of a listing."""
+        return self.md5.endswith(FOLDER_MARK)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A dvc.lock: ``stages`` as its YAML has them."""
+
+    stages: dict[str, Any] = field(default_factory=dict)
+
+    def outputs(self) -> list[Output]:
+        """Every output, in the order of the file; the md5 is empty where none was recorded."""
+        return [
+            Output(name, str(entry["path"]), str(entry.get("md5", "")))
+            for name, stage in self.stages.items()
+            for entry in stage.get("outs") or []
+        ]
+
+    def inputs(self) -> dict[str, str]:
+        """Digest by path of what no stage makes: code and data. An input at an address may have an etag instead."""
+        made = {output.path for output in self.outputs()}
+        entries = [entry for stage in self.stages.values() for entry in stage.get("deps") or []]
+        return {str(entry["path"]): _digest(entry) for entry in entries if entry["path"] not in made}
+
+    def read_by(self, stage: str) -> dict[str, str]:
+        """The md5 of every file and folder that a stage reads; without those that have none, such as an address."""
+        entries = self.stages.get(stage, {}).get("deps") or []
+        return {str(entry["path"]): str(entry["md5"]) for entry in entries if "md5" in entry}
+
+    def written(self) -> dict[str, str]:
+        """The outputs of all stages, md5 by path."""
+        return {output.path: output.md5 for output in self.outputs() if output.md5}
+
+    def written_by(self, stage: str) -> list[str]:
+        """The paths of a stage's outputs."""
+        return [output.path for output in self.outputs() if output.stage == stage]
+
+    def out_ending(self, name: str) -> str | None:
+        """The output whose path ends with this file name; None if no stage has one."""
+        return next((path for path in self.written() if Path(path).name == name), None)
+
+
+def _digest(entry: dict[str, Any]) -> str:
+    return str(entry.get(entry.get("hash", "md5")) or entry.get("etag") or "")
+
+
+def parse(text: str, place: str) -> Lock:
+    """Read the text of a dvc.lock; ``place`` names it in errors.
+
+    Raises: UserError if it is not what DVC writes.
+    """
+    try:
+        lock = Lock((YAML(typ="safe", pure=True).load(text) or {}).get("stages") or {})
+        lock.inputs()  # every entry is looked at
+    except (YAMLError, AttributeError, TypeError, KeyError):
+        raise UserError(f"{place}: expected what DVC writes, got something else; run `dvc repro`") from None
+    return lock
+
+
+def parsed_listing(content: bytes) -> dict[str, str]:
+    """The md5 by relative path of the files in a folder, from DVC's listing of it."""
+    return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
+
+
+def inputs(folder: Path, stage: str) -> dict[str, str]:
+    """The md5 of every dependency of a stage that is about to run in ``folder``, as dvc.lock will show it afterwards.
+
+    Files are read; a folder has the md5 that the stage which wrote it left in dvc.lock. Empty without a dvc.yaml.
+    """
+    try:
+        document = YAML(typ="safe", pure=True).load((folder / STAGES_FILE).read_text(encoding="utf-8"))
+        paths = [path for path in document["stages"][stage]["deps"] if isinstance(path, str)]
+        written = parse((folder / LOCK_FILE).read_text(encoding="utf-8"), LOCK_FILE).written()
+    except (OSError, ValueError, KeyError, TypeError, YAMLError, UserError):
+        return {}  # a stage may be called by hand, without DVC; what is wrong with the files, DVC tells
+    found = {path: provenance.md5_file(folder / path) for path in paths if (folder / path).is_file()}
+    return found | {path: written[path] for path in paths if path not in found and path in written}

@@ -1,0 +1,51 @@
+"""Which of several models predicts best, by the losses of cross-validation.
+
+Source: Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.10.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Rule = Literal["one_standard_error", "best"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The mean of the folds' losses, each fold counting once, and its standard error, in the losses' unit."""
+
+    mean: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Positions of the model with the lowest mean, and of the one that the rule takes."""
+
+    lowest: int
+    chosen: int
+
+
+def estimate(losses: Sequence[float]) -> Estimate:
+    """Of the mean losses of at least two folds.
+
+    The standard error is that of a mean of independent folds: sqrt(sum (loss - mean)^2 / (K - 1) / K) of K folds. The
+    folds' models share training rows, so it is somewhat too small.
+    """
+    count = len(losses)
+    mean = math.fsum(losses) / count
+    variance = math.fsum((loss - mean) ** 2 for loss in losses) / (count - 1)
+    return Estimate(mean, math.sqrt(variance / count))
+
+
+def choose(estimates: Sequence[Estimate], rule: Rule) -> Choice:
+    """Among models in order from the simplest: the lowest mean, or the first within one standard error of it.
+
+    Of equal means the simpler one is the lowest. "Within" includes the edge.
+    """
+    lowest = min(range(len(estimates)), key=lambda position: estimates[position].mean)
+    if rule == "best":
+        return Choice(lowest, lowest)
+    allowed = estimates[lowest].mean + estimates[lowest].standard_error
+    return Choice(lowest, next(position for position, found in enumerate(estimates) if found.mean <= allowed))

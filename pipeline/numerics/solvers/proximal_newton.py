@@ -1,0 +1,240 @@
+"""Newton's method for an objective with an l1 penalty: W ends with exact zeros, and with a certificate.
+
+    F(theta) = f(theta) + l1 sum |W|,   f of cross_entropy.py, b not penalised.
+
+One epoch is one step: f is replaced by its quadratic at theta over the working columns (those with a weight that is not
+0 or wants to leave 0) and b; the minimum of that plus the penalty is found exactly (sparse_quadratic.py), and a line
+search on F ends the step. Where adding the Hessian up over all rows is cheap, it is built anew at every step, and steps
+converge quadratically. Else it is that of a sample, corrected by BFGS with the gradients of all rows, and a first
+answer comes from the sample itself. All passes are float64: the last digits decide which weights are 0.
+
+More working columns than fit take turns, those that want to move most first.
+Shapes are those of layout.py.
+Source: Lee, Sun and Saunders 2014, "Proximal Newton-type methods for minimizing composite functions", section 2.
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from pipeline.numerics import certificate, sparse_certificate, working_curvature
+from pipeline.numerics.cross_entropy import CrossEntropy, Point
+from pipeline.numerics.sample import stratified
+from pipeline.numerics.softmax import Evaluation
+from pipeline.numerics.solvers.loop import Epoch
+from pipeline.numerics.solvers.sparse_quadratic import least_subgradient, minimise
+from pipeline.numerics.solvers.status import Status
+
+_LARGEST = 3000  # rows of the Hessian: a factor takes 2 s, its memory is 70 MiB
+_CHEAP_WORK = 3e9  # multiplications of a Hessian that may be built at every step: 0.3 s
+_ROWS_A_PARAMETER, _AT_LEAST = 8, 4096  # of the sample
+_FIRST_SHARE, _FIRST_TOLERANCE = 1 / 8, 1e-2  # of the sample that gives the first answer
+
+# What keeps the quadratic's minimum unique, as a share of the mean diagonal: where W of two classes may be shifted
+# together without a change of F, the curvature is 0.
+_RIDGE = 1e-10
+
+_EXACTNESS = 1e-2  # of the quadratic's minimum, as a share of the subgradient
+_SLOW, _SLOW_STEPS = 0.1, 5
+_SHORTEST = 1e-10
+_ROUNDING = 1e-15
+
+
+class ProximalNewton:
+    """Steps towards the optimum; ``status`` is set when there is nothing more to do."""
+
+    unfinished = Status.NOT_CONVERGED
+
+    def __init__(self, objective: CrossEntropy, l1: float, start: Tensor, tolerance: float) -> None:
+        """``tolerance`` is the bound to reach, as a share of F; l1 > 0."""
+        self.status: Status | None = None
+        self.bound: float | None = None
+        self.point: Point | None = None
+        self._objective, self._l1, self._start, self._tolerance = objective, l1, start, tolerance
+        self._label_means: Tensor | None = None
+        self._sample: CrossEntropy | None = None
+        self._sample_passes = 0.0
+        self._columns = torch.empty(0, dtype=torch.int64)
+        self._curvature = torch.empty(0)
+        self._decrements: list[float] = []
+
+    @property
+    def theta(self) -> Tensor:
+        """Where it is, (d + 1, k)."""
+        return self._start if self.point is None else self.point.theta
+
+    @property
+    def passes(self) -> int:
+        """How often all rows were gone through; passes over samples count by their share of the rows."""
+        return self._objective.passes + math.ceil(self._sample_passes)
+
+    @torch.inference_mode()
+    def run_epoch(self) -> Epoch:
+        """Look at the present point; unless that is the end, make a step from it."""
+        if self.point is None:
+            self.point = self._evaluate(self._first())
+        self.bound = self.bound_at(self.point)
+        if self.bound <= self._tolerance * self._value(self.point):
+            self.status = Status.CONVERGED
+        epoch = Epoch(self.point.cost, self.evaluation_at(self.point).gradient_norm, None, self.passes)
+        if self.status is None:
+            self._step(self.point)
+        return epoch
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All that decides the next steps, between two epochs; setting it costs two passes that are not counted."""
+        counts = (self._sample is not None, self._objective.passes)
+        return {
+            "theta": self.theta,
+            "columns": self._columns,
+            "curvature": self._curvature,
+            "decrements": torch.tensor(self._decrements, dtype=torch.float64),
+            "counts": torch.tensor(counts),
+            "sample passes": torch.tensor(self._sample_passes, dtype=torch.float64),
+        }
+
+    @state.setter
+    def state(self, found: Mapping[str, Tensor]) -> None:
+        has_sample, passes = found["counts"].tolist()
+        self.point = self._evaluate(found["theta"])
+        self._label_means = self._objective.label_means()
+        self._columns, self._curvature = found["columns"], found["curvature"].clone()
+        self._decrements = found["decrements"].tolist()
+        self._sample = self._drawn(self._sample_rows()) if has_sample else None
+        self._objective.passes, self._sample_passes = passes, found["sample passes"].item()
+
+    def bound_at(self, point: Point) -> float:
+        """The proven bound on F - F* there, in nats."""
+        if self._label_means is None:
+            self._label_means = self._objective.label_means()
+        facts = certificate.Facts(point.theta, point.gradient, point.cost, self._label_means)
+        l2, intercept = self._objective.l2, self._objective.rows.intercept
+        return sparse_certificate.bound(facts, point.least_sure, self._l1, l2, intercept)
+
+    def evaluation_at(self, point: Point) -> Evaluation:
+        """Cost, both penalties, and as gradient the subgradient of smallest norm."""
+        slope = self._subgradient(point)
+        penalty = point.penalty + self._l1 * float(point.theta[:-1].abs().sum())
+        return Evaluation(point.cost, penalty, slope[:-1].T.contiguous(), slope[-1].clone())
+
+    def _evaluate(self, theta: Tensor) -> Point:
+        return self._objective.evaluate(theta, torch.float64)
+
+    def _value(self, point: Point) -> float:
+        return point.objective + self._l1 * float(point.theta[:-1].abs().sum())
+
+    def _subgradient(self, point: Point) -> Tensor:
+        slope = point.gradient.clone()
+        slope[:-1] = least_subgradient(point.theta[:-1], point.gradient[:-1], self._l1)
+        return slope
+
+    def _first(self) -> Tensor:
+        """The start, or with many rows the answer of a sample of them."""
+        wanted, count = self._sample_rows(), self._objective.rows.count
+        if wanted >= count / 2:
+            return self._start
+        self._sample = self._drawn(wanted)
+        first = self._drawn(max(_AT_LEAST, int(wanted * _FIRST_SHARE)))
+        descent = ProximalNewton(first, self._l1, self._start, _FIRST_TOLERANCE)
+        while descent.status is None:
+            descent.run_epoch()
+        self._sample_passes = first.passes * first.rows.count / count
+        return descent.theta
+
+    def _sample_rows(self) -> int:
+        """How many rows a Hessian should be of."""
+        rows = self._objective.rows
+        size = min(_LARGEST, rows.classes * (rows.columns + 1))
+        return max(_ROWS_A_PARAMETER * size, _AT_LEAST, int(_CHEAP_WORK / size**2))
+
+    def _drawn(self, rows: int) -> CrossEntropy:
+        return CrossEntropy(stratified(self._objective.rows, rows), self._objective.l2)
+
+    def _step(self, point: Point) -> None:
+        slope = self._subgradient(point)
+        working = self._working_columns(point.theta, slope)
+        self._build(point.theta, working)
+        places = torch.cat([self._columns, torch.tensor([self._objective.rows.columns])])
+        l1 = torch.full((len(places), point.theta.shape[1]), self._l1, dtype=torch.float64)
+        l1[-1] = 0.0
+        here, at = point.theta[places].flatten(), point.gradient[places].flatten()
+        found = minimise(here, at, self._curvature, l1.flatten(), _EXACTNESS * float(slope.abs().max()))
+        direction = torch.zeros_like(point.theta)
+        direction[places] = (found - here).view(len(places), -1)
+        reached = self._search(point, direction)
+        if reached is None:
+            self._give_up()
+            return
+        if self._sample is not None:
+            moved = (reached.theta - point.theta)[places].flatten()
+            self._correct(moved, (reached.gradient - point.gradient)[places].flatten())
+        self.point = reached
+
+    def _working_columns(self, theta: Tensor, slope: Tensor) -> Tensor:
+        """Columns of W that are not 0 or want to leave it, ascending; those that want it most where they are many."""
+        wish = slope[:-1].abs().amax(1)
+        columns = torch.nonzero((wish > 0) | (theta[:-1] != 0).any(1)).flatten()
+        room = max(1, _LARGEST // theta.shape[1] - 1)
+        if len(columns) > room:
+            columns = columns[wish[columns].argsort(descending=True, stable=True)[:room]].sort().values
+        return columns
+
+    def _build(self, theta: Tensor, working: Tensor) -> None:
+        """The Hessian at every step where that is cheap; else where columns are new or progress is slow."""
+        rows = self._objective.rows
+        size = rows.classes * (len(working) + 1)
+        if self._sample is None or rows.count * size**2 <= _CHEAP_WORK:
+            self._take(self._objective, theta, working)
+            return
+        last = self._decrements[-_SLOW_STEPS:]
+        slow = len(last) == _SLOW_STEPS and last[-1] > _SLOW * last[0]
+        if slow or not bool(torch.isin(working, self._columns).all()):
+            self._take(self._sample, theta, working)
+
+    def _take(self, objective: CrossEntropy, theta: Tensor, columns: Tensor) -> None:
+        self._columns = columns
+        self._curvature = working_curvature.over(objective, theta, columns)
+        diagonal = self._curvature.diagonal()
+        diagonal += _RIDGE * diagonal.mean()
+        if objective.rows.intercept:
+            k = theta.shape[1]
+            self._curvature[-k:, -k:] += 1.0 / k**2  # b of all classes may be shifted together
+        else:
+            diagonal[-theta.shape[1] :] = 1.0
+        self._decrements.clear()
+
+    def _correct(self, step: Tensor, change: Tensor) -> None:
+        """BFGS: the quadratic's gradient now changes along ``step`` as f's did. Nocedal and Wright 2006, eq. 6.19."""
+        product = self._curvature @ step
+        along, curvature = float(step @ product), float(step @ change)
+        if along > 0 and curvature > 1e-10 * along:
+            self._curvature += torch.outer(change, change) / curvature - torch.outer(product, product) / along
+
+    def _search(self, point: Point, direction: Tensor) -> Point | None:
+        """Backtracking to Armijo's condition on F; None if no step is short enough. Lee et al. 2014, eq. 2.19.
+
+        Where float64 no longer resolves the decrease, the whole step counts if it halves the subgradient.
+        """
+        moved = (point.theta + direction)[:-1].abs() - point.theta[:-1].abs()
+        decrease = float((point.gradient * direction).sum()) + self._l1 * float(moved.sum())
+        self._decrements.append(-decrease)
+        value, step = self._value(point), 1.0
+        if -decrease <= _ROUNDING * value:
+            trial = self._evaluate(point.theta + direction)
+            halved = self._subgradient(trial).norm() <= 0.5 * self._subgradient(point).norm()
+            return trial if bool(halved) else None
+        while step >= _SHORTEST:
+            trial = self._evaluate(point.theta + step * direction)
+            if self._value(trial) - value <= 1e-4 * step * decrease + _ROUNDING * value:
+                return trial
+            step /= 2
+        return None
+
+    def _give_up(self) -> None:
+        """No step: build the Hessian anew on all rows, then stop."""
+        if self._sample is None:
+            self.status = Status.STALLED
+        self._sample = None

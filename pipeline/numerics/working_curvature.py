@@ -1,0 +1,68 @@
+"""The Hessian of the objective over some columns of W and b, all classes, dense and in float64.
+
+m rows, k classes, e columns with b as the last. Shape (e k, e k), in the order of theta[columns + b].flatten(). Blocks
+of classes i < j are added up as X' diag(p_i p_j) X; probabilities add up to 1, so a diagonal block is minus the sum of
+the others in its row, and the matrix is positive semidefinite up to rounding. curvature.py's Arrow is the float32
+factor of the same matrix over all columns; an l1 penalty needs the matrix itself, over few columns.
+"""
+
+import torch
+from torch import Tensor
+
+from pipeline.numerics.cross_entropy import CrossEntropy
+from pipeline.numerics.softmax import Block
+from pipeline.numerics.sums import Grid, exact_sums
+
+_TILE_ROWS = 512  # scaled copies of the rows stay in a core's cache
+
+
+def over(objective: CrossEntropy, theta: Tensor, columns: Tensor) -> Tensor:
+    """The Hessian at theta, l2 included; ``columns`` (e - 1,) int64 are ascending columns of W."""
+    rows, k = objective.rows, objective.rows.classes
+    probabilities = objective.probabilities_of_block(theta)
+
+    def partials(place: int) -> list[Tensor]:
+        block, p = rows.blocks[place], probabilities(rows.packed[place]).to(torch.float64).contiguous()
+        return [_pairs(_with_one(block, columns, rows.intercept), p, block.weights)]
+
+    largest = rows.largest[torch.cat([columns, torch.tensor([rows.columns])])].repeat(k, 1)
+    grid = Grid(2 * rows.total_weight * largest * largest.T + 1e-300)
+    (sums,) = exact_sums(partials, range(len(rows.packed)), [grid], rows.threads)
+    return _assembled(sums / rows.total_weight, k, objective.l2)
+
+
+def _pairs(x: Tensor, probabilities: Tensor, weights: Tensor | None) -> Tensor:
+    """sum_i v_i p_i p_i' (x) x_i x_i' of classes i < j, (k e, k e), class by class; 0 elsewhere."""
+    k, width = probabilities.shape[1], x.shape[1]
+    result = x.new_zeros(k * width, k * width)
+    if weights is not None:
+        probabilities = probabilities * weights.sqrt()[:, None]
+    for tile, p in zip(torch.split(x, _TILE_ROWS), torch.split(probabilities, _TILE_ROWS), strict=True):
+        scaled = (p[:, :, None] * tile[:, None, :]).view(len(tile), -1)
+        for first in range(0, (k - 1) * width, width):
+            last = first + width
+            result[first:last, last:] += scaled[:, first:last].T @ scaled[:, last:]
+    return result
+
+
+def _with_one(block: Block, columns: Tensor, intercept: bool) -> Tensor:
+    """(x_i, 1) of the wanted columns, (m, e) float64."""
+    numbers = block.numbers.shape[1]
+    is_number = columns < numbers
+    levels = columns[~is_number]
+    one_hot = torch.zeros(len(block.labels), len(levels), dtype=torch.float64)
+    for codes in block.codes.unbind(1):
+        one_hot += codes[:, None] == levels
+    ones = torch.full((len(block.labels), 1), float(intercept), dtype=torch.float64)
+    return torch.cat([block.numbers[:, columns[is_number]].to(torch.float64), one_hot, ones], 1)
+
+
+def _assembled(sums: Tensor, classes: int, l2: float) -> Tensor:
+    """The matrix from the sums of pairs of classes i < j, column by column."""
+    width = len(sums) // classes
+    pairs = -(sums + sums.T).view(classes, width, classes, width)
+    own = torch.arange(classes)
+    pairs[own, :, own] = -pairs.sum(2)
+    matrix = pairs.permute(1, 0, 3, 2).reshape(width * classes, width * classes)
+    matrix.diagonal()[: (width - 1) * classes].add_(l2)
+    return matrix

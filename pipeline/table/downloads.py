@@ -1,0 +1,69 @@
+"""Files of stores that fsspec knows, such as http:// and s3://, read as files here are; what fails is an OSError."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
+
+from pipeline.errors import UserError
+
+
+def opened(system: Any, path: str) -> BinaryIO:
+    """The bytes of a file of a file system of fsspec. Raises: OSError, now or when read."""
+    return cast(BinaryIO, io.BufferedReader(_Download(system, path)))
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What a store raises as an OSError; each raises errors of its own library, which have no base in common."""
+    try:
+        yield
+    except (OSError, UserError):
+        raise
+    except Exception as error:
+        raise OSError(str(error) or type(error).__name__) from error
+
+
+class _Download(io.RawIOBase):
+    """A file that is read from its start; only a jump asks a web server for ranges, which not every one knows."""
+
+    def __init__(self, system: Any, path: str) -> None:
+        self._system = system
+        self._path = path
+        self._file = self._open(streamed=True)
+
+    def _open(self, streamed: bool) -> Any:
+        # For http a block size of zero means a stream; files of other stores can jump as they are.
+        self._streamed = streamed and self._path.startswith(("http://", "https://"))
+        with told():
+            return self._system.open(self._path, "rb", **({"block_size": 0} if self._streamed else {}))
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if self._streamed:
+            self._file.close()
+            self._file = self._open(streamed=(offset, whence) == (0, io.SEEK_SET))
+        if not self._streamed:
+            with told():
+                self._file.seek(offset, whence)
+        return self.tell()
+
+    def tell(self) -> int:
+        with told():
+            return int(self._file.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        with told():
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()

@@ -1,0 +1,69 @@
+"""Questions to MLflow, asked of a process of its own: this one never loads it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+
+_SECONDS = 120
+
+Attached = tuple[list[str], dict[str, str]]
+
+
+def run(project: Path, wanted: str, experiment: str) -> dict[str, Any]:
+    """The run whose id is, or begins with, ``wanted``: its ``id``, ``status`` and ``tags``.
+
+    Raises: UserError if there is none, more than one, or no store.
+    """
+    return _ask(project, {"ask": "run", "wanted": wanted, "experiment": experiment})
+
+
+def attach(project: Path, experiment: str, key: str, run_id: str | None, tag: str, receipt: str) -> Attached:
+    """Give every run of the model ``key``, and the run ``run_id``, the receipt and the tag ``verified``.
+
+    Returns: their ids, and the tags of the newest; none if the project has no store yet.
+    Raises: UserError if the store cannot be reached.
+    """
+    question = {"ask": "attach", "experiment": experiment, "key": key, "run": run_id, "tag": tag, "receipt": receipt}
+    answer = _ask(project, question)
+    return answer["ids"], answer["tags"]
+
+
+def store(project: Path, experiment: str) -> dict[str, Any]:
+    """The store's ``uri``, its number of ``runs``, and ``abandoned``, runs whose process is gone; {} without a store.
+
+    Raises: UserError if it cannot be opened.
+    """
+    return _ask(project, {"ask": "store", "experiment": experiment})
+
+
+def _ask(project: Path, question: dict[str, Any]) -> dict[str, Any]:
+    code = str(Path(__file__).parents[1])
+    known = os.environ.get("PYTHONPATH")
+    environment = os.environ | {"PYTHONPATH": f"{code}{os.pathsep}{known}" if known else code}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline.tracking.questions"],
+            cwd=project,
+            env=environment,
+            input=json.dumps(question),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"MLflow: expected an answer, got none within {_SECONDS} s; is MLFLOW_TRACKING_URI right?"
+        ) from None
+    if done.returncode:
+        raise RuntimeError(f"pipeline.tracking.questions ended with {done.returncode}:\n{done.stderr}")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if "failed" in answer:
+        raise UserError(answer["failed"])
+    return answer

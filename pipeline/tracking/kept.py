@@ -1,0 +1,53 @@
+"""Sends the stages that MLflow did not get when they ended (``pipeline.spool``), in their order, each once."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline import spool
+from pipeline.circumstances import Circumstances
+from pipeline.errors import UserError
+from pipeline.tracking import evaluation, join, runs
+from pipeline.tracking.store import Store, open_store
+from pipeline.tracking.training import Mirrored, Started
+
+
+@dataclass
+class Sent:
+    """Ids of the runs that were sent, and a sentence for each entry that cannot be."""
+
+    sent: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+
+def send(store: Store, root: Path, limit: int | None = None) -> Sent:
+    """Send the oldest ``limit`` entries, or all; an entry is removed when its run is complete.
+
+    An entry whose files are damaged stays where it is, and stops no other. Raises what the store raises.
+    """
+    result = Sent()
+    waiting = spool.waiting(root)
+    if not waiting:
+        return result
+    with spool.alone(root) as alone:
+        for folder in spool.waiting(root)[:limit] if alone else ():
+            try:
+                result.sent.append(_sent(store, root, folder))
+            except (UserError, ValueError, TypeError, KeyError) as error:
+                result.damaged.append(f"{folder.relative_to(root)}: {error}")
+            else:
+                spool.forget(folder)
+    return result
+
+
+def _sent(store: Store, root: Path, folder: Path) -> str:
+    entry, paths = spool.read(folder)
+    target = store if entry.experiment == store.experiment else open_store(root, entry.experiment)
+    started = Started(entry.identity, entry.params, Circumstances.from_json(entry.circumstances), paths, entry.started)
+    if entry.stage == "evaluate":
+        return evaluation.record(target, started, entry.ended)
+    begun = join.begun(target, entry.identity)
+    if begun and runs.is_complete(begun):
+        return str(begun.info.run_id)  # it was sent, and the process ended before the entry was removed
+    if begun:
+        target.client.delete_run(begun.info.run_id)
+    return Mirrored(target, started).finished(entry.ended)

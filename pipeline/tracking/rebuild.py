@@ -1,0 +1,127 @@
+"""Rebuilds the run of a revision from what DVC keeps of it, so that MLflow's database can be lost."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from mlflow.entities import Run
+
+from pipeline import circumstances, lock, provenance, spool
+from pipeline.circumstances import Circumstances
+from pipeline.errors import UserError
+from pipeline.provenance import Commit
+from pipeline.revisions import MODEL_FILE, Revision, commits_that_lock
+from pipeline.tracking import evaluation, join, outs, runs
+from pipeline.tracking.store import Store
+
+# By them the folders of the stages are found in dvc.lock; the only out of prepare is a folder.
+_METRICS_FILE = "metrics.json"
+_PREPARE = "prepare"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found or made: the run, and what was done in a few words."""
+
+    run: Run
+    done: str
+
+
+def ensure(store: Store, revision: Revision) -> Outcome:
+    """Find the complete run of the revision's model, or make it; and give it the evaluation if it has none.
+
+    Raises: UserError if the revision has no model, or its files are in no cache and no remote.
+    """
+    if revision.lock.out_ending(MODEL_FILE) is None:
+        raise UserError(f"{revision.name}: expected a model in its dvc.lock, got none; `dvc repro` makes one")
+    key = revision.model_key
+    run = join.find(store, key, revision.experiment) if key else None
+    if run and runs.is_complete(run) and runs.is_evaluated(run):
+        return Outcome(run, "is there")
+    with tempfile.TemporaryDirectory() as folder:
+        return _made(store, revision, run if run and runs.is_complete(run) else None, _fetched(revision, Path(folder)))
+
+
+def _made(store: Store, revision: Revision, run: Run | None, paths: dict[str, Path]) -> Outcome:
+    training = outs.read_training(paths["models"])
+    data = outs.read_data(paths["prepared"], revision.params)
+    origin = runs.Origin(revision.params, data, _circumstances(revision, training.model_md5))
+    time, meaning = _time(revision, origin.circumstances)
+    done = "got its evaluation" if run else "rebuilt"
+    run = run or evaluation.rebuilt(store, origin, training, time, meaning)
+    if "reports" in paths:
+        evaluation.add_reports(store, run, origin, training, paths["reports"], time)
+    elif done != "rebuilt":
+        done = "is there, without an evaluation"
+    return Outcome(store.client.get_run(run.info.run_id), done)
+
+
+def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
+    """Copy what a run is made of into ``target``; returns the folders by name, reports only if they are whole."""
+    folders = _folders(revision.lock)
+    for name in ("prepared", "models"):
+        for file in spool.NEEDED[name]:
+            _fetch(revision, folders[name], file, target / name)
+    paths = {name: target / name for name in ("prepared", "models")}
+    try:
+        _fetch(revision, folders["reports"], _METRICS_FILE, target / "reports")
+        for file in revision.listing(f"{folders['reports']}/plots"):
+            _fetch(revision, folders["reports"], f"plots/{file}", target / "reports")
+    except (UserError, KeyError):
+        return paths
+    return paths | {"reports": target / "reports"}
+
+
+def _folders(locked: lock.Lock) -> dict[str, str]:
+    """Where the stages left their files, as dvc.lock says."""
+    found = {"prepared": next(iter(locked.written_by(_PREPARE)), "")}
+    for name, file in (("models", MODEL_FILE), ("reports", _METRICS_FILE)):
+        if path := locked.out_ending(file):
+            found[name] = PurePosixPath(path).parent.as_posix()
+    return found
+
+
+def _fetch(revision: Revision, folder: str, file: str, target: Path) -> None:
+    content = revision.out(f"{folder}/{file}")
+    if content is None:
+        raise UserError(
+            f"{revision.name}: {folder}/{file}: expected it in DVC's cache or remote, got neither; "
+            "`dvc fetch --all-commits` or a `dvc repro` of that commit brings it"
+        )
+    (target / file).parent.mkdir(parents=True, exist_ok=True)
+    (target / file).write_bytes(content)
+
+
+def _circumstances(revision: Revision, model_md5: str) -> Circumstances:
+    """What is known of them now; the commit is the first one that had the model."""
+    inputs = revision.lock.read_by("train")
+    root = revision.root
+    if revision.sha is None:
+        commit = provenance.commit(root)
+        changes = circumstances.changes(root, "HEAD") if commit and commit.dirty else ""
+        return Circumstances(circumstances.user(), provenance.versions(), commit, changes, None, inputs)
+    # What was installed then is not known any more.
+    versions = {name: revision.pinned[name] for name in provenance.PACKAGES if name in revision.pinned}
+    if revision.experiment and revision.experiment.baseline:
+        baseline = revision.experiment.baseline
+        changes = circumstances.changes(root, baseline, revision.sha)
+        commit = Commit(baseline, None, dirty=bool(changes))
+        return Circumstances(circumstances.user(), versions, commit, changes, revision.experiment, inputs)
+    sha = next(reversed(commits_that_lock(root, model_md5, revision.sha)), revision.sha)
+    return Circumstances(circumstances.user(), versions, Commit(sha, _branch_with(root, sha), False), inputs=inputs)
+
+
+def _time(revision: Revision, known: Circumstances) -> tuple[int, str]:
+    """The best that is known of when it was trained, in ms since 1970, and what that is."""
+    if revision.sha is None:
+        return revision.time, "of the model file"
+    if revision.experiment is None and known.commit:
+        return Revision(revision.root, revision.name, known.commit.sha).time, "of the commit"
+    return revision.time, "of the commit"
+
+
+def _branch_with(root: Path, sha: str) -> str | None:
+    """The checked-out branch, if the commit is part of it."""
+    if provenance.git(root, "merge-base", "--is-ancestor", sha, "HEAD") is None:
+        return None
+    return (provenance.git(root, "branch", "--show-current") or "").strip() or None

@@ -1,0 +1,45 @@
+"""What a verification found, as JSON to keep: the same findings on the same machine give the same bytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.lock import Lock
+from pipeline.verification.comparison import Finding
+
+FORMAT = "softmax-receipt/1"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The findings of one run of all stages; ``setting`` says under what, such as "2 threads"."""
+
+    setting: str
+    findings: Sequence[Finding]
+
+    @property
+    def identical(self) -> bool:
+        """Whether every byte is as recorded."""
+        return all(finding.difference is None for finding in self.findings)
+
+
+def document(commit: str, lock: Lock, trials: Sequence[Trial], environment: dict[str, str]) -> dict[str, Any]:
+    """The receipt of a commit: no time and no host, so that whoever repeats it can compare receipts too."""
+    return {
+        "format": FORMAT,
+        "commit": commit,
+        "verdict": "identical" if all(trial.identical for trial in trials) else "different",
+        "environment": environment,
+        "inputs": lock.inputs(),
+        "trials": [_trial(trial) for trial in trials],
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    different = {finding.place: finding.difference for finding in trial.findings if finding.difference}
+    files = {
+        finding.place: {"recorded": finding.recorded, "made": finding.made}
+        for finding in trial.findings
+        if finding.recorded or finding.made
+    }
+    return {"setting": trial.setting, "outputs": files, "differences": different}

@@ -1,0 +1,91 @@
+"""Which commit a person means: by a name of git, by a DVC experiment, or by an MLflow run."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline import provenance, revisions, tracked
+from pipeline import tags as names
+from pipeline.errors import UserError
+
+_RUN_ID = re.compile(r"[0-9a-f]{6,32}")
+_HEAD = ("HEAD", "@")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to verify: a commit, the name that it was asked for by, and of an MLflow run its id and tags."""
+
+    commit: str
+    name: str
+    run_id: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def find(project: Path, wanted: str, experiment: str) -> Target:
+    """The commit behind ``wanted``: a revision of git, else a DVC experiment, else an MLflow run's id or its start.
+
+    ``experiment`` is the MLflow experiment of the project.
+    Raises: UserError outside a repository, for a repository without commits, for a name that nothing has, for HEAD
+    while tracked files differ from it, and for a run whose outputs no commit recorded.
+    """
+    _refuse_no_commits(project)
+    found = revisions.find(project, wanted)
+    if found is None or found.sha is None:
+        return _of_run(project, wanted, experiment)
+    if wanted in _HEAD:
+        _refuse_changes(project)
+    return Target(found.sha, wanted)
+
+
+def _refuse_no_commits(project: Path) -> None:
+    if provenance.git(project, "rev-parse", "--git-dir") is None:
+        raise UserError(
+            f"{project}: expected a git repository, whose commits say what was run, got a folder without one; "
+            "`git init`, commit, then `dvc repro`"
+        )
+    if revisions.find(project, "HEAD") is None:
+        raise UserError(f"{project}: expected a commit to verify, got a repository without any; commit first")
+
+
+def _refuse_changes(project: Path) -> None:
+    changed = provenance.changed_files(project)
+    if changed:
+        raise UserError(
+            "verify HEAD: expected tracked files as they were committed, got changes in:\n  "
+            + "\n  ".join(changed)
+            + "\n  commit them, or verify the commit as it is: `python -m pipeline verify $(git rev-parse HEAD)`"
+        )
+
+
+def _of_run(project: Path, wanted: str, experiment: str) -> Target:
+    if not _RUN_ID.fullmatch(wanted):
+        raise UserError(
+            f"verify {wanted}: expected a revision of git, a DVC experiment (`dvc exp show`) or the id of an MLflow "
+            "run, got a name that none of them has"
+        )
+    run = tracked.run(project, wanted, experiment)
+    tags: dict[str, str] = run["tags"]
+    if names.WEIGHTS not in tags or names.KEY not in tags:
+        raise UserError(f"MLflow run {wanted}: expected a run with a trained model, got one that is {run['status']}")
+    return Target(_commit_of(project, wanted, tags), f"MLflow run {wanted}", run["id"], tags)
+
+
+def _commit_of(project: Path, wanted: str, tags: dict[str, str]) -> str:
+    """The commit whose dvc.lock records the run's model, else the clean one that it was trained from.
+
+    A person trains, then commits: the commit that the run names is mostly the one before the one that holds it.
+    """
+    recording = revisions.commits_that_lock(project, tags[names.WEIGHTS])
+    started = tags.get(names.COMMIT, "")
+    name = tags.get(names.EXPERIMENT)
+    preferred = [*(found.sha for found in revisions.experiments(project) if found.name == name), started]
+    for commit in [*(commit for commit in preferred if commit in recording), *recording]:
+        return commit
+    if started and tags.get(names.DIRTY) == "false" and revisions.find(project, started):
+        return started
+    raise UserError(
+        f"MLflow run {wanted}: expected a commit that holds what it was trained from, got changes to "
+        f"{started[:12] or 'no commit'} that were never committed: no dvc.lock of any commit records its model "
+        f"(md5 {tags[names.WEIGHTS]}); set its params, `dvc repro`, commit, and verify that commit"
+    )

@@ -1,0 +1,112 @@
+"""Re-derives what a commit recorded: the stages run again beside the project, and every byte is compared."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline import files, launch, provenance, tracked
+from pipeline.errors import UserError
+from pipeline.lock import Lock
+from pipeline.verification import causes, comparison, lockfile, receipt, revision, workspace
+from pipeline.verification.comparison import Finding
+from pipeline.verification.receipt import Trial
+from pipeline.verification.revision import Target
+from pipeline.verification.workspace import Workspace
+
+RECEIPTS = Path("reports") / "receipts"
+
+_DEEP_THREADS, _DEEP_WORKERS = (1, 2, 3), (2, 3)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Something that must not change a byte: ``environment`` sets it for the stages, ``name`` tells it."""
+
+    name: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def settings(deep: bool) -> list[Setting]:
+    """Under what the stages run: as they would here, or, ``deep``, with several numbers of threads and of workers."""
+    if not deep:
+        return [Setting("threads and workers as here")]
+    cases = [(f"threads: {count}", count, 1) for count in _DEEP_THREADS]
+    cases += [(f"workers: {count}, of one thread each", 1, count) for count in _DEEP_WORKERS]
+    return [
+        Setting(name, {"OMP_NUM_THREADS": str(threads), launch.WORKERS_VARIABLE: str(workers)})
+        for name, threads, workers in cases
+    ]
+
+
+def main(*, wanted: str, deep: bool, experiment: str) -> None:
+    """Verify, print a line a file, and write the receipt; ``experiment`` is the MLflow experiment's name.
+
+    Raises: UserError if the commit, its lock or its data cannot be had, or its stages do not run; SystemExit(1) if
+    anything differs.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    project = provenance.project_root()
+    target = revision.find(project, wanted, experiment)
+    here = causes.environment()
+    named = "" if target.commit.startswith(target.name) else f" ({target.name})"
+    console.print(f"commit {target.commit[:12]}{named}, on {here[causes.CPU_TAG]}", markup=False)
+    with workspace.checked_out(project, target.commit) as place:
+        recorded = lockfile.read(place.folder, target.commit)
+        place.set_aside(recorded)
+        place.get_data(recorded)
+        trials = [_trial(console, place, recorded, target, setting) for setting in settings(deep)]
+        found = receipt.document(target.commit, recorded, trials, here)
+        path = project / RECEIPTS / f"{target.commit[:12]}.json"
+        files.write_json(path, found)
+        tags = _attach(console, project, experiment, target, comparison.model_key(place, recorded), found["verdict"])
+        reasons = causes.sentences(target.tags or tags, place.folder)
+    if not _concluded(console, trials, reasons, path.relative_to(project)):
+        sys.exit(1)
+
+
+def _trial(console: Console, place: Workspace, recorded: Lock, target: Target, setting: Setting) -> Trial:
+    console.print(f"{', '.join(recorded.stages)} again, {setting.name}", markup=False)
+    place.set_aside(recorded)
+    place.run_stages(setting.environment)
+    trial = Trial(setting.name, comparison.compare(place, recorded, target.tags))
+    for finding in trial.findings:
+        console.print(_line(finding), markup=False)
+    return trial
+
+
+def _line(finding: Finding) -> str:
+    if finding.difference is None:
+        return f"  identical  {finding.place}"
+    return f"  DIFFERENT  {finding.place}: {finding.difference}"
+
+
+def _attach(
+    console: Console, project: Path, experiment: str, target: Target, key: str | None, verdict: str
+) -> dict[str, str]:
+    """Put the receipt on the model's runs, and return what the newest one says of its origin; never a failure."""
+    text = (project / RECEIPTS / f"{target.commit[:12]}.json").read_text(encoding="utf-8")
+    tag = f"{'yes' if verdict == 'identical' else 'no'} {target.commit[:12]}"
+    try:
+        ids, tags = tracked.attach(project, experiment, key or "", target.run_id, tag, text)
+    except UserError as error:
+        console.print(f"warning: the receipt is not in MLflow: {error}", markup=False)
+        return {}
+    for run_id in ids:
+        console.print(f"MLflow run {run_id[:8]}: tag verified = {tag}", markup=False)
+    return tags
+
+
+def _concluded(console: Console, trials: Sequence[Trial], reasons: Sequence[str], path: Path) -> bool:
+    """Print the verdict, and what may be the reason for another one; returns whether all is identical."""
+    different = {finding.place for trial in trials for finding in trial.findings if finding.difference}
+    compared = {finding.place for trial in trials for finding in trial.findings}
+    if different:
+        console.print(f"not verified: {len(different)} of {len(compared)} differ; receipt: {path}", markup=False)
+        for reason in reasons:
+            console.print(f"  why? {reason}", markup=False)
+        return False
+    console.print(f"verified: all {len(compared)} are identical, to the byte; receipt: {path}", markup=False)
+    return True

@@ -1,0 +1,53 @@
+"""Intervals of a difference between two models, against statsmodels and scipy."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import softmax
+from statsmodels.stats.weightstats import DescrStatsW
+
+from pipeline.compare import intervals
+
+
+def predictions(seed: int, labels: list[str], rows: int = 60) -> bytes:
+    """A predictions.csv of random probabilities; rows and labels depend on their number only."""
+    generator = np.random.default_rng(seed)
+    actual = [labels[i % len(labels)] for i in range(rows)]
+    probability = softmax(generator.normal(size=(rows, len(labels))), axis=1)
+    table = pd.DataFrame({"row": range(1, rows + 1), "split": ["train", "test"] * (rows // 2), "actual": actual})
+    table["predicted"] = np.array(labels)[probability.argmax(axis=1)]
+    for index, label in enumerate(labels):
+        table[f"probability_{label}"] = probability[:, index]
+    return table.to_csv(index=False).encode()
+
+
+@pytest.mark.parametrize("labels", [["ant", "bee"], ["0", "1", "2"], ["true", "false"], ["", "NA"]])
+def test_interval_is_that_of_the_mean_difference(labels: list[str]) -> None:
+    """Per split, statsmodels' normal interval of the mean of the paired differences; 1e-12 is rounding."""
+    a, b = predictions(1, labels), predictions(2, labels)
+    found = intervals.paired(a, b)
+    types = {"actual": str, "predicted": str}
+    read = [pd.read_csv(io.BytesIO(text), dtype=types, keep_default_na=False) for text in (a, b)]
+    for split in ("train", "test"):
+        loss, right = [], []
+        for table in read:
+            part = table[table["split"] == split]
+            loss.append([-np.log(row[f"probability_{row['actual']}"]) for _, row in part.iterrows()])
+            right.append((part["actual"] == part["predicted"]).to_numpy(float))
+        for metric, (one, other) in {"log_loss": loss, "accuracy": right}.items():
+            expected = DescrStatsW(np.subtract(other, one)).zconfint_mean()
+            np.testing.assert_allclose(found[split, metric], expected, rtol=1e-12, atol=1e-15)
+
+
+def test_other_rows_have_no_interval() -> None:
+    """Predictions of other rows, or of other labels, cannot be paired."""
+    assert intervals.paired(predictions(1, ["a", "b"]), predictions(2, ["a", "b"], rows=40)) == {}
+    assert intervals.paired(predictions(1, ["a", "b"]), predictions(2, ["b", "a"])) == {}
+
+
+def test_equal_predictions_differ_by_nothing() -> None:
+    """The interval of no difference is the point 0."""
+    text = predictions(1, ["a", "b"])
+    assert set(map(tuple, intervals.paired(text, text).values())) == {(0.0, 0.0)}

@@ -1,0 +1,167 @@
+"""newton with l1: against scikit-learn's saga, known minimisers, and what must hold between related problems."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from pipeline.numerics.solvers import proximal_newton
+from pipeline.numerics.solvers.status import Status
+from tests.problems import Problem, Solved, numbers_only, solve, standardised, synthetic
+
+# Two answers whose bounds are 1e-13 of the objective differ by sqrt(2e-13 / curvature): 1e-6 for a curvature of 0.2,
+# and where curvature is small saga's own tolerance of 1e-10 decides.
+WEIGHTS = 1e-6
+TOLERANCE = 1e-13
+
+
+def _wine() -> Problem:
+    data = load_wine()
+    return numbers_only(standardised(data.data), data.target)
+
+
+def _digits() -> Problem:
+    data = load_digits()
+    return numbers_only(standardised(data.data), data.target)
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(1e-2, 0.0), (3e-3, 1e-3), (1e-3, 1e-2)])
+@pytest.mark.parametrize("make", [_wine, lambda: synthetic(400, 3, (4,), 3)], ids=["wine", "categories"])
+def test_the_optimum_is_sagas(make, l1: float, l2: float) -> None:  # type: ignore[no-untyped-def]
+    """W to 1e-6 with exact zeros where saga's are below 1e-9, b up to its free shift; C and l1_ratio as params.yaml."""
+    problem = make()
+    solved = solve(problem, l1=l1, l2=l2, tolerance=TOLERANCE)
+    strength = 1 / (len(problem.labels) * (l1 + l2))
+    model = LogisticRegression(C=strength, l1_ratio=l1 / (l1 + l2), solver="saga", tol=1e-10, max_iter=100_000)
+    model.fit(problem.dense, problem.labels)
+    assert solved.result.status is Status.CONVERGED
+    assert solved.ending.nonzero_weights == np.count_nonzero(solved.weights)
+    if l2:  # without l2 one-hot levels and b share weight in many ways of one cost
+        np.testing.assert_allclose(solved.weights, model.coef_, rtol=0, atol=WEIGHTS)
+        np.testing.assert_array_equal(solved.weights == 0, np.abs(model.coef_) < 1e-9)
+        np.testing.assert_allclose(solved.bias, model.intercept_ - model.intercept_.mean(), rtol=0, atol=WEIGHTS)
+    np.testing.assert_allclose(
+        _logits(problem, solved.weights, solved.bias),
+        _logits(problem, model.coef_, model.intercept_),
+        rtol=0,
+        atol=20 * WEIGHTS,
+    )
+
+
+def _logits(problem: Problem, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    scores = problem.dense @ weights.T + bias
+    return scores - scores.mean(1, keepdims=True)
+
+
+@pytest.mark.parametrize("l1", [1e-2, 1e-4])
+def test_digits_reach_the_default_tolerance(l1: float) -> None:
+    """1e-8 of the objective is proven in a few dozen passes, and no run of saga ends below the proven optimum."""
+    problem = _digits()
+    solved = solve(problem, l1=l1, tolerance=1e-8)
+    assert solved.result.status is Status.CONVERGED
+    assert solved.ending.bound <= 1e-8 * solved.objective
+    assert solved.ending.passes < 40
+    model = LogisticRegression(C=1 / (1797 * l1), l1_ratio=1.0, solver="saga", max_iter=30)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(problem.dense, problem.labels)
+    losses = -np.log(model.predict_proba(problem.dense)[np.arange(1797), problem.labels])
+    assert losses.mean() + l1 * np.abs(model.coef_).sum() >= solved.objective - solved.ending.bound
+
+
+def test_above_the_largest_gradient_w_is_zero_and_b_the_log_of_the_shares() -> None:
+    """A known minimiser: l1 above max |mean (p - y) x| leaves no weight."""
+    problem = _wine()
+    shares = np.bincount(problem.labels) / len(problem.labels)
+    gradient = (shares - np.eye(3)[problem.labels]).T @ problem.dense / len(problem.labels)
+    largest = float(np.abs(gradient).max())
+    solved = solve(problem, l1=1.001 * largest, tolerance=1e-12)
+    assert not solved.weights.any()
+    assert solved.ending.nonzero_weights == 0
+    np.testing.assert_allclose(solved.bias, np.log(shares) - np.log(shares).mean(), rtol=0, atol=1e-6)
+    assert solve(problem, l1=0.99 * largest, tolerance=1e-12).ending.nonzero_weights > 0
+
+
+def _close(a: Solved, b: Solved) -> None:
+    np.testing.assert_allclose(a.weights, b.weights, rtol=0, atol=WEIGHTS)
+    np.testing.assert_allclose(a.bias, b.bias, rtol=0, atol=WEIGHTS)
+
+
+def _solve(problem: Problem) -> Solved:
+    return solve(problem, l1=3e-3, l2=1e-2, tolerance=TOLERANCE)
+
+
+def test_related_problems_have_related_answers() -> None:
+    """Rows twice, weight 2 for all, weight 2 for some as these twice, rows, columns and classes permuted."""
+    problem, random = synthetic(900), np.random.default_rng(3)
+    expected = _solve(problem)
+    _close(_solve(problem.take(np.tile(np.arange(900), 2))), expected)
+    _close(_solve(replace(problem, weights=np.full(900, 2.0))), expected)
+    _close(_solve(problem.take(random.permutation(900))), expected)
+    heavy = replace(problem, weights=np.where(np.arange(900) < 300, 2.0, 1.0))
+    _close(_solve(heavy), _solve(problem.take(np.concatenate([np.arange(900), np.arange(300)]))))
+    columns, classes = random.permutation(4), random.permutation(4)
+    moved = _solve(replace(problem, numbers=problem.numbers[:, columns]))
+    np.testing.assert_allclose(moved.weights[:, :4], expected.weights[:, columns], rtol=0, atol=WEIGHTS)
+    relabelled = _solve(replace(problem, labels=classes[problem.labels]))
+    np.testing.assert_allclose(relabelled.weights[classes], expected.weights, rtol=0, atol=WEIGHTS)
+
+
+def test_more_columns_than_rows_and_separable_classes_have_an_optimum() -> None:
+    """Without l2, 40 rows and 300 columns: at most a few weights a row stay."""
+    random = np.random.default_rng(0)
+    solved = solve(numbers_only(random.normal(size=(40, 300)), np.arange(40) % 4), l1=1e-2, tolerance=1e-8)
+    assert solved.result.status is Status.CONVERGED
+    assert 0 < solved.ending.nonzero_weights < 200
+
+
+def test_many_rows_begin_with_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hessians of a sample and BFGS reach the optimum of all rows that exact Hessians reach."""
+    problem = synthetic(30_000, 4, (3, 12), 4)
+    exact = solve(problem, l1=1e-3, l2=1e-3, tolerance=1e-12)
+    monkeypatch.setattr(proximal_newton, "_CHEAP_WORK", 1e6)
+    sampled = solve(problem, l1=1e-3, l2=1e-3, tolerance=1e-12)
+    assert sampled.result.status is Status.CONVERGED
+    _close(sampled, exact)
+
+
+def test_more_columns_than_fit_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for three columns at a time the answer is the same, as near as sqrt(2 * bound / l2) = 1e-5."""
+    problem = synthetic(500, 8, (), 3)
+    monkeypatch.setattr(proximal_newton, "_LARGEST", 12)
+    turns = solve(problem, l1=1e-2, l2=1e-2, tolerance=1e-12)
+    monkeypatch.undo()
+    expected = solve(problem, l1=1e-2, l2=1e-2, tolerance=1e-12)
+    assert turns.result.status is Status.CONVERGED
+    np.testing.assert_allclose(turns.weights, expected.weights, rtol=0, atol=1e-5)
+
+
+def test_threads_do_not_change_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One, two and three threads end at the same bytes after the same passes."""
+    problem = synthetic(20_000, levels=(3, 12))
+
+    def bits(threads: int) -> tuple[bytes, int]:
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+        solved = solve(problem, l1=1e-4, tolerance=1e-8, size=2048)
+        return solved.weights.tobytes() + solved.parameters.bias.numpy().tobytes(), solved.ending.passes
+
+    assert {bits(2), bits(3)} == {bits(1)}
+
+
+def test_each_step_reports_cost_subgradient_and_passes() -> None:
+    """The norm of the least subgradient ends near 0, though the gradient does not."""
+    solved = solve(_wine(), l1=1e-2, tolerance=TOLERANCE)
+    passes = [record.epoch.passes for record in solved.records]
+    assert passes == sorted(passes)
+    assert solved.records[-1].epoch.gradient_norm < 1e-10
+    assert solved.records[-1].epoch.cost == solved.ending.final.cost
+
+
+def test_too_few_epochs_and_too_small_a_tolerance_are_statuses() -> None:
+    """Two steps are not enough, and 1e-40 of the objective is below rounding; each says how far it is at most."""
+    assert solve(_wine(), l1=1e-3, epochs=2).result.status is Status.NOT_CONVERGED
+    stalled = solve(_wine(), l1=1e-3, tolerance=1e-40)
+    assert stalled.result.status is Status.STALLED
+    assert stalled.ending.bound < 1e-11 * stalled.objective

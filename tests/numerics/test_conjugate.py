@@ -1,0 +1,65 @@
+"""Conjugate gradients on quadratics whose answer is known."""
+
+import torch
+
+from pipeline.numerics.layout import centred
+from pipeline.numerics.scalings import Factor
+from pipeline.numerics.solvers.conjugate import direction
+
+
+class _Plain:
+    def solve(self, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient
+
+
+class _Exact:
+    def __init__(self, matrix: torch.Tensor) -> None:
+        self._matrix = matrix
+
+    def solve(self, gradient: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.solve(self._matrix, gradient)
+
+
+def _quadratic() -> tuple[torch.Tensor, torch.Tensor]:
+    """A (6, 6) with eigenvalues from 0.1, the same for all of 3 classes, and a gradient (6, 3) that adds up to 0."""
+    generator = torch.Generator().manual_seed(0)
+    root = torch.randn(6, 6, generator=generator, dtype=torch.float64)
+    gradient = centred(torch.randn(6, 3, generator=generator, dtype=torch.float64))
+    return root @ root.T + 0.1 * torch.eye(6, dtype=torch.float64), gradient
+
+
+def _solve(factor: Factor, objective: float) -> tuple[torch.Tensor, int]:
+    matrix, gradient = _quadratic()
+    return direction(gradient, lambda along: matrix @ along, factor, objective)
+
+
+def test_a_close_answer_is_newtons_direction() -> None:
+    """Without a scaling, in no more products than there are unknowns; the residual is 1e-7 of the gradient."""
+    matrix, gradient = _quadratic()
+    found, products = _solve(_Plain(), 1e15)
+    torch.testing.assert_close(matrix @ found, -gradient, rtol=0, atol=1e-6)
+    assert products <= gradient.numel()
+
+
+def test_an_exact_factor_takes_one_product() -> None:
+    """The first direction is Newton's."""
+    matrix, gradient = _quadratic()
+    found, products = _solve(_Exact(matrix), 1e15)
+    torch.testing.assert_close(matrix @ found, -gradient, rtol=0, atol=1e-12)
+    assert products == 1
+
+
+def test_far_from_the_optimum_a_rough_answer_goes_down() -> None:
+    """Fewer products than the close one takes, and a negative slope."""
+    _, gradient = _quadratic()
+    found, products = _solve(_Plain(), 1e-3)
+    assert products < _solve(_Plain(), 1e15)[1]
+    assert float((found * gradient).sum()) < 0
+
+
+def test_without_curvature_it_is_the_factors_direction() -> None:
+    """A Hessian of 0, as rounding leaves where all probabilities are 0 or 1."""
+    _, gradient = _quadratic()
+    found, products = direction(gradient, torch.zeros_like, _Plain(), 1.0)
+    torch.testing.assert_close(found, -gradient, rtol=0, atol=1e-15)
+    assert products == 1

@@ -1,0 +1,90 @@
+"""Dates of a format: what pandas reads of them, one message for what they are not, and no guess where two ways fit."""
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipeline import params, prepare, shards
+from pipeline.errors import UserError
+from pipeline.table import dates, stream
+
+FORMATS = [kind.removeprefix("date ") for kind in dates.COMMON if kind != dates.ISO] + ["%Y-%j", "%y%m%d", "%d.%m.%y"]
+DATES = st.datetimes(datetime(1970, 1, 1), datetime(2068, 12, 31))
+
+
+def _parts(moment: pd.Timestamp) -> tuple[int, ...]:
+    return moment.year, moment.month, moment.day, moment.weekday(), moment.hour, moment.minute
+
+
+@given(st.lists(DATES, min_size=1, max_size=5), st.sampled_from(FORMATS))
+def test_dates_of_a_format_are_what_pandas_reads(moments: list[datetime], form: str) -> None:
+    """What a format writes has the parts of ``pandas.to_datetime`` with that format."""
+    texts = [moment.strftime(form) for moment in moments]
+    expected = [_parts(moment) for moment in pd.to_datetime(texts, format=form)]
+    assert [dates.moment_of(text, f"date {form}") for text in texts] == expected
+
+
+@given(st.text("0123456789/ :-.", max_size=16), st.sampled_from(FORMATS))
+@example("29/02/2023", "%d/%m/%Y")
+@example("1/2/2024", "%d/%m/%Y")
+@example("31/12/24", "%d/%m/%Y")
+def test_what_pandas_does_not_read_is_no_date(text: str, form: str) -> None:
+    """Any text is a date of a format where it is one for pandas, which takes no date for no error."""
+    read = pd.to_datetime(pd.Series([text.strip()]), format=form, errors="coerce")[0]
+    assert dates.moment_of(text, f"date {form}") == (None if pd.isna(read) else _parts(read))
+
+
+def test_only_what_is_clear_is_guessed() -> None:
+    """Of texts that fit two orders of day and month both kinds are told, and a day above 12 decides."""
+    assert dates.possible(["01/02/2024", "03/04/2024"]) == ["date %d/%m/%Y", "date %m/%d/%Y"]
+    assert dates.possible(["01/02/2024", "13/02/2024"]) == ["date %d/%m/%Y"]
+    assert dates.possible(["01/02/2024 10:00", "02/13/2024 11:30"]) == ["date %m/%d/%Y %H:%M"]
+    assert dates.possible(["2024-01-02", "2024-01-03T10:00"]) == [dates.ISO]
+    assert dates.possible(["13/02/2024", "02/13/2024"]) == []
+
+
+@pytest.mark.parametrize("form", ["%d/%m", "%Q", "%Y %Y", "%Y %Z", "%", "day", "%%Y", "%Y\0"])
+def test_formats_that_tell_no_moment_are_refused(form: str) -> None:
+    """A format without a year, of the machine's time zone, or that Python does not know, is one message."""
+    with pytest.raises(ValueError, match=r"such as 'date %d/%m/%Y', got 'date "):
+        dates.require_format(f"date {form}")
+
+
+def _prepare(folder: Path, text: str, kind: str) -> shards.Prepared:
+    source = folder / "t.csv"
+    source.write_text(text)
+    content = {"source": "unused", "target": "y", "types": {"d": kind}, "date_parts": ["year", "month", "day", "hour"]}
+    prepare.main(params=prepare.Params.model_validate(content), source=source, out=folder / "out")
+    return shards.open_prepared(folder / "out")
+
+
+def test_the_format_travels_with_the_encoder(tmp_path: Path) -> None:
+    """Prepared dates have their parts, and the encoder that is stored reads new rows by the same format."""
+    prepared = _prepare(tmp_path, "d,y\n31/12/2023 07:30,a\n 1/2/2024 00:00,b\n,b\n", "date %d/%m/%Y %H:%M")
+    (shard,) = prepared.splits["train"].shards
+    assert shard.numbers[:2, :4].tolist() == [[2023, 12, 31, 7], [2024, 2, 1, 0]]
+    (tmp_path / "new.csv").write_text("d\n02/03/2025 10:00\n")
+    (chunk,) = stream.read(tmp_path / "new.csv", prepared.encoder.kinds, ["", "NA"])
+    encoded = prepared.encoder.encode(chunk).numbers
+    np.testing.assert_array_equal(encoded, [[2025, 3, 2, 10, 0]])
+
+
+def test_what_is_not_of_the_format_is_told_by_line(tmp_path: Path) -> None:
+    """The message names line, column, value and format, with an example."""
+    wanted = "line 3, column d: expected a date as %d/%m/%Y, such as 31/12/2024, got '2024-02-01'"
+    with pytest.raises(UserError, match=wanted):
+        _prepare(tmp_path, "d,y\n01/02/2024,a\n2024-02-01,b\n", "date %d/%m/%Y")
+
+
+def test_a_wrong_type_is_told_by_its_param(tmp_path: Path) -> None:
+    """A type that no column can have, and a format without a year, name the param and what may stand there."""
+    written = tmp_path / "params.yaml"
+    for kind, expected in (("%d/%m/%Y", "number, category, boolean, date, or"), ("date %d", "date and a format of")):
+        written.write_text(f'prepare: {{source: t.csv, target: y, types: {{d: "{kind}"}}}}\n')
+        with pytest.raises(UserError, match=f"prepare.types.d: expected {expected}.* got '{kind}'"):
+            params.load(written, "prepare", prepare.Params)

@@ -1,0 +1,103 @@
+"""kill -9 of DVC and its stage at random moments: never an output that DVC takes for good and that is not."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.verification import lockfile
+from tests.project import Project
+
+pytestmark = pytest.mark.slow
+
+ROUNDS = 1  # of each stage; a round costs a whole `dvc repro`, `python -m benchmarks.identity --kills` has twenty
+
+STAGES = ("prepare", "train", "evaluate")
+
+
+def digests(project: Project) -> dict[str, str]:
+    """The digest of every output that is there, by path, as dvc.lock would have it."""
+    found = {}
+    for path in ("data/prepared", "models", "reports"):
+        for name, md5 in lockfile.listing(project.folder / path).items():
+            if not name.endswith(".gitignore"):
+                found[f"{path}/{name}"] = md5
+    return found
+
+
+def outputs_in_lock(project: Project) -> dict[str, str]:
+    """The digest of every output in dvc.lock; none without one."""
+    if not (project.folder / "dvc.lock").exists():
+        return {}
+    return {output.path: output.md5 for output in lockfile.read(project.folder, "killed").outputs()}
+
+
+def forget(project: Project, stage: str) -> None:
+    """Make DVC run this stage, and what follows it, for the first time: nothing of them is known or there."""
+    shutil.rmtree(project.folder / ".dvc/cache/runs", ignore_errors=True)
+    taken = {
+        "prepare": ("data/prepared", "models", "reports"),
+        "train": ("models", "reports"),
+        "evaluate": ("reports",),
+    }
+    for folder in taken[stage]:
+        for path in (project.folder / folder).rglob("*"):
+            if path.is_file() and path.name != ".gitignore":
+                path.unlink()
+    lock = project.folder / "dvc.lock"
+    lock.write_text(_without(lock.read_text(encoding="utf-8"), STAGES[STAGES.index(stage) :]), encoding="utf-8")
+
+
+def _without(lock: str, stages: tuple[str, ...]) -> str:
+    kept, keep = [], True
+    for line in lock.splitlines(keepends=True):
+        if line.startswith("  ") and line[2] != " ":
+            keep = line.strip().removesuffix(":") not in stages
+        if keep:
+            kept.append(line)
+    return "".join(kept) if any(line.startswith("  ") for line in kept) else "schema: '2.0'\nstages: {}\n"
+
+
+def kill_after(project: Project, seconds: float) -> None:
+    """Start `dvc repro` without the run cache, and kill -9 it and its stage after so long."""
+    tools = str(Path(sys.executable).parent)
+    process = subprocess.Popen(
+        ["dvc", "repro", "--no-run-cache"],
+        cwd=project.folder,
+        env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def survive(folder: Path, stage: str, rounds: int) -> None:
+    """Kill so often while the stage runs; after each, what is there has to be right, or made right by DVC."""
+    project = Project(folder)
+    began = time.monotonic()
+    project.dvc("repro")
+    whole = time.monotonic() - began
+    expected, recorded = digests(project), outputs_in_lock(project)
+    draw = random.Random(STAGES.index(stage))
+    for _ in range(rounds):
+        forget(project, stage)
+        kill_after(project, draw.uniform(0.1, 0.7) * whole)
+        assert outputs_in_lock(project).items() <= recorded.items()
+        project.dvc("repro")
+        assert digests(project) == expected
+        assert outputs_in_lock(project) == recorded
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_kill_leaves_nothing_that_dvc_takes_for_good(stage: str, tmp_path: Path) -> None:
+    """After each kill dvc.lock holds right digests only, and a plain `dvc repro` ends in the right bytes."""
+    survive(tmp_path / "project", stage, ROUNDS)

@@ -1,0 +1,97 @@
+"""DVC's page of plots, opened from the disk in headless Chromium that reaches no network.
+
+`SCREENSHOTS=docs python -m pytest tests/test_plots_page.py` writes the picture that README.md shows.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests import chromium
+from tests.project import SOURCE, Project
+
+TITLES = (
+    "Training cost",
+    "Confusion matrix",
+    "ROC, each class against the rest",
+    "Calibration of the predicted class",
+    "Largest coefficients of each class",
+)
+
+PENGUINS = {
+    "prepare.source": "data/raw/penguins.csv",
+    "prepare.target": "species",
+    "prepare.standardise": "true",
+    "prepare.split.method": "seed",
+}
+
+# Of each plot: how many drawn marks of each kind a drawing has, and how many of them are not empty.
+DRAWINGS = """
+return [...document.querySelectorAll("main > div")].map(plot => ({
+    text: plot.textContent,
+    marks: plot.querySelectorAll("svg .mark-line path, svg .mark-rect path").length,
+    drawn: [...plot.querySelectorAll("svg .mark-line path, svg .mark-rect path")]
+        .filter(path => path.getBBox().width > 0 || path.getBBox().height > 0).length,
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """Chromium without a network."""
+    with chromium.started(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of `dvc plots diff` on two experiments with the penguins."""
+    project = Project(tmp_path_factory.mktemp("plots") / "project")
+    settings = [word for key, value in PENGUINS.items() for word in ("-S", f"{key}={value}")]
+    project.dvc("exp", "run", "-n", "brisk", *settings)
+    project.dvc("exp", "run", "-n", "slow", "-S", "train.lr=0.02")
+    project.dvc("plots", "diff", "brisk", "slow")
+    return project.folder / "dvc_plots" / "index.html"
+
+
+@pytest.mark.slow
+@chromium.needed
+def test_every_plot_is_drawn_without_a_network(page: Path, browser: webdriver.Chrome) -> None:
+    """All five plots are drawings of two experiments with marks in them, and nothing else is asked for."""
+    chromium.requested(browser)
+    browser.get(page.as_uri())
+    WebDriverWait(browser, chromium.PATIENCE).until(
+        lambda driver: all(plot["drawn"] for plot in driver.execute_script(DRAWINGS))
+    )
+    plots = browser.execute_script(DRAWINGS)
+    for title in TITLES:
+        [plot] = [plot for plot in plots if title in plot["text"]]
+        assert "brisk" in plot["text"]
+        assert "slow" in plot["text"]
+    assert len(plots) == len(TITLES)
+    assert chromium.requested(browser) == {page.as_uri()}
+    if folder := os.environ.get("SCREENSHOTS"):
+        browser.set_window_size(1400, 2000)
+        browser.save_screenshot(str(Path(folder) / "dvc-plots.png"))
+
+
+@pytest.mark.slow
+@chromium.needed
+def test_the_page_has_no_errors(page: Path, browser: webdriver.Chrome) -> None:
+    """The browser's console is free of errors."""
+    browser.get_log("browser")
+    browser.get(page.as_uri())
+    WebDriverWait(browser, chromium.PATIENCE).until(lambda driver: len(driver.execute_script(DRAWINGS)) == len(TITLES))
+    assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_the_committed_page_is_what_its_script_writes() -> None:
+    """The same release of Vega's bundler gives the committed bytes."""
+    pytest.importorskip("vl_convert", reason="needs vl-convert-python, which brings Vega")
+    from scripts import plots_page
+
+    assert (SOURCE / ".dvc" / "plots.html").read_text(encoding="utf-8") == plots_page.page()

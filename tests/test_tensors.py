@@ -1,0 +1,77 @@
+"""Blocks over mapped shards, and what a damaged shard says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import shards, tensors
+from pipeline.encoding import CategoryColumn, Encoder, NumberColumn
+from pipeline.errors import UserError
+
+ROWS = 2 * shards.BLOCK_ROWS + 100
+
+
+def _encoder() -> Encoder:
+    numbers = tuple(NumberColumn(name, "number", 0.0, 0.0, 1.0, False) for name in ("height", "width"))
+    return Encoder(numbers, (CategoryColumn("colour", ("red", "green")),), "y", ("a", "b"), ())
+
+
+def _prepared(folder: Path, numbers: np.ndarray) -> shards.Prepared:
+    """Shards as prepare writes them, but with any numbers; codes and labels alternate, weights are 1, 2, ..."""
+    rows = np.arange(len(numbers))
+    folder.mkdir()
+    with shards.Writer(folder) as writer:
+        codes, labels = (rows % 2).astype(np.uint8)[:, None], (rows % 2).astype(np.int32)
+        writer.add("train", shards.Shard(numbers, codes, labels, rows + 1, rows + 1.0))
+        writer.finish({}, _encoder())
+    return shards.open_prepared(folder)
+
+
+def _numbers() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(ROWS, 2)).astype(np.float32)
+
+
+def test_blocks_hold_all_rows_in_their_order(tmp_path: Path) -> None:
+    """Numbers as stored, codes as columns of W, weights times those of the classes."""
+    numbers = _numbers()
+    prepared = _prepared(tmp_path / "prepared", numbers)
+    blocks = tensors.blocks_of(prepared, prepared.splits["train"], np.array([1.0, 10.0]))
+    assert [len(block.labels) for block in blocks] == [shards.BLOCK_ROWS, shards.BLOCK_ROWS, 100]
+    assert np.array_equal(torch.cat([block.numbers for block in blocks]).numpy(), numbers)
+    codes, labels = (torch.cat([getattr(block, name) for block in blocks]) for name in ("codes", "labels"))
+    assert torch.equal(codes[:, 0] - 2, labels)
+    weights = torch.cat([block.weights for block in blocks if block.weights is not None])
+    assert torch.equal(weights, (torch.arange(ROWS) + 1) * (1.0 + 9 * labels))
+
+
+def test_numbers_stay_in_the_mapped_file(tmp_path: Path) -> None:
+    """Asked for twice, a block is made twice, but both times its numbers are the same memory."""
+    prepared = _prepared(tmp_path / "prepared", _numbers())
+    blocks = tensors.blocks_of(prepared, prepared.splits["train"], None)
+    assert blocks[1] is not blocks[1]
+    assert blocks[1].numbers.data_ptr() == blocks[1].numbers.data_ptr()
+    assert [len(block.labels) for block in blocks[1:]] == [shards.BLOCK_ROWS, 100]
+    with pytest.raises(IndexError):
+        blocks[3]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_none_is_named_with_block_and_column(tmp_path: Path, value: float) -> None:
+    """In the last row, which is in the third block."""
+    numbers = _numbers()
+    numbers[-1, 1] = value
+    prepared = _prepared(tmp_path / "prepared", numbers)
+    said = (
+        rf"prepared data: block 2 \(rows 16384 to 16483\), column width: expected a number, got {value} in row 16483; "
+    )
+    with pytest.raises(UserError, match=said + "run `dvc repro -f prepare`"):
+        tensors.blocks_of(prepared, prepared.splits["train"], None)
+
+
+def test_the_largest_float32_is_a_number(tmp_path: Path) -> None:
+    """Its sum over a block is past float32, but no row is refused."""
+    numbers = np.full((ROWS, 2), np.finfo(np.float32).max)
+    prepared = _prepared(tmp_path / "prepared", numbers)
+    assert len(tensors.blocks_of(prepared, prepared.splits["train"], None)) == 3

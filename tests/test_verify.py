@@ -1,0 +1,152 @@
+"""`python -m pipeline verify` in real repositories: what is identical passes, and nothing else does."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from tests.project import Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")]
+
+
+def _commit(project: Project) -> str:
+    """Commit every change, and return the commit's id."""
+    project.run("git", "add", "-A")
+    project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "state")
+    return project.run("git", "rev-parse", "HEAD").stdout.strip()
+
+
+def _edit(project: Project, path: str, change: Callable[[str], str]) -> None:
+    (project.folder / path).write_text(change(project.read(path)), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project as shipped with a short training, run once and committed."""
+    made = Project(tmp_path_factory.mktemp("verify") / "project")
+    _edit(made, "params.yaml", lambda text: text.replace("epochs: 1001", "epochs: 3"))
+    made.dvc("repro")
+    _commit(made)
+    return made
+
+
+def _runs(project: Project) -> list[tuple[str, dict[str, str]]]:
+    """Id and tags of every run in the project's store."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
+    return [(run.info.run_id, run.data.tags) for run in client.search_runs(["1"])]
+
+
+def test_an_mlflow_run_is_verified_and_tagged(project: Project) -> None:
+    """A run trained before its outputs were committed leads to that commit; the receipt says so in both tools."""
+    ((run_id, _),) = _runs(project)
+    head = project.run("git", "rev-parse", "HEAD").stdout.strip()
+    said = project.pipeline("verify", run_id[:8]).stdout
+    assert "DIFFERENT" not in said
+    assert "identical  models/softmax.safetensors" in said
+    assert "identical  data/prepared/encoder.json" in said
+    assert "identical  reports/metrics.json" in said
+    assert "identical  MLflow run: model.key" in said
+    receipt = json.loads(project.read(f"reports/receipts/{head[:12]}.json"))
+    assert (receipt["verdict"], receipt["commit"]) == ("identical", head)
+    assert receipt["inputs"]["data/raw/tutorial.csv"] == "ae79fb5c0378efeab6c3d399c10b5638"
+    ((same_id, tags),) = _runs(project)  # the stages that ran again left no run of their own
+    assert (same_id, tags["verified"]) == (run_id, f"yes {head[:12]}")
+    assert not list((project.folder / ".cache").glob("verify-*"))
+    assert project.run("git", "status", "--porcelain").stdout == "?? reports/receipts/\n"
+
+
+def test_deep_runs_with_threads_and_workers(project: Project) -> None:
+    """Three numbers of threads and two of workers, all in one receipt, and nothing differs."""
+    said = project.pipeline("verify", "--deep").stdout
+    trials = [f"threads: {count}" for count in (1, 2, 3)] + [
+        f"workers: {count}, of one thread each" for count in (2, 3)
+    ]
+    assert [line.split(" again, ")[1] for line in said.splitlines() if " again, " in line] == trials
+    assert said.count("identical  models/softmax.safetensors") == len(trials)
+    head = project.run("git", "rev-parse", "HEAD").stdout.strip()
+    receipt = json.loads(project.read(f"reports/receipts/{head[:12]}.json"))
+    assert receipt["verdict"] == "identical"
+    (project.folder / f"reports/receipts/{head[:12]}.json").unlink()
+
+
+def test_a_lock_that_other_bytes_made_is_found_out(project: Project) -> None:
+    """One weight an ulp off, and digests of bytes that no one has: each is named, and nothing passes for verified."""
+    path = project.folder / "models/softmax.safetensors"
+    tensors = safetensors.numpy.load_file(path)
+    tensors["W"][1, 2] = np.nextafter(tensors["W"][1, 2], np.inf)
+    path.unlink()  # it may be a link into DVC's cache
+    path.write_bytes(safetensors.numpy.save(tensors))
+    project.dvc("commit", "-f")
+    _edit(project, "dvc.lock", _with_bogus_digests)
+    commit = _commit(project)
+
+    result = project.pipeline("verify", check=False)
+    assert result.returncode == 1
+    assert "DIFFERENT  models/softmax.safetensors: W: class 1, feature x3: " in result.stdout
+    assert "1 ulp apart; 1 of 12 numbers differ" in result.stdout
+    assert "DIFFERENT  models/history.csv: md5 abab" in result.stdout
+    assert "DIFFERENT  reports/plots: its files differ; which, cannot be told" in result.stdout
+    assert "identical  models/snapshots.safetensors" in result.stdout
+    assert "not verified: 3 of " in result.stdout
+    assert json.loads(project.read(f"reports/receipts/{commit[:12]}.json"))["verdict"] == "different"
+    assert [tags["verified"] for _, tags in _runs(project)] == [f"no {commit[:12]}"]
+    assert "\n  why? the environment is the recorded one" in result.stdout
+    project.run("git", "reset", "-q", "--hard", "HEAD~1")
+    project.dvc("checkout")
+
+
+def _with_bogus_digests(lock: str) -> str:
+    """dvc.lock with digests that no file has, for an output that is a file and one that is a folder."""
+    lines = lock.split("\n")
+    for path, digest in (("models/history.csv", "ab" * 16), ("reports/plots", f"{'ab' * 16}.dir")):
+        place = lines.index(f"    - path: {path}")
+        lines[place + 2] = f"      md5: {digest}"
+    return "\n".join(lines)
+
+
+def test_a_data_version_that_is_gone_is_named(project: Project) -> None:
+    """The sentence has file, md5 and what to do; the project stays as it was, and no workspace is left."""
+    source = project.folder / "data/mine.csv"
+    source.write_bytes((project.folder / "data/raw/tutorial.csv").read_bytes() + b"2,2,2,2,1\n")
+    _edit(project, "params.yaml", lambda text: text.replace("data/raw/tutorial.csv", "data/mine.csv"))
+    project.dvc("add", "data/mine.csv")
+    project.dvc("repro", "prepare")
+    commit = _commit(project)
+    (pointer,) = [line for line in project.read("data/mine.csv.dvc").split("\n") if "md5:" in line and len(line) > 30]
+    md5 = pointer.split()[-1]
+    kept = project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    gone = kept.read_bytes()
+    kept.unlink()
+    result = project.pipeline("verify", commit, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"data/mine.csv (md5 {md5}): expected this version in DVC's cache, got nothing")
+    assert "dvc remote add" in result.stderr
+
+    remote = project.folder.parent / "remote"
+    (remote / "files/md5" / md5[:2]).mkdir(parents=True)
+    (remote / "files/md5" / md5[:2] / md5[2:]).write_bytes(gone)
+    # Local, and relative to .dvc: a checkout elsewhere has to find it all the same.
+    project.dvc("remote", "add", "--local", "-d", "near", "../remote")
+    said = project.pipeline("verify", commit, check=False).stdout
+    assert "identical  data/prepared/encoder.json" in said
+    assert not list((project.folder / ".cache").glob("verify-*"))
+
+
+def test_a_commit_without_a_lock_and_changes_are_refused(project: Project) -> None:
+    """Each is one sentence, exit status 1, before anything runs."""
+    _edit(project, "params.yaml", lambda text: text + "\n")
+    refused = project.pipeline("verify", check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("verify HEAD: expected tracked files as they were committed, got changes in:\n")
+    assert "  params.yaml\n" in refused.stderr
+    project.run("git", "rm", "-q", "-f", "--cached", "dvc.lock")
+    (project.folder / "dvc.lock").unlink()
+    commit = _commit(project)
+    bare = project.pipeline("verify", commit, check=False)
+    assert bare.returncode == 1
+    assert bare.stderr.startswith(f"commit {commit[:12]}: expected dvc.lock")

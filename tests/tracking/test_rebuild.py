@@ -1,0 +1,177 @@
+"""Runs from what DVC keeps: a database that was lost comes back, and nothing is made twice."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from pipeline import revisions
+from pipeline.errors import UserError
+from pipeline.tracking import evaluation, listing, location, track, training
+from pipeline.tracking.store import Store, open_store
+from tests.tracking.versioned import Versioned
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of two commits with a model each."""
+    project = Versioned.new(tmp_path_factory.mktemp("original") / "project")
+    project.redo(seed=2)
+    project.save("second")
+    return project.folder
+
+
+@pytest.fixture
+def versioned(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Versioned:
+    """A copy of the project that is the current folder."""
+    shutil.copytree(original, tmp_path / "project", symlinks=True)
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return Versioned.at(tmp_path / "project", seed=2)
+
+
+def run_track(capsys: pytest.CaptureFixture[str], revision: str | None = None, **flags: bool) -> list[str]:
+    """Lines that the command prints."""
+    chosen = {"all_experiments": False, "relocated": False} | flags
+    track.main(experiment="softmax", revision=revision, **chosen)
+    return capsys.readouterr().out.splitlines()
+
+
+def everything(store: Store, run_id: str) -> dict[str, Any]:
+    """What a person can see of a run, but for who made it when."""
+    run = store.client.get_run(run_id)
+    # The processor is not known afterwards, and a colour is one that no other run has just now.
+    own = ("owner", "training", "rebuilt", "rebuilt.time", "mlflow.loggedImages", "mlflow.runColor", "cpu", "cpu.avx2")
+    history = {
+        key: [(point.step, point.value) for point in store.client.get_metric_history(run_id, key)]
+        for key in run.data.metrics
+    }
+    folder = Path(run.info.artifact_uri)
+    return {
+        "name": run.info.run_name,
+        "params": run.data.params,
+        "history": {key: sorted(points) for key, points in history.items()},
+        "tags": {key: value for key, value in run.data.tags.items() if key not in own and "version." not in key},
+        "files": {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()},
+        "pictures": len(list((folder / "images").iterdir())),
+        "data": [entry.dataset.digest for entry in run.inputs.dataset_inputs],
+    }
+
+
+def test_deleted_database_comes_back_the_same(
+    versioned: Versioned, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Params, curves, weights, files, tags and data set of the rebuilt run are those of the run that was mirrored."""
+    store = open_store(versioned.folder, "softmax")
+    run_id = training.Mirrored(store, versioned.outputs.started(1000)).finished(2000)
+    evaluation.record(store, versioned.outputs.started(3000), 3000)
+    before = everything(store, run_id)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///new.db")  # this process still has the old one open
+    (line,) = run_track(capsys, "HEAD")
+    again = open_store(versioned.folder, "softmax")
+    (run,) = again.client.search_runs([again.experiment_id])
+    assert line.endswith(f"run {run.info.run_id[:8]} '{run.info.run_name}' rebuilt")
+    assert everything(again, run.info.run_id) == before
+    committed = int(versioned.run("git", "show", "-s", "--format=%ct")) * 1000
+    assert (run.info.start_time, run.data.tags["rebuilt.time"]) == (committed, "of the commit")
+
+
+def test_range_of_commits_is_rebuilt_once(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each commit's model gets a run; the second call finds them all, and so does one for the workspace."""
+    versioned.run("git", "commit", "-q", "--allow-empty", "-m", "third, with the model of the second")
+    made = run_track(capsys, "HEAD~2..HEAD") + run_track(capsys, "HEAD~2")
+    assert [line.rsplit("' ", 1)[1] for line in made] == ["rebuilt", "is there", "rebuilt"]
+    again = run_track(capsys)
+    assert [line.rsplit("' ", 1)[1] for line in again] == ["is there", "is there"]
+    store = open_store(versioned.folder, "softmax")
+    assert len(store.client.search_runs([store.experiment_id])) == 2
+
+
+def test_experiments_are_rebuilt_with_their_names(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:
+    """A DVC experiment is a run with its name, its baseline and what it changed."""
+    (versioned.folder / "code.py").write_text("step = 2\n", encoding="utf-8")
+    versioned.redo(seed=3)
+    versioned.run("dvc", "commit", "-q", "-f")
+    versioned.run("dvc", "exp", "save", "-n", "ruddy-kaka")
+    versioned.run("git", "checkout", "-q", "-f", "HEAD")
+    (line,) = run_track(capsys, all_experiments=True)
+    assert line.startswith("ruddy-kaka ")
+    store = open_store(versioned.folder, "softmax")
+    (run,) = store.client.search_runs([store.experiment_id])
+    baseline = versioned.run("git", "rev-parse", "HEAD")
+    tags = run.data.tags
+    assert (tags["dvc.exp"], tags["dvc.rev"], tags["git.dirty"]) == ("ruddy-kaka", baseline, "true")
+    assert "+step = 2" in Path(run.info.artifact_uri, "changes.diff").read_text(encoding="utf-8")
+    assert "`dvc exp apply ruddy-kaka`" in tags["mlflow.note.content"]
+
+
+def test_outputs_come_from_the_remote(versioned: Versioned, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A clone without a cache takes the files of a commit from DVC's remote; without a remote it says what to do."""
+    versioned.run("dvc", "remote", "add", "-q", "-d", "shared", str(tmp_path / "remote"))
+    versioned.run("dvc", "push", "-q", "--all-commits")
+    versioned.run("git", "commit", "-qam", "remote")
+    shutil.rmtree(versioned.folder / ".dvc" / "cache")
+    (line,) = run_track(capsys, "HEAD~1")
+    assert line.endswith("rebuilt")
+    shutil.rmtree(tmp_path / "remote")
+    with pytest.raises(UserError, match=r"HEAD~2: .*: expected it in DVC's cache or remote, got neither"):
+        run_track(capsys, "HEAD~2")
+
+
+def test_run_without_evaluation_gets_it(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that never saw its metrics has them afterwards, and stays the run that it was."""
+    store = open_store(versioned.folder, "softmax")
+    run_id = training.Mirrored(store, versioned.outputs.started(1000)).finished(2000)
+    assert run_track(capsys, "HEAD")[0].endswith("got its evaluation")
+    assert store.client.get_run(run_id).data.metrics["eval/log_loss"] == 0.25
+
+
+def test_key_of_a_revision_is_that_of_its_model(versioned: Versioned) -> None:
+    """Workspace and commit name the same model; a commit that git does not know is refused."""
+    head, workspace = revisions.find(versioned.folder, "HEAD"), revisions.workspace(versioned.folder)
+    assert head is not None
+    assert head.model_key == workspace.model_key == versioned.outputs.model.key
+    with pytest.raises(UserError, match="nonsense: expected a commit"):
+        revisions.resolved(versioned.folder, "nonsense")
+
+
+def test_moved_project_finds_its_files_again(
+    versioned: Versioned, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After --relocate an artifact opens from the new folder, and a second call changes nothing."""
+    run_track(capsys, "HEAD")
+    moved = versioned.folder.with_name("moved #1")
+    versioned.folder.rename(moved)
+    monkeypatch.chdir(moved)
+    client = MlflowClient(location.sqlite_uri(moved / "mlflow.db"))
+    (run,) = client.search_runs(["1"])
+    with pytest.raises(MlflowException, match="Failed to download"):
+        client.download_artifacts(run.info.run_id, "metrics.json")
+    (line,) = run_track(capsys, relocated=True)
+    assert line.endswith(f"below {(moved / 'mlartifacts').as_uri()}")
+    store = open_store(moved, "softmax")
+    text = Path(store.client.download_artifacts(run.info.run_id, "metrics.json")).read_text(encoding="utf-8")
+    assert text == (moved / "reports" / "metrics.json").read_text(encoding="utf-8")
+    assert run_track(capsys, relocated=True)[0].startswith("0 places")
+
+
+def test_runs_of_a_revision_are_listed(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:
+    """A revision without a run names the command; after it, the run is found with its numbers and a link."""
+    listing.main(experiment="softmax", names=("HEAD~1",), as_json=False)
+    assert capsys.readouterr().out.endswith("no MLflow run; `python -m pipeline track HEAD~1` makes it\n")
+    run_track(capsys, "HEAD~1")
+    listing.main(experiment="softmax", names=("HEAD~1", "HEAD"), as_json=True)
+    old, new = json.loads(capsys.readouterr().out)
+    (run,) = old["runs"]
+    assert run["metrics"]["eval/log_loss"] == 0.25
+    assert f"/runs/{run['run_id']}?workflowType=machine_learning" in run["link"]
+    assert (old["revision"], new["runs"]) == ("HEAD~1", [])
+    shutil.rmtree(versioned.folder / ".dvc" / "cache")
+    listing.main(experiment="softmax", names=("HEAD~1",), as_json=False)
+    assert run["run_id"][:8] in capsys.readouterr().out

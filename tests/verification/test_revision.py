@@ -1,0 +1,67 @@
+"""Names of commits, experiments and runs, in repositories of every state."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.verification import revision
+from tests.test_provenance import git
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one commit, and no MLflow store."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    git(tmp_path, "init", "-q", "-b", "main")
+    for name in ("code.py", "params.yaml", "dvc.lock"):
+        (tmp_path / name).write_text("1\n", encoding="utf-8")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "start")
+    return tmp_path
+
+
+def test_branch_tag_and_short_id_name_a_commit(repository: Path) -> None:
+    """Every name that git knows will do."""
+    sha = git(repository, "rev-parse", "HEAD")
+    git(repository, "tag", "v1")
+    for name in ("HEAD", "main", "v1", sha, sha[:8]):
+        assert revision.find(repository, name, "softmax") == revision.Target(sha, name)
+
+
+def test_head_with_changes_is_refused_with_their_list(repository: Path) -> None:
+    """What is not committed cannot be verified; untracked files do not count, and the commit by its id will do."""
+    (repository / "untracked.txt").write_text("1", encoding="utf-8")
+    revision.find(repository, "HEAD", "softmax")
+    (repository / "code.py").write_text("2\n", encoding="utf-8")
+    (repository / "dvc.lock").unlink()
+    with pytest.raises(UserError, match=r"got changes in:\n  code\.py\n  dvc\.lock\n"):
+        revision.find(repository, "HEAD", "softmax")
+    assert revision.find(repository, git(repository, "rev-parse", "HEAD"), "softmax")
+
+
+def test_an_experiment_is_found_by_its_name(repository: Path) -> None:
+    """DVC keeps an experiment as refs/exps/<baseline>/<name>; a name that two of them share is refused."""
+    sha = git(repository, "rev-parse", "HEAD")
+    git(repository, "update-ref", f"refs/exps/{sha[:2]}/{sha[2:]}/wary-moth", sha)
+    assert revision.find(repository, "wary-moth", "softmax").commit == sha
+    git(repository, "commit", "-q", "--allow-empty", "-m", "other")
+    git(repository, "update-ref", f"refs/exps/00/{sha[2:]}/wary-moth", "HEAD")
+    with pytest.raises(UserError, match="expected one DVC experiment, got several"):
+        revision.find(repository, "wary-moth", "softmax")
+
+
+@pytest.mark.parametrize("name", ["no-such-branch", "--all", "HEAD~9", "2421cea7"])
+def test_a_name_that_nothing_has_is_refused(repository: Path, name: str) -> None:
+    """The sentence says what a name may be."""
+    with pytest.raises(UserError, match=r"expected a revision of git, a DVC experiment.* run, got a name"):
+        revision.find(repository, name, "softmax")
+
+
+def test_no_repository_and_no_commit_are_told_apart(tmp_path: Path) -> None:
+    """Each says what to do."""
+    with pytest.raises(UserError, match="`git init`"):
+        revision.find(tmp_path, "HEAD", "softmax")
+    git(tmp_path, "init", "-q")
+    with pytest.raises(UserError, match="commit first"):
+        revision.find(tmp_path, "HEAD", "softmax")
