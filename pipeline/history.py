@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.softmax import Parameters
-from pipeline.numerics.solvers.loop import Epoch, Record
+from pipeline.numerics.solvers.loop import Epoch, Method, Record
 
 BEFORE_THE_FIRST_STEP = -1
 
@@ -26,11 +26,11 @@ class History:
         self.records: list[Record] = []
         self._snapshots: list[tuple[int, Parameters]] = [(BEFORE_THE_FIRST_STEP, start.copy())]
 
-    def keep(self, record: Record, parameters: Parameters) -> None:
-        """Remember an epoch; the parameters are copied when the epoch is one for a snapshot."""
+    def keep(self, record: Record, method: Method) -> None:
+        """Remember an epoch, and the method's parameters when the epoch is one for a snapshot."""
         self.records.append(record)
         if record.number % self._snapshot_every == 0:
-            self._snapshots.append((record.number, parameters.copy()))
+            self._snapshots.append((record.number, method.parameters.copy()))
 
     def csv(self) -> str:
         """One line an epoch."""

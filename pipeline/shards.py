@@ -2,7 +2,7 @@
 
     schema.json encoder.json         the table as found, the fitted encoder
     prepared.json                    format, rows and digests
-    train-00000.safetensors ...      at most 8 blocks of one split, rows in the order of the source
+    train-00000.safetensors ...      at most 4 blocks of one split, rows in the order of the source
 
 Tensors of a shard with n rows: numbers (n, p) float32, codes (n, c) uint8, int16 or int32, labels (n,) int32, rows (n,)
 int64 = 1-based data row in the source, and weights (n,) float64 if rows have any. Digests are of content only.
@@ -28,8 +28,8 @@ from pipeline.numerics import workers
 from pipeline.numerics.kept import Kept
 
 FORMAT = "softmax-prepared/1"
-BLOCK_ROWS = 8_192
-SHARD_ROWS = 8 * BLOCK_ROWS
+BLOCK_ROWS = 16_384
+SHARD_ROWS = 4 * BLOCK_ROWS
 
 _WRITERS = 2
 

@@ -74,8 +74,8 @@ def train(
     silent = True if workers.rank() else None  # None: where standard error is not a terminal
     with tqdm(total=params.epochs, unit="epoch", desc="train", disable=silent, delay=1, leave=False) as bar:
 
-        def see(record: loop.Record, parameters: Parameters) -> None:
-            history.keep(record, parameters)
+        def see(record: loop.Record, method: loop.Method) -> None:
+            history.keep(record, method)
             watch(row(record) | {"seconds": monotonic() - began})
             bar.set_postfix(cost=f"{record.epoch.cost:.6f}", refresh=False)
             bar.update()

@@ -10,6 +10,7 @@ from pipeline import methods
 from pipeline.knobs import Params
 from pipeline.numerics.softmax import Block, Parameters
 from pipeline.numerics.solvers import loop
+from pipeline.shards import BLOCK_ROWS
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ class Problem:
         parts += [np.eye(levels)[codes] for levels, codes in zip(self.levels, self.codes.T, strict=True)]
         return np.hstack(parts)
 
-    def blocks(self, size: int = 8192) -> list[Block]:
+    def blocks(self, size: int = BLOCK_ROWS) -> list[Block]:
         starts = np.cumsum([self.numbers.shape[1], *self.levels])[: len(self.levels)].astype(np.int64)
         columns = [torch.tensor(self.numbers), torch.tensor(self.codes + starts), torch.tensor(self.labels)]
         if self.weights is not None:
             columns.append(torch.tensor(self.weights))
         return [Block(*parts) for parts in zip(*(torch.split(column, size) for column in columns), strict=True)]
 
-    def data(self, classes: int | None = None, size: int = 8192) -> methods.Data:
+    def data(self, classes: int | None = None, size: int = BLOCK_ROWS) -> methods.Data:
         features = [f"x{number}" for number in range(self.numbers.shape[1])]
         features += [f"c{category}={level}" for category, count in enumerate(self.levels) for level in range(count)]
         return methods.Data(self.blocks(size), self.levels, features, range(classes or self.classes))
@@ -79,7 +80,7 @@ class Solved:
         return self.ending.final.cost + self.ending.final.penalty
 
 
-def solve(problem: Problem, *, classes: int | None = None, size: int = 8192, **knobs: object) -> Solved:
+def solve(problem: Problem, *, classes: int | None = None, size: int = BLOCK_ROWS, **knobs: object) -> Solved:
     """Train with newton, unless ``knobs`` of train say otherwise."""
     chosen = {"solver": "newton", "seed": 0, "epochs": 1000, "snapshot_every": 1, "tolerance": 1e-13} | knobs
     params, data = Params(**chosen), problem.data(classes, size)

@@ -52,7 +52,7 @@ def test_permuted_rows_give_the_same_folds_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_folds_hold_every_row_once_in_blocks_of_the_format(tmp_path: Path) -> None:
-    """Together the folds are the table; a block has rows of one fold, 8,192 at most."""
+    """Together the folds are the table; a block has rows of one fold, 16,384 at most."""
     problem = synthetic(40_000, 2, (3,), 2)
     cut = folds.cut(prepared(tmp_path / "a", problem), None, 2, 0)
     starts = np.array([2])

@@ -54,7 +54,8 @@ class Grid:
         Raises: OverflowError if the partial is NaN or past the bound: it is detected, never wrapped.
         """
         scaled = (partial * self._scale).round_()
-        if not bool((scaled.abs() <= 2.0**_TOTAL_BITS).all()):
+        lowest, highest = torch.aminmax(scaled)  # of a NaN both are NaN, which no comparison lets through
+        if not -(2.0**_TOTAL_BITS) <= lowest.item() <= highest.item() <= 2.0**_TOTAL_BITS:
             raise OverflowError("a partial sum is NaN or larger than its bound")
         return scaled.to(torch.int64)
 
@@ -149,22 +150,25 @@ def in_order(work: Callable[[Item], Result], items: Sequence[Item], threads: int
 
 
 def _by_threads(share: Callable[[range], Result], positions: range, threads: int) -> list[Result]:
-    """Hand positions out in turn: thread t of m gets t, t + m, ..., so that items made when asked for are made once."""
+    """Hand positions out in turn: thread t of m gets t, t + m, ..., so that items made when asked for are made once.
+
+    This thread takes the first share. If it only waited, the scheduler would often wake two others on its processor,
+    one of which would wait for the other for milliseconds.
+    """
     threads = max(1, min(threads, len(positions)))
-    if threads == 1:
-        return [on_one_thread(lambda: share(positions))]
 
     def work(mine: range) -> Result:
-        with torch.inference_mode():
+        with torch.inference_mode():  # without autograd's books a small kernel takes half the time
             return share(mine)
 
-    return list(_pool(threads).map(work, [positions[first::threads] for first in range(threads)]))
+    others = [_pool(threads - 1).submit(work, positions[first::threads]) for first in range(1, threads)]
+    return [on_one_thread(lambda: share(positions[::threads])), *(other.result() for other in others)]
 
 
 def on_one_thread(work: Callable[[], Result]) -> Result:
     """``work`` on this thread; a kernel split over threads would add in another order."""
     torch.set_num_threads(1)
-    with torch.inference_mode():  # without autograd's books a small kernel takes half the time
+    with torch.inference_mode():
         return work()
 
 

@@ -16,12 +16,13 @@ _LOOSEST = 0.25  # far from the optimum a closer answer to the quadratic model s
 
 
 def direction(
-    gradient: Tensor, product: Callable[[Tensor], Tensor], factor: Factor, objective: float
+    gradient: Tensor, product: Callable[[Tensor], Tensor], factor: Factor, objective: float, small: float = 0.0
 ) -> tuple[Tensor, int]:
     """About -H^-1 g, and how many Hessian products it took; ``product`` is H, ``factor`` stands for it.
 
     The residual, measured with the factor, falls below the square root of the decrement as a share of the objective:
-    convergence is superlinear (theorem 7.2).
+    convergence is superlinear (theorem 7.2). What W has of it is the gradient that the step will leave, as far as the
+    quadratic model goes: where its square is ``small``, too, there is no need to go on.
     """
     found, rest = gradient.new_zeros(gradient.shape), gradient.neg()
     scaled = centred(factor.solve(rest))
@@ -37,7 +38,7 @@ def direction(
         rest.sub_(image, alpha=step)
         scaled = centred(factor.solve(rest))
         last, size = size, _dot(rest, scaled)
-        if not math.isfinite(size) or size <= enough:
+        if not math.isfinite(size) or size <= enough or float(rest[:-1].square().sum()) <= small:
             break
         along = scaled.add(along, alpha=size / last)
     return found, products

@@ -95,11 +95,11 @@ class _Best:
         self.epoch: int | None = None
         self.parameters: Parameters | None = None
 
-    def says_stop(self, number: int, cost: float | None, parameters: Parameters) -> bool:
+    def says_stop(self, number: int, cost: float | None, method: Method) -> bool:
         if self._rule is None or cost is None:
             return False
         if cost < self._cost - self._rule.minimum_drop:
-            self._cost, self.epoch, self.parameters = cost, number, parameters.copy()
+            self._cost, self.epoch, self.parameters = cost, number, method.parameters.copy()
         return self.epoch is not None and number - self.epoch >= self._rule.patience
 
     @property
@@ -129,12 +129,13 @@ class Memory(Protocol):
 def run(
     method: Method,
     epochs: int,
-    watch: Callable[[Record, Parameters], None],
+    watch: Callable[[Record, Method], None],
     validation_cost: Callable[[Parameters], float] | None = None,
     early_stopping: EarlyStopping | None = None,
     memory: Memory | None = None,
 ) -> Result:
-    """Run up to ``epochs`` epochs; ``watch`` is called after each with its record and the updated parameters.
+    """Run up to ``epochs`` epochs; ``watch`` is called after each with its record and the method, whose
+    parameters are the updated ones; they are made when they are asked for, which few epochs do.
 
     With ``memory`` the loop goes on where an earlier one was stopped, and ends as if nothing had happened.
     """
@@ -143,14 +144,14 @@ def run(
     for number in range(first, epochs):
         try:
             held_out = validation_cost(method.parameters) if validation_cost else None
-            if best.says_stop(number, held_out, method.parameters) and best.parameters is not None:
+            if best.says_stop(number, held_out, method) and best.parameters is not None:
                 return Result(best.parameters, Status.STOPPED_EARLY, number, best.epoch)
             epoch = method.run_epoch()
         except OverflowError:  # a sum without a finite bound: the parameters have left the numbers
             return Result(method.parameters, Status.DIVERGED, number, None)
         if not math.isfinite(epoch.cost):
             return Result(method.parameters, Status.DIVERGED, number, None)
-        watch(Record(number, epoch, held_out), method.parameters)
+        watch(Record(number, epoch, held_out), method)
         if method.status is not None:
             return Result(method.parameters, method.status, number + 1, None)
         if memory is not None:

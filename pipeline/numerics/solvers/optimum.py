@@ -26,6 +26,7 @@ _MIX = 0.01  # labels mixed into the curvature, curvature.py
 _REFRESH_AFTER, _SLOW = 10, 3e-2
 # With conjugate gradients: after the first steps, then after so many where the last direction took many products.
 _FIRST_STEPS, _STEPS_A_FACTOR, _REFRESH_PRODUCTS = 2, 3, 6
+_NEAR_GOAL = 0.3  # of the goal: a residual that would leave so low a bound needs no more products
 
 # Shares of the objective: below the first, float32 sees no decrease; below the second it does if bounds still improve.
 _FLOAT32_BLIND, _FLOAT32_WEAK, _PATIENCE = 1e-11, 1e-8, 6
@@ -39,6 +40,7 @@ class Source(Protocol):
     """Where a start and scalings come from."""
 
     memory: int  # pairs that L-BFGS keeps; 0: directions by conjugate gradients
+    renews: bool  # whether a factor for conjugate gradients is built anew
     sample_passes: float
 
     def start(self, theta: Tensor) -> Tensor:
@@ -223,7 +225,8 @@ class Optimum:
         if self._source.memory:
             return self._memory.direction(point.gradient, self._factor)
         product = self._objective.hessian(point.theta, point.precision)
-        found, self._products = conjugate.direction(point.gradient, product, self._factor, point.objective)
+        small = _NEAR_GOAL * 2 * self._objective.l2 * self._goal(point)
+        found, self._products = conjugate.direction(point.gradient, product, self._factor, point.objective, small)
         return found
 
     def _refreshed(self) -> Point:
@@ -233,6 +236,7 @@ class Optimum:
         if not self._source.memory:
             enough = _STEPS_A_FACTOR if self._refreshes > 1 else _FIRST_STEPS
             slow = self._since >= enough and (self._refreshes == 1 or self._products > _REFRESH_PRODUCTS)
+            slow = slow and self._source.renews
         if self._factor is None or slow:
             self._scaling = self._source.scaling(self._refreshes) or self._scaling
             assert self._scaling is not None

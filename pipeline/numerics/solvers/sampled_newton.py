@@ -39,6 +39,7 @@ class SampledNewton:
     """What the steps on all rows ask for: a start, and Hessians of samples."""
 
     memory = 20
+    renews = True
 
     def __init__(self, objective: CrossEntropy, dense_size: int) -> None:
         """``dense_size`` is q of curvature.py."""
