@@ -59,8 +59,8 @@ def test_folds_hold_every_row_once_in_blocks_of_the_format(tmp_path: Path) -> No
     table = np.hstack([problem.numbers, problem.codes + starts, problem.labels[:, None]])
     together = np.vstack([rows_of(cut, fold) for fold in range(2)])
     assert np.array_equal(np.sort(together.view("f8,f8,f8,f8"), axis=0), np.sort(table.view("f8,f8,f8,f8"), axis=0))
-    assert [len(block.labels) for block in cut.blocks] == 2 * [8192, 8192, 3616]
-    assert cut.inside(1) == cut.outside(0) == [3, 4, 5]
+    assert [len(block.labels) for block in cut.blocks] == 2 * [16384, 3616]
+    assert cut.inside(1) == cut.outside(0) == [2, 3]
 
 
 @given(

@@ -63,10 +63,9 @@ def test_a_number_that_is_none_is_named_with_block_and_column(tmp_path: Path, va
     numbers = _numbers()
     numbers[-1, 1] = value
     prepared = _prepared(tmp_path / "prepared", numbers)
-    said = (
-        rf"prepared data: block 2 \(rows 16384 to 16483\), column width: expected a number, got {value} in row 16483; "
-    )
-    with pytest.raises(UserError, match=said + "run `dvc repro -f prepare`"):
+    first, last = 2 * shards.BLOCK_ROWS, ROWS - 1
+    said = rf"prepared data: block 2 \(rows {first} to {last}\), column width: expected a number, got {value} in row {last}"
+    with pytest.raises(UserError, match=said + "; run `dvc repro -f prepare`"):
         tensors.blocks_of(prepared, prepared.splits["train"], None)
 
 

@@ -77,6 +77,7 @@ class CrossEntropy:
         self.rows = rows
         self.l2 = l2
         self.passes = 0
+        self._label_means: Tensor | None = None
         self._gradient_grid = Grid(rows.largest * rows.total_weight * _SAFETY)
         self._curvature_grid = Grid(torch.tensor(rows.total_weight * _SAFETY, dtype=torch.float64))
 
@@ -85,16 +86,20 @@ class CrossEntropy:
         self.passes += 1
         rows = self.rows
         values = kernels.operands(rows, theta, precision)
+        means = facts and self._label_means is None  # of the data alone: found in the first pass that asks for facts
         least_sure: list[float] = []
 
         def partials(block: PackedBlock) -> list[Tensor]:
             scores = kernels.logits(block, values, precision)
             losses, residuals = kernels.losses_and_residuals(rows, scores, block.labels)
             least_sure.append(math.exp(-_largest_loss(block, losses)))
-            extra = [self._bias_outer(block, residuals), self._label_product(block)] if facts else []
+            extra = [self._bias_outer(block, residuals)] if facts else []
+            extra += [self._label_product(block)] if means else []
             return [_weighted_sum(block, losses), self._product(block, residuals), *extra]
 
-        cost, gradient, *found = self._sums(partials, rows.packed, lambda: self._grids(theta, facts))
+        cost, gradient, *found = self._sums(partials, rows.packed, lambda: self._grids(theta, facts, means))
+        if means:
+            self._label_means = found.pop() / rows.total_weight
         weights = theta[:-1]
         gradient = gradient / rows.total_weight
         # p_i - y_i adds up to 0 over the classes; what rounding leaves of it would push all classes along together.
@@ -107,11 +112,11 @@ class CrossEntropy:
             penalty=self.l2 / 2 * float(weights.square().sum()),
             gradient=gradient,
             least_sure=self._least(least_sure),
-            facts=Facts(*(total / rows.total_weight for total in found)) if facts else None,
+            facts=Facts(found[0] / rows.total_weight, self.label_means()) if facts else None,
         )
 
-    def _grids(self, theta: Tensor, facts: bool) -> list[Grid]:
-        extra = [self._curvature_grid, self._gradient_grid] if facts else []
+    def _grids(self, theta: Tensor, facts: bool, means: bool) -> list[Grid]:
+        extra = [self._curvature_grid] * facts + [self._gradient_grid] * means
         return [self._cost_grid(theta), self._gradient_grid, *extra]
 
     def _sums(
@@ -167,14 +172,20 @@ class CrossEntropy:
         reach = (2 * self._reach(direction)).clamp(min=1e-300)
         return Grid(self.rows.largest * self.rows.total_weight * _SAFETY * reach)
 
-    def label_means(self) -> Tensor:
-        """1/V sum_i v_i (x_i, 1) y_i', (d + 1, k): each class's part of every column."""
-        self.passes += 1
+    @property
+    def knows_label_means(self) -> bool:
+        """Whether ``label_means`` takes no pass."""
+        return self._label_means is not None
 
-        (total,) = exact_sums(
-            lambda block: [self._label_product(block)], self.rows.packed, [self._gradient_grid], self.rows.threads
-        )
-        return total / self.rows.total_weight
+    def label_means(self) -> Tensor:
+        """1/V sum_i v_i (x_i, 1) y_i', (d + 1, k): each class's part of every column; a pass when first asked for."""
+        if self._label_means is None:
+            self.passes += 1
+            (total,) = exact_sums(
+                lambda block: [self._label_product(block)], self.rows.packed, [self._gradient_grid], self.rows.threads
+            )
+            self._label_means = total / self.rows.total_weight
+        return self._label_means
 
     def probabilities(self, theta: Tensor) -> Tensor:
         """Of all rows, (n, k) float32; not a pass to count, as it is for samples."""

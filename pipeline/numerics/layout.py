@@ -33,7 +33,7 @@ _PRECISIONS = (torch.float32, torch.float64)
 # milliseconds for 8,192 x 784), and its float64 copy stays small. Blocks of a small table are cut as well, so that
 # threads have about the same to do; where there are more pieces than that, larger ones cost less: between two products
 # a thread waits for Python's lock (12 in place of 15 milliseconds for 327,346 rows of flights on two threads).
-_NUMBERS_AT_ONCE, _FEWEST_ROWS = 1 << 20, 256
+_NUMBERS_AT_ONCE, _FEWEST_ROWS = 1 << 19, 256
 _FEW_PIECES, _ROWS_OF_FEW = 8, 8192
 
 

@@ -105,5 +105,6 @@ def _gather(blocks: Sequence[Block], drawn: Drawn) -> list[Tensor]:
 
 
 def _joined(parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
-    """The columns of all workers, one after the other."""
-    return [torch.cat(column) for column in zip(*filter(None, parts), strict=True)]
+    """The columns of all workers, one after the other; those of one worker are not copied."""
+    first, *others = filter(None, parts)
+    return [torch.cat(column) for column in zip(first, *others, strict=True)] if others else list(first)

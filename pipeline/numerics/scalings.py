@@ -75,7 +75,7 @@ class ByClass:
 
         grid = Grid(rows.total_weight * rows.largest * rows.largest.T)
         (grams,) = exact_sums(partials, rows.packed, [grid], rows.threads)
-        return in_order(self._inverse, grams, rows.threads)
+        return in_order(self._inverse, list(grams), rows.threads)
 
     def _inverse(self, gram: Tensor) -> Tensor:
         """Of gram / V + l2; a product with the inverse takes a tenth of the time of two triangular solves.
@@ -138,8 +138,11 @@ class Kronecker:
 
         shapes = [(len(bound[tile]), rows.columns + 1) for tile in tiles]
         gram = torch.cat(scattered_sums(scatter, rows.packed, shapes, grids, rows.threads))
-        # Tiles are symmetric to float32's rounding only.
-        self._gram = _shrunk(rows, (gram + gram.T) / (2 * rows.total_weight))
+        # Tiles are symmetric to float32's rounding only. All in place: another copy of X'X is memory at the peak.
+        gram += gram.T.clone()
+        gram /= 2 * rows.total_weight
+        _shrink(rows, gram)
+        self._gram = gram
 
     def factor(self, theta: Tensor, mix: float = 0.0) -> Factor:
         """The factor at theta."""
@@ -163,8 +166,10 @@ class Kronecker:
         return _KroneckerFactor(torch.linalg.cholesky(spread), torch.linalg.cholesky(matrix))
 
 
-def _shrunk(rows: Rows, gram: Tensor) -> Tensor:
-    """(1 - s) gram + s diag(gram): s is the share of the squares beside the diagonal that a sample's noise explains.
+def _shrink(rows: Rows, gram: Tensor) -> None:
+    """Make gram (1 - s) gram + s diag(gram).
+
+    s is the share of the squares beside the diagonal that a sample's noise explains.
 
     Measured on columns scaled to mean square 1, u_i: the noise of gram's entries adds up to sum_i v_i^2 |u_i|^4 / V^2.
     """
@@ -178,9 +183,9 @@ def _shrunk(rows: Rows, gram: Tensor) -> Tensor:
     (noise,) = exact_sums(partials, rows.packed, [Grid(torch.tensor(2 * reach**2))], rows.threads)
     beside = float((gram.square().div_(lengths).div_(lengths[:, None])).sum()) - len(gram)
     share = min(1.0, float(noise) / rows.total_weight**2 / beside) if beside > 0 else 0.0
-    shrunk = gram * (1 - share)
-    shrunk.diagonal().copy_(gram.diagonal())
-    return shrunk
+    diagonal = gram.diagonal().clone()
+    gram *= 1 - share
+    gram.diagonal().copy_(diagonal)
 
 
 @dataclass(frozen=True)

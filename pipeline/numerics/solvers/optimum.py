@@ -102,7 +102,8 @@ class Optimum:
         point, pairs = self._here(), self._memory.pairs
         assert self._factor_at is not None
         passes, size = self._objective.passes, point.precision.itemsize
-        counts = (self._refreshes, self._since, self._stalled, self._products, passes, size, point.facts is not None)
+        known = (point.facts is not None, self._objective.knows_label_means)
+        counts = (self._refreshes, self._since, self._stalled, self._products, passes, size, *known)
         return {
             "theta": point.theta,
             "factor at": self._factor_at,
@@ -116,7 +117,8 @@ class Optimum:
 
     @state.setter
     def state(self, found: Mapping[str, Tensor]) -> None:
-        self._refreshes, self._since, self._stalled, self._products, passes, size, facts = found["counts"].tolist()
+        *counts, passes, size, facts, means = found["counts"].tolist()
+        self._refreshes, self._since, self._stalled, self._products = counts
         self._best, sample_passes = found["numbers"].tolist()
         self._decrements = found["decrements"].tolist()
         self._memory.pairs = list(zip(found["steps"], found["changes"], strict=True))
@@ -127,6 +129,8 @@ class Optimum:
         if bool(found["has factor"]):
             assert self._scaling is not None
             self._factor = self._scaling.factor(self._factor_at, self._mix)
+        if means:
+            self._objective.label_means()
         self._objective.passes, self._source.sample_passes = passes, sample_passes
 
     def _first_point(self) -> Point:
@@ -144,8 +148,7 @@ class Optimum:
         """The proven bound on f - f* there, in nats; None without l2."""
         if self._objective.l2 == 0:
             return None
-        means = point.facts.label_means if point.facts else self._objective.label_means()
-        facts = certificate.Facts(point.theta, point.gradient, point.cost, means)
+        facts = certificate.Facts(point.theta, point.gradient, point.cost, self._objective.label_means())
         return certificate.bound(facts, self._objective.l2, self._objective.rows.intercept)
 
     def _evaluate(self, theta: Tensor, precision: torch.dtype, facts: bool = False) -> Point:
@@ -209,7 +212,9 @@ class Optimum:
         self._since += 1
         self._count_stall(point)
         if point.precision == torch.float32 and self._is_blind(point, slope):
+            # Along a direction from float32's gradient, f may rise as float64 sees it.
             point = self.point = self._evaluate(point.theta, torch.float64)
+            direction = centred(self._direction(point))
             slope = _dot(point.gradient, direction)
         if point.precision == torch.float64 and self._is_over(point, slope):
             return

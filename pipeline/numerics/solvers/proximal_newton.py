@@ -53,7 +53,6 @@ class ProximalNewton:
         self.bound: float | None = None
         self.point: Point | None = None
         self._objective, self._l1, self._start, self._tolerance = objective, l1, start, tolerance
-        self._label_means: Tensor | None = None
         self._sample: CrossEntropy | None = None
         self._sample_passes = 0.0
         self._columns = torch.empty(0, dtype=torch.int64)
@@ -100,7 +99,7 @@ class ProximalNewton:
     def state(self, found: Mapping[str, Tensor]) -> None:
         has_sample, passes = found["counts"].tolist()
         self.point = self._evaluate(found["theta"])
-        self._label_means = self._objective.label_means()
+        self._objective.label_means()
         self._columns, self._curvature = found["columns"], found["curvature"].clone()
         self._decrements = found["decrements"].tolist()
         self._sample = self._drawn(self._sample_rows()) if has_sample else None
@@ -108,9 +107,7 @@ class ProximalNewton:
 
     def bound_at(self, point: Point) -> float:
         """The proven bound on F - F* there, in nats."""
-        if self._label_means is None:
-            self._label_means = self._objective.label_means()
-        facts = certificate.Facts(point.theta, point.gradient, point.cost, self._label_means)
+        facts = certificate.Facts(point.theta, point.gradient, point.cost, self._objective.label_means())
         l2, intercept = self._objective.l2, self._objective.rows.intercept
         return sparse_certificate.bound(facts, point.least_sure, self._l1, l2, intercept)
 
