@@ -120,14 +120,18 @@ def _kinds_of_dates(column: str, texts: Collection[str], names: Collection[str])
 
 
 def section(found: Found) -> str:
-    """The section `prepare` for the table, as YAML with comments."""
+    """The section `prepare` for the table, as YAML with comments.
+
+    Raises: UserError if no column is left to learn from.
+    """
     left_out = advice.reasons_to_leave_out(found.survey, found.sight, found.target)
     left_out = {name: why for name, why in left_out.items() if name not in found.dated or "names" not in why}
+    _require_features(found, left_out)
     doubts = advice.warnings(found.survey, found.sight, found.target, {**left_out, **found.dated})
     first, columns = found.source.files[0], len(found.survey.kinds) + len(found.crowded)
     lines = [
         "prepare:",
-        *(f"  # warning: {doubt}" for doubt in (*doubts, *_undecided(found))),
+        *(f"  # warning: {_one_line(doubt)}" for doubt in (*doubts, *_undecided(found))),
         f"  source: {_text(found.source.address)}  # {found.survey.rows:,} rows, {columns} columns",
         '  files: "*"                     # of a source that is a folder: which, such as "2024-*.csv"',
         f"  separator: {json.dumps(first.separator)}                 # one character between cells, or auto",
@@ -146,11 +150,19 @@ def section(found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _require_features(found: Found, left_out: Mapping[str, str]) -> None:
+    if {*found.survey.kinds} <= {found.target, *left_out}:
+        reasons = {**left_out, **dict.fromkeys(found.crowded, "names the rows")}
+        named = [f"{name} {reason}" for name, reason in reasons.items()]
+        why = f": {'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''}" if named else ""
+        raise UserError(f"{found.source}: expected a column to predict {found.target} from, found none{why}")
+
+
 def _features(found: Found, left_out: Mapping[str, str]) -> Iterator[str]:
     yield "  features:"
     for name in found.survey.kinds:
         if name in left_out:
-            yield f"    # - {_text(name)}  # left out: {left_out[name]}"
+            yield f"    # - {_text(name)}  # left out: {_one_line(left_out[name])}"
         elif name != found.target:
             yield f"    - {_text(name)}  # {_described(found, name)}"
     for name in found.crowded:
@@ -191,7 +203,7 @@ def _undecided(found: Found) -> Iterator[str]:
     for name, possible in found.dates.items():
         if len(possible) > 1:
             ways = " or ".join(f"{_text(name)}: {_text(kind)}" for kind in possible)
-            yield _one_line(f"{name} holds dates whose day and month could be exchanged; say which in types: {ways}")
+            yield f"{name} holds dates whose day and month could be exchanged; say which in types: {ways}"
 
 
 def _types(found: Found) -> str:
@@ -224,13 +236,20 @@ def _split(found: Found) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """A YAML scalar; JSON's quoting is YAML's too."""
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _RESERVED
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    """A YAML scalar; JSON's quoting is YAML's too, but for what YAML takes in no other form than escaped."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else _escaped(char) for char in quoted)
+
+
+def _escaped(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) < 2**16 else f"\\U{ord(char):08x}"
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Text for a comment: what would end the line, or what YAML allows nowhere, is a blank."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def main(*, address: str, target: str, out: Path, template: Path, force: bool) -> None:

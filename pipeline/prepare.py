@@ -67,6 +67,13 @@ class Params(Section):
         """The columns declared to be categories."""
         return [*self.categories, *(name for name, kind in self.typed.items() if kind == "category")]
 
+    @field_validator("date_parts")
+    @classmethod
+    def _date_parts_differ(cls, parts: list[DatePart]) -> list[DatePart]:
+        if not parts or len({*parts}) < len(parts):
+            raise ValueError(f"one part of a date or more, each once, got [{', '.join(parts)}]")
+        return parts
+
     @field_validator("separator")
     @classmethod
     def _separator_is_one_character(cls, separator: str) -> str:
@@ -278,7 +285,7 @@ def main(*, params: Params, source: str | Path, out: Path, cache: Path | None = 
     """
     watched = changes.Watched(lambda: sources.find(str(source), params.files, params.separator, params.encoding))
     found = watched.source
-    columns = roles_of(params, found)
+    columns, source_line = roles_of(params, found), schema.found(found)
     with watched.faults_told(), kept.opened(cache, found) as store, files.new_folder(out) as folder:
         pace = replace(stream.PACE, kept=store)
         with progress.bar("look", found.size()) as watch:
@@ -290,4 +297,4 @@ def main(*, params: Params, source: str | Path, out: Path, cache: Path | None = 
         watched.require_unchanged()
         if store is not None:
             store.commit()
-    click.echo("\n".join([*schema.found(found), *reused, *report]))
+    click.echo("\n".join([source_line, *reused, *report]))

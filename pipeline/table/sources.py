@@ -109,6 +109,14 @@ class Source:
     def __str__(self) -> str:
         return self.address
 
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the first file is Parquet. Raises: UserError if it cannot be read."""
+        try:
+            return self.files[0].is_parquet
+        except OSError as error:
+            raise unreadable(self, error) from None
+
     def stamps(self) -> list[tuple[object, ...]]:
         """The stamp of every file."""
         try:
