@@ -1,14 +1,15 @@
 """`init`: look at a table and write a params.yaml for it, with what was found as comments."""
 
+import glob
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
 
-from pipeline import advice, files
+from pipeline import advice, files, progress
 from pipeline.errors import UserError
 from pipeline.fitting import MAX_LEVELS
 from pipeline.table import dates, faults, kinds, labels, sources, stream
@@ -87,19 +88,24 @@ def look(source: Source, target: str) -> Found:
         sights[:] = [advice.Sight(target)]
         return sights[0]
 
-    while True:
-        columns = kinds.Columns(reading.names, [target, *reading.mixed], fixed=reading.fixed)
-        try:
-            survey = kinds.learn(source, columns, MISSING_VALUES, watch)
-            break
-        except (faults.MisfitError, kinds.CrowdedError) as fault:
-            if fault.column == target:
-                raise
-            reading.take(fault.column, fault)
+    with progress.bar("look", source.size()) as seen:
+        survey = _survey(source, target, reading, watch, replace(stream.PACE, watch=seen))
     if survey.rows == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
     labels.classes_of(source, target, survey.levels[target], as_text=False)
     return Found(source, target, survey, sights[0], reading.mixed, reading.crowded, _dates_in(survey, target))
+
+
+def _survey(source: Source, target: str, reading: _Reading, watch: kinds.Watch, pace: stream.Pace) -> Survey:
+    """The survey of all columns, read again in another way for each that mixes numbers and texts, or has too many."""
+    while True:
+        columns = kinds.Columns(reading.names, [target, *reading.mixed], fixed=reading.fixed)
+        try:
+            return kinds.learn(source, columns, MISSING_VALUES, watch, pace)
+        except (faults.MisfitError, kinds.CrowdedError) as fault:
+            if fault.column == target:
+                raise
+            reading.take(fault.column, fault)
 
 
 def _dates_in(survey: Survey, target: str) -> dict[str, list[Kind]]:
@@ -128,12 +134,13 @@ def section(found: Found) -> str:
     left_out = {name: why for name, why in left_out.items() if name not in found.dated or "names" not in why}
     _require_features(found, left_out)
     doubts = advice.warnings(found.survey, found.sight, found.target, {**left_out, **found.dated})
+    source, pattern = _source_and_files(found.source.address)
     first, columns = found.source.files[0], len(found.survey.kinds) + len(found.crowded)
     lines = [
         "prepare:",
         *(f"  # warning: {_one_line(doubt)}" for doubt in (*doubts, *_undecided(found))),
-        f"  source: {_text(found.source.address)}  # {found.survey.rows:,} rows, {columns} columns",
-        '  files: "*"                     # of a source that is a folder: which, such as "2024-*.csv"',
+        f"  source: {_text(source)}  # {found.survey.rows:,} rows, {columns} columns",
+        f'  files: {json.dumps(pattern):<28}# of a source that is a folder: which, such as "2024-*.csv"',
         f"  separator: {json.dumps(first.separator)}                 # one character between cells, or auto",
         f"  encoding: {first.encoding}                # of the text",
         f"  target: {_text(found.target)}  # {_classes(found.survey, found.target)}",
@@ -148,6 +155,20 @@ def section(found: Found) -> str:
         *_split(found),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _source_and_files(address: str) -> tuple[str, str]:
+    """The params for an address; of a glob the folder, which DVC can watch, and the pattern of files in it."""
+    folder, _, name = address.rpartition("/")
+    if not _is_glob(address):
+        return address, "*"
+    if glob.has_magic(folder):
+        raise UserError(f"{address}: expected a pattern for files of one folder only, such as data/raw/mine/2024-*.csv")
+    return folder or ".", name
+
+
+def _is_glob(address: str) -> bool:
+    return glob.has_magic(address) and (sources.is_remote(address) or not Path(address).exists())
 
 
 def _require_features(found: Found, left_out: Mapping[str, str]) -> None:
@@ -261,6 +282,7 @@ def main(*, address: str, target: str, out: Path, template: Path, force: bool) -
         raise UserError(f"{out}: is there already; --force replaces its section 'prepare:', -o FILE writes elsewhere")
     if not template.exists():
         raise UserError(f"{template}: no such file; run the command from the project's root")
+    _source_and_files(address)  # refuses what could not be written, before all is read
     found = look(sources.find(address, encoding="auto"), target)
     written = section(found)
     others = _SECTION.sub("", template.read_text(encoding="utf-8"))

@@ -35,7 +35,7 @@ Parts = dict[str, shards.Shard]
 class Params(Section):
     """Section `prepare` of params.yaml."""
 
-    source: str = Field(description="file, folder, glob or address of CSV or Parquet with a header")
+    source: str = Field(description="file, folder or address of CSV or Parquet with a header")
     files: str = Field(default="*", description="of a source that is a folder: which files, such as 2024-*.csv")
     separator: str = Field(default="auto", description="one character between cells, or auto")
     encoding: str = Field(default="utf-8", description="of the text: a name that Python knows, or auto")

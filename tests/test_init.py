@@ -142,6 +142,25 @@ def test_columns_of_too_many_texts_are_dates_or_left_out(tmp_path: Path) -> None
     assert "categories: []  #" in text
 
 
+def test_a_pattern_of_files_becomes_a_folder_and_files(tmp_path: Path) -> None:
+    """DVC watches paths, not patterns: a glob is written as the folder and which of its files; Parquet is no text."""
+    frame = pd.read_csv("data/raw/penguins.csv")
+    for name in ("a.csv", "b.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+    frame.to_parquet(tmp_path / "c.parquet")
+    _init(tmp_path / "*.csv", "species", tmp_path / "p.yaml")
+    written = read_params(tmp_path / "p.yaml")["prepare"]
+    assert (written["source"], written["files"]) == (str(tmp_path), "*.csv")
+    chosen = params.load(tmp_path / "p.yaml", "prepare", prepare.Params)
+    assert [file.address for file in sources.find(chosen.source, chosen.files).files] == [
+        str(tmp_path / "a.csv"),
+        str(tmp_path / "b.csv"),
+    ]
+    assert "encoding: utf-8 " in _init(tmp_path / "c.parquet", "species", tmp_path / "p.yaml", force=True)
+    with pytest.raises(UserError, match="expected a pattern for files of one folder only"):
+        _init(tmp_path.parent / "*/a.csv", "species", tmp_path / "p.yaml", force=True)
+
+
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     """A file that is there stays, unless it may be replaced; other sections are kept."""
     out = tmp_path / "p.yaml"

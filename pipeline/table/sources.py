@@ -175,11 +175,15 @@ def find(address: str, pattern: str = "*", separator: str = "auto", encoding: st
         raise UserError(f"{address}: {wanted}, found none")
     first = File(addresses[0])
     try:
-        chosen = transcoding.sniffed_encoding(first.unpacked()) if encoding == "auto" else encoding
+        chosen = _encoding(first) if encoding == "auto" else encoding
         mark = _separator(first, separator, chosen)
     except OSError as error:
         raise unreadable(address, error) from None
     return Source(address, tuple(File(name, mark, chosen) for name in addresses))
+
+
+def _encoding(first: File) -> str:
+    return "utf-8" if first.is_parquet else transcoding.sniffed_encoding(first.unpacked())
 
 
 def _separator(first: File, separator: str, encoding: str) -> str:
