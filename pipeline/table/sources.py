@@ -229,7 +229,10 @@ def _remote_addresses(address: str, pattern: str) -> Iterator[str]:
             found = [name for name in names if _is_wanted(name.rpartition("/")[2], pattern)]
         else:
             found = [path]
-    yield from (system.unstrip_protocol(name) for name in found)
+    # Of a chain, such as zip://a.csv::b.zip, a file's own address does not know the rest.
+    inner, _, rest = address.partition("::")
+    chained = f"::{rest}" if rest and is_remote(inner) else ""
+    yield from (system.unstrip_protocol(name) + chained for name in found)
 
 
 def _is_wanted(name: str, pattern: str) -> bool:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -53,6 +54,9 @@ def test_every_form_of_a_table_gives_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "semicolons.csv").write_bytes(text.replace(b",", b";"))
     (tmp_path / "wide.csv").write_text(text.decode(), encoding="utf-16")
     frame.astype({"island": "category"}).to_parquet(tmp_path / "p.parquet")
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as packed:
+        for name in ("a.csv", "b.csv"):
+            packed.write(halves / name, f"in/{name}")
     memory = fsspec.filesystem("memory")
     memory.pipe(
         {"/penguins/a.csv": (halves / "a.csv").read_bytes(), "/penguins/b.csv": (halves / "b.csv").read_bytes()}
@@ -62,7 +66,7 @@ def test_every_form_of_a_table_gives_the_same_bytes(tmp_path: Path) -> None:
         assert _digest(tmp_path / name, tmp_path / "out") == expected, name
     for encoding in ("utf-16", "auto"):
         assert _digest(tmp_path / "wide.csv", tmp_path / "out", encoding=encoding) == expected
-    for address in ("memory://penguins", "memory://penguins/*.csv", f"file://{halves}"):
+    for address in ("memory://penguins", "memory://penguins/*.csv", f"file://{halves}", f"zip://in::{tmp_path}/p.zip"):
         assert _digest(address, tmp_path / "out") == expected, address
 
 
