@@ -121,10 +121,12 @@ def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, s
 
 def _rows_told_apart(survey: Survey, sight: Sight, name: str) -> int | None:
     """How many rows of the sample there are, if a column of whole numbers holds another one in each; else None."""
-    if name not in survey.moments or not survey.moments[name].whole or survey.missing[name]:
+    moments = survey.moments.get(name)
+    if moments is None or survey.missing[name]:
         return None
     values = np.concatenate(sight.sample[name])
-    return len(values) if len(values) >= _ROWS_TO_TELL_APART and len(np.unique(values)) == len(values) else None
+    differ = len(np.unique(values)) == len(values) >= _ROWS_TO_TELL_APART
+    return len(values) if differ and moments.whole else None
 
 
 def _hits(survey: Survey, sight: Sight, name: str, target: str) -> float | None:
