@@ -20,6 +20,8 @@ SAMPLE_ROWS = 200_000
 # A column gives the target away if it alone makes a tenth of the mistakes that the largest class alone makes.
 _REVEALING = 0.1
 _MANY_LEVELS = 1_000
+# Of fewer rows a measure may be another number in each by chance.
+_ROWS_TO_TELL_APART = 100
 _RARE_CLASS = 0.01
 _BINS = 100
 _ROWS_IN_BIN = 20
@@ -110,8 +112,21 @@ def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, s
             if len(survey.levels.get(name, ())) > _MANY_LEVELS:
                 count = len(survey.levels[name])
                 yield f"{name} has {count:,} levels, a column of weights each; prepare.max_levels limits them"
+            if (seen := _rows_told_apart(survey, sight, name)) is not None:
+                each = "each row" if seen == survey.rows else f"each of the first {seen:,} rows"
+                yield f"{name} holds another whole number in {each}; if it names or numbers them, leave it out"
             if (right := _hits(survey, sight, name, target)) is not None:
                 yield f"{name} gives {target} away: alone it is right in {right:.1%} of rows; is it known beforehand?"
+
+
+def _rows_told_apart(survey: Survey, sight: Sight, name: str) -> int | None:
+    """How many rows of the sample there are, if a column of whole numbers holds another one in each; else None."""
+    moments = survey.moments.get(name)
+    if moments is None or survey.missing[name]:
+        return None
+    values = np.concatenate(sight.sample[name])
+    differ = len(np.unique(values)) == len(values) >= _ROWS_TO_TELL_APART
+    return len(values) if differ and moments.whole else None
 
 
 def _hits(survey: Survey, sight: Sight, name: str, target: str) -> float | None:

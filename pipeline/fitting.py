@@ -86,8 +86,9 @@ def _category(training: Survey, name: str, max_levels: int) -> CategoryColumn:
     missing = [MISSING] if training.missing[name] else []
     if len(levels) <= max_levels:
         return CategoryColumn(name, (*ordered(levels), *missing, UNSEEN))
-    # The levels of most rows stay; of as many rows, those that sort first.
-    kept = sorted(levels, key=lambda level: (-levels[level], level))[:max_levels]
+    # The levels of most rows, or of most weight, stay; of as many rows, those that sort first.
+    worth = training.level_weights.get(name, levels)
+    kept = sorted(levels, key=lambda level: (-worth[level], level))[:max_levels]
     return CategoryColumn(name, (*ordered(kept), *missing, OTHER, UNSEEN))
 
 

@@ -1,14 +1,15 @@
 """`init`: look at a table and write a params.yaml for it, with what was found as comments."""
 
+import glob
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
 
-from pipeline import advice, files
+from pipeline import advice, files, progress
 from pipeline.errors import UserError
 from pipeline.fitting import MAX_LEVELS
 from pipeline.table import dates, faults, kinds, labels, sources, stream
@@ -87,19 +88,24 @@ def look(source: Source, target: str) -> Found:
         sights[:] = [advice.Sight(target)]
         return sights[0]
 
-    while True:
-        columns = kinds.Columns(reading.names, [target, *reading.mixed], fixed=reading.fixed)
-        try:
-            survey = kinds.learn(source, columns, MISSING_VALUES, watch)
-            break
-        except (faults.MisfitError, kinds.CrowdedError) as fault:
-            if fault.column == target:
-                raise
-            reading.take(fault.column, fault)
+    with progress.bar("look", source.size()) as seen:
+        survey = _survey(source, target, reading, watch, replace(stream.PACE, watch=seen))
     if survey.rows == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
     labels.classes_of(source, target, survey.levels[target], as_text=False)
     return Found(source, target, survey, sights[0], reading.mixed, reading.crowded, _dates_in(survey, target))
+
+
+def _survey(source: Source, target: str, reading: _Reading, watch: kinds.Watch, pace: stream.Pace) -> Survey:
+    """The survey of all columns, read again in another way for each that mixes numbers and texts, or has too many."""
+    while True:
+        columns = kinds.Columns(reading.names, [target, *reading.mixed], fixed=reading.fixed)
+        try:
+            return kinds.learn(source, columns, MISSING_VALUES, watch, pace)
+        except (faults.MisfitError, kinds.CrowdedError) as fault:
+            if fault.column == target:
+                raise
+            reading.take(fault.column, fault)
 
 
 def _dates_in(survey: Survey, target: str) -> dict[str, list[Kind]]:
@@ -120,16 +126,21 @@ def _kinds_of_dates(column: str, texts: Collection[str], names: Collection[str])
 
 
 def section(found: Found) -> str:
-    """The section `prepare` for the table, as YAML with comments."""
+    """The section `prepare` for the table, as YAML with comments.
+
+    Raises: UserError if no column is left to learn from.
+    """
     left_out = advice.reasons_to_leave_out(found.survey, found.sight, found.target)
     left_out = {name: why for name, why in left_out.items() if name not in found.dated or "names" not in why}
+    _require_features(found, left_out)
     doubts = advice.warnings(found.survey, found.sight, found.target, {**left_out, **found.dated})
+    source, pattern = _source_and_files(found.source.address)
     first, columns = found.source.files[0], len(found.survey.kinds) + len(found.crowded)
     lines = [
         "prepare:",
-        *(f"  # warning: {doubt}" for doubt in (*doubts, *_undecided(found))),
-        f"  source: {_text(found.source.address)}  # {found.survey.rows:,} rows, {columns} columns",
-        '  files: "*"                     # of a source that is a folder: which, such as "2024-*.csv"',
+        *(f"  # warning: {_one_line(doubt)}" for doubt in (*doubts, *_undecided(found))),
+        f"  source: {_text(source)}  # {found.survey.rows:,} rows, {columns} columns",
+        f'  files: {json.dumps(pattern):<28}# of a source that is a folder: which, such as "2024-*.csv"',
         f"  separator: {json.dumps(first.separator)}                 # one character between cells, or auto",
         f"  encoding: {first.encoding}                # of the text",
         f"  target: {_text(found.target)}  # {_classes(found.survey, found.target)}",
@@ -146,11 +157,33 @@ def section(found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _source_and_files(address: str) -> tuple[str, str]:
+    """The params for an address; of a glob the folder, which DVC can watch, and the pattern of files in it."""
+    folder, _, name = address.rpartition("/")
+    if not _is_glob(address):
+        return address, "*"
+    if glob.has_magic(folder):
+        raise UserError(f"{address}: expected a pattern for files of one folder only, such as data/raw/mine/2024-*.csv")
+    return folder or ".", name
+
+
+def _is_glob(address: str) -> bool:
+    return glob.has_magic(address) and (sources.is_remote(address) or not Path(address).exists())
+
+
+def _require_features(found: Found, left_out: Mapping[str, str]) -> None:
+    if {*found.survey.kinds} <= {found.target, *left_out}:
+        reasons = {**left_out, **dict.fromkeys(found.crowded, "names the rows")}
+        named = [f"{name} {reason}" for name, reason in reasons.items()]
+        why = f": {'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''}" if named else ""
+        raise UserError(f"{found.source}: expected a column to predict {found.target} from, found none{why}")
+
+
 def _features(found: Found, left_out: Mapping[str, str]) -> Iterator[str]:
     yield "  features:"
     for name in found.survey.kinds:
         if name in left_out:
-            yield f"    # - {_text(name)}  # left out: {left_out[name]}"
+            yield f"    # - {_text(name)}  # left out: {_one_line(left_out[name])}"
         elif name != found.target:
             yield f"    - {_text(name)}  # {_described(found, name)}"
     for name in found.crowded:
@@ -191,7 +224,7 @@ def _undecided(found: Found) -> Iterator[str]:
     for name, possible in found.dates.items():
         if len(possible) > 1:
             ways = " or ".join(f"{_text(name)}: {_text(kind)}" for kind in possible)
-            yield _one_line(f"{name} holds dates whose day and month could be exchanged; say which in types: {ways}")
+            yield f"{name} holds dates whose day and month could be exchanged; say which in types: {ways}"
 
 
 def _types(found: Found) -> str:
@@ -224,13 +257,20 @@ def _split(found: Found) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """A YAML scalar; JSON's quoting is YAML's too."""
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _RESERVED
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    """A YAML scalar; JSON's quoting is YAML's too, but for what YAML takes in no other form than escaped."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else _escaped(char) for char in quoted)
+
+
+def _escaped(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) < 2**16 else f"\\U{ord(char):08x}"
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Text for a comment: what would end the line, or what YAML allows nowhere, is a blank."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def main(*, address: str, target: str, out: Path, template: Path, force: bool) -> None:
@@ -242,6 +282,7 @@ def main(*, address: str, target: str, out: Path, template: Path, force: bool) -
         raise UserError(f"{out}: is there already; --force replaces its section 'prepare:', -o FILE writes elsewhere")
     if not template.exists():
         raise UserError(f"{template}: no such file; run the command from the project's root")
+    _source_and_files(address)  # refuses what could not be written, before all is read
     found = look(sources.find(address, encoding="auto"), target)
     written = section(found)
     others = _SECTION.sub("", template.read_text(encoding="utf-8"))

@@ -35,7 +35,7 @@ Parts = dict[str, shards.Shard]
 class Params(Section):
     """Section `prepare` of params.yaml."""
 
-    source: str = Field(description="file, folder, glob or address of CSV or Parquet with a header")
+    source: str = Field(description="file, folder or address of CSV or Parquet with a header")
     files: str = Field(default="*", description="of a source that is a folder: which files, such as 2024-*.csv")
     separator: str = Field(default="auto", description="one character between cells, or auto")
     encoding: str = Field(default="utf-8", description="of the text: a name that Python knows, or auto")
@@ -66,6 +66,13 @@ class Params(Section):
     def text_columns(self) -> list[str]:
         """The columns declared to be categories."""
         return [*self.categories, *(name for name, kind in self.typed.items() if kind == "category")]
+
+    @field_validator("date_parts")
+    @classmethod
+    def _date_parts_differ(cls, parts: list[DatePart]) -> list[DatePart]:
+        if not parts or len({*parts}) < len(parts):
+            raise ValueError(f"one part of a date or more, each once, got [{', '.join(parts)}]")
+        return parts
 
     @field_validator("separator")
     @classmethod
@@ -278,7 +285,7 @@ def main(*, params: Params, source: str | Path, out: Path, cache: Path | None = 
     """
     watched = changes.Watched(lambda: sources.find(str(source), params.files, params.separator, params.encoding))
     found = watched.source
-    columns = roles_of(params, found)
+    columns, source_line = roles_of(params, found), schema.found(found)
     with watched.faults_told(), kept.opened(cache, found) as store, files.new_folder(out) as folder:
         pace = replace(stream.PACE, kept=store)
         with progress.bar("look", found.size()) as watch:
@@ -290,4 +297,4 @@ def main(*, params: Params, source: str | Path, out: Path, cache: Path | None = 
         watched.require_unchanged()
         if store is not None:
             store.commit()
-    click.echo("\n".join([*schema.found(found), *reused, *report]))
+    click.echo("\n".join([source_line, *reused, *report]))

@@ -49,12 +49,12 @@ def _content(survey: Survey, name: str) -> dict[str, Any]:
     }
 
 
-def found(source: Source) -> Iterator[str]:
-    """The report's line on a source that is not one file of comma-separated UTF-8."""
+def found(source: Source) -> str:
+    """The report's line on the files, and on what their text was taken for, be it told or sniffed."""
     first = source.files[0]
-    if len(source.files) > 1 or first.separator != "," or first.encoding != "utf-8":
-        many = "1 file" if len(source.files) == 1 else f"{len(source.files):,} files"
-        yield f"source    {many}, separator {first.separator!r}, encoding {first.encoding}"
+    many = "1 file" if len(source.files) == 1 else f"{len(source.files):,} files"
+    form = "Parquet" if source.is_parquet else f"separator {first.separator!r}, encoding {first.encoding}"
+    return f"source    {many}, {form}"
 
 
 def report(

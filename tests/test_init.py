@@ -1,16 +1,19 @@
 """`init`: a params.yaml that runs unedited, says what was found, and warns of what is seldom meant."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
 
 from pipeline import init, params, prepare, shards
 from pipeline.errors import UserError
 from pipeline.params import read_params
 from pipeline.table import kinds, sources
+from tests import tables
 
 TEMPLATE = Path("params.yaml")
 
@@ -93,7 +96,7 @@ def test_imbalance_and_many_levels_are_told(tmp_path: Path) -> None:
 
 def test_gaps_are_told(tmp_path: Path) -> None:
     """Rows without a label are a warning, and a column without any value is left out."""
-    (tmp_path / "t.csv").write_text("x,void,y\n1,NA,a\n2,,b\n3,,NA\n4,,a\n")
+    (tmp_path / "t.csv").write_text("x,void,y\n1,NA,a\n7,,b\n3,,NA\n4,,a\n")
     text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
     assert "# warning: 1 row has no y; prepare refuses rows without a label" in text
     assert "# - void  # left out: has no value in any row" in text
@@ -139,6 +142,25 @@ def test_columns_of_too_many_texts_are_dates_or_left_out(tmp_path: Path) -> None
     assert "categories: []  #" in text
 
 
+def test_a_pattern_of_files_becomes_a_folder_and_files(tmp_path: Path) -> None:
+    """DVC watches paths, not patterns: a glob is written as the folder and which of its files; Parquet is no text."""
+    frame = pd.read_csv("data/raw/penguins.csv")
+    for name in ("a.csv", "b.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+    frame.to_parquet(tmp_path / "c.parquet")
+    _init(tmp_path / "*.csv", "species", tmp_path / "p.yaml")
+    written = read_params(tmp_path / "p.yaml")["prepare"]
+    assert (written["source"], written["files"]) == (str(tmp_path), "*.csv")
+    chosen = params.load(tmp_path / "p.yaml", "prepare", prepare.Params)
+    assert [file.address for file in sources.find(chosen.source, chosen.files).files] == [
+        str(tmp_path / "a.csv"),
+        str(tmp_path / "b.csv"),
+    ]
+    assert "encoding: utf-8 " in _init(tmp_path / "c.parquet", "species", tmp_path / "p.yaml", force=True)
+    with pytest.raises(UserError, match="expected a pattern for files of one folder only"):
+        _init(tmp_path.parent / "*/a.csv", "species", tmp_path / "p.yaml", force=True)
+
+
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     """A file that is there stays, unless it may be replaced; other sections are kept."""
     out = tmp_path / "p.yaml"
@@ -155,6 +177,9 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
         ("x,y\n1,a\n2,b\n", "z", "expected a column for --target, got 'z'"),
         ("x,y\n", "y", "expected rows below the header line"),
         ("x,y\n1,0.5\n2,0.7\n", "y", "looks continuous"),
+        ("x,y\n1,\n2,NA\n", "y", "expected a target with two classes or more, got no label in any row"),
+        ("x,z,y\n1,,a\n1,,b\n", "y", "to predict y from, found none: x is constant; z has no value in any row"),
+        ("y\na\nb\n", "y", "expected a column to predict y from, found none$"),
     ],
 )
 def test_tables_that_cannot_be_learnt_are_told(tmp_path: Path, content: str, target: str, message: str) -> None:
@@ -162,4 +187,29 @@ def test_tables_that_cannot_be_learnt_are_told(tmp_path: Path, content: str, tar
     source = tmp_path / "t.csv"
     source.write_text(content)
     with pytest.raises(UserError, match=message):
-        init.look(sources.find(str(source)), target)
+        init.section(init.look(sources.find(str(source)), target))
+
+
+def test_columns_that_may_name_the_rows_are_told(tmp_path: Path) -> None:
+    """Row numbers of a part of a table, and numbers of customers, are warnings; a measure with ties is none."""
+    table = {"row": np.arange(500, 800), "customer": np.arange(300) * 7919 % 100_003, "size": np.arange(300) // 2}
+    pd.DataFrame(table | {"y": ["a", "b", "b"] * 100}).to_csv(tmp_path / "t.csv", index=False)
+    text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
+    for name in ("row", "customer"):
+        assert f"# warning: {name} holds another whole number in each row; if it names or numbers them" in text
+    assert text.count("# warning") == 2
+
+
+@settings(max_examples=60)
+@given(tables.tables())
+def test_what_is_written_for_any_table_is_read_again(table: tables.Written) -> None:
+    """Names and texts of any characters leave a section whose columns are those of the table, or there is one error."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "t.csv"
+        source.write_bytes(table.data)
+        try:
+            written = _init(source, "y", Path(folder) / "p.yaml")
+        except UserError:
+            return
+        columns = read_params(Path(folder) / "p.yaml")["prepare"]["features"]
+    assert {*columns} < {*table.cells[0]}, written

@@ -59,6 +59,7 @@ def test_the_tutorial_comes_through_as_it_stands(tmp_path: Path, capsys: pytest.
     assert shard.codes.shape == (8, 0)
     assert shard.rows.tolist() == list(range(1, 9))
     assert capsys.readouterr().out.splitlines() == [
+        "source    1 file, separator ',', encoding utf-8",
         "rows      8: train 8",
         "features  4 from 4 number columns and 0 category columns",
         "target    y: 3 classes: 0 (2), 1 (3), 2 (3)",
@@ -306,6 +307,9 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         "x,s,y\nu,train,a\nv,train,b\n<missing>,test,b\n", {"split": {"method": "column", "column": "s"}},
         "line 4, column x: the text '<missing>' is reserved",
     ),
+    "byte 0 in a text": ("x,y\nu,a\nv\0,b\n", {}, "line 3, column x: expected text, got 'v\\x00', which holds bytes 0"),
+    "byte 0 in a label": ("x,y\n1,a\n2,b\0\n", {}, "line 3, column y: expected text, got 'b\\x00', which holds"),
+    "byte 0 in a number": ("x,y\n1,a\n2\0,b\n", {}, "line 3, column x: expected a number, got '2\\x00'"),
     "reserved level": ("x,y\nu,a\n<missing>,b\n", {}, "line 3, column x: the text '<missing>' is reserved"),
 }  # fmt: skip
 
@@ -398,8 +402,15 @@ def test_any_small_table_is_prepared_or_told(rows: list[tuple[str, str, str]], m
 
 
 def test_params_are_strict() -> None:
-    """Unknown keys, wrong types and unknown split methods are refused."""
-    for wrong in ({"targets": "y"}, {"standardise": "yes"}, {"split": {"method": "random"}}, {"features": "some"}):
+    """Unknown keys, wrong types, unknown split methods, and no or repeated parts of dates are refused."""
+    for wrong in (
+        {"targets": "y"},
+        {"standardise": "yes"},
+        {"split": {"method": "random"}},
+        {"features": "some"},
+        {"date_parts": []},
+        {"date_parts": ["day", "day"]},
+    ):
         with pytest.raises(ValueError, match="validation error"):
             _params("y", **wrong)
 

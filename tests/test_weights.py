@@ -64,6 +64,16 @@ def test_a_weight_is_that_many_rows(tmp_path: Path) -> None:
             assert ours[name][metric] == pytest.approx(theirs[name][metric], rel=1e-9)
 
 
+def test_rare_levels_are_those_of_little_weight(tmp_path: Path) -> None:
+    """Beyond the limit the levels that stay are those of the table with its rows repeated."""
+    frame = pd.DataFrame({"c": ["u"] * 5 + ["v"] * 2 + ["t"], "w": [1] * 5 + [3, 4, 2], "y": ["a", "b"] * 4})
+    weighted = _prepare(frame, tmp_path / "weighted", weights="w", max_levels=1)
+    repeated = frame.loc[frame.index.repeat(frame["w"])].drop(columns="w")
+    twice = _prepare(repeated, tmp_path / "repeated", max_levels=1)
+    assert weighted.encoder.categories == twice.encoder.categories
+    assert weighted.encoder.categories[0].levels == ("v", "<other>", "<unseen>")
+
+
 @pytest.mark.parametrize(
     ("weights", "message"),
     [

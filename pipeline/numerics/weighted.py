@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.numerics.moments import Moments, Vector, square_root
 
@@ -79,6 +80,22 @@ class WeightedMoments:
     def _refuse_weightless(self) -> None:
         if self.weights.total <= 0:
             raise ValueError("no weight: mean and variance are not defined")
+
+
+def totals_by_group(weights: Vector, groups: NDArray[np.int32], count: int) -> list[int]:
+    """Per group the exact sum of its weights in units of 2^-1126, in which every float64 is an integer.
+
+    Shapes: weights (n,), groups (n,) in [0, count), n at most 2^26, so that sums of half mantissas stay exact.
+    """
+    mantissas, exponents = np.frexp(weights)
+    whole = np.ldexp(mantissas, 53).astype(np.int64)
+    totals = [0] * count
+    for exponent in np.unique(exponents).tolist():
+        there = exponents == exponent
+        high, low = (np.bincount(groups[there], part[there], count) for part in (whole >> 26, whole & (2**26 - 1)))
+        for group in np.flatnonzero(high + low).tolist():
+            totals[group] += ((int(high[group]) << 26) + int(low[group])) << (exponent + 1073)
+    return totals
 
 
 def _product(a: Vector, b: Vector) -> tuple[Vector, Vector]:

@@ -112,7 +112,7 @@ def learn(
 
     Where a value contradicts the kind assumed so far, the column's kind is widened and reading starts again; ``watch``
     is called with the kinds at each start and gives the watcher that sees every chunk.
-    Raises: UserError for a column that mixes numbers and texts, or a file that is not proper CSV.
+    Raises: UserError for a column that mixes numbers and texts, a text with a byte 0, or a file that is not proper CSV.
     """
     texts = frozenset(columns.declared) | sources.texts_of(source)
     guessed = _guess(source, columns.names, missing_values)
@@ -122,6 +122,7 @@ def learn(
     while True:
         survey = _attempt(reading, watch(reading.kinds), pace)
         if survey is not None:
+            _refuse_nul(source, survey)
             return survey
 
 
@@ -174,6 +175,14 @@ def _refuse_names_of_rows(reading: _Reading, survey: Survey) -> None:
     for name, levels in survey.levels.items():
         if len(levels) > MOST_LEVELS:
             raise CrowdedError(reading.source, name, levels)
+
+
+def _refuse_nul(source: Where, survey: Survey) -> None:
+    """Bytes 0 are no text: a file was damaged, or is written in an encoding of two bytes a character."""
+    for name, levels in survey.levels.items():
+        if any("\0" in level for level in levels):
+            place, text = places.find_cell(source, name, lambda cell: "\0" in cell)
+            raise UserError(f"{place}: expected text, got {text!r}, which holds bytes 0; was the file cut or damaged?")
 
 
 def _widen(reading: _Reading, survey: Survey, column: str) -> None:

@@ -32,9 +32,9 @@ def classes_of(source: Where, target: str, levels: Mapping[str, int], as_text: b
     classes = {text: text for text in levels} if as_text else _natural(source, target, levels)
     distinct = set(classes.values())
     if len(distinct) < 2:
-        only = next(iter(distinct))
+        came = f"only {next(iter(distinct))!r}" if distinct else "no label in any row"
         raise UserError(
-            f"{source}, column {target}: expected a target with two classes or more, got only {only!r}; "
+            f"{source}, column {target}: expected a target with two classes or more, got {came}; "
             "choose another prepare.target, or add rows of other classes"
         )
     return dict(classes)

@@ -109,6 +109,14 @@ class Source:
     def __str__(self) -> str:
         return self.address
 
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the first file is Parquet. Raises: UserError if it cannot be read."""
+        try:
+            return self.files[0].is_parquet
+        except OSError as error:
+            raise unreadable(self, error) from None
+
     def stamps(self) -> list[tuple[object, ...]]:
         """The stamp of every file."""
         try:
@@ -167,11 +175,15 @@ def find(address: str, pattern: str = "*", separator: str = "auto", encoding: st
         raise UserError(f"{address}: {wanted}, found none")
     first = File(addresses[0])
     try:
-        chosen = transcoding.sniffed_encoding(first.unpacked()) if encoding == "auto" else encoding
+        chosen = _encoding(first) if encoding == "auto" else encoding
         mark = _separator(first, separator, chosen)
     except OSError as error:
         raise unreadable(address, error) from None
     return Source(address, tuple(File(name, mark, chosen) for name in addresses))
+
+
+def _encoding(first: File) -> str:
+    return "utf-8" if first.is_parquet else transcoding.sniffed_encoding(first.unpacked())
 
 
 def _separator(first: File, separator: str, encoding: str) -> str:
@@ -217,7 +229,10 @@ def _remote_addresses(address: str, pattern: str) -> Iterator[str]:
             found = [name for name in names if _is_wanted(name.rpartition("/")[2], pattern)]
         else:
             found = [path]
-    yield from (system.unstrip_protocol(name) for name in found)
+    # Of a chain, such as zip://a.csv::b.zip, a file's own address does not know the rest.
+    inner, _, rest = address.partition("::")
+    chained = f"::{rest}" if rest and is_remote(inner) else ""
+    yield from (system.unstrip_protocol(name) + chained for name in found)
 
 
 def _is_wanted(name: str, pattern: str) -> bool:

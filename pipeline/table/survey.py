@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.numerics.moments import Moments
-from pipeline.numerics.weighted import WeightedMoments
+from pipeline.numerics.weighted import WeightedMoments, totals_by_group
 from pipeline.table import dates
 from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, part_name
 
@@ -15,7 +16,8 @@ class Survey:
 
     ``moments``: per number or boolean column and part of a date, of its values. ``levels``: per text column, rows per
     distinct text. ``missing``: per column, rows without a value. ``uncounted`` text columns have none of them.
-    ``weights`` names the column, if there is one, that weights the moments of all others; rows count without it.
+    ``weights`` names the column, if there is one, that weights the moments of all others, and ``level_weights``: per
+    text column, the exact weight of each distinct text in a unit of its own. Rows count without it.
     """
 
     def __init__(self, kinds: Mapping[str, Kind], uncounted: Collection[str] = (), weights: str | None = None) -> None:
@@ -33,6 +35,7 @@ class Survey:
         self._dates = dated
         counted = [name for name, kind in kinds.items() if kind == "text" and name not in self.uncounted]
         self.levels: dict[str, dict[str, int]] = {name: {} for name in counted}
+        self.level_weights: dict[str, dict[str, int]] = {} if weights is None else {name: {} for name in counted}
 
     def add(self, chunk: Chunk) -> None:
         """Count in the rows of ``chunk``, whose columns are those of ``kinds``."""
@@ -50,6 +53,8 @@ class Survey:
             self.missing[name] = self.missing[part_name(name, DATE_PARTS[0])]
         for name, levels in self.levels.items():
             self.missing[name] += _count_levels(chunk.texts[name], levels)
+        for name, own in self.level_weights.items():
+            _weigh_levels(chunk.texts[name], np.nan_to_num(chunk.numbers[str(self.weights)]), own)
 
     def of(self, chunk: Chunk) -> "Survey":
         """The survey of one chunk, of the same columns as this one."""
@@ -65,13 +70,23 @@ class Survey:
         for name, moments in other.moments.items():
             self.moments[name].merge(moments)  # type: ignore[arg-type]
         for name, levels in other.levels.items():
-            own = self.levels[name]
-            for level, rows in levels.items():
-                own[level] = own.get(level, 0) + rows
+            _add_up(self.levels[name], levels)
+        for name, weights in other.level_weights.items():
+            _add_up(self.level_weights[name], weights)
 
     def count(self, name: str) -> int:
         """Rows that have a value in the column."""
         return self.rows - self.missing[name]
+
+
+def _add_up(own: dict[str, int], other: Mapping[str, int]) -> None:
+    for level, count in other.items():
+        own[level] = own.get(level, 0) + count
+
+
+def _weigh_levels(texts: Texts, weights: NDArray[np.float64], own: dict[str, int]) -> None:
+    totals = totals_by_group(weights, texts.codes + 1, len(texts.levels) + 1)
+    _add_up(own, dict(zip(texts.levels, totals[1:], strict=True)))
 
 
 def _count_levels(texts: Texts, levels: dict[str, int]) -> int:

@@ -46,19 +46,28 @@ class ToUtf8(_Blocks):
         self._source = self._decoded(encoding, name)
 
     def _decoded(self, encoding: str, name: str) -> Iterator[bytes]:
-        decoder = codecs.getincrementaldecoder(encoding)()
+        decoder, line = codecs.getincrementaldecoder(encoding)(), 1
         while block := self._stream.read(_BLOCK_BYTES):
-            yield _decode(decoder, block, name, encoding)
-        yield _decode(decoder, b"", name, encoding)
+            decoded = _decode(decoder, block, name, encoding, line)
+            line += decoded.count(b"\n")
+            yield decoded
+        yield _decode(decoder, b"", name, encoding, line)
 
     def close(self) -> None:
         self._stream.close()
         super().close()
 
 
-def _decode(decoder: codecs.IncrementalDecoder, block: bytes, name: str, encoding: str) -> bytes:
+def _decode(decoder: codecs.IncrementalDecoder, block: bytes, name: str, encoding: str, line: int) -> bytes:
+    """The next bytes, which begin on this line of the file, as UTF-8."""
     try:
         return decoder.decode(block, final=not block).encode()
+    except UnicodeDecodeError as error:
+        line += error.object[: error.start].decode(encoding, errors="ignore").count("\n")
+        came = error.object[error.start : error.end].hex(" ")
+        raise UserError(
+            f"{name}, line {line}: expected text in {encoding}, got bytes {came}; correct prepare.encoding"
+        ) from None
     except UnicodeError:
         raise UserError(f"{name}: expected text in {encoding}; correct prepare.encoding") from None
 
@@ -162,14 +171,17 @@ def sniffed_encoding(stream: BinaryIO) -> str:
 
 
 def sniffed_separator(file: BinaryIO) -> str:
-    """The separator that cuts most of the first rows into as many cells as the header; comma where none does."""
+    """The separator that cuts most of the first rows into as many cells as the header; comma where none does.
+
+    Of two that cut as many rows, the one that cuts them into more cells.
+    """
     text = file.read(1 << 16).decode("utf-8-sig", errors="replace")
     return max(_SEPARATORS, key=lambda separator: _regularity(text, separator))
 
 
-def _regularity(text: str, separator: str) -> float:
-    """The share of rows as wide as the header, 0 for a header of one cell."""
+def _regularity(text: str, separator: str) -> tuple[float, int]:
+    """The share of rows as wide as the header, 0 for a header of one cell; and that width."""
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
     shown = list(islice(rows, _SNIFFED_ROWS))
     width = len(shown[0]) if shown else 1
-    return 0.0 if width == 1 else sum(len(row) == width for row in shown) / len(shown)
+    return 0.0 if width == 1 else sum(len(row) == width for row in shown) / len(shown), width

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.numerics.moments import Moments
-from pipeline.numerics.weighted import WeightedMoments
+from pipeline.numerics.weighted import WeightedMoments, totals_by_group
 
 VALUES = st.one_of(st.floats(-1e30, 1e30).filter(lambda value: value == 0 or abs(value) > 1e-30), st.integers(-9, 9))
 ROWS = st.lists(st.tuples(VALUES.map(float), st.floats(0, 1e6).filter(lambda w: w == 0 or w > 1e-6)), min_size=1)
@@ -44,6 +44,16 @@ def test_sums_are_exact_in_any_order(rows: list[tuple[float, float]], random: ob
     grid = 2**1074
     assert Fraction(merged.first.total, grid) == sum(Fraction(value) * Fraction(weight) for value, weight in rows)
     assert Fraction(merged.second.total, grid) == sum(Fraction(value) ** 2 * Fraction(weight) for value, weight in rows)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1e300)), max_size=30))
+@settings(deadline=None)
+def test_totals_of_groups_are_exact(rows: list[tuple[int, float]]) -> None:
+    """Each group's weights, subnormal ones too, sum to the exact fraction."""
+    groups = np.array([group for group, _ in rows], dtype=np.int32)
+    totals = totals_by_group(np.array([weight for _, weight in rows], dtype=np.float64), groups, 4)
+    for group in range(4):
+        assert Fraction(totals[group], 2**1126) == sum(Fraction(weight) for other, weight in rows if other == group)
 
 
 def test_weights_of_zero_only_have_no_mean() -> None:

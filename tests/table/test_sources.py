@@ -1,7 +1,9 @@
 """Sources: many files are one table, whatever they are packed and written in, here or at an address."""
 
 import gzip
+import io
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +20,7 @@ import pytest
 from pipeline import prepare, shards
 from pipeline.errors import UserError
 from pipeline.split import Split
-from pipeline.table import sources
+from pipeline.table import sources, transcoding
 
 PENGUINS = Path("data/raw/penguins.csv")
 
@@ -52,6 +54,9 @@ def test_every_form_of_a_table_gives_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "semicolons.csv").write_bytes(text.replace(b",", b";"))
     (tmp_path / "wide.csv").write_text(text.decode(), encoding="utf-16")
     frame.astype({"island": "category"}).to_parquet(tmp_path / "p.parquet")
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as packed:
+        for name in ("a.csv", "b.csv"):
+            packed.write(halves / name, f"in/{name}")
     memory = fsspec.filesystem("memory")
     memory.pipe(
         {"/penguins/a.csv": (halves / "a.csv").read_bytes(), "/penguins/b.csv": (halves / "b.csv").read_bytes()}
@@ -61,7 +66,7 @@ def test_every_form_of_a_table_gives_the_same_bytes(tmp_path: Path) -> None:
         assert _digest(tmp_path / name, tmp_path / "out") == expected, name
     for encoding in ("utf-16", "auto"):
         assert _digest(tmp_path / "wide.csv", tmp_path / "out", encoding=encoding) == expected
-    for address in ("memory://penguins", "memory://penguins/*.csv", f"file://{halves}"):
+    for address in ("memory://penguins", "memory://penguins/*.csv", f"file://{halves}", f"zip://in::{tmp_path}/p.zip"):
         assert _digest(address, tmp_path / "out") == expected, address
 
 
@@ -76,13 +81,20 @@ def test_a_pattern_chooses_files_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_what_was_sniffed_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A separator and an encoding that no one named stand in the report; a quoted separator does not mislead."""
+    """Separator and encoding stand in the report, sniffed ones too; a quoted separator does not mislead."""
     source = tmp_path / "t.csv"
     source.write_bytes('name;y\n"a,b,c,d";é\nx;z\n'.encode("cp1252"))
     params = prepare.Params(source="", target="y", encoding="auto")
     prepare.main(params=params, source=source, out=tmp_path / "out")
     assert "source    1 file, separator ';', encoding windows-1252" in capsys.readouterr().out
     assert shards.open_prepared(tmp_path / "out").encoder.classes == ("z", "é")
+    _digest(PENGUINS, tmp_path / "out")
+    assert "source    1 file, separator ',', encoding utf-8" in capsys.readouterr().out
+
+
+def test_of_two_separators_that_fit_the_one_of_more_cells_is_taken() -> None:
+    """A comma within a quoted name does not hide the separator, even where there are no rows to tell by."""
+    assert transcoding.sniffed_separator(io.BytesIO(b'x;"a, b";c;y\n')) == ";"
 
 
 def test_faults_name_the_file_and_its_line(tmp_path: Path) -> None:
@@ -107,8 +119,10 @@ def test_broken_packing_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cut.parquet: expected a CSV file: not readable as parquet: "):
         _digest(tmp_path / "cut.parquet", tmp_path / "out")
     (tmp_path / "t.csv").write_bytes(b"species,x\na,\x81\nb,c\n")
-    with pytest.raises(UserError, match=r"t.csv: expected text in cp1252; correct prepare.encoding"):
+    with pytest.raises(UserError, match=r"t.csv, line 2: expected text in cp1252, got bytes 81; correct prepare.enc"):
         _digest(tmp_path / "t.csv", tmp_path / "out", encoding="cp1252")
+    with pytest.raises(UserError, match=r"t.csv: expected text in utf-16; correct prepare.encoding"):
+        _digest(tmp_path / "t.csv", tmp_path / "out", encoding="utf-16")
     with pytest.raises(UserError, match="nowhere://x: cannot be opened"):
         sources.find("nowhere://x")
 
