@@ -6,13 +6,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from pipeline import mirror, params, provenance, revisions, tracked
+from pipeline import launch, mirror, params, provenance, revisions, tracked
 from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.verification import workspace
@@ -20,7 +21,7 @@ from pipeline.verification import workspace
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
 # The libraries whose arithmetic or format decides an output's bytes; the others may differ without harm to them.
-_DECIDING = ("numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch")
+_DECIDING = tuple(name for name in provenance.PACKAGES if name not in ("dvc", "mlflow"))
 
 _OLDEST_PYTHON = (3, 11)
 _LOW_BYTES = 2**30
@@ -105,23 +106,30 @@ def _git(root: Path) -> Iterator[Finding]:
 
 
 def _params(root: Path) -> Iterator[Finding]:
-    from pipeline import evaluate, prepare, train
+    from pipeline import checkpoint, evaluate, prepare, sweep, train
 
+    path = root / "params.yaml"
     sections: dict[str, type[Section]] = {
         "prepare": prepare.Params,
         "train": train.Params,
+        "sweep": sweep.Params,
         "evaluate": evaluate.Params,
+        "checkpoint": checkpoint.Params,
         "tracking": mirror.Params,
     }
+    readers: dict[str, Callable[[], object]] = {
+        name: partial(params.load, path, name, section) for name, section in sections.items()
+    }
+    readers["workers"] = partial(launch.workers_wanted, path)
     wrong = False
-    for name, section in sections.items():
+    for read in readers.values():
         try:
-            params.load(root / "params.yaml", name, section)
+            read()
         except UserError as error:
             wrong = True
             yield Finding("params", PROBLEM, str(error), "mend that line of params.yaml")
     if not wrong:
-        yield Finding("params", OK, f"params.yaml: {', '.join(sections)} can be read")
+        yield Finding("params", OK, f"params.yaml: {', '.join(readers)} can be read")
 
 
 def _disk(root: Path) -> Iterator[Finding]:
@@ -140,6 +148,11 @@ def _leftovers(root: Path) -> Iterator[Finding]:
         yield Finding(
             "leftovers", NOTE, f"{relative}, of a run that was ended", f"if nothing runs now: rm -r {relative}"
         )
+    for path in sorted((root / ".cache" / "checkpoints").glob("*")):
+        relative = path.relative_to(root)
+        said = f"{relative}, from which the training that left it goes on, if it is run again as it was"
+        yield Finding("leftovers", NOTE, said, f"`dvc repro`; or, if nothing runs now: rm {relative}")
+        found.append(path)
     if not found:
         yield Finding("leftovers", OK, "none")
 

@@ -39,7 +39,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(path.name + _TEMPORARY)
     try:
-        with _told_if_full(path):
+        with told_if_full(path):
             _write_synced(temporary, data)
             temporary.replace(path)
     except BaseException:
@@ -56,7 +56,7 @@ def _write_synced(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _told_if_full(path: Path) -> Iterator[None]:
+def told_if_full(path: Path) -> Iterator[None]:
     """Tell in one sentence that what is written for ``path`` found no room."""
     try:
         yield
@@ -89,7 +89,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     _remove(path.with_name(path.name + _RETIRED))
     _remove(temporary)
     try:
-        with _told_if_full(path):
+        with told_if_full(path):
             temporary.mkdir(parents=True)
             yield temporary
             _swap(temporary, path)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from pipeline import files
 from pipeline.table.columns import Class
 
 # Rounding leaves a row's sum within k * 2^-53 of 1; this is the looser promise made to readers of the table.
@@ -56,11 +57,12 @@ def open_csv(path: Path, classes: Sequence[Class]) -> Iterator[Callable[[Block],
     """Yield a function that appends a block; every block has the columns of the first, and no class but ``classes``.
 
     The file appears, whole, when the ``with`` block ends without an exception; otherwise ``path`` stays as it was.
+    Raises: UserError if the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     try:
-        with temporary.open("wb") as file:
+        with files.told_if_full(path), temporary.open("wb") as file:
             yield partial(_append, file, _quoting(classes))
             file.flush()
             os.fsync(file.fileno())

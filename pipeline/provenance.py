@@ -12,7 +12,7 @@ from pathlib import Path
 WRITTEN_BY_DVC = ("dvc.lock", "reports")
 
 _GIT_SECONDS = 10
-PACKAGES = ("dvc", "mlflow", "numpy", "torch")
+PACKAGES = ("dvc", "mlflow", "numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch")
 
 
 @dataclass(frozen=True)

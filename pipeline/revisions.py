@@ -188,7 +188,18 @@ def commits_that_lock(root: Path, md5: str, up_to: str = "--all") -> list[str]:
     search = ("log", up_to, "--format=%H", f"-S{md5}", "--", lock.LOCK_FILE)
     said = provenance.git(root, *search, seconds=_HISTORY_SECONDS) or ""
     # The search also finds the commits that took it away.
-    return [sha for sha in said.split() if md5 in _printed(root, "show", f"{sha}:./{lock.LOCK_FILE}")]
+    return [sha for sha in said.split() if locks(root, sha, md5)]
+
+
+def locks(root: Path, sha: str, md5: str) -> bool:
+    """Whether the commit's dvc.lock has this md5."""
+    return md5 in _printed(root, "show", f"{sha}:./{lock.LOCK_FILE}")
+
+
+def later_commits(root: Path, sha: str) -> list[str]:
+    """Commits that came out of this one and changed dvc.lock, oldest first, of any branch or DVC experiment."""
+    search = ("log", "--all", "--reverse", "--ancestry-path", f"^{sha}", "--format=%H", "--", lock.LOCK_FILE)
+    return (provenance.git(root, *search, seconds=_HISTORY_SECONDS) or "").split()
 
 
 def _printed(root: Path, *words: str) -> str:

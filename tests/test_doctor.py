@@ -60,6 +60,32 @@ def test_a_wrong_param_is_a_problem(project: Project) -> None:
     assert "train.lr: expected" in found.said
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "place"),
+    [
+        ("folds: 5", "folds: one", "sweep.folds"),
+        ("every_s: 30.0", "every_s: -1", "checkpoint.every_s"),
+        ("workers: 1", "workers: 0", "workers"),
+    ],
+)
+def test_every_section_is_read(project: Project, right: str, wrong: str, place: str) -> None:
+    """Also those that `dvc repro` does not come to until late, or only under torchrun."""
+    path = project.folder / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(right, wrong), encoding="utf-8")
+    (found,) = _of(project, "params")
+    assert found.state == PROBLEM
+    assert f"{place}: expected" in found.said
+
+
+def test_a_checkpoint_that_was_left_is_named(project: Project) -> None:
+    """It is kept for a training that may never be run again, so a person decides."""
+    left = project.folder / ".cache/checkpoints/abc.checkpoint"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    (found,) = _of(project, "leftovers")
+    assert (found.state, found.do.split()[-1]) == (NOTE, ".cache/checkpoints/abc.checkpoint")
+
+
 def _without_git(folder: Path) -> None:
     (folder / ".git").rename(folder.parent / "git-elsewhere")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import lock
 from pipeline.verification import lockfile
 from tests.project import Project
 
@@ -32,10 +33,10 @@ def digests(project: Project) -> dict[str, str]:
 
 
 def outputs_in_lock(project: Project) -> dict[str, str]:
-    """The digest of every output in dvc.lock; none without one."""
+    """The digest of every output in dvc.lock; none without one, or before a stage has ended."""
     if not (project.folder / "dvc.lock").exists():
         return {}
-    return {output.path: output.md5 for output in lockfile.read(project.folder, "killed").outputs()}
+    return {output.path: output.md5 for output in lock.parse(project.read("dvc.lock"), "dvc.lock").outputs()}
 
 
 def forget(project: Project, stage: str) -> None:
@@ -50,13 +51,13 @@ def forget(project: Project, stage: str) -> None:
         for path in (project.folder / folder).rglob("*"):
             if path.is_file() and path.name != ".gitignore":
                 path.unlink()
-    lock = project.folder / "dvc.lock"
-    lock.write_text(_without(lock.read_text(encoding="utf-8"), STAGES[STAGES.index(stage) :]), encoding="utf-8")
+    path = project.folder / "dvc.lock"
+    path.write_text(_without(path.read_text(encoding="utf-8"), STAGES[STAGES.index(stage) :]), encoding="utf-8")
 
 
-def _without(lock: str, stages: tuple[str, ...]) -> str:
+def _without(text: str, stages: tuple[str, ...]) -> str:
     kept, keep = [], True
-    for line in lock.splitlines(keepends=True):
+    for line in text.splitlines(keepends=True):
         if line.startswith("  ") and line[2] != " ":
             keep = line.strip().removesuffix(":") not in stages
         if keep:

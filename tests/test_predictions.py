@@ -1,6 +1,8 @@
 """The CSV of predictions: every number reads back as it was, every text too, and the file is whole or not there."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pipeline import predictions
+from tests.test_prepare_interrupted import on_a_small_disk
 
 
 def write(path: Path, classes: list, *blocks: predictions.Block) -> None:
@@ -78,3 +81,18 @@ def test_probabilities_that_do_not_sum_to_one_stop_the_writing() -> None:
     for wrong in (0.7 + 2e-6, np.nan):
         with pytest.raises(ArithmeticError, match="row 1 of the block"):
             predictions.check_sums(np.array([[0.5, 0.5], [0.3, wrong]]))
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    """No traceback, no half-written file."""
+    code = """import sys, numpy, pathlib
+from pipeline import errors, predictions
+folder = pathlib.Path(sys.argv[1])
+try:
+    with predictions.open_csv(folder / "p.csv", [0]) as append:
+        append({"value": numpy.random.default_rng(0).random(100_000)})
+except errors.UserError as error:
+    print(error, list(folder.iterdir()))"""
+    command = on_a_small_disk(tmp_path, [sys.executable, "-c", code, str(tmp_path)])
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said == f"{tmp_path}/p.csv: cannot be written: no space left on device; make room and run again []\n"

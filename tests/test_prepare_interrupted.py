@@ -83,14 +83,14 @@ def test_a_full_disk_is_told_and_harms_nothing(tmp_path: Path, limit: int | None
     arguments = json.dumps([*(str(tmp_path / name) for name in ("small.csv", "large.csv")), f"{disk}/prepared", limit])
     command = [sys.executable, "-c", _CHILD, arguments]
     if limit is None:
-        command = _on_a_small_disk(disk, command)
+        command = on_a_small_disk(disk, command)
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     message, is_whole, left = json.loads(result.stdout.splitlines()[-1])
     assert f"cannot be written: {reason}; make room and run again" in message
     assert (is_whole, left) == (True, ["prepared"])
 
 
-def _on_a_small_disk(folder: Path, command: list[str]) -> list[str]:
+def on_a_small_disk(folder: Path, command: list[str]) -> list[str]:
     """The command where ``folder`` is a disk of 256 KiB, which only it sees."""
     mount = ["unshare", "--mount", "--map-root-user", "sh", "-c", f'mount -t tmpfs -o size=256k disk {folder} && "$@"']
     tried = subprocess.run([*mount, "sh", "true"], capture_output=True, text=True, check=False)

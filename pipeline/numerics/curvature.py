@@ -23,6 +23,7 @@ from torch.nn import functional
 from pipeline.numerics import kernels
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.layout import Rows
+from pipeline.numerics.roots import square_root
 from pipeline.numerics.sums import Grid, exact_sums, scattered_sums
 
 _TILE_ROWS = 2048  # scaled copies of the rows, (2048, q), stay in a core's cache
@@ -210,7 +211,7 @@ def _dense_columns(rows: Rows, eliminated: int | None) -> tuple[Tensor, Tensor]:
 
 
 def _tiles(dense: Tensor, weights: Tensor) -> list[_Tile]:
-    roots = weights.sqrt()
+    roots = square_root(weights)
     return [
         _Tile(dense[i : i + _TILE_ROWS][None], roots[i : i + _TILE_ROWS][None], slice(i, i + _TILE_ROWS))
         for i in range(0, len(dense), _TILE_ROWS)
@@ -228,7 +229,7 @@ def _tiles_by_level(dense: Tensor, weights: Tensor, codes: Tensor, levels: int) 
     order = torch.full((int(chunks.sum()) * _CHUNK_ROWS,), count)
     order[slots] = by_level
     x = torch.cat([dense, dense.new_zeros(1, dense.shape[1])])[order].view(-1, _CHUNK_ROWS, dense.shape[1])
-    roots = torch.cat([weights, weights.new_zeros(1, 1)])[order].sqrt().view(-1, _CHUNK_ROWS, 1)
+    roots = square_root(torch.cat([weights, weights.new_zeros(1, 1)])[order]).view(-1, _CHUNK_ROWS, 1)
     names = torch.repeat_interleave(torch.arange(levels), chunks)
     step = _TILE_ROWS // _CHUNK_ROWS
     tiles = [

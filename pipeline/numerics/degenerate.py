@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipeline.numerics import workers
 from pipeline.numerics.extremes import largest_magnitudes, ranges
+from pipeline.numerics.roots import square_root
 from pipeline.numerics.separation import Labels, Matrix
 from pipeline.numerics.softmax import Block, row_counts
 from pipeline.numerics.sums import Grid, exact_sums
@@ -262,7 +263,7 @@ def _correlations(blocks: Sequence[Block], threads: int) -> Tensor:
 
     reach = 2 * largest
     (gram,) = exact_sums(products, blocks, [Grid(2 * n * reach[:, None] * reach + 1e-300)], threads)
-    deviation = gram.diagonal().sqrt()
+    deviation = square_root(gram.diagonal())
     deviation = torch.where(deviation > 1e-12 * largest, deviation, torch.inf)
     return gram / deviation[:, None] / deviation
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.cross_entropy import CrossEntropy
+from pipeline.numerics.roots import square_root
 from pipeline.numerics.softmax import Block
 from pipeline.numerics.sums import Grid, exact_sums
 
@@ -36,7 +37,7 @@ def _pairs(x: Tensor, probabilities: Tensor, weights: Tensor | None) -> Tensor:
     k, width = probabilities.shape[1], x.shape[1]
     result = x.new_zeros(k * width, k * width)
     if weights is not None:
-        probabilities = probabilities * weights.sqrt()[:, None]
+        probabilities = probabilities * square_root(weights)[:, None]
     for tile, p in zip(torch.split(x, _TILE_ROWS), torch.split(probabilities, _TILE_ROWS), strict=True):
         scaled = (p[:, :, None] * tile[:, None, :]).view(len(tile), -1)
         for first in range(0, (k - 1) * width, width):

@@ -29,6 +29,11 @@ def sentences(tags: dict[str, str], checkout: Path) -> list[str]:
     others = [name for name in shared if recorded[name].partition("+")[0] != here[name].partition("+")[0]]
     preposition = "with" if source.startswith("the run") else "for"
     said += [f"{source} {preposition} {name} {recorded[name]}, here is {here[name]}" for name in others]
+    if CPU_TAG not in recorded:
+        said.append(
+            f"no MLflow run here says which CPU made it; this one is {here[CPU_TAG]}, and Intel's and AMD's round the "
+            "last digits differently"
+        )
     if not others:
         same = ", ".join(f"{name} {here[name]}" for name in shared)
         said.append(

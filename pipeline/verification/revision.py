@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from pipeline import provenance, revisions, tracked
@@ -74,15 +75,23 @@ def _of_run(project: Path, wanted: str, experiment: str) -> Target:
 def _commit_of(project: Path, wanted: str, tags: dict[str, str]) -> str:
     """The commit whose dvc.lock records the run's model, else the clean one that it was trained from.
 
-    A person trains, then commits: the commit that the run names is mostly the one before the one that holds it.
+    A person trains, then commits: the commit that the run names is mostly the one before the one that holds it. The
+    same weights may stand in older commits too, beside another model.key: those come last.
     """
-    recording = revisions.commits_that_lock(project, tags[names.WEIGHTS])
     started = tags.get(names.COMMIT, "")
+    clean = bool(started) and tags.get(names.DIRTY) == "false"
     name = tags.get(names.EXPERIMENT)
-    preferred = [*(found.sha for found in revisions.experiments(project) if found.name == name), started]
-    for commit in [*(commit for commit in preferred if commit in recording), *recording]:
+    for commit in chain(
+        (str(found.sha) for found in revisions.experiments(project) if name and found.name == name),
+        [started] if clean else [],
+        revisions.later_commits(project, started) if started else [],
+        [started] if started else [],
+    ):
+        if revisions.locks(project, commit, tags[names.WEIGHTS]):
+            return commit
+    for commit in revisions.commits_that_lock(project, tags[names.WEIGHTS]):
         return commit
-    if started and tags.get(names.DIRTY) == "false" and revisions.find(project, started):
+    if clean and revisions.find(project, started):
         return started
     raise UserError(
         f"MLflow run {wanted}: expected a commit that holds what it was trained from, got changes to "

@@ -30,3 +30,12 @@ def test_the_same_environment_leaves_code_data_and_params(tmp_path: Path) -> Non
     here = causes.environment()
     tags = {f"version.{name}": here[name] for name in ("torch", "numpy")} | {"cpu": here["cpu"]}
     assert "code, data or params were changed" in causes.sentences(tags, tmp_path)[-1]
+
+
+def test_without_a_run_the_cpu_may_be_the_reason(tmp_path: Path) -> None:
+    """A fresh clone has no run that says which CPU it was, and the same versions must not lay the blame on a person."""
+    here = causes.environment()
+    (tmp_path / "requirements.lock").write_text(f"numpy=={here['numpy']}\n", encoding="utf-8")
+    first, second = causes.sentences({}, tmp_path)
+    assert first.startswith(f"no MLflow run here says which CPU made it; this one is {here['cpu']}")
+    assert second.startswith("the environment is the recorded one (numpy ")

@@ -1,9 +1,12 @@
 """Names of commits, experiments and runs, in repositories of every state."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline import tags as names
+from pipeline import tracked
 from pipeline.errors import UserError
 from pipeline.verification import revision
 from tests.test_provenance import git
@@ -56,6 +59,30 @@ def test_a_name_that_nothing_has_is_refused(repository: Path, name: str) -> None
     """The sentence says what a name may be."""
     with pytest.raises(UserError, match=r"expected a revision of git, a DVC experiment.* run, got a name"):
         revision.find(repository, name, "softmax")
+
+
+def _lock(repository: Path, text: str) -> str:
+    """Commit this dvc.lock; returns the commit's id."""
+    (repository / "dvc.lock").write_text(f"{text}\n", encoding="utf-8")
+    git(repository, "commit", "-q", "-a", "-m", text)
+    return git(repository, "rev-parse", "HEAD")
+
+
+def test_a_run_leads_to_the_commit_that_it_was_trained_at(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not to an older one that brought the same weights; of a run with changes, to the commit that came of them."""
+    old, other, new = (_lock(repository, text) for text in ("md5: aa, old", "md5: aa, other", "md5: aa, new"))
+    run: dict[str, Any] = {"id": "e" * 32, "status": "FINISHED"}
+    tags = {names.WEIGHTS: "aa", names.KEY: "k", names.COMMIT: other}
+
+    def found(dirty: str, started: str) -> str:
+        run["tags"] = tags | {names.DIRTY: dirty, names.COMMIT: started}
+        return revision.find(repository, "eeeeee", "softmax").commit
+
+    monkeypatch.setattr(tracked, "run", lambda *_: run)
+    assert found("false", other) == other
+    assert found("true", other) == new
+    assert found("true", new) == new
+    assert found("true", "0" * 40) == old
 
 
 def test_no_repository_and_no_commit_are_told_apart(tmp_path: Path) -> None:

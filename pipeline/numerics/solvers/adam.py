@@ -1,8 +1,16 @@
-"""Adam: the update of torch.optim.Adam. Source: Kingma and Ba 2015, algorithm 1, with their constants."""
+"""Adam. Source: Kingma and Ba 2015, algorithm 1, with their constants.
+
+torch.optim.Adam takes roots that depend on the processor (numerics/roots.py), so its update is written out here.
+"""
+
+import math
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
+
+from pipeline.numerics.roots import square_root
+
+_MEAN_DECAY, _SQUARE_DECAY, _SMALLEST = 0.9, 0.999, 1e-8
 
 
 class Adam:
@@ -26,19 +34,10 @@ class Adam:
 
     def step(self, parameters: list[Tensor], gradients: list[Tensor], lr: float) -> None:
         """Change the parameters in place."""
-        adam(
-            parameters,
-            gradients,
-            self._means,
-            self._squares,
-            [],
-            self._steps,
-            foreach=False,
-            lr=lr,
-            beta1=0.9,
-            beta2=0.999,
-            eps=1e-8,
-            weight_decay=0.0,
-            amsgrad=False,
-            maximize=False,
-        )
+        memory = zip(self._means, self._squares, self._steps, strict=True)
+        for value, gradient, (mean, square, step) in zip(parameters, gradients, memory, strict=True):
+            step += 1
+            mean.lerp_(gradient, 1 - _MEAN_DECAY)
+            square.mul_(_SQUARE_DECAY).addcmul_(gradient, gradient, value=1 - _SQUARE_DECAY)
+            root = square_root(square) / math.sqrt(1 - _SQUARE_DECAY ** step.item()) + _SMALLEST
+            value.addcdiv_(mean, root, value=-lr / (1 - _MEAN_DECAY ** step.item()))

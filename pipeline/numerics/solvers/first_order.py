@@ -1,4 +1,4 @@
-"""What sgd and adam share: an update rule of torch.optim, fed with gradients that were summed exactly.
+"""What sgd and adam share: an optimiser's update rule, fed with gradients that were summed exactly.
 
 An epoch is one update on all rows, or, with mini-batches, one update a batch in an order drawn from the seed. The
 order is drawn over all rows at once and never depends on blocks, threads or workers.
