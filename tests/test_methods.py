@@ -264,6 +264,19 @@ def test_columns_in_units_of_their_own_converge(solver: str) -> None:
     assert solved.result.status is Status.CONVERGED
 
 
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_rare_class_an_outlier_and_a_column_twice_leave_a_factor(solver: str, seed: int) -> None:
+    """Curvature that float32 makes indefinite is raised, not a crash; the bound holds whatever came out."""
+    problem = synthetic(40, 1, (), 4, seed)
+    labels = np.where((problem.labels == 3) & (np.arange(40) > 3), 0, problem.labels)
+    numbers = np.hstack([problem.numbers, 2 * problem.numbers + 1]) * 1000
+    numbers[7] *= 1000
+    solved = solve(numbers_only(numbers, labels), solver=solver, l2=7e-3, tolerance=1e-8, epochs=200)
+    assert np.isfinite(solved.weights).all()
+    assert 0 <= solved.ending.bound < np.inf
+
+
 def test_separable_classes_without_a_penalty_are_a_status() -> None:
     """Found in a few steps, with finite W; with a penalty the same rows have an optimum."""
     x = np.linspace(-1, 1, 40)[:, None]

@@ -91,7 +91,7 @@ class Arrow:
         within, coupling = _level_blocks(within / rows.total_weight, coupling / rows.total_weight, width)
         own = within.diagonal(dim1=1, dim2=2)
         own.add_(ridge(own.mean(1), _RIDGE).clamp(min=l2)[:, None])
-        levels = torch.linalg.cholesky(within)
+        levels = cholesky(within)
         solved = torch.linalg.solve_triangular(levels, coupling, upper=False).reshape(-1, k * width).contiguous()
         return ArrowFactor(
             k, self._dense_columns, self._level_columns, levels, solved, cholesky(dense - solved.T @ solved)
@@ -273,12 +273,12 @@ def ridge(curvature: Tensor, share: float) -> Tensor:
 
 
 def cholesky(matrix: Tensor) -> Tensor:
-    """The lower factor; a diagonal that rounding made too small is raised until there is one."""
-    raised = 0.0
+    """The lower factors (..., q, q); diagonals that rounding made too small are raised until there are some."""
+    raised, diagonal = 0.0, matrix.diagonal(dim1=-2, dim2=-1).abs()
     while True:
         factor: Tensor
-        factor, failed = torch.linalg.cholesky_ex(matrix + raised * torch.diag(matrix.diagonal().abs()))
-        if not int(failed):
+        factor, failed = torch.linalg.cholesky_ex(matrix + raised * torch.diag_embed(diagonal))
+        if not bool(failed.any()):
             return factor
         if raised > 1.0:
             raise OverflowError("the curvature holds a number that is NaN or infinite")

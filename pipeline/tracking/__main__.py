@@ -2,10 +2,10 @@
 
 Events: ``start`` (stage, identity, params, circumstances, paths, experiment, time), of a training ``begun`` (key of its
 checkpoint), ``resumed`` (it goes on from there) and ``epochs`` (records, time); ``finished`` (records since the last
-``epochs``, for what no file tells, such as seconds; time), ``stopped`` (status, time). Answers: ``ready`` once the store
-is open; then one of ``done`` (run_id, name, uri, sent), ``nothing`` (the stage stopped before there was a run) and
-``failed`` (message). Times are in ms since 1970. When the input ends without ``finished`` or ``stopped``, the parent was
-killed, and so is the run.
+``epochs``, for what no file tells, such as seconds; time), ``stopped`` (status, time). Answers: ``ready`` once the
+store is open; then one of ``done`` (run_id, name, uri, sent), ``nothing`` (the stage stopped before there was a run)
+and ``failed`` (message). Times are in ms since 1970. When the input ends without ``finished`` or ``stopped``, the
+parent was killed, and so is the run.
 """
 
 import gc
