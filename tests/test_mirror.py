@@ -256,6 +256,17 @@ def test_values_that_json_does_not_know_are_sent(project: Project) -> None:
     assert run_of(project).data.params["train.since"] == "2026-01-02"
 
 
+def test_a_short_training_has_its_seconds(project: Project) -> None:
+    """What no file keeps, when each epoch ended, is in the run beside the costs of the history, each once."""
+    with mirror.started("train", mirror.Params(), PARAMS, project.paths) as mirrored:
+        for epoch in range(5):
+            mirrored.watch({"epoch": epoch, "cost": 1 / (1 + epoch), "seconds": epoch / 4})
+    client, run = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}"), run_of(project)
+    for name, values in (("seconds", [epoch / 4 for epoch in range(5)]), ("cost", [1 / (1 + e) for e in range(5)])):
+        history = client.get_metric_history(run.info.run_id, f"train/{name}")
+        assert [(point.step, point.value) for point in history] == list(enumerate(values))
+
+
 @given(st.integers(1, 5000))
 def test_recent_keeps_few_records_and_the_last(count: int) -> None:
     """However many epochs pass between two batches, a batch is small, in order, and ends with the latest."""

@@ -21,8 +21,8 @@ KL is convex, so mean KL(pi_i || p_i) <= t sum_k q_k (log q_k - mean log p_ik), 
 so all of it follows from one pass at theta and one over the labels. Nothing is assumed about b. Without an intercept
 (1) is not needed and t = 0.
 
-Limits: f and G are float64 sums whose own rounding (1e-15 relative) is not part of the figure. Without l2 the bound
-does not exist: it is None.
+Limits: f and G are float64 sums whose own rounding is not part of the figure: 1e-15 relative, or 1e-16 of the largest
+logit where that is more (outliers of 1e6: 1e-12). Without l2 the bound does not exist: it is None.
 Source: Boyd and Vandenberghe 2004, sections 5.5.1 and 9.1.2; the treatment of the free bias is ours.
 """
 

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from pipeline.numerics import kernels
 from pipeline.numerics.cross_entropy import CrossEntropy
-from pipeline.numerics.curvature import cholesky
+from pipeline.numerics.curvature import cholesky, ridge
 from pipeline.numerics.layout import PackedBlock, Rows
 from pipeline.numerics.sums import Grid, scattered_sums
 
 _MOST_KEPT = 256  # e
-_RIDGE = 1e-7  # of the mean diagonal: float32 products leave that much
+_RIDGE = 1e-7  # of a column's own curvature: float32 products leave that much
 
 
 def kept_categories(levels: Sequence[int], numbers: int) -> list[int]:
@@ -67,9 +67,10 @@ class ClassArrow:
         """The factors at theta."""
         rows, l2 = self._objective.rows, self._objective.l2
         block, coupling, diagonal = self._assembled([sums / rows.total_weight for sums in self._sums(theta)])
-        ridge = l2 + _RIDGE * block.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
-        block.diagonal(dim1=1, dim2=2).add_(ridge)
-        diagonal = diagonal * len(self._eliminated) + ridge
+        kept = block.diagonal(dim1=1, dim2=2)
+        kept.add_(l2 + ridge(kept, _RIDGE))
+        diagonal = diagonal * len(self._eliminated)
+        diagonal += l2 + ridge(diagonal, _RIDGE)
         coupling = coupling.to(torch.float32)
         for of_class, sides, middle in zip(block, coupling, diagonal, strict=True):
             wide = sides.to(torch.float64)

@@ -31,8 +31,10 @@ _CHUNK_ROWS = 32  # rows of one level multiplied together
 _TILES_AT_ONCE = 8  # added in float64 by one thread before the sum goes to the grid
 _PRODUCT_COLUMNS = 64  # narrower products leave the processor waiting
 
-# In place of l2 where it is smaller, as a share of the mean diagonal: float32 products leave 1e-7 of it along collinear
-# columns (b and the levels of a category always are), where curvature should be 0 and steps would have no end.
+# In place of l2 where it is smaller, as a share of the column's own curvature: float32 products leave 1e-7 of it along
+# collinear columns (b and the levels of a category always are), where curvature should be 0 and steps would have no
+# end. A share of the mean would drown columns of small numbers beside columns of large ones: on diamonds as they are,
+# prices in dollars beside weights in carats, 1,000 steps were too few where this takes a dozen.
 _RIDGE = 1e-6
 
 
@@ -77,17 +79,20 @@ class Arrow:
         rows, l2, k, width = self._rows, self._objective.l2, self._rows.classes, self._width
         dense, coupling, within = self._sums(self._probabilities(theta, mix))
         dense = _from_pairs(dense.view(k, width, k, width) / rows.total_weight)
-        ridge = max(l2, _RIDGE * float(dense.diagonal().mean()))
-        diagonal = torch.full((width,), ridge, dtype=torch.float64)
-        diagonal[-1] = (0.0 if ridge == l2 else ridge) if rows.intercept else 1.0  # without b its column is 0
+        diagonal = ridge(dense.diagonal().view(k, width).mean(0), _RIDGE).clamp(min=l2)
+        if not rows.intercept:
+            diagonal[-1] = 1.0  # its column is 0
+        elif bool((diagonal == l2).all()):
+            diagonal[-1] = 0.0
         dense.diagonal().add_(diagonal.repeat(k))
         bias = torch.arange(k) * width + width - 1
         dense[bias[:, None], bias[None]] += 1.0 / k**2
         if coupling is None or within is None:
             return ArrowFactor(k, self._dense_columns, None, None, None, cholesky(dense))
         within, coupling = _level_blocks(within / rows.total_weight, coupling / rows.total_weight, width)
-        within.diagonal(dim1=1, dim2=2).add_(ridge)
-        levels = torch.linalg.cholesky(within)
+        own = within.diagonal(dim1=1, dim2=2)
+        own.add_(ridge(own.mean(1), _RIDGE).clamp(min=l2)[:, None])
+        levels = cholesky(within)
         solved = torch.linalg.solve_triangular(levels, coupling, upper=False).reshape(-1, k * width).contiguous()
         return ArrowFactor(
             k, self._dense_columns, self._level_columns, levels, solved, cholesky(dense - solved.T @ solved)
@@ -263,13 +268,18 @@ def _level_blocks(within: Tensor, coupling: Tensor, width: int) -> tuple[Tensor,
     return torch.diag_embed(within.sum(2)) - within, (own - coupling).reshape(levels, k, k * width)
 
 
+def ridge(curvature: Tensor, share: float) -> Tensor:
+    """``share`` of each column's own curvature (..., e), as much as rounding leaves; of the mean where it has none."""
+    return share * torch.where(curvature > 0, curvature, curvature.mean(-1, keepdim=True))
+
+
 def cholesky(matrix: Tensor) -> Tensor:
-    """The lower factor; a diagonal that rounding made too small is raised until there is one."""
-    raised = 0.0
+    """The lower factors (..., q, q); diagonals that rounding made too small are raised until there are some."""
+    raised, diagonal = 0.0, matrix.diagonal(dim1=-2, dim2=-1).abs()
     while True:
         factor: Tensor
-        factor, failed = torch.linalg.cholesky_ex(matrix + raised * torch.diag(matrix.diagonal().abs()))
-        if not int(failed):
+        factor, failed = torch.linalg.cholesky_ex(matrix + raised * torch.diag_embed(diagonal))
+        if not bool(failed.any()):
             return factor
         if raised > 1.0:
             raise OverflowError("the curvature holds a number that is NaN or infinite")

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from pipeline.numerics import kernels
 from pipeline.numerics.cross_entropy import CrossEntropy
+from pipeline.numerics.curvature import cholesky, ridge
 from pipeline.numerics.layout import PackedBlock, Rows
 from pipeline.numerics.sums import Grid, exact_sums, in_order, on_one_thread, scattered_sums
 
-_RIDGE = 1e-7  # of the mean diagonal: float32 products leave that much
+_RIDGE = 1e-7  # of a column's own curvature: float32 products leave that much
 _GRAM_ROWS = 128
 _LIGHT, _WORTH_CHOOSING = 0.1, 0.7
 
@@ -83,8 +84,8 @@ class ByClass:
         float32, as a stand-in needs no more digits, and a product with it reads half the memory.
         """
         block = gram / self.objective.rows.total_weight
-        block.diagonal().add_(self.objective.l2 + _RIDGE * float(block.diagonal().mean()))
-        return torch.cholesky_inverse(torch.linalg.cholesky(block)).to(torch.float32)
+        block.diagonal().add_(self.objective.l2 + ridge(block.diagonal(), _RIDGE))
+        return torch.cholesky_inverse(cholesky(block)).to(torch.float32)
 
 
 @dataclass(frozen=True)
@@ -160,10 +161,9 @@ class Kronecker:
         spread = (spread + spread.T) / (2 * rows.total_weight)
         size = float(spread.diagonal().mean())
         spread += size * (1.0 / k + 1e-3 * torch.eye(k, dtype=torch.float64))  # it is singular along 1 (b's free shift)
-        ridge = self._objective.l2 / size + _RIDGE * float(self._gram.diagonal().mean())
         matrix = self._gram.clone()
-        matrix.diagonal().add_(ridge)
-        return _KroneckerFactor(torch.linalg.cholesky(spread), torch.linalg.cholesky(matrix))
+        matrix.diagonal().add_(self._objective.l2 / size + ridge(self._gram.diagonal(), _RIDGE))
+        return _KroneckerFactor(cholesky(spread), cholesky(matrix))
 
 
 def _shrink(rows: Rows, gram: Tensor) -> None:
@@ -219,7 +219,7 @@ class Diagonal:
         (squares,) = exact_sums(partials, rows.packed, [grid], rows.threads)
         classes = rows.classes
         curvature = squares / rows.total_weight * (1 - 1 / classes) / classes
-        self._curvature = curvature + objective.l2 + _RIDGE * float(curvature.mean())
+        self._curvature = curvature + objective.l2 + ridge(curvature.T, _RIDGE).T
 
     def factor(self, theta: Tensor, mix: float = 0.0) -> Factor:  # noqa: ARG002  (the same everywhere)
         """The diagonal."""

@@ -1,10 +1,11 @@
 """The child process: reads events from standard input, one JSON object a line, and answers in the same way.
 
 Events: ``start`` (stage, identity, params, circumstances, paths, experiment, time), of a training ``begun`` (key of its
-checkpoint), ``resumed`` (it goes on from there) and ``epochs`` (records, time); ``finished`` (time), ``stopped``
-(status, time). Answers: ``ready`` once the store is open; then one of ``done``
-(run_id, name, uri, sent), ``nothing`` (the stage stopped before there was a run) and ``failed`` (message). Times are in
-ms since 1970. When the input ends without ``finished`` or ``stopped``, the parent was killed, and so is the run.
+checkpoint), ``resumed`` (it goes on from there) and ``epochs`` (records, time); ``finished`` (records since the last
+``epochs``, for what no file tells, such as seconds; time), ``stopped`` (status, time). Answers: ``ready`` once the
+store is open; then one of ``done`` (run_id, name, uri, sent), ``nothing`` (the stage stopped before there was a run)
+and ``failed`` (message). Times are in ms since 1970. When the input ends without ``finished`` or ``stopped``, the
+parent was killed, and so is the run.
 """
 
 import gc
@@ -70,7 +71,7 @@ def _follow_training(training: Mirrored, events: Iterable[dict[str, Any]]) -> st
                 case "epochs":
                     training.epochs(event["records"], event["time"])
                 case "finished":
-                    return training.finished(event["time"])
+                    return training.finished(event["time"], event["records"])
                 case "stopped":
                     training.stopped(event["status"], event["time"])
                     return training.run_id

@@ -1,5 +1,6 @@
 """A training as it happens: short ones become a run when they end, long ones before, so that one can look on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,16 +69,18 @@ class Mirrored:
         self._store.client.log_batch(self.run_id, tags=tags)
         self._store.client.update_run(self.run_id, RunStatus.to_string(RunStatus.RUNNING))
 
-    def epochs(self, records: list[dict[str, Any]], time: int) -> None:
+    def epochs(self, records: Sequence[dict[str, Any]], time: int) -> None:
         """Add epochs of a training that still runs."""
         fresh = [record for record in records if int(record["epoch"]) not in self._epochs]
         self._store.client.log_batch(self._run(), metrics=curves.records(fresh, time))
         self._epochs.update(int(record["epoch"]) for record in fresh)
 
-    def finished(self, time: int) -> str:
-        """Add what the training left, close the run, and return its id."""
+    def finished(self, time: int, records: Sequence[dict[str, Any]] = ()) -> str:
+        """Add the latest records and what the training left, close the run, and return its id."""
         training = outs.read_training(self._started.paths["models"])
         run_id = self._run()
+        if records:
+            self.epochs(records, time)
         runs.fill(self._store, run_id, self._origin, training, time, self._epochs)
         join.copy_evaluation(self._store, run_id, training.model.key, time)
         runs.close(self._store, run_id, "FINISHED", time)

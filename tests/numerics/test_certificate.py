@@ -1,5 +1,7 @@
 """The bound on f - f*, against optima to machine precision."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,34 @@ def test_without_an_intercept_the_bias_plays_no_part() -> None:
     theta[:-1] += 1e-3 * torch.tensor(np.random.default_rng(0).normal(size=theta[:-1].shape))
     point = objective.evaluate(theta, torch.float64)
     assert 0 <= point.objective - lowest <= _bound(objective, point) + ROUNDING
+
+
+ROWS = np.arange(300)
+AWKWARD = {
+    "a rare class": lambda p: replace(p, labels=np.where((p.labels == 3) & (ROWS > 3), 0, p.labels)),
+    "an outlier": lambda p: replace(p, numbers=np.where(ROWS[:, None] == 7, np.float32(1e6), p.numbers)),
+    "units of their own": lambda p: replace(p, numbers=p.numbers * np.float32([1e-3, 1, 1e2, 1e4])),
+    "a column twice": lambda p: replace(p, numbers=p.numbers[:, [0, 1, 0]]),
+    "a column of ones": lambda p: replace(p, numbers=np.hstack([p.numbers, np.ones((300, 1), np.float32)])),
+    "weights from 0 to 1e6": lambda p: replace(p, weights=np.where(ROWS % 7, 1.0, 1e6) * (ROWS > 9)),
+}
+
+
+@pytest.mark.parametrize("awkward", list(AWKWARD))
+@pytest.mark.parametrize("l2", [1e3, 1e-2, 1e-6])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_bound_of_a_loose_training_holds_on_awkward_data(awkward: str, l2: float, intercept: bool) -> None:
+    """Whatever status came out, no other training reaches an objective below f minus the bound."""
+    problem = AWKWARD[awkward](synthetic(300, 4, (3,)))
+    trained = [
+        solve(problem, solver=solver, l2=l2, intercept=intercept, tolerance=tolerance, epochs=60)
+        for solver in ("newton", "lbfgs")
+        for tolerance in (1e-1, 1e-4, 1e-12)
+    ]
+    lowest = min(solved.objective for solved in trained)
+    for solved in trained:
+        # A logit of an outlier is rounded to 1e-16 of itself, which may be 1e4 times f.
+        assert solved.objective - lowest <= solved.ending.bound + 1e-12 * solved.objective
 
 
 def test_without_a_penalty_there_is_no_bound() -> None:
