@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline import spool
 from pipeline.circumstances import Circumstances
 from pipeline.errors import UserError
-from pipeline.tracking import evaluation, join, runs
+from pipeline.tracking import evaluation, join, runs, sweep
 from pipeline.tracking.store import Store, open_store
 from pipeline.tracking.training import Mirrored, Started
 
@@ -46,8 +46,15 @@ def _sent(store: Store, root: Path, folder: Path) -> str:
     if entry.stage == "evaluate":
         return evaluation.record(target, started, entry.ended)
     begun = join.begun(target, entry.identity)
-    if begun and runs.is_complete(begun):
-        return str(begun.info.run_id)  # it was sent, and the process ended before the entry was removed
-    if begun:
-        target.client.delete_run(begun.info.run_id)
-    return Mirrored(target, started).finished(entry.ended)
+    is_complete = sweep.is_complete if entry.stage == "sweep" else runs.is_complete
+    for run in filter(is_complete, begun):
+        return str(run.info.run_id)  # it was sent, and the process ended before the entry was removed
+    for run in begun:
+        target.client.delete_run(run.info.run_id)
+    return _made(target, started, entry)
+
+
+def _made(store: Store, started: Started, entry: spool.Entry) -> str:
+    if entry.stage == "sweep":
+        return sweep.record(store, started, entry.ended)
+    return Mirrored(store, started).finished(entry.ended)
