@@ -20,6 +20,7 @@ from pipeline.tracking.store import Store
 KEY_TAG = tags.KEY
 EXPERIMENT_TAG = tags.EXPERIMENT
 WEIGHTS_TAG = tags.WEIGHTS
+DATA_TAG = tags.DATA
 OWNER_TAG = "owner"
 IDENTITY_TAG = "training"
 COPIED_TAG = "eval.from"

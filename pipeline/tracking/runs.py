@@ -124,7 +124,7 @@ def _origin_tags(origin: Origin) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.user": known.user,
         "mlflow.note.content": wording.description(origin.data, None, _way_back(known), None),
-        "data.digest": origin.data.digest,
+        join.DATA_TAG: origin.data.digest,
     }
     tags |= {f"version.{package}": version for package, version in known.versions.items()}
     if known.processor:
