@@ -3,12 +3,17 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
+
 from pipeline import spool
 from pipeline.circumstances import Circumstances
 from pipeline.errors import UserError
 from pipeline.tracking import evaluation, join, runs, sweep
 from pipeline.tracking.store import Store, open_store
 from pipeline.tracking.training import Mirrored, Started
+
+_REFUSED = ErrorCode.Name(INVALID_PARAMETER_VALUE)
 
 
 @dataclass
@@ -22,7 +27,8 @@ class Sent:
 def send(store: Store, root: Path, limit: int | None = None) -> Sent:
     """Send the oldest ``limit`` entries, or all; an entry is removed when its run is complete.
 
-    An entry whose files are damaged stays where it is, and stops no other. Raises what the store raises.
+    An entry that is damaged, or that MLflow refuses for what is in it, stays where it is, and stops no other. Raises
+    what the store raises.
     """
     result = Sent()
     waiting = spool.waiting(root)
@@ -32,7 +38,9 @@ def send(store: Store, root: Path, limit: int | None = None) -> Sent:
         for folder in spool.waiting(root)[:limit] if alone else ():
             try:
                 result.sent.append(_sent(store, root, folder))
-            except (UserError, ValueError, TypeError, KeyError) as error:
+            except (UserError, ValueError, TypeError, KeyError, MlflowException) as error:
+                if isinstance(error, MlflowException) and error.error_code != _REFUSED:
+                    raise
                 result.damaged.append(f"{folder.relative_to(root)}: {error}")
             else:
                 spool.forget(folder)
