@@ -48,11 +48,16 @@ def _behind(root: Path, run: Seen) -> Revision | None:
 
 
 def _completed(run: Side, revision: Revision) -> Side:
-    """The run with what only DVC keeps: raw data, columns, predictions, and metrics if no evaluation was logged."""
+    """The run with what only DVC keeps: raw data, columns, predictions; and what its artifacts lack.
+
+    They lack metrics if no evaluation was logged, and all of it where the project was moved and not relocated yet.
+    """
     kept = of_revision(revision)
     return replace(
         run,
+        code=run.code or kept.code,
         metrics=run.metrics or kept.metrics,
+        coefficients=run.coefficients or kept.coefficients,
         schema=kept.schema,
         source=kept.source if kept.source == recorded_source(revision) else "",
         table=kept.table,
