@@ -1,13 +1,16 @@
 """What tracking costs once MLflow has started: `python -m benchmarks.tracking`.
 
-The first table sets logging beside the training that it tells of: 1,001 epochs, and 16 curves, the cost and the 15
-weights. The second sets it beside a plain loop of `MlflowClient.log_metric`, once a value; where that would take
-minutes, LOOP_CALLS of its calls are timed and scaled up. The third asks a store with RUNS runs. Sides are timed in turn
-in one run, so that a machine that slows down slows both.
+The first table sets logging beside the training that it tells of: 1,001 epochs or 100,000, and 16 curves, the cost and
+the 15 weights. The second opens a store that is not there yet beside one that is. The third sets logging beside a plain
+loop of `MlflowClient.log_metric`, once a value; where that would take minutes, LOOP_CALLS of its calls are timed and
+scaled up. The fourth asks a store with RUNS runs. Sides are timed in turn in one run, so that a machine that slows down
+slows both.
 """
 
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -29,7 +32,7 @@ ROUNDS = 3
 LOOP_CALLS = 500
 SHAPES = ((1_001, 16), (100_000, 1), (100_000, 16))
 RUNS = 1_000
-ROWS = (1_000, 100_000)
+TRAININGS = ((1_001, 1_000), (1_001, 100_000), (100_000, 1_000))  # epochs, rows
 
 _TIMED_TRAINING = """
 import json, time
@@ -46,10 +49,21 @@ with mirror.started("train", mirror.Params(), params.read_params(file), paths) a
 print(json.dumps([trained - begin, time.perf_counter() - trained]))
 """
 
+_TIMED_OPENING = """
+import sys, time
+from pathlib import Path
+from pipeline.tracking.store import open_store
+begin = time.perf_counter()
+open_store(Path(sys.argv[1]), "softmax")
+print(time.perf_counter() - begin)
+"""
 
-def made_project(folder: Path, rows: int) -> Project:
-    """A project with a prepared table of four number columns and three classes."""
+
+def made_project(folder: Path, epochs: int, rows: int) -> Project:
+    """A project with a prepared table of four number columns and three classes, to be trained for these epochs."""
     project = Project(folder)
+    params = project.read("params.yaml").replace("  epochs: 1001 ", f"  epochs: {epochs} ")
+    (project.folder / "params.yaml").write_text(params, encoding="utf-8")
     random = np.random.default_rng(0)
     table = pd.DataFrame(random.normal(size=(rows, 4)).round(4), columns=list("abcd"))
     table["y"] = (table["a"] + random.normal(size=rows)).round().clip(-1, 1).astype(int)
@@ -60,14 +74,31 @@ def made_project(folder: Path, rows: int) -> Project:
 
 def share_table(folder: Path) -> Table:
     """Seconds of training, and those that logging adds after it, in the stage's own process."""
-    table = Table("rows", "training s", "logging s", "share", title="1,001 epochs, 16 curves, beyond MLflow's start")
-    for rows in ROWS:
-        project = made_project(folder / f"rows-{rows}", rows)
+    table = Table("epochs", "rows", "training s", "logging s", "share", title="16 curves, beyond MLflow's start")
+    for epochs, rows in TRAININGS:
+        project = made_project(folder / f"{epochs}-{rows}", epochs, rows)
         measured = [
             json.loads(project.run("python", "-c", _TIMED_TRAINING).stdout.splitlines()[-1]) for _ in range(ROUNDS + 1)
         ]
         training, logging = (statistics.median(values) for values in zip(*measured[1:], strict=True))
-        table.add_row(f"{rows:,}", f"{training:.2f}", f"{logging:.2f}", f"{logging / training:.1%}")
+        table.add_row(f"{epochs:,}", f"{rows:,}", f"{training:.2f}", f"{logging:.2f}", f"{logging / training:.1%}")
+    return table
+
+
+def opening_table(folder: Path) -> Table:
+    """Seconds of opening the store, in a process that has loaded what it needs: made at first use, or there before."""
+    samples: dict[str, list[float]] = {"first use": [], "opened again": []}
+    for number in range(ROUNDS + 1):
+        root = folder / f"store-{number}"
+        for measured in samples.values():
+            said = subprocess.run(
+                [sys.executable, "-c", _TIMED_OPENING, str(root)], capture_output=True, text=True, check=True
+            )
+            measured.append(float(said.stdout.split()[-1]))
+    samples["first use, beyond opening"] = [a - b for a, b in zip(*samples.values(), strict=True)]
+    table = Table("store", "median s", "min s", "max s", title="First use of the store")
+    for name, measured in samples.items():
+        table.add_row(name, *(f"{f(measured[1:]):.2f}" for f in (statistics.median, min, max)))
     return table
 
 
@@ -156,6 +187,7 @@ def main() -> None:
     """Print the tables."""
     with tempfile.TemporaryDirectory() as folder:
         Console().print(share_table(Path(folder)))
+        Console().print(opening_table(Path(folder)))
         Console().print(logging_table(open_store(Path(folder), "curves")))
         Console().print(commands_table(Project(Path(folder) / "project")))
 

@@ -5,6 +5,7 @@ Each word imports its stage when it is called, so that no command pays for anoth
 """
 
 import atexit
+import errno
 import gc
 import os
 import signal
@@ -22,6 +23,9 @@ from pipeline.mirror import Mirror
 from pipeline.numerics import workers
 
 PARAMS_FILE = Path("params.yaml")
+
+# What a disk or its owner refuses: a person mends it, and a traceback would only hide what.
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 _File = click.Path(path_type=Path)
 
@@ -239,6 +243,11 @@ def _way_back() -> str:
     return "\n  the stage's earlier outputs: `dvc checkout` brings them back" if "DVC_STAGE" in os.environ else ""
 
 
+def _refusal(error: OSError) -> str:
+    reason = os.strerror(error.errno or 0).lower()
+    return f"{error.filename}: {reason}; change its permissions, or work in a folder that can be written"
+
+
 def main() -> None:
     """Run the command line; the exit status is the process's."""
     if workers.rank():
@@ -250,6 +259,10 @@ def main() -> None:
         cli.main(prog_name="python -m pipeline", standalone_mode=False)
     except (UserError, workers.LostWorkerError) as error:
         sys.exit(1 if launch.tell(error) else f"{error}{_way_back()}")
+    except OSError as error:
+        if error.errno not in _REFUSED or not error.filename:
+            raise
+        sys.exit(f"{_refusal(error)}{_way_back()}")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

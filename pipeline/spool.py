@@ -23,6 +23,9 @@ _MODELS = ("softmax.json", "softmax.safetensors", "history.csv", "snapshots.safe
 _REPORTS = ("metrics.json", "plots/")
 NEEDED: Mapping[str, tuple[str, ...]] = {"prepared": _PREPARED, "models": _MODELS, "reports": _REPORTS}
 
+# Beside those of evaluate, a sweep has reports of its own.
+_BY_STAGE = {"sweep": {"reports": ("sweep.json", "sweep.csv")}}
+
 _ENTRY_FILE = "entry.json"
 _FOLDER = Path(".cache", "tracking")
 
@@ -58,8 +61,9 @@ def keep(root: Path, entry: Entry, paths: Mapping[str, Path]) -> Path:
     """
     folder = root / _FOLDER / f"{entry.ended}-{entry.stage}-{entry.identity[:8]}"
     with files.new_folder(folder) as temporary:
+        wanted = {**NEEDED, **_BY_STAGE.get(entry.stage, {})}
         for name, path in paths.items():
-            for needed in NEEDED[name]:
+            for needed in wanted[name]:
                 _copy(path / needed, temporary / name / needed)
         files.write_text(temporary / _ENTRY_FILE, json.dumps(asdict(entry), ensure_ascii=False, indent=2))
     return folder

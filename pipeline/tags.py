@@ -6,6 +6,9 @@ KEY = "model.key"
 # The md5 of the weights file, as it stands in dvc.lock.
 WEIGHTS = "model.md5"
 
+# The digest of the prepared data.
+DATA = "data.digest"
+
 EXPERIMENT = "dvc.exp"
 DIRTY = "git.dirty"
 COMMIT = "mlflow.source.git.commit"  # MLflow's own name, which its UI shows

@@ -83,12 +83,26 @@ def test_a_comparison_reads_the_same_in_three_forms(project: Project) -> None:
 
 
 def test_a_run_is_compared_as_the_experiment_that_made_it(project: Project) -> None:
-    """The run's id in place of the experiment's name gives the same params, metrics and coefficients."""
+    """The run's id in place of the experiment's name gives the same, intervals and all that DVC keeps included."""
     ((run,),) = runs(project, "brisk")
     named, by_id = (
         json.loads(project.pipeline("compare", "main", name, "--json").stdout)[0] for name in ("brisk", run["run_id"])
     )
-    for part in ("params", "coefficients", "code"):
-        assert by_id[part] == named[part]
-    shown = [{name: line[name] for name in ("split", "metric", "a", "b")} for line in by_id["metrics"]]
-    assert shown == [{name: line[name] for name in ("split", "metric", "a", "b")} for line in named["metrics"]]
+    assert by_id | {"b": named["b"]} == named
+    ((other,),) = runs(project, "aside")
+    (both_by_id,) = json.loads(project.pipeline("compare", run["run_id"], other["run_id"], "--json").stdout)
+    (both_named,) = json.loads(project.pipeline("compare", "brisk", "aside", "--json").stdout)
+    assert both_by_id["metrics"] == both_named["metrics"]
+
+
+def test_a_table_that_was_edited_and_not_run_yet_is_a_difference(project: Project) -> None:
+    """The workspace is compared as it lies there: a row more in the raw table is one row added."""
+    table = project.folder / "data" / "raw" / "tutorial.csv"
+    before = table.read_bytes()
+    try:
+        table.write_bytes(before + b"9,9,9,9,0\n")
+        (record,) = json.loads(project.pipeline("compare", "main", "workspace", "--json").stdout)
+    finally:
+        table.write_bytes(before)
+    counts = {name: value for name, value in record["data"].items() if name.startswith("rows")}
+    assert counts == {"rows_added": 1, "rows_gone": 0, "rows_changed": 0}

@@ -96,3 +96,13 @@ def test_an_edited_model_is_refused(project: Project) -> None:
     assert result.returncode == 1
     assert "models/softmax.safetensors" in result.stderr
     assert "run `dvc repro`" in result.stderr
+
+
+def test_a_place_that_cannot_be_written_is_told_without_a_traceback(project: Project) -> None:
+    """The kernel lets nobody make a file in /sys, as a read-only disk does."""
+    words = ("init", "data/raw/tutorial.csv", "--target", "y", "-o", "/sys/params.yaml")
+    result = project.pipeline(*words, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("/sys/params.yaml.part: ")
+    assert result.stderr.endswith("change its permissions, or work in a folder that can be written\n")
+    assert len(result.stderr.splitlines()) == 1

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from mlflow import MlflowClient
 
+from pipeline.errors import UserError
+from pipeline.tracking.store import open_store
 from tests import services
 from tests.project import SOURCE, Project
 
@@ -81,6 +84,32 @@ def test_postgresql_and_s3_take_the_place_of_the_local_stores(
         for name in ("models/softmax.safetensors", "reports/metrics.json"):
             fetched = client.download_artifacts(run.info.run_id, Path(name).name, str(tmp_path))
             assert Path(fetched).read_bytes() == (project.folder / name).read_bytes()
+
+
+@needs_postgres
+def test_a_servers_database_of_another_mlflow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow would upgrade an older one that the whole team uses; ours names both versions and changes nothing."""
+    pytest.importorskip("psycopg", reason="needs the extra `share`")
+    with services.postgres() as database:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
+        engine = sqlalchemy.create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("CREATE TABLE alembic_version AS SELECT 'older' AS version_num"))
+        with pytest.raises(
+            UserError, match=r"//\*\*\*@.* got older; if an older MLflow .*mlflow db upgrade postgresql://"
+        ):
+            open_store(tmp_path, "softmax")
+        assert sqlalchemy.inspect(engine).get_table_names() == ["alembic_version"]
+        engine.dispose()
+
+
+@pytest.mark.timeout(60)
+def test_a_server_that_is_away_is_known_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first refused connection is told; MLflow's own ten tries take two minutes, longer than this test may."""
+    pytest.importorskip("psycopg", reason="needs the extra `share`")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql://me:secret@127.0.0.1:{services.free_port()}/mlflow")
+    with pytest.raises(sqlalchemy.exc.OperationalError, match="refused"):
+        open_store(tmp_path, "softmax")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def between(a: Side, b: Side) -> Record:
         "b": b.name,
         "params": _pairs(a.params, b.params, shared),
         "data": _data(a, b),
-        "schema": _pairs(a.schema, b.schema, shared) if a.schema and b.schema else [],
+        "schema": _pairs(a.schema, b.schema, False) if a.schema and b.schema else [],
         "code": _pairs(a.code, b.code, shared) if a.code and b.code else [],
         "versions": _pairs(a.versions, b.versions, shared) if a.versions and b.versions else [],
         "metrics": _metrics(a, b),
@@ -40,8 +40,14 @@ def _pairs(a: dict[str, Any], b: dict[str, Any], shared: bool) -> list[Record]:
 
 
 def _data(a: Side, b: Side) -> Record:
-    """The raw table: its md5, and how many rows were added, are gone, or stand changed in their place."""
-    if not (a.source and b.source) or a.source == b.source:
+    """The raw table: its md5, and how many rows were added, are gone, or stand changed in their place.
+
+    Where no one knows the raw table of a run any more, the digests of the prepared data.
+    """
+    if not (a.source and b.source):
+        known = a.prepared and b.prepared and a.prepared != b.prepared
+        return {"prepared_a": a.prepared, "prepared_b": b.prepared} if known else {}
+    if a.source == b.source:
         return {}
     found: Record = {"a": a.source, "b": b.source}
     one, other = a.table(), b.table()

@@ -45,8 +45,9 @@ class Side:
     """What can be compared; an empty value means that it is not known.
 
     ``code`` and ``versions`` are md5 and version by name, ``schema`` the kind of each column, ``source`` the md5 of the
-    raw data; ``table`` and ``predictions`` read a CSV file when it is asked for. A ``partial`` side, a run, knows only
-    a part of the names: what it does not name may still be the same.
+    raw data, ``prepared`` the digest of what became of it; ``table`` and ``predictions`` read a CSV file when it is
+    asked for. A ``partial`` side, a run, knows only a part of the params and the code: what it does not name may still
+    be the same.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Side:
     coefficients: Coefficients | None = None
     schema: dict[str, str] = field(default_factory=dict)
     source: str = ""
+    prepared: str = ""
     partial: bool = False
     table: Callable[[], bytes | None] = lambda: None
     predictions: Callable[[], bytes | None] = lambda: None
@@ -83,9 +85,11 @@ def of_revision(revision: Revision) -> Side:
     locked = revision.lock
     if not locked.stages:
         raise UserError(f"{revision.name}: expected a dvc.lock with what was run, got none; `dvc repro` writes it")
-    source = str((revision.params.get("prepare") or {}).get("source", ""))
-    deps = {path: md5 for stage in locked.stages for path, md5 in locked.read_by(stage).items()}
+    source = _source_path(revision)
+    deps = _dependencies(revision)
     code = {path: md5 for path, md5 in deps.items() if path.endswith(".py")}
+    # The workspace is what lies there now, also where it was not run yet.
+    changed = "" if revision.sha else _md5(revision.root / source)
     return Side(
         name=revision.name if revision.sha is None else f"{revision.name} ({revision.sha[:8]})",
         params=flat({name: section for name, section in revision.params.items() if name not in _LEFT_OUT}),
@@ -94,10 +98,26 @@ def of_revision(revision: Revision) -> Side:
         metrics=json.loads(_out(revision, "metrics.json") or b"{}"),
         coefficients=_coefficients(revision),
         schema=_schema(revision),
-        source=deps.get(source, ""),
+        source=changed or deps.get(source, ""),
+        prepared=str(_prepared(revision, "prepared.json").get("digest", "")),
         table=lambda: revision.dependency(source, deps.get(source, "")),
         predictions=lambda: _out(revision, "predictions.csv"),
     )
+
+
+def recorded_source(revision: Revision) -> str:
+    """The md5 of the raw data that was run, which may be another than lies in the workspace now; empty if unknown."""
+    return _dependencies(revision).get(_source_path(revision), "")
+
+
+def _source_path(revision: Revision) -> str:
+    return str((revision.params.get("prepare") or {}).get("source", ""))
+
+
+def _dependencies(revision: Revision) -> dict[str, str]:
+    """The md5 of everything that the stages read."""
+    locked = revision.lock
+    return {path: md5 for stage in locked.stages for path, md5 in locked.read_by(stage).items()}
 
 
 def flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -128,7 +148,13 @@ def _coefficients(revision: Revision) -> Coefficients | None:
 
 
 def _schema(revision: Revision) -> dict[str, str]:
-    folder = next(iter(revision.lock.written_by("prepare")), None)
-    content = revision.out(f"{folder}/schema.json") if folder else None
-    columns = json.loads(content).get("columns", []) if content else []
+    columns = _prepared(revision, "schema.json").get("columns", [])
     return {str(column["name"]): str(column["kind"]) for column in columns}
+
+
+def _prepared(revision: Revision, name: str) -> dict[str, Any]:
+    """A JSON file that prepare wrote; empty if it is not there."""
+    folder = next(iter(revision.lock.written_by("prepare")), None)
+    content = revision.out(f"{folder}/{name}") if folder else None
+    document: dict[str, Any] = json.loads(content) if content else {}
+    return document

@@ -20,6 +20,7 @@ from pipeline.tracking.store import Store
 KEY_TAG = tags.KEY
 EXPERIMENT_TAG = tags.EXPERIMENT
 WEIGHTS_TAG = tags.WEIGHTS
+DATA_TAG = tags.DATA
 OWNER_TAG = "owner"
 IDENTITY_TAG = "training"
 COPIED_TAG = "eval.from"
@@ -53,10 +54,9 @@ def starting_with(store: Store, text: str) -> list[Run]:
     return _search(store, f"attributes.run_id LIKE '{text}%'", SHOWN)
 
 
-def begun(store: Store, identity: str) -> Run | None:
-    """The run that was begun for this training, complete or not."""
-    found = _search(store, f"tags.`{IDENTITY_TAG}` = '{identity}'", 1)
-    return found[0] if found else None
+def begun(store: Store, identity: str) -> list[Run]:
+    """The runs that were begun for this stage, complete or not: one, or those of a sweep."""
+    return _search(store, f"tags.`{IDENTITY_TAG}` = '{identity}'", 1000)
 
 
 def stopped(store: Store, checkpoint: str) -> Run | None:

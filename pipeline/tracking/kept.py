@@ -3,12 +3,17 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
+
 from pipeline import spool
 from pipeline.circumstances import Circumstances
 from pipeline.errors import UserError
-from pipeline.tracking import evaluation, join, runs
+from pipeline.tracking import evaluation, join, runs, sweep
 from pipeline.tracking.store import Store, open_store
 from pipeline.tracking.training import Mirrored, Started
+
+_REFUSED = ErrorCode.Name(INVALID_PARAMETER_VALUE)
 
 
 @dataclass
@@ -22,7 +27,8 @@ class Sent:
 def send(store: Store, root: Path, limit: int | None = None) -> Sent:
     """Send the oldest ``limit`` entries, or all; an entry is removed when its run is complete.
 
-    An entry whose files are damaged stays where it is, and stops no other. Raises what the store raises.
+    An entry that is damaged, or that MLflow refuses for what is in it, stays where it is, and stops no other. Raises
+    what the store raises.
     """
     result = Sent()
     waiting = spool.waiting(root)
@@ -32,7 +38,9 @@ def send(store: Store, root: Path, limit: int | None = None) -> Sent:
         for folder in spool.waiting(root)[:limit] if alone else ():
             try:
                 result.sent.append(_sent(store, root, folder))
-            except (UserError, ValueError, TypeError, KeyError) as error:
+            except (UserError, ValueError, TypeError, KeyError, MlflowException) as error:
+                if isinstance(error, MlflowException) and error.error_code != _REFUSED:
+                    raise
                 result.damaged.append(f"{folder.relative_to(root)}: {error}")
             else:
                 spool.forget(folder)
@@ -46,8 +54,15 @@ def _sent(store: Store, root: Path, folder: Path) -> str:
     if entry.stage == "evaluate":
         return evaluation.record(target, started, entry.ended)
     begun = join.begun(target, entry.identity)
-    if begun and runs.is_complete(begun):
-        return str(begun.info.run_id)  # it was sent, and the process ended before the entry was removed
-    if begun:
-        target.client.delete_run(begun.info.run_id)
-    return Mirrored(target, started).finished(entry.ended)
+    is_complete = sweep.is_complete if entry.stage == "sweep" else runs.is_complete
+    for run in filter(is_complete, begun):
+        return str(run.info.run_id)  # it was sent, and the process ended before the entry was removed
+    for run in begun:
+        target.client.delete_run(run.info.run_id)
+    return _made(target, started, entry)
+
+
+def _made(store: Store, started: Started, entry: spool.Entry) -> str:
+    if entry.stage == "sweep":
+        return sweep.record(store, started, entry.ended)
+    return Mirrored(store, started).finished(entry.ended)

@@ -52,6 +52,11 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(unquote(name)) if name and name != ":memory:" else None
 
 
+def is_database(uri: str) -> bool:
+    """Whether an address is that of a database server, such as ``postgresql://`` or ``mysql+pymysql://``."""
+    return urlsplit(uri).scheme.partition("+")[0] in ("postgresql", "mysql", "mssql")
+
+
 def shown(uri: str) -> str:
     """The address, or any text with addresses in it, without user names and passwords."""
     return re.sub(r"://[^/@\s]+@", "://***@", uri)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import tempfile
 from collections.abc import Iterable
@@ -20,6 +21,10 @@ from pipeline.tracking.store import Store
 
 # Each picture costs 20 ms, and a slider with more steps than these is no easier to read.
 _PICTURES = 12
+
+# MLflow refuses a schema of more than 1,048,575 characters, of which JSON takes up to six for one of a name.
+_SCHEMA_COLUMNS = 1000
+_SCHEMA_NAME = 150
 
 _HEAT_MAP = "weights/heat map"
 
@@ -124,7 +129,7 @@ def _origin_tags(origin: Origin) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.user": known.user,
         "mlflow.note.content": wording.description(origin.data, None, _way_back(known), None),
-        "data.digest": origin.data.digest,
+        join.DATA_TAG: origin.data.digest,
     }
     tags |= {f"version.{package}": version for package, version in known.versions.items()}
     if known.processor:
@@ -154,7 +159,8 @@ def _split_params(recorded: dict[str, str], section: dict[str, Any]) -> tuple[di
 
 def _dataset(data: Data) -> DatasetInput:
     """The prepared data as MLflow's data set; eight characters of the digest are what its table has room for."""
-    columns = [{"name": name, "type": kind} for name, kind in data.columns.items()]
+    first = itertools.islice(data.columns.items(), _SCHEMA_COLUMNS)
+    columns = [{"name": name[:_SCHEMA_NAME], "type": kind} for name, kind in first]
     dataset = Dataset(
         name=data.name,
         digest=data.digest[:8],

@@ -1,13 +1,16 @@
-"""An MLflow run as one side of a comparison, from its params, tags and artifacts."""
+"""An MLflow run as one side of a comparison: from its params, tags and artifacts, and what DVC keeps of its model."""
 
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.compare.sides import Coefficients, Side
+from pipeline import revisions, tags
+from pipeline.compare.sides import Coefficients, Side, of_revision, recorded_source
 from pipeline.errors import UserError
+from pipeline.revisions import Revision
 from pipeline.tracking import reading
 from pipeline.tracking.database import Seen
 
@@ -26,21 +29,60 @@ def of_run(root: Path, text: str, experiment: str) -> Side:
     found = runs.starting_with(text)
     if len(found) != 1:
         raise UserError(f"{text}: expected a commit, a DVC experiment or one MLflow run, got {len(found)} runs")
-    return _side(found[0], runs.files(found[0], _FILES))
+    run = found[0]
+    revision = _behind(root, run)
+    side = _side(run, runs.files(run, _FILES))
+    return _completed(side, revision) if revision else side
+
+
+def _behind(root: Path, run: Seen) -> Revision | None:
+    """The commit, DVC experiment or workspace that has the run's model; None if it was never kept."""
+    md5, key = run.tags.get(tags.WEIGHTS), run.tags.get(tags.KEY)
+    if not (md5 and key):
+        return None
+    # The commit that brought a model may be one whose metadata was another: the newest that still has it counts too.
+    brought = [Revision(root, sha[:8], sha) for sha in revisions.commits_that_lock(root, md5)]
+    here = [revisions.find(root, "HEAD"), revisions.workspace(root)]
+    locking = [revision for revision in here if revision and md5 in revision.lock.written().values()]
+    return next((revision for revision in [*locking, *brought] if revision.model_key == key), None)
+
+
+def _completed(run: Side, revision: Revision) -> Side:
+    """The run with what only DVC keeps: raw data, columns, predictions; and what its artifacts lack.
+
+    They lack metrics if no evaluation was logged, and all of it where the project was moved and not relocated yet.
+    """
+    kept = of_revision(revision)
+    return replace(
+        run,
+        code=run.code or kept.code,
+        metrics=run.metrics or kept.metrics,
+        coefficients=run.coefficients or kept.coefficients,
+        schema=kept.schema,
+        source=kept.source if kept.source == recorded_source(revision) else "",
+        table=kept.table,
+        predictions=kept.predictions,
+    )
 
 
 def _side(run: Seen, files: dict[str, bytes]) -> Side:
-    tags = run.tags
     model = "softmax.json" in files and "softmax.safetensors" in files
     return Side(
         name=f"run {run.run_id[:8]} {run.name}",
         params={key: _value(text) for key, text in run.params.items()},
         code={path: md5 for path, md5 in _md5s(files.get("dvc-md5.csv", b"")).items() if path.endswith(".py")},
-        versions={key.removeprefix(_VERSION): text for key, text in tags.items() if key.startswith(_VERSION)},
+        versions=_versions(run.tags),
+        prepared=run.tags.get(tags.DATA, ""),
         partial=True,
         metrics=json.loads(files.get("metrics.json", b"{}")),
         coefficients=Coefficients.of(files["softmax.json"], files["softmax.safetensors"]) if model else None,
     )
+
+
+def _versions(known: dict[str, str]) -> dict[str, str]:
+    """Without the name of a build, such as ``+cpu``, which requirements.lock leaves open too."""
+    found = {key.removeprefix(_VERSION): text for key, text in known.items() if key.startswith(_VERSION)}
+    return {name: text.partition("+")[0] for name, text in found.items()}
 
 
 def _md5s(table: bytes) -> dict[str, str]:

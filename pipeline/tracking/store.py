@@ -35,8 +35,8 @@ class Store:
 def open_store(root: Path, experiment: str) -> Store:
     """Open the store of the project at ``root``; make database and experiment if they are not there.
 
-    Raises: UserError if the database cannot be written or the experiment was deleted; MlflowException, and what the
-    database's driver raises, if the store cannot be reached.
+    Raises: UserError if the database cannot be written or is of another MLflow, or the experiment was deleted;
+    MlflowException, and what the database's driver raises, if the store cannot be reached.
     """
     # Alembic tells every one of MLflow's 69 migrations.
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -49,6 +49,8 @@ def open_store(root: Path, experiment: str) -> Store:
         if not _is_made(path):
             _make_database(path, artifacts or str(root), experiment)
         _refuse_other_version(path)
+    elif location.is_database(uri):
+        _refuse_other_server(uri)
     client = MlflowClient(tracking_uri=uri)
     return Store(client, experiment, _experiment_id(client, experiment, artifacts), uri)
 
@@ -74,11 +76,33 @@ def _refuse_other_version(path: Path) -> None:
         found = database.version(path)
     except sqlite3.DatabaseError as error:
         raise UserError(f"{path}: expected MLflow's database, got something else ({error}); move it away") from None
+    _refuse_schema(found, str(path), location.sqlite_uri(path))
+
+
+def _refuse_other_server(uri: str) -> None:
+    """Raise UserError for a server's database of another MLflow; an empty one is left to MLflow to fill.
+
+    Asked once: MLflow itself would try ten times, for two minutes, before it says that the server is away.
+    """
+    from mlflow.store.db import utils
+
+    connecting: Any = utils.create_sqlalchemy_engine  # MLflow's functions have no types
+    engine = connecting(uri)
+    try:
+        with engine.connect() as connection:
+            if not sqlalchemy.inspect(connection).has_table("alembic_version"):
+                return
+            found = connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).scalar()
+    finally:
+        engine.dispose()
+    _refuse_schema(str(found), location.shown(uri), location.shown(uri))
+
+
+def _refuse_schema(found: str, place: str, uri: str) -> None:
     if found != empty.revision():
-        upgrade = f"mlflow db upgrade {location.sqlite_uri(path)}"
         raise UserError(
-            f"{path}: expected schema {empty.revision()} of MLflow {mlflow.__version__}, got {found}; "
-            f"if an older MLflow made it, keep a copy and call `{upgrade}`; if a newer one did, install that one"
+            f"{place}: expected schema {empty.revision()} of MLflow {mlflow.__version__}, got {found}; if an older "
+            f"MLflow made it, keep a copy and call `mlflow db upgrade {uri}`; if a newer one did, install that one"
         )
 
 

@@ -4,13 +4,14 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 
 from pipeline.tracking import names, outs, runs
 from pipeline.tracking.store import Store
 from pipeline.tracking.training import Started
 
 PARENT_TAG = "mlflow.parentRunId"
+CHOSEN_TAG = "sweep.l2"
 _SOURCE = {"mlflow.source.name": "pipeline/sweep.py"}
 
 # MLflow's axes have whole numbers: a thousand a power of ten keeps values apart that differ by 0.3 %.
@@ -21,23 +22,34 @@ _SHOWN = ("log_loss", "standard_error", "training_log_loss", "passes", "relative
 
 
 def record(store: Store, begun: Started, time: int) -> str:
-    """Make the runs from sweep.json; ``time`` of its end is in ms since 1970. Returns the parent's id."""
+    """Make the runs from sweep.json; ``time`` of its end is in ms since 1970. Returns the parent's id.
+
+    The parent is closed last: finished, it has all its children.
+    """
     reports, started = begun.paths["reports"], begun.time
     swept = outs.read_sweep(reports)
     origin = begun.origin()
-    parent = _parent(store, origin, swept, started, time)
+    marks = begun.marks()
+    parent = _parent(store, origin, swept, marks, started, time)
     runs.add_files(store, parent, [reports / name for name in ("sweep.json", "sweep.csv")])
     for line in swept["lines"]:
-        _child(store, origin, swept, line, {PARENT_TAG: parent}, started, time)
+        _child(store, origin, swept, line, marks | {PARENT_TAG: parent}, started, time)
     runs.close(store, parent, "FINISHED", time)
     return parent
 
 
-def _parent(store: Store, origin: runs.Origin, swept: dict[str, Any], started: int, time: int) -> str:
+def is_complete(run: Run) -> bool:
+    """Whether a run is the parent of a sweep that is there as a whole."""
+    return run.info.status == "FINISHED" and CHOSEN_TAG in run.data.tags
+
+
+def _parent(
+    store: Store, origin: runs.Origin, swept: dict[str, Any], tags: dict[str, str], started: int, time: int
+) -> str:
     # The sweep tries every l2, so the one of the section is no param of it.
     train = {key: value for key, value in origin.params.get("train", {}).items() if key != "l2"}
     swept_origin = replace(origin, params=origin.params | {"train": train})
-    run_id = runs.create(store, swept_origin, started, _SOURCE, _parent_name(origin, swept))
+    run_id = runs.create(store, swept_origin, started, _SOURCE | tags, _parent_name(origin, swept))
     params = [Param(key, value) for key, value in names.params({"sweep": swept["sweep"]}).items()]
     chosen = _line(swept, swept["chosen_l2"])
     metrics = [Metric("chosen/l2", swept["chosen_l2"], time, 0), Metric("lowest/l2", swept["lowest_l2"], time, 0)]
@@ -45,8 +57,8 @@ def _parent(store: Store, origin: runs.Origin, swept: dict[str, Any], started: i
     for line in swept["lines"]:
         metrics += _metrics("by l2", line, time, step(line["l2"]))
     note = f"{_verdict(swept)}\n\nCurves by l2: step 1000 is l2 0.1, step 2000 is 0.01, and so on."
-    tags = [RunTag("mlflow.note.content", note), RunTag("sweep.l2", f"{swept['chosen_l2']!r}")]
-    store.client.log_batch(run_id, params=params, metrics=metrics, tags=tags)
+    told = [RunTag("mlflow.note.content", note), RunTag(CHOSEN_TAG, f"{swept['chosen_l2']!r}")]
+    store.client.log_batch(run_id, params=params, metrics=metrics, tags=told)
     return run_id
 
 

@@ -36,6 +36,10 @@ class Started:
             time=event["time"],
         )
 
+    def marks(self) -> dict[str, str]:
+        """Tags of a run that is made for this stage by this process: who to ask whether it still goes on."""
+        return {join.OWNER_TAG: join.owner(), join.IDENTITY_TAG: self.identity}
+
     def origin(self) -> runs.Origin:
         """Where the stage's run comes from."""
         return runs.Origin(self.params, outs.read_data(self.paths["prepared"], self.params), self.circumstances)
@@ -97,5 +101,4 @@ class Mirrored:
         return self.run_id
 
     def _own_tags(self) -> dict[str, str]:
-        own = {join.OWNER_TAG: join.owner(), join.IDENTITY_TAG: self._started.identity}
-        return own | ({join.CHECKPOINT_TAG: self.checkpoint} if self.checkpoint else {})
+        return self._started.marks() | ({join.CHECKPOINT_TAG: self.checkpoint} if self.checkpoint else {})

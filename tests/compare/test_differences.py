@@ -53,6 +53,15 @@ def test_run_is_not_said_to_lack_what_it_does_not_know() -> None:
     assert (record["code"], record["data"]) == ([], {})
 
 
+def test_run_of_an_unknown_table_is_told_by_its_prepared_data() -> None:
+    """Where a run's raw table is in no commit, the digests of the prepared data say that it was another."""
+    run = replace(SIDE, partial=True, source="", prepared="p2")
+    record = differences.between(replace(SIDE, prepared="p1"), run)
+    assert record["data"] == {"prepared_a": "p1", "prepared_b": "p2"}
+    assert "| prepared b | p2 |" in pages.markdown(record)
+    assert differences.between(replace(SIDE, prepared="p2"), run)["data"] == {}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

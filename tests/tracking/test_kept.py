@@ -1,5 +1,6 @@
 """Stages that MLflow did not get: kept as files, sent in their order, each once."""
 
+import json
 import shutil
 
 import pytest
@@ -73,6 +74,20 @@ def test_damaged_entry_is_told_and_stops_no_other(store: Store, project: Project
     assert len(result.sent) == 1
     assert result.damaged[0].startswith(f".cache/tracking/{damaged.name}: ")
     assert spool.waiting(project.folder) == [damaged]
+
+
+def test_entry_that_mlflow_refuses_is_told_and_stops_no_other(store: Store, project: Project) -> None:
+    """What MLflow will never take, here a data set from an address of 80,000 characters, holds nothing else up."""
+    keep(project, "train", store)
+    (refused,) = spool.waiting(project.folder)
+    document = json.loads((refused / "entry.json").read_text(encoding="utf-8"))
+    document["params"]["prepare"]["source"] = "a/" * 40_000
+    (refused / "entry.json").write_text(json.dumps(document), encoding="utf-8")
+    keep(project, "train", store, started=9000)
+    result = kept.send(store, project.folder)
+    assert len(result.sent) == 1
+    assert "exceeds the maximum length" in result.damaged[0]
+    assert spool.waiting(project.folder) == [refused]
 
 
 def test_a_stage_sends_a_few_and_leaves_the_rest(store: Store, project: Project) -> None:

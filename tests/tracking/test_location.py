@@ -47,6 +47,20 @@ def test_paths_survive_the_address(name: str) -> None:
     assert location.sqlite_file(location.sqlite_uri(path)) == path
 
 
+@pytest.mark.parametrize(
+    ("uri", "is_database"),
+    [
+        ("postgresql://me@host/mlflow", True),
+        ("mysql+pymysql://host/mlflow", True),
+        ("https://host", False),
+        ("sqlite:////mlflow.db", False),
+    ],
+)
+def test_servers_of_databases_are_told_from_mlflows_own(uri: str, is_database: bool) -> None:
+    """With a driver or without; a file and a tracking server are none."""
+    assert location.is_database(uri) == is_database
+
+
 def test_passwords_are_not_shown() -> None:
     """Addresses lose user and password wherever they stand in a text."""
     text = "cannot reach postgresql://user:p%40ss@host:1/db or http://token@host"

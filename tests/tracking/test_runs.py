@@ -2,15 +2,18 @@
 
 import csv
 import hashlib
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
 
-from pipeline.tracking import join, training
+from pipeline import circumstances
+from pipeline.tracking import join, runs, training
+from pipeline.tracking.outs import Data
 from pipeline.tracking.store import Store
-from tests.tracking.outputs import Project
+from tests.tracking.outputs import PARAMS, Project
 
 
 def trained(store: Store, project: Project, started: int = 1000, ended: int = 4500) -> Run:
@@ -67,6 +70,15 @@ def test_run_has_the_data_set_with_its_digest(run: Run, project: Project) -> Non
     assert (given.dataset.name, given.dataset.digest) == ("toy", project.model.data_digest[:8])
     assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "train")]
     assert '"num_rows": 3' in given.dataset.profile
+
+
+def test_a_very_wide_table_has_a_run_like_any_other(store: Store) -> None:
+    """MLflow refuses a schema of more than a million characters; the first thousand columns are enough of one."""
+    columns = {f"{'столбец ' * 30}{number}": "double" for number in range(20_000)}
+    data = Data("data/raw/wide.csv", "0123456789", {"train": 3}, columns)
+    run_id = runs.create(store, runs.Origin(PARAMS, data, circumstances.here()), 1000, {})
+    (given,) = store.client.get_run(run_id).inputs.dataset_inputs
+    assert len(json.loads(given.dataset.schema)["mlflow_colspec"]) == 1000
 
 
 def test_run_has_the_files_at_its_root(store: Store, run: Run, project: Project) -> None:

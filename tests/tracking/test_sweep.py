@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from pipeline import circumstances, spool
 from pipeline import sweep as sweeps
 from pipeline.knobs import Params
-from pipeline.tracking import sweep
+from pipeline.tracking import kept, sweep
 from pipeline.tracking.store import Store
 from pipeline.tracking.training import Started
 from tests.problems import synthetic
@@ -99,3 +99,37 @@ def test_names_say_what_differs(store: Store, paths: dict[str, Path], document: 
 def test_steps_are_powers_of_ten(l2: float, step: int) -> None:
     """A thousand steps a decade, growing to the weaker penalty."""
     assert sweep.step(l2) == step
+
+
+def kept_entry(paths: dict[str, Path], folder: Path, store: Store, identity: str) -> None:
+    """Keep the sweep in a project's folder, as `pipeline.mirror` does where MLflow is away."""
+    entry = spool.Entry("sweep", identity, store.experiment, PARAMS, circumstances.here().to_json(), 1000, 2000)
+    spool.keep(folder, entry, paths)
+
+
+def test_a_kept_sweep_becomes_the_runs_that_were_missed(store: Store, paths: dict[str, Path], tmp_path: Path) -> None:
+    """Sent from the spool, a sweep has parent, children and files, and nothing is left waiting."""
+    kept_entry(paths, tmp_path, store, spool.new_identity())
+    result = kept.send(store, tmp_path)
+    assert result.damaged == []
+    (parent,) = result.sent
+    assert {"sweep.json", "sweep.csv"} <= {file.path for file in store.client.list_artifacts(parent)}
+    children = store.client.search_runs([store.experiment_id], f"tags.`{sweep.PARENT_TAG}` = '{parent}'")
+    assert sorted(float(child.data.params["train.l2"]) for child in children) == sorted(VALUES)
+    assert spool.waiting(tmp_path) == []
+
+
+def test_a_half_written_sweep_is_replaced(store: Store, paths: dict[str, Path], tmp_path: Path) -> None:
+    """Runs that were begun before the store went away do not stay beside the complete ones; a second time is none."""
+    begun = Started(spool.new_identity(), PARAMS, circumstances.here(), paths, 1000)
+    parent = sweep.record(store, begun, 2000)
+    for run in store.client.search_runs([store.experiment_id], f"tags.`{sweep.PARENT_TAG}` = '{parent}'")[:1]:
+        store.client.delete_run(run.info.run_id)
+    store.client.update_run(parent, "RUNNING")
+    kept_entry(paths, tmp_path, store, begun.identity)
+    (sent,) = kept.send(store, tmp_path).sent
+    kept_entry(paths, tmp_path, store, begun.identity)
+    assert kept.send(store, tmp_path).sent == [sent]
+    runs = store.client.search_runs([store.experiment_id])
+    assert (len(runs), {run.info.status for run in runs}) == (1 + len(VALUES), {"FINISHED"})
+    assert parent not in {run.info.run_id for run in runs}
