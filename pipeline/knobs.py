@@ -60,11 +60,15 @@ class Params(Section):
     early_stopping: EarlyStopping = EarlyStopping()
     snapshot_every: PositiveInt
     precision: Literal["float64", "float32"] = "float64"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
 
     @model_validator(mode="after")
     def _momentum_belongs_to_sgd(self) -> "Params":
         if self.momentum and self.solver != "sgd":
-            raise ValueError(f"train.momentum 0 with train.solver {self.solver}, which has no momentum")
+            raise ValueError(
+                f"train.momentum 0 with train.solver {self.solver}, which has no momentum, got {self.momentum:g}; "
+                "add -S train.momentum=0"
+            )
         return self
 
     @model_validator(mode="after")
@@ -80,6 +84,15 @@ class Params(Section):
             raise ValueError(
                 f"train.l1 0 with train.solver {self.solver}, which cannot make weights exactly 0, got {self.l1}; "
                 f"add {flags}, or -S train.l1=0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _l1_belongs_to_the_processor(self) -> "Params":
+        if self.l1 and self.device == "cuda":
+            raise ValueError(
+                f"train.device cpu or auto with train.l1 {self.l1}, which runs on the processor, got cuda; "
+                "add -S train.device=cpu"
             )
         return self
 

@@ -12,6 +12,7 @@ from pipeline import findings
 from pipeline.errors import UserError
 from pipeline.knobs import FIRST_ORDER, Params
 from pipeline.numerics import certificate, reduction
+from pipeline.numerics.accelerator import Accelerator
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.kept import Kept
 from pipeline.numerics.layout import Rows, centred, parameters_of, theta_of
@@ -27,12 +28,16 @@ from pipeline.numerics.sums import thread_count
 
 @dataclass(frozen=True)
 class Data:
-    """The training rows: blocks, levels of each category, names of the d columns of W, and the k labels."""
+    """The training rows: blocks, levels of each category, names of the d columns of W, and the k labels.
+
+    Passes over all of them run on the ``accelerator``, if there is one.
+    """
 
     blocks: Sequence[Block]
     levels: Sequence[int]
     features: Sequence[str]
     labels: Sequence[object]
+    accelerator: Accelerator | None = None
 
     @property
     def classes(self) -> int:
@@ -138,7 +143,8 @@ def pack(params: Params, data: Data) -> Packed:
     """Look at the rows, leave out what changes nothing, and pack the rest."""
     found = findings.find(data.blocks, data.features, data.labels, params.l2, thread_count())
     reduced = reduction.reduce(data.blocks, data.classes, params.l2, params.intercept)
-    rows = Rows(reduced.blocks, data.levels, len(reduced.present), thread_count(), intercept=params.intercept)
+    classes = len(reduced.present)
+    rows = Rows(reduced.blocks, data.levels, classes, thread_count(), params.intercept, accelerator=data.accelerator)
     return Packed(found, reduced, rows)
 
 

@@ -13,9 +13,10 @@ from pipeline import checkpoint, files, methods, model, shards, start, tensors
 from pipeline.errors import UserError
 from pipeline.history import History, row
 from pipeline.knobs import Params as Params
-from pipeline.numerics import workers
+from pipeline.numerics import accelerator, workers
+from pipeline.numerics.accelerator import Accelerator
 from pipeline.numerics.kept import Kept
-from pipeline.numerics.softmax import Block, Objective, Parameters
+from pipeline.numerics.softmax import PROCESSOR, Block, Objective, Parameters
 from pipeline.numerics.solvers import first_order, loop
 from pipeline.numerics.solvers.status import Status
 from pipeline.numerics.sums import thread_count
@@ -60,11 +61,13 @@ def train(
     weights = class_weights(params, prepared)
     blocks = tensors.blocks_of(prepared, prepared.splits["train"], weights)
     encoder = prepared.encoder
-    data = methods.Data(blocks, encoder.level_counts, encoder.features, encoder.classes)
+    found = _accelerator(params)
+    data = methods.Data(blocks, encoder.level_counts, encoder.features, encoder.classes, found)
 
     def objective(rows: Sequence[Block]) -> Objective:
-        precision = getattr(torch, params.precision)
-        return Objective(rows, len(data.features), params.l2, thread_count(), precision, params.intercept)
+        precision, columns = getattr(torch, params.precision), len(data.features)
+        placed = found.placed(rows) if found else rows
+        return Objective(placed, columns, params.l2, thread_count(), precision, params.intercept, _device(found))
 
     begin = start.of(encoder, params, earlier)
     history = History(begin.parameters, params.snapshot_every)
@@ -77,7 +80,9 @@ def train(
         def see(record: loop.Record, method: loop.Method) -> None:
             history.keep(record, method)
             watch(row(record) | {"seconds": monotonic() - began})
-            bar.set_postfix(cost=f"{record.epoch.cost:.6f}", refresh=False)
+            passes = record.number + 1 if record.epoch.passes is None else record.epoch.passes
+            gradient = f"{record.epoch.gradient_norm:.1e}"
+            bar.set_postfix(cost=f"{record.epoch.cost:.6f}", gradient=gradient, passes=passes, refresh=False)
             bar.update()
 
         result = loop.run(
@@ -88,7 +93,23 @@ def train(
             _early_stopping(params),
             memory,
         )
-    return _model(prepared, params, method, result, begin.sentences), history
+    return _model(prepared, params, method, result, begin.sentences, _device(found)), history
+
+
+def _accelerator(params: Params) -> Accelerator | None:
+    if params.l1:
+        return None
+    try:
+        return accelerator.find(params.device)
+    except RuntimeError as error:
+        raise UserError(
+            f"params.yaml: train.device: expected cpu or auto where {error}, got {params.device}; "
+            "set cpu, or install torch for CUDA where there is a GPU"
+        ) from None
+
+
+def _device(found: Accelerator | None) -> torch.device:
+    return found.device if found else PROCESSOR
 
 
 def class_weights(params: Params, prepared: shards.Prepared) -> np.ndarray[Any, np.dtype[np.float64]] | None:
@@ -140,6 +161,7 @@ def _model(
     method: methods.Method,
     result: loop.Result,
     sentences: Sequence[str],
+    device: torch.device,
 ) -> model.Model:
     if result.status is Status.DIVERGED:
         raise _diverged(params, result.epochs)
@@ -153,7 +175,7 @@ def _model(
         encoder=prepared.encoder,
         params=params.model_dump(),
         data_digest=prepared.digest,
-        result=_result(result, ending, params.l1) | {"findings": [*sentences, *ending.findings]},
+        result=_result(result, ending, params.l1) | {"device": device.type, "findings": [*sentences, *ending.findings]},
     )
 
 
@@ -196,7 +218,14 @@ def main(
     """
     data = shards.open_prepared(prepared)
     kept = (
-        checkpoints(checkpoint.key_of(data=data.digest, params=params.model_dump(), torch=str(torch.__version__)))
+        checkpoints(
+            checkpoint.key_of(
+                data=data.digest,
+                params=params.model_dump(),
+                torch=str(torch.__version__),
+                device=_device(_accelerator(params)).type,
+            )
+        )
         if checkpoints
         else None
     )

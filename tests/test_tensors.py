@@ -64,7 +64,8 @@ def test_a_number_that_is_none_is_named_with_block_and_column(tmp_path: Path, va
     numbers[-1, 1] = value
     prepared = _prepared(tmp_path / "prepared", numbers)
     first, last = 2 * shards.BLOCK_ROWS, ROWS - 1
-    said = rf"prepared data: block 2 \(rows {first} to {last}\), column width: expected a number, got {value} in row {last}"
+    where = rf"block 2 \(rows {first} to {last}\), column width"
+    said = f"prepared data: {where}: expected a number, got {value} in row {last}"
     with pytest.raises(UserError, match=said + "; run `dvc repro -f prepare`"):
         tensors.blocks_of(prepared, prepared.splits["train"], None)
 

@@ -224,7 +224,16 @@ def test_the_start_is_that_of_torch(tmp_path: Path, prepared: Path) -> None:
         ({"lr": 1e300}, "epoch [0-9]+: the cost became NaN or infinite; lower train.lr"),
         ({"class_weight": "{a: 1, b: 2}"}, "train.class_weight: expected one weight for each of the classes a, b, c"),
         ({"class_weight": "{a: 0, b: 0, c: 0}"}, "expected a weight > 0"),
-        ({"solver": "adam", "momentum": 0.5}, "train.momentum 0 with train.solver adam"),
+        (
+            {"solver": "adam", "momentum": 0.5},
+            "train.momentum 0 with train.solver adam, which has no momentum, got 0.5; add -S train.momentum=0",
+        ),
+        (
+            {"solver": "auto", "lr": "null", "l1": 0.1, "device": "cuda"},
+            "train.device cpu or auto with train.l1 0.1, which runs on the processor, got cuda; "
+            "add -S train.device=cpu",
+        ),
+        ({"device": "gpu"}, "train.device"),
         ({"solver": "newton"}, "expected train.lr null with train.solver newton, .* got 0.5; add -S train.lr=null"),
         (
             {"solver": "lbfgs", "lr": "null", "batch_size": 32, "precision": "float32"},
@@ -255,6 +264,26 @@ def test_a_mistake_is_one_sentence_and_leaves_the_earlier_model(
     with pytest.raises(UserError, match=message):
         _fit(tmp_path, prepared, **changes)
     assert model.load(tmp_path / "models").key == key
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_gpu_that_is_not_there_is_named(tmp_path: Path, prepared: Path) -> None:
+    """cuda is refused before training; auto takes the processor and gives the bytes of cpu, with the device told."""
+    expected = "train.device: expected cpu or auto where torch finds no CUDA device, got cuda; set cpu, or install"
+    with pytest.raises(UserError, match=expected):
+        _fit(tmp_path, prepared, device="cuda")
+    automatic, processor = (_fit(tmp_path, prepared, device=device) for device in ("auto", "cpu"))
+    assert np.array_equal(automatic.weights, processor.weights)
+    assert automatic.result["device"] == "cpu"
+
+
+def test_the_first_costs_of_both_splits_are_of_one_point(tmp_path: Path, prepared: Path) -> None:
+    """newton begins where its sample's optimum is: the validation cost of epoch 0 is of that point, not of 0."""
+    _fit(tmp_path, prepared, solver="newton", lr="null", l2=0.01)
+    first, second, *_ = csv.DictReader(io.StringIO((tmp_path / "models/history.csv").read_text()))
+    assert abs(float(first["validation_cost"]) - np.log(3)) > abs(
+        float(first["validation_cost"]) - float(second["validation_cost"])
+    )
 
 
 def test_early_stopping_needs_validation_rows(tmp_path: Path) -> None:

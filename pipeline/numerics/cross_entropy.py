@@ -81,6 +81,11 @@ class CrossEntropy:
         self._gradient_grid = Grid(rows.largest * rows.total_weight * _SAFETY)
         self._curvature_grid = Grid(torch.tensor(rows.total_weight * _SAFETY, dtype=torch.float64))
 
+    def on_processor(self) -> "CrossEntropy":
+        """The same objective, with rows for the processor's threads."""
+        rows = self.rows.on_processor()
+        return self if rows is self.rows else CrossEntropy(rows, self.l2)
+
     def evaluate(self, theta: Tensor, precision: torch.dtype, facts: bool = False) -> Point:
         """Value and gradient at theta, and the ``facts`` for a certificate."""
         self.passes += 1
@@ -128,7 +133,7 @@ class CrossEntropy:
         """
         if len(items) > 1:
             return exact_sums(partials, items, grids(), self.rows.threads)
-        totals = on_one_thread(lambda: list(partials(items[0])))
+        totals = on_one_thread(lambda: [total.cpu() for total in partials(items[0])])
         if not all(math.isfinite(float(total.sum())) for total in totals):
             raise OverflowError("a sum over the rows is NaN or infinite")
         return totals
@@ -142,7 +147,7 @@ class CrossEntropy:
     def hessian(self, theta: Tensor, precision: torch.dtype) -> Callable[[Tensor], Tensor]:
         """H(theta), as what it makes of a direction; both (d + 1, k). Every call is a pass.
 
-        Holds one number a row and class, so that no call computes the probabilities again.
+        Holds one number a row and class, so that no call computes the probabilities again; not where rows do not stay.
         """
         rows = self.rows
         at, kept = kernels.operands(rows, theta, precision), dict[int, Tensor]()
@@ -156,15 +161,18 @@ class CrossEntropy:
 
             def partials(position: int) -> list[Tensor]:
                 block = rows.packed[position]
-                if position not in kept:
-                    kept[position] = kernels.curvature_weights(rows, kernels.logits(block, at, precision))
+                weights = kept.get(position)
+                if weights is None:
+                    weights = kernels.curvature_weights(rows, kernels.logits(block, at, precision))
+                    if rows.stays:
+                        kept[position] = weights
                 change = kernels.logits(block, along, precision)
-                return [self._product(block, kernels.change_of_probabilities(rows, kept[position], change))]
+                return [self._product(block, kernels.change_of_probabilities(rows, weights, change))]
 
             (total,) = self._sums(partials, positions, lambda: [self._product_grid(direction)])
-            total /= rows.total_weight
-            total[:-1].add_(direction[:-1], alpha=self.l2)
-            return total
+            image = total / rows.total_weight
+            image[:-1].add_(direction[:-1], alpha=self.l2)
+            return image
 
         return product
 
@@ -211,7 +219,7 @@ class CrossEntropy:
             both = [self._product(block, part)[:, 1] for part in (1 - second, second)]
             return torch.stack(both, 1)
         shape = (block.rows, rows.padded_classes) if rows.row_major else (rows.classes, block.rows)
-        labels = torch.zeros(shape, dtype=torch.float64)
+        labels = torch.zeros(shape, dtype=torch.float64, device=rows.device)
         return self._product(block, labels.scatter_(rows.class_dimension, block.labels, 1.0))
 
     def _product(self, block: PackedBlock, residuals: Tensor) -> Tensor:

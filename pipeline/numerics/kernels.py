@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.numerics.layout import PackedBlock, Rows
+from pipeline.numerics.softmax import PROCESSOR
+from pipeline.numerics.sums import sums_by_code
 
 _PADDING_LOGIT = -1e30
 
@@ -39,16 +41,16 @@ class Operands:
 
 def operands(rows: Rows, theta: Tensor, precision: torch.dtype, padding: float = _PADDING_LOGIT) -> Operands:
     """Lay theta (d + 1, k) out; ``padding`` becomes the logit of the classes that only fill up a register."""
-    values = theta.to(precision)
+    values = theta.to(rows.device, precision)
     p, d, k = rows.numbers, rows.columns, rows.classes
     if rows.one_logit:
-        difference = (theta[:, 1:] - theta[:, :1]).to(precision)
+        difference = (theta[:, 1:] - theta[:, :1]).to(rows.device, precision)
         return Operands(difference[:d].T, None, difference[d:])
     if not rows.row_major:
         return Operands(values[:d].T.contiguous(), None, values[d][:, None].contiguous())
-    numbers = torch.zeros(p, rows.padded_classes, dtype=precision)
+    numbers = values.new_zeros(p, rows.padded_classes)
     numbers[:, :k] = values[:p]
-    levels = torch.zeros(d - p, rows.padded_classes, dtype=precision)
+    levels = values.new_zeros(d - p, rows.padded_classes)
     levels[:, :k] = values[p:d]
     levels[: rows.levels[0], :k] += values[d]
     levels[: rows.levels[0], k:] = padding
@@ -62,20 +64,20 @@ def numbers_of(block: PackedBlock, precision: torch.dtype) -> Tensor:
     """
     if block.numbers.dtype == precision:
         return block.numbers
-    converted = buffer("numbers", block.numbers.shape, precision)
+    converted = buffer("numbers", block.numbers.shape, precision, block.numbers.device)
     if getattr(_buffers, "converted", None) is not block:
         converted.copy_(block.numbers)
         _buffers.converted = block
     return converted
 
 
-def buffer(name: str, shape: Sequence[int], precision: torch.dtype) -> Tensor:
+def buffer(name: str, shape: Sequence[int], precision: torch.dtype, device: torch.device = PROCESSOR) -> Tensor:
     """Memory of the thread, with whatever it held before; the next call of the same name gives the same memory."""
-    key = f"{name}_{precision}"
+    key = f"{name}_{precision}_{device}"
     size = math.prod(shape)
     kept: Tensor | None = getattr(_buffers, key, None)
     if kept is None or kept.numel() < size:
-        kept = torch.empty(size, dtype=precision)
+        kept = torch.empty(size, dtype=precision, device=device)
         setattr(_buffers, key, kept)
     return kept[:size].view(*shape)
 
@@ -86,7 +88,9 @@ def logits(block: PackedBlock, values: Operands, precision: torch.dtype) -> Tens
         assert values.bias is not None
         return torch.addmm(values.bias, values.numbers, numbers_of(block, precision).T)
     if precision == torch.float32 and len(block.code_columns) > 1:
-        result = functional.embedding_bag(block.codes.view(-1), values.levels, _bags(*block.codes.shape), mode="sum")
+        result = functional.embedding_bag(
+            block.codes.view(-1), values.levels, _bags(*block.codes.shape, block.codes.device), mode="sum"
+        )
     else:  # embedding_bag takes 650 in float64, index_select 40
         result = values.levels.index_select(0, block.code_columns[0])
         for codes in block.code_columns[1:]:
@@ -97,15 +101,15 @@ def logits(block: PackedBlock, values: Operands, precision: torch.dtype) -> Tens
 
 
 @functools.cache
-def _bags(rows: int, columns: int) -> Tensor:
+def _bags(rows: int, columns: int, device: torch.device) -> Tensor:
     """Where each row's codes begin; without it embedding_bag would count anew in every pass (60 of 1,000)."""
-    return torch.arange(0, rows * columns, columns, dtype=torch.int32)
+    return torch.arange(0, rows * columns, columns, dtype=torch.int32, device=device)
 
 
 def transposed_product(rows: Rows, block: PackedBlock, residuals: Tensor) -> Tensor:
     """sum_i (x_i, 1) r_i', (d + 1, k) float64, of residuals in a block's layout; products are in their precision."""
     p, d, k = rows.numbers, rows.columns, rows.classes
-    result = torch.empty(d + 1, k, dtype=torch.float64)
+    result = torch.empty(d + 1, k, dtype=torch.float64, device=residuals.device)
     if rows.one_logit:
         result[:d, 1] = torch.mm(residuals, numbers_of(block, residuals.dtype))[0]
         result[d, 1] = residuals.sum()
@@ -116,11 +120,18 @@ def transposed_product(rows: Rows, block: PackedBlock, residuals: Tensor) -> Ten
     else:
         if p:
             result[:p] = torch.mm(numbers_of(block, residuals.dtype).T, residuals)[:, :k]
-        result[p:d] = (block.one_hot[residuals.dtype] @ residuals)[:, :k]
+        result[p:d] = _by_level(rows, block, residuals)[:, :k]
         result[d] = result[p : p + rows.levels[0]].sum(0)  # every row has one level of the first category
     if not rows.intercept:
         result[d] = 0.0
     return result
+
+
+def _by_level(rows: Rows, block: PackedBlock, residuals: Tensor) -> Tensor:
+    """Residuals added up by the levels that their rows have, (levels, k')."""
+    if block.one_hot:
+        return block.one_hot[residuals.dtype] @ residuals
+    return sums_by_code(block.codes, residuals, sum(rows.levels))
 
 
 def probabilities(rows: Rows, scores: Tensor) -> Tensor:

@@ -21,9 +21,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.numerics.accelerator import Accelerator
 from pipeline.numerics.extremes import largest_magnitudes
 from pipeline.numerics.kept import Kept, Made
-from pipeline.numerics.softmax import Block, Parameters, row_counts
+from pipeline.numerics.softmax import PROCESSOR, Block, Parameters, row_counts
 from pipeline.numerics.sums import collected
 
 _LANES = 8  # float32 numbers in an AVX2 register
@@ -43,7 +44,7 @@ class PackedBlock:
 
     numbers (n, p) float32 (float64 where columns were rotated); codes (n, c) int32, counted over the levels of all
     categories, and the same as c columns; labels int64 and weights float64 as (n, 1) row-major or (1, n) class-major;
-    one_hot the categories' transposed one-hot matrix, (levels, n) sparse, by precision.
+    one_hot the categories' transposed one-hot matrix, (levels, n) sparse, by precision; none on an accelerator.
     """
 
     numbers: Tensor
@@ -107,12 +108,13 @@ class Rows:
         threads: int,
         intercept: bool = True,
         packed: Sequence[PackedBlock] | None = None,
+        accelerator: Accelerator | None = None,
     ) -> None:
         """Pack blocks of softmax.Block; ``levels`` counts those of each category, ``classes`` is k.
 
         Blocks of wide rows are cut into pieces; ``blocks`` holds the pieces then, one for each of ``packed``. Where
         blocks are pieces that Rows of the same levels and classes packed, ``packed`` gives these.
-        Without ``intercept`` b is kept at 0.
+        Without ``intercept`` b is kept at 0. With an ``accelerator``, ``packed`` holds larger pieces on its device.
         Raises: OverflowError if a number in the blocks is NaN or infinite.
         """
         counts = row_counts(blocks)
@@ -129,9 +131,31 @@ class Rows:
         self.total_weight = _total_weight(blocks, threads)
         self.largest = self._largest_magnitudes()
         _accept_sparse_tensors()
-        self.packed: Sequence[PackedBlock] = (
-            Kept(lambda place: self._pack(blocks[place]), len(blocks)) if packed is None else packed
-        )
+        self.accelerator = accelerator
+        self.packed: Sequence[PackedBlock] = self._all_packed() if packed is None else packed
+
+    def _all_packed(self) -> Sequence[PackedBlock]:
+        if self.accelerator is None:
+            return Kept(lambda place: self._pack(self.blocks[place]), len(self.blocks))
+        placed = self.accelerator.placed(self.blocks)
+        kind = Kept if self.stays else Made
+        return kind(lambda place: self._pack(placed[place]), len(placed))
+
+    @property
+    def stays(self) -> bool:
+        """Whether packed blocks are kept from pass to pass; else an accelerator packs them anew in each."""
+        return self.accelerator is None or self.accelerator.keeps(self.blocks)
+
+    @property
+    def device(self) -> torch.device:
+        """Where packed blocks are."""
+        return self.accelerator.device if self.accelerator else PROCESSOR
+
+    def on_processor(self) -> "Rows":
+        """The same rows, packed for the processor's threads."""
+        if self.accelerator is None:
+            return self
+        return Rows(self.blocks, self.levels, self.classes, self.threads, self.intercept)
 
     @property
     def class_dimension(self) -> int:
@@ -165,7 +189,7 @@ class Rows:
             code_columns=tuple(column.contiguous() for column in codes.unbind(1)),
             labels=block.labels.unsqueeze(dimension),
             weights=None if block.weights is None else block.weights.unsqueeze(dimension),
-            one_hot=_transposed_one_hot(codes, sum(self.levels)) if self.levels else {},
+            one_hot=_transposed_one_hot(codes, sum(self.levels)) if self.levels and self.accelerator is None else {},
         )
 
 

@@ -20,7 +20,9 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics import workers
-from pipeline.numerics.sums import Grid, exact_sums
+from pipeline.numerics.sums import Grid, exact_sums, sums_by_code
+
+PROCESSOR = torch.device("cpu")
 
 # |p - y| <= 1 in exact arithmetic; rounding in the kernels stays far inside a factor of two.
 _SAFETY = 2.0
@@ -43,6 +45,11 @@ class Block:
         """The sum of the rows' weights."""
         return float(len(self.labels)) if self.weights is None else math.fsum(self.weights.tolist())
 
+    def to(self, device: torch.device) -> "Block":
+        """The same rows in the memory of ``device``."""
+        weights = None if self.weights is None else self.weights.to(device)
+        return Block(self.numbers.to(device), self.codes.to(device), self.labels.to(device), weights)
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -54,6 +61,10 @@ class Parameters:
     def copy(self) -> "Parameters":
         """The same values in memory of their own."""
         return Parameters(self.weights.clone(), self.bias.clone())
+
+    def to(self, device: torch.device) -> "Parameters":
+        """The same values in the memory of ``device``."""
+        return Parameters(self.weights.to(device), self.bias.to(device))
 
 
 @dataclass(frozen=True)
@@ -96,12 +107,16 @@ class Objective:
         threads: int,
         precision: torch.dtype,
         intercept: bool = True,
+        device: torch.device = PROCESSOR,
     ) -> None:
         """Take the blocks (at least one) and learn the grids' bounds; without ``intercept`` b has gradient 0.
+
+        The blocks lie in the memory of ``device``; parameters and results stay with the processor.
 
         Raises: OverflowError if a number in the blocks is NaN or infinite.
         """
         self._blocks = blocks
+        self._device = device
         self._columns = columns
         self._l2 = l2
         self._threads = threads
@@ -117,8 +132,9 @@ class Objective:
 
     def cost(self, parameters: Parameters) -> float:
         """Mean cross-entropy in nats, without the penalty."""
+        placed = parameters.to(self._device)
         (total,) = exact_sums(
-            lambda block: [self._residuals(block, parameters)[0]],
+            lambda block: [self._residuals(block, placed)[0]],
             self._blocks,
             [self._cost_grid(parameters)],
             self._threads,
@@ -128,8 +144,9 @@ class Objective:
     def evaluate(self, parameters: Parameters) -> Evaluation:
         """Cost and gradient in one pass over the blocks."""
         grids = [self._cost_grid(parameters), self._weights_grid, self._bias_grid]
+        placed = parameters.to(self._device)
         cost, weights_gradient, bias_gradient = exact_sums(
-            lambda block: self._partials(block, parameters), self._blocks, grids, self._threads
+            lambda block: self._partials(block, placed), self._blocks, grids, self._threads
         )
         return Evaluation(
             cost=cost.item() / self.total_weight,
@@ -164,6 +181,8 @@ class Objective:
         number_count = block.numbers.shape[1]
         result = residuals.new_zeros((self._columns, residuals.shape[1]), dtype=torch.float64)
         result[:number_count] = block.numbers.to(residuals.dtype).T @ residuals
+        if self._device != PROCESSOR:
+            return result.add_(sums_by_code(block.codes, residuals, self._columns)).T
         wide = residuals.to(torch.float64)
         for codes in block.codes.unbind(1):
             result.index_add_(0, codes, wide)
@@ -190,7 +209,7 @@ def extent(blocks: Sequence[Block]) -> Extent:
         largest = (
             block.numbers.abs().amax(0) if block.numbers.numel() else block.numbers.new_zeros(block.numbers.shape[1])
         )
-        return [torch.tensor(block.total_weight, dtype=torch.float64), largest.to(torch.float64)]
+        return [torch.tensor(block.total_weight, dtype=torch.float64), largest.to(torch.float64).cpu()]
 
     weights, largest = zip(*workers.collect(work, blocks), strict=True)
     return Extent(math.fsum(weight.item() for weight in weights), torch.stack(largest).amax(0))

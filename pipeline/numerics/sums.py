@@ -53,7 +53,7 @@ class Grid:
 
         Raises: OverflowError if the partial is NaN or past the bound: it is detected, never wrapped.
         """
-        scaled = (partial * self._scale).round_()
+        scaled = (partial * self._scale.to(partial.device)).round_()
         lowest, highest = torch.aminmax(scaled)  # of a NaN both are NaN, which no comparison lets through
         if not -(2.0**_TOTAL_BITS) <= lowest.item() <= highest.item() <= 2.0**_TOTAL_BITS:
             raise OverflowError("a partial sum is NaN or larger than its bound")
@@ -61,7 +61,7 @@ class Grid:
 
     def value(self, total: Tensor) -> Tensor:
         """The total as float64, rounded to nearest once."""
-        return total.to(torch.float64) * self._unit
+        return total.to(torch.float64) * self._unit.to(total.device)
 
 
 def _power_of_two(exponent: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def exact_sums(
         for position in mine[1:]:
             for total, addend in zip(totals, integers(items[position]), strict=True):
                 total.add_(addend)
-        return totals
+        return [total.cpu() for total in totals]
 
     if len(items) == 1:  # every worker computes it, and none needs to tell
         return [grid.value(total) for grid, total in zip(grids, on_one_thread(lambda: share(range(1))), strict=True)]
@@ -105,6 +105,20 @@ def exact_sums(
     if not mine:  # more workers than items: the first item tells the shapes, another worker adds it
         totals = [torch.zeros_like(total) for total in totals]
     return [grid.value(total) for grid, total in zip(grids, workers.add(totals), strict=True)]
+
+
+def sums_by_code(codes: Tensor, values: Tensor, count: int) -> Tensor:
+    """Rows of ``values`` (n, k) added up by each column of ``codes`` (n, c), (count, k) float64.
+
+    For accelerators, whose atomic additions come in any order: they add integers.
+    """
+    values = values.to(torch.float64)
+    grid = Grid(values.abs().max().cpu() * len(values) + 1e-300)
+    totals = torch.zeros(count, values.shape[1], dtype=torch.int64, device=values.device)
+    fixed = grid.quantise(values)
+    for column in codes.unbind(1):
+        totals.index_add_(0, column, fixed)
+    return grid.value(totals)
 
 
 def scattered_sums(

@@ -86,7 +86,9 @@ class CheapScaling:
         self.renews = rows.count > _ROWS_TO_RENEW * rows.columns
         target = max(_ROWS_A_COLUMN * rows.columns, _AT_LEAST)
         small = target < _NEARLY_ALL * rows.count
-        self._scaling = make(CrossEntropy(stratified(rows, target), objective.l2) if small else objective)
+        self._scaling = make(
+            CrossEntropy(stratified(rows, target), objective.l2) if small else objective.on_processor()
+        )
 
     def start(self, theta: Tensor) -> Tensor:
         """The point itself."""

@@ -73,8 +73,11 @@ class Optimum:
 
     @property
     def theta(self) -> Tensor:
-        """Where it is, (d + 1, k)."""
-        return self._start if self.point is None else self.point.theta
+        """Where it is, (d + 1, k); where it begins is found when first asked for, or the given start if that fails."""
+        try:
+            return self._here().theta
+        except OverflowError:  # the next epoch meets it again, and tells the loop
+            return self._start
 
     @property
     def passes(self) -> int:
@@ -84,10 +87,9 @@ class Optimum:
     @torch.inference_mode()
     def run_epoch(self) -> Epoch:
         """Look at the present point; unless that is the end, make a step from it."""
-        if self.point is None:
-            self.point = self._first_point()
+        self._here()
         self._certify()
-        point = self.point
+        point = self._here()
         epoch = Epoch(point.cost, float(point.gradient.norm()), None, self.passes)
         if self.status is None:
             self._step()
@@ -155,7 +157,9 @@ class Optimum:
         return self._objective.evaluate(theta, precision, facts)
 
     def _here(self) -> Point:
-        assert self.point is not None
+        if self.point is None:
+            with torch.inference_mode():
+                self.point = self._first_point()
         return self.point
 
     def _certify(self) -> None:

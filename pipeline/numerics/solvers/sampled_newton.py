@@ -49,7 +49,7 @@ class SampledNewton:
         rows = objective.rows
         wanted = max(_ROWS_A_PARAMETER * rows.classes * (rows.columns + 1), _AT_LEAST)
         self._target = rows.count if wanted > _NEARLY_ALL * rows.count else wanted
-        self._cheap = self._exact_is_cheap(dense_size)
+        self._cheap = rows.accelerator is None and self._exact_is_cheap(dense_size)
         self.sample_passes = 0.0
 
     def start(self, theta: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class SampledNewton:
 
     def _sample(self, target: int) -> CrossEntropy:
         if target >= _NEARLY_ALL * self._objective.rows.count:
-            return CrossEntropy(self._objective.rows, self._objective.l2)
+            return CrossEntropy(self._objective.rows.on_processor(), self._objective.l2)
         return CrossEntropy(stratified(self._objective.rows, target), self._objective.l2)
 
 
