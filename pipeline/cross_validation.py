@@ -111,9 +111,7 @@ class _Rows:
 
 
 def _of_classes(block: Block, present: torch.Tensor) -> Block:
-    keep = torch.isin(block.labels, present)
-    weights = None if block.weights is None else block.weights[keep]
-    return Block(block.numbers[keep], block.codes[keep], block.labels[keep], weights)
+    return block.part(torch.isin(block.labels, present))
 
 
 def validate(

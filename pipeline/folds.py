@@ -5,17 +5,16 @@ next class where the last one ended. So equal rows share a fold, every fold has 
 equally large but for repeated rows, and the order of the table leaves no trace: rows lie in the folds by their digests.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pipeline import tensors
 from pipeline.errors import UserError
-from pipeline.numerics.softmax import Block
+from pipeline.numerics.softmax import Block, joined
 from pipeline.shards import BLOCK_ROWS, Prepared
 from pipeline.table.digests import Digests, mixed
 
@@ -40,41 +39,24 @@ class Folds:
         return [position for position, own in enumerate(self.fold_of_block) if own == fold]
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """All rows at once: numbers (n, p), codes (n, c), labels (n,), weights (n,) or None."""
-
-    numbers: Tensor
-    codes: Tensor
-    labels: Tensor
-    weights: Tensor | None
-
-    def take(self, rows: NDArray[np.int64]) -> Iterator[Block]:
-        """Blocks of these rows, in this order."""
-        for start in range(0, len(rows), BLOCK_ROWS):
-            chosen = torch.from_numpy(rows[start : start + BLOCK_ROWS])
-            weights = None if self.weights is None else self.weights[chosen]
-            yield Block(self.numbers[chosen], self.codes[chosen], self.labels[chosen], weights)
-
-
 def cut(prepared: Prepared, class_weights: NDArray[np.float64] | None, folds: int, seed: int) -> Folds:
     """The training rows that count, in ``folds`` folds. Memory: twice the prepared training rows.
 
     Raises: UserError if there are no such rows, or fewer distinct ones than folds.
     """
-    columns = _counted_rows(prepared, class_weights)
-    labels = columns.labels.numpy()
-    digests = digests_of(columns.numbers.numpy(), columns.codes.numpy(), seed)
+    table = _counted_rows(prepared, class_weights)
+    labels = table.labels.numpy()
+    digests = digests_of(table.numbers.numpy(), table.codes.numpy(), seed)
     assigned, distinct = deal(digests, labels, folds)
     if distinct < folds:
         raise UserError(
             f"params.yaml: sweep.folds: expected at most {distinct}, the number of distinct training rows (equal rows "
             f"share a fold), got {folds}; lower sweep.folds"
         )
-    weights = np.ones(len(labels)) if columns.weights is None else columns.weights.numpy()
+    weights = np.ones(len(labels)) if table.weights is None else table.weights.numpy()
     order = np.lexsort((weights, labels, digests, assigned))
     edges = np.searchsorted(assigned[order], np.arange(folds + 1))
-    blocks = [list(columns.take(order[edges[fold] : edges[fold + 1]])) for fold in range(folds)]
+    blocks = [list(_blocks(table, order[edges[fold] : edges[fold + 1]])) for fold in range(folds)]
     owners = [fold for fold, own in enumerate(blocks) for _ in own]
     return Folds([block for own in blocks for block in own], owners, folds)
 
@@ -101,7 +83,7 @@ def digests_of(numbers: NDArray[np.float32], codes: NDArray[np.int64], seed: int
     return digests
 
 
-def _counted_rows(prepared: Prepared, class_weights: NDArray[np.float64] | None) -> _Columns:
+def _counted_rows(prepared: Prepared, class_weights: NDArray[np.float64] | None) -> Block:
     """The training rows of weight above 0."""
     split = prepared.splits.get("train")
     blocks = [] if split is None else tensors.blocks_of(prepared, split, class_weights)
@@ -111,21 +93,16 @@ def _counted_rows(prepared: Prepared, class_weights: NDArray[np.float64] | None)
             "sweep: expected training rows of weight above 0 in the prepared data, got none; see prepare.split, "
             "prepare.weights and train.class_weight in params.yaml, then run `dvc repro prepare`"
         )
-    return _joined(blocks)
+    return joined(blocks)
 
 
 def _counted(block: Block) -> Block:
     if block.weights is None or bool((block.weights > 0).all()):
         return block
-    keep = block.weights > 0
-    return Block(block.numbers[keep], block.codes[keep], block.labels[keep], block.weights[keep])
+    return block.part(block.weights > 0)
 
 
-def _joined(blocks: Sequence[Block]) -> _Columns:
-    weights = [block.weights for block in blocks if block.weights is not None]
-    return _Columns(
-        torch.cat([block.numbers for block in blocks]),
-        torch.cat([block.codes for block in blocks]),
-        torch.cat([block.labels for block in blocks]),
-        torch.cat(weights) if weights else None,
-    )
+def _blocks(table: Block, rows: NDArray[np.int64]) -> Iterator[Block]:
+    """Blocks of these rows, in this order."""
+    for start in range(0, len(rows), BLOCK_ROWS):
+        yield table.part(torch.from_numpy(rows[start : start + BLOCK_ROWS]))

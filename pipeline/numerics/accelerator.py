@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from pipeline.numerics.kept import Kept, Made
-from pipeline.numerics.softmax import Block, row_counts
+from pipeline.numerics.softmax import Block, joined, row_counts
 
 _ROWS_AT_ONCE, _NUMBERS_AT_ONCE = 1 << 20, 1 << 26
 _SHARE_OF_MEMORY = 0.6  # for rows; the rest is for what a pass makes of a piece
@@ -37,9 +37,7 @@ class Accelerator:
         """The same rows in larger pieces on the device; they stay there if they fit."""
         kind = Kept if self.keeps(blocks) else Made
         groups = _groups(row_counts(blocks), blocks[0].numbers.shape[1])
-        return kind(
-            lambda place: _joined([blocks[position] for position in groups[place]]).to(self.device), len(groups)
-        )
+        return kind(lambda place: joined([blocks[position] for position in groups[place]]).to(self.device), len(groups))
 
 
 def find(name: str) -> Accelerator | None:
@@ -69,13 +67,3 @@ def _groups(counts: Sequence[int], columns: int) -> list[range]:
             rows = 0
         rows += count
     return [range(first, last) for first, last in zip(edges, [*edges[1:], len(counts)], strict=True)]
-
-
-def _joined(blocks: Sequence[Block]) -> Block:
-    weights = [block.weights for block in blocks if block.weights is not None]
-    return Block(
-        torch.cat([block.numbers for block in blocks]),
-        torch.cat([block.codes for block in blocks]),
-        torch.cat([block.labels for block in blocks]),
-        torch.cat(weights) if weights else None,
-    )

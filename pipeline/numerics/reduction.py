@@ -9,7 +9,7 @@ has the same norm. Source: the representer theorem, Schölkopf, Herbrich and Smo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -85,6 +85,5 @@ def _class_totals(blocks: Sequence[Block], classes: int) -> Tensor:
 
 def _relabelled(block: Block, totals: Tensor, position: Tensor) -> Block:
     """The block without the rows of classes that have no weight, and with the labels that are left counted anew."""
-    keep = totals[block.labels] > 0
-    weights = None if block.weights is None else block.weights[keep]
-    return Block(block.numbers[keep], block.codes[keep], position[block.labels[keep]], weights)
+    kept = block.part(totals[block.labels] > 0)
+    return replace(kept, labels=position[kept.labels])

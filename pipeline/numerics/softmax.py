@@ -45,10 +45,26 @@ class Block:
         """The sum of the rows' weights."""
         return float(len(self.labels)) if self.weights is None else math.fsum(self.weights.tolist())
 
+    def part(self, rows: slice | Tensor) -> "Block":
+        """The rows of a slice, at positions, or where a mask (n,) is true."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Block(self.numbers[rows], self.codes[rows], self.labels[rows], weights)
+
     def to(self, device: torch.device) -> "Block":
         """The same rows in the memory of ``device``."""
         weights = None if self.weights is None else self.weights.to(device)
         return Block(self.numbers.to(device), self.codes.to(device), self.labels.to(device), weights)
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """Their rows, one block after the other; all have weights, or none has."""
+    weights = [block.weights for block in blocks if block.weights is not None]
+    return Block(
+        torch.cat([block.numbers for block in blocks]),
+        torch.cat([block.codes for block in blocks]),
+        torch.cat([block.labels for block in blocks]),
+        torch.cat(weights) if weights else None,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.kept import Kept
-from pipeline.numerics.softmax import Block, Objective, Parameters, extent, row_counts
+from pipeline.numerics.softmax import Block, Objective, Parameters, extent, joined, row_counts
 from pipeline.numerics.solvers.loop import Epoch
 from pipeline.numerics.solvers.status import Status
 
@@ -123,13 +123,5 @@ def _gather_block(blocks: Sequence[Block], ends: Tensor, rows: Tensor) -> Block:
     pieces = []
     for owner, positions in zip(owners.tolist(), torch.split(rows, counts.tolist()), strict=True):
         block = blocks[owner]
-        local = positions - (int(ends[owner]) - len(block.labels))
-        weights = None if block.weights is None else block.weights[local]
-        pieces.append(Block(block.numbers[local], block.codes[local], block.labels[local], weights))
-    weights = [piece.weights for piece in pieces if piece.weights is not None]
-    return Block(
-        torch.cat([piece.numbers for piece in pieces]),
-        torch.cat([piece.codes for piece in pieces]),
-        torch.cat([piece.labels for piece in pieces]),
-        torch.cat(weights) if weights else None,
-    )
+        pieces.append(block.part(positions - (int(ends[owner]) - len(block.labels))))
+    return joined(pieces)
