@@ -1,9 +1,11 @@
 """The name and the description of a run."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.params import read_params
 from pipeline.provenance import Commit, Experiment
 from pipeline.tracking import outs, wording
 from tests.tracking.outputs import PARAMS, Project
@@ -34,6 +36,12 @@ def named(train: dict[str, Any], prepare: dict[str, Any] | None = None, experime
 def test_run_name_says_what_is_special(train: dict[str, Any], prepare: dict[str, Any], expected: str) -> None:
     """Data, solver and learning rate first, then every setting that is not neutral."""
     assert named(train, prepare) == expected
+
+
+def test_the_shipped_params_have_a_short_name() -> None:
+    """None of the knobs that stand in params.yaml with their usual value is said."""
+    shipped = read_params(Path(__file__).parents[2] / "params.yaml")
+    assert wording.run_name(shipped, DATA, None) == "toy sgd lr=0.1 seed=1 epochs=1001"
 
 
 def test_run_name_begins_with_the_dvc_experiment() -> None:
