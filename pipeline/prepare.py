@@ -78,7 +78,7 @@ class Params(Section):
     @classmethod
     def _separator_is_one_character(cls, separator: str) -> str:
         if separator != "auto" and (len(separator) != 1 or not separator.isascii() or separator in '"\r\n'):
-            raise ValueError("auto or one ASCII character, no quote and no newline")
+            raise ValueError(f"auto or one ASCII character, no quote and no newline, got {separator!r}")
         return separator
 
     @field_validator("encoding")
@@ -91,7 +91,7 @@ class Params(Section):
                 return codecs.lookup(encoding).name
             return encoding
         except (LookupError, UnicodeError):
-            raise ValueError("auto, or an encoding that Python knows, such as utf-8 or windows-1252") from None
+            raise ValueError(f"auto or an encoding of Python, such as windows-1252, got {encoding!r}") from None
 
 
 @dataclass(frozen=True)

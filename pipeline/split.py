@@ -41,9 +41,10 @@ class Split(Section):
     @model_validator(mode="after")
     def _method_has_what_it_needs(self) -> "Split":
         if self.method in ("seed", "hash") and self.validation + self.test >= 1:
-            raise ValueError("validation + test to be less than 1, so that rows are left to train on")
+            both = f"{self.validation:g} + {self.test:g}"
+            raise ValueError(f"validation + test to be less than 1, so that rows are left to train on, got {both}")
         if self.method == "column" and self.column is None:
-            raise ValueError("the name of a column in split.column, since split.method is column")
+            raise ValueError("the name of a column in split.column, since split.method is column, got null")
         return self
 
     @property
