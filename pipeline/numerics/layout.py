@@ -121,8 +121,8 @@ class Rows:
     ) -> None:
         """Pack blocks of softmax.Block; ``levels`` counts those of each category, ``classes`` is k.
 
-        Blocks of wide rows or many classes are cut into pieces; ``blocks`` holds the pieces then, one for each of ``packed``. Where
-        blocks are pieces that Rows of the same levels and classes packed, ``packed`` gives these.
+        Blocks of wide rows or many classes are cut into pieces; ``blocks`` holds the pieces then, one for each of
+        ``packed``. Where blocks are pieces that Rows of the same levels and classes packed, ``packed`` gives these.
         Without ``intercept`` b is kept at 0. With an ``accelerator``, ``packed`` holds larger pieces on its device.
         Raises: OverflowError if a number in the blocks is NaN or infinite.
         """
