@@ -194,7 +194,8 @@ class Optimum:
         assert point.facts is not None
         gradient, curvature = point.gradient[-1], point.facts.bias_curvature
         if curvature is not None:
-            return -torch.linalg.solve(curvature + 1 / len(curvature), gradient)
+            exact: Tensor = torch.linalg.solve(curvature + 1 / len(curvature), -gradient)
+            return exact
         whole = self._objective.hessian(point.theta, torch.float32)
 
         def product(along: Tensor) -> Tensor:
