@@ -173,3 +173,26 @@ def test_a_number_that_is_not_finite_is_refused(value: float) -> None:
     problem.numbers[3, 1] = value
     with pytest.raises(OverflowError):
         _objective(problem)
+
+
+@PROBLEMS
+def test_a_hessian_that_keeps_no_probabilities_gives_the_same_bits(problem: Problem) -> None:
+    """Those of all blocks, of some, or of none are computed anew in the second product."""
+    theta, objective = _theta(problem, 8), _objective(problem, size=16)
+
+    def second(memory: int) -> torch.Tensor:
+        product = objective.hessian(theta, torch.float32, memory)
+        product(theta)
+        return product(theta)
+
+    for memory in (0, 200 * 4):
+        assert torch.equal(second(memory), second(1 << 30))
+
+
+def test_many_classes_have_no_matrix_of_their_own() -> None:
+    """Beyond 256 classes the bias's (k, k) Hessian is not added up; what else a certificate needs is."""
+    for classes in (256, 257):
+        problem = synthetic(600, 2, (), classes)
+        facts = _objective(problem).evaluate(_theta(problem, 9), torch.float64, facts=True).facts
+        assert (facts.bias_curvature is None) == (classes > 256)
+        assert facts.label_means.shape == (3, classes)

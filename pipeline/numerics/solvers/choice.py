@@ -18,7 +18,10 @@ AUTO_BYTES = 1 << 30  # what a Hessian may take where auto chooses: a constant, 
 _SMALL_DENSE = 200
 _WORTH_SAMPLING = 2_000_000  # n * q below which per-class factors are faster
 _BY_CLASS_WORK = 2e9  # multiplications
-_LARGEST_GRAM = 4000
+_PASSES_WORTH = 16  # that the factors of all classes save
+_ROWS_A_CLASS = 16  # in a sample, at least
+_BYTES_AN_ENTRY = 40  # of those factors: int64 totals of two threads, and what becomes of them
+_LARGEST_GRAM = 4000  # columns, or classes
 _MEBIBYTE = 1 << 20
 
 
@@ -104,11 +107,19 @@ def _cheap(sizes: Sizes) -> Scaled:
     numbers = sizes.columns - sum(sizes.levels)
     if sizes.levels and class_arrow.needed_bytes(sizes.levels, numbers, sizes.classes) <= AUTO_BYTES:
         return "class_arrow"
-    if sizes.levels or sizes.columns > _LARGEST_GRAM:
-        return "diagonal"
-    sample = min(sizes.rows, max(8 * sizes.columns, 2048))
-    work = 2 * sample * (sizes.columns + 1) ** 2 * sizes.classes
-    return "by_class" if work <= _BY_CLASS_WORK else "kronecker"
+    if not sizes.levels and _by_class_fits(sizes):
+        return "by_class"
+    return "diagonal" if sizes.levels or max(sizes.columns, sizes.classes) > _LARGEST_GRAM else "kronecker"
+
+
+def _by_class_fits(sizes: Sizes) -> bool:
+    """Whether the factors of all classes take little work, or no more than some passes, and no more than AUTO_BYTES."""
+    width = sizes.columns + 1
+    sample = min(sizes.rows, max(8 * sizes.columns, 2048, _ROWS_A_CLASS * sizes.classes))
+    work = 2 * sample * width**2 * sizes.classes
+    one_pass = 2 * sizes.rows * width * sizes.classes
+    needed = _BYTES_AN_ENTRY * width**2 * sizes.classes
+    return work <= max(_BY_CLASS_WORK, _PASSES_WORTH * one_pass) and needed <= AUTO_BYTES
 
 
 def _mebibytes(count: int) -> str:

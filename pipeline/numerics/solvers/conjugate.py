@@ -12,6 +12,7 @@ from pipeline.numerics.layout import centred
 from pipeline.numerics.scalings import Factor
 
 _MOST_PRODUCTS = 60
+_BIAS_SHARE = 1e-3
 _LOOSEST = 0.25  # far from the optimum a closer answer to the quadratic model saves no step
 
 
@@ -24,10 +25,42 @@ def direction(
     convergence is superlinear (theorem 7.2). What W has of it is the gradient that the step will leave, as far as the
     quadratic model goes: where its square is ``small``, too, there is no need to go on.
     """
+
+    def precondition(rest: Tensor) -> Tensor:
+        return centred(factor.solve(rest))
+
+    def done(size: float, first: float, rest: Tensor) -> bool:
+        enough = first * min(_LOOSEST**2, first / max(abs(objective), 1e-300))
+        return size <= enough or float(rest[:-1].square().sum()) <= small
+
+    return _solved(gradient, product, precondition, done)
+
+
+def bias_direction(gradient: Tensor, product: Callable[[Tensor], Tensor], shares: Tensor) -> tuple[Tensor, int]:
+    """About -H^-1 g of b alone, and how many products it took; all (k,), ``shares`` the mean probabilities.
+
+    What a certificate asks of b is its gradient as a share of ``shares``: the largest falls to a thousandth.
+    """
+    shares = shares.clamp(min=1e-300)
+    enough = _BIAS_SHARE * float((gradient.abs() / shares).max())
+
+    def done(size: float, first: float, rest: Tensor) -> bool:  # noqa: ARG001
+        return float((rest.abs() / shares).max()) <= enough
+
+    return _solved(gradient, product, lambda rest: rest / shares, done)
+
+
+def _solved(
+    gradient: Tensor,
+    product: Callable[[Tensor], Tensor],
+    precondition: Callable[[Tensor], Tensor],
+    done: Callable[[float, float, Tensor], bool],
+) -> tuple[Tensor, int]:
+    """Until ``done`` says so of the residual's size, measured with the preconditioner: now and at first."""
     found, rest = gradient.new_zeros(gradient.shape), gradient.neg()
-    scaled = centred(factor.solve(rest))
+    scaled = precondition(rest)
     along, size = scaled, _dot(rest, scaled)
-    enough = size * min(_LOOSEST**2, size / max(abs(objective), 1e-300))
+    first = size
     for products in range(1, _MOST_PRODUCTS + 1):
         image = product(along)
         curvature = _dot(along, image)
@@ -36,9 +69,9 @@ def direction(
         step = size / curvature
         found.add_(along, alpha=step)
         rest.sub_(image, alpha=step)
-        scaled = centred(factor.solve(rest))
+        scaled = precondition(rest)
         last, size = size, _dot(rest, scaled)
-        if not math.isfinite(size) or size <= enough or float(rest[:-1].square().sum()) <= small:
+        if not math.isfinite(size) or done(size, first, rest):
             break
         along = scaled.add(along, alpha=size / last)
     return found, products

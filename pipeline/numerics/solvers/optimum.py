@@ -185,12 +185,24 @@ class Optimum:
 
     def _bias_step(self, point: Point) -> Point:
         """Newton's step on b alone; a rare class makes the certificate sensitive to b's gradient."""
-        assert point.facts is not None
-        curvature = point.facts.bias_curvature
-        k = len(curvature)
         theta = point.theta.clone()
-        theta[-1] -= torch.linalg.solve(curvature + 1 / k, point.gradient[-1])
+        theta[-1] += self._bias_direction(point)
         return self._evaluate(theta, torch.float64, facts=True)
+
+    def _bias_direction(self, point: Point) -> Tensor:
+        """-H^-1 g of b alone; of many classes by conjugate gradients, whose products are passes."""
+        assert point.facts is not None
+        gradient, curvature = point.gradient[-1], point.facts.bias_curvature
+        if curvature is not None:
+            exact: Tensor = torch.linalg.solve(curvature + 1 / len(curvature), -gradient)
+            return exact
+        whole = self._objective.hessian(point.theta, torch.float32)
+
+        def product(along: Tensor) -> Tensor:
+            return whole(torch.cat([torch.zeros_like(point.theta[:-1]), along[None]]))[-1]
+
+        found, _ = conjugate.bias_direction(gradient, product, gradient + point.facts.label_means[-1])
+        return found - found.mean()
 
     def _goal(self, point: Point) -> float:
         return self._tolerance * abs(point.objective)

@@ -15,12 +15,16 @@ GIBIBYTE = 1 << 30
         (Sizes(1_797, 64, 10, ()), "by_class"),
         (Sizes(60_000, 784, 10, ()), "kronecker"),
         (Sizes(60_000, 8_000, 10, ()), "diagonal"),
+        (Sizes(50_000, 20, 1_000, ()), "by_class"),
+        (Sizes(100_000, 10, 5_000, ()), "by_class"),
+        (Sizes(100_000, 784, 1_000, ()), "kronecker"),
+        (Sizes(100_000, 784, 5_000, ()), "diagonal"),
         (Sizes(100_000, 5_000, 4, (2_000, 3_000)), "class_arrow"),
         (Sizes(100_000, 20_003, 3, (20_000,)), "hessian"),
     ],
 )
 def test_auto_takes_a_hessian_where_it_pays_off(sizes: Sizes, scaled: str) -> None:
-    """Flights and many levels of one category do; wide tables and two large categories take something cheaper."""
+    """Flights and many levels of one category do; wide tables, two large categories and many classes do not."""
     plan = choose("auto", sizes, 8 * GIBIBYTE)
     assert plan.scaled == scaled
     assert str(sizes) in plan.reason
