@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.class_arrow import ClassArrow
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.sample import stratified
-from pipeline.numerics.scalings import ByClass, Diagonal, Factor, Kronecker, Scaling
+from pipeline.numerics.scalings import ByClass, Diagonal, Kronecker, Scaling
 
 _ROWS_A_COLUMN, _AT_LEAST = 8, 2048
 _NEARLY_ALL = 0.6

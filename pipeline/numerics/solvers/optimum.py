@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics import certificate
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
 from pipeline.numerics.layout import centred
-from pipeline.numerics.scalings import Factor, Scaling
+from pipeline.numerics.scalings import Scaling
 from pipeline.numerics.solvers import conjugate
 from pipeline.numerics.solvers.lbfgs import Memory
 from pipeline.numerics.solvers.loop import Epoch
