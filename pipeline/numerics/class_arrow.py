@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics import kernels
-from pipeline.numerics.centring import Factor, centre_of
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.curvature import cholesky, ridge
 from pipeline.numerics.layout import PackedBlock, Rows
@@ -50,7 +50,6 @@ class ClassArrow:
         """Choose what is kept."""
         self._objective = objective
         rows, starts = objective.rows, objective.rows.first_level_rows
-        self._centre = centre_of(rows)
         kept = kept_categories(rows.levels, rows.numbers)
         every = range(len(rows.levels))
         self._eliminated = [category for category in every if category not in kept]
@@ -79,7 +78,7 @@ class ClassArrow:
             of_class.sub_(wide.T @ (wide / middle[:, None]))
         places = torch.cat([torch.arange(rows.numbers), self._kept_levels + rows.numbers, torch.tensor([rows.columns])])
         factors = torch.stack([cholesky(of_class) for of_class in block])
-        return self._centre.uncentred(
+        return rows.centre.uncentred(
             ClassArrowFactor(places, self._eliminated_levels + rows.numbers, factors, coupling, diagonal)
         )
 
@@ -91,14 +90,14 @@ class ClassArrow:
         """
         rows, k = self._objective.rows, self._objective.rows.classes
         values = kernels.operands(rows, theta, torch.float32)
-        reach = self._centre.largest[[*range(rows.numbers), rows.columns]] * 2 * rows.total_weight
+        reach = rows.centre.largest[[*range(rows.numbers), rows.columns]] * 2 * rows.total_weight
         counts = Grid(torch.tensor(2 * rows.total_weight, dtype=torch.float64))
         largest = reach.T / (2 * rows.total_weight)
         grids = [Grid(reach.repeat(k, 1) * largest), Grid(reach.T.repeat(1, k)), *(counts for _ in self._pairs)]
 
         def scatter(block: PackedBlock, totals: Sequence[Tensor]) -> None:
             spread = _spread(rows, block, kernels.logits(block, values, torch.float32))
-            x = torch.cat([self._centre.centred(block.numbers), torch.ones(block.rows, 1)], 1)
+            x = torch.cat([rows.centre.centred(block.numbers), torch.ones(block.rows, 1)], 1)
             scaled = (spread[:, :, None] * x[:, None, :]).view(block.rows, -1)
             totals[0].add_(grids[0].quantise((scaled.T @ x).to(torch.float64)))
             totals[1].add_(grids[1].quantise((block.one_hot[torch.float32] @ scaled).to(torch.float64)))

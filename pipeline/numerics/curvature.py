@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.numerics import kernels
-from pipeline.numerics.centring import Centre, Factor, centre_of
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.layout import Rows
 from pipeline.numerics.roots import square_root
@@ -64,8 +64,7 @@ class Arrow:
         self._rows = rows
         self._largest = max(range(len(rows.levels)), key=lambda c: rows.levels[c]) if rows.levels else None
         self._level_count = 0 if self._largest is None else rows.levels[self._largest]
-        self._centre = centre_of(rows)
-        dense, self._dense_columns = _dense_columns(rows, self._centre, self._largest)
+        dense, self._dense_columns = _dense_columns(rows, self._largest)
         self._width = dense.shape[1]
         weights = _weights(rows).to(torch.float32)
         self._bound = dense.abs().amax(0).to(torch.float64)
@@ -90,14 +89,14 @@ class Arrow:
         bias = torch.arange(k) * width + width - 1
         dense[bias[:, None], bias[None]] += 1.0 / k**2
         if coupling is None or within is None:
-            return self._centre.uncentred(ArrowFactor(k, self._dense_columns, None, None, None, cholesky(dense)))
+            return rows.centre.uncentred(ArrowFactor(k, self._dense_columns, None, None, None, cholesky(dense)))
         within, coupling = _level_blocks(within / rows.total_weight, coupling / rows.total_weight, width)
         own = within.diagonal(dim1=1, dim2=2)
         own.add_(ridge(own.mean(1), _RIDGE).clamp(min=l2)[:, None])
         levels = cholesky(within)
         solved = torch.linalg.solve_triangular(levels, coupling, upper=False).reshape(-1, k * width).contiguous()
         rest = cholesky(dense - solved.T @ solved)
-        return self._centre.uncentred(ArrowFactor(k, self._dense_columns, self._level_columns, levels, solved, rest))
+        return rows.centre.uncentred(ArrowFactor(k, self._dense_columns, self._level_columns, levels, solved, rest))
 
     @property
     def _level_columns(self) -> Tensor:
@@ -202,9 +201,9 @@ def _weights(rows: Rows) -> Tensor:
     return torch.cat(parts)
 
 
-def _dense_columns(rows: Rows, centre: Centre, eliminated: int | None) -> tuple[Tensor, Tensor]:
-    """Centred numbers, one-hot levels of the categories that stay and a 1 for b, (m, e) float32; and their places in theta."""
-    parts = [torch.cat([centre.centred(block.numbers) for block in rows.packed])]
+def _dense_columns(rows: Rows, eliminated: int | None) -> tuple[Tensor, Tensor]:
+    """Centred numbers, levels of the categories that stay, one-hot, and a 1 for b, (m, e) float32; their places."""
+    parts = [torch.cat([rows.centre.centred(block.numbers) for block in rows.packed])]
     places = [torch.arange(rows.numbers)]
     for category, (first, levels) in enumerate(zip(rows.first_level_rows, rows.levels, strict=True)):
         if category != eliminated:

@@ -5,14 +5,13 @@ Each is built at a theta and gives H0^-1 g for the start of an L-BFGS recursion;
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from pipeline.numerics import kernels
-from pipeline.numerics.centring import Centre, Factor, centre_of
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.curvature import cholesky, ridge
 from pipeline.numerics.layout import PackedBlock, Rows
@@ -39,10 +38,6 @@ class ByClass:
 
     objective: CrossEntropy
 
-    @cached_property
-    def _centre(self) -> Centre:
-        return centre_of(self.objective.rows)
-
     def factor(self, theta: Tensor, mix: float = 0.0) -> Factor:
         """The k factors at theta."""
         rows = self.objective.rows
@@ -54,26 +49,26 @@ class ByClass:
             return found[:1] if alike else found
 
         inverses = self._alone(spread) if len(rows.packed) == 1 else self._summed(spread)
-        return self._centre.uncentred(_ByClassFactor(torch.stack(inverses).expand(rows.classes, -1, -1)))
+        return rows.centre.uncentred(_ByClassFactor(torch.stack(inverses).expand(rows.classes, -1, -1)))
 
     def _alone(self, spread: Callable[[PackedBlock], Tensor]) -> list[Tensor]:
         """Of a block that is all rows: it is its own sum and needs no grid."""
         (block,) = self.objective.rows.packed
 
         def work() -> list[Tensor]:
-            x = _with_one(self.objective.rows, self._centre, block)
+            x = _with_one(self.objective.rows, block)
             return [self._inverse(_gram(x, of_class)) for of_class in spread(block)]
 
         return on_one_thread(work)
 
     def _summed(self, spread: Callable[[PackedBlock], Tensor]) -> list[Tensor]:
-        rows, centre = self.objective.rows, self._centre
+        rows = self.objective.rows
 
         def partials(block: PackedBlock) -> list[Tensor]:
-            x = _with_one(rows, centre, block)
+            x = _with_one(rows, block)
             return [torch.stack([_gram(x, of_class) for of_class in spread(block)])]
 
-        grid = Grid(rows.total_weight * centre.largest * centre.largest.T)
+        grid = Grid(rows.total_weight * rows.centre.largest * rows.centre.largest.T)
         (grams,) = exact_sums(partials, rows.packed, [grid], rows.threads)
         return in_order(self._inverse, list(grams), rows.threads)
 
@@ -123,16 +118,16 @@ class Kronecker:
         """Add up X'X once."""
         self._objective = objective
         rows = objective.rows
-        centre = self._centre = centre_of(rows)
+        self._centre = rows.centre
 
         # A few rows of X'X at a time, and one step a row: an entry's own step, or the way of all of X'X from float32 to
         # int64, would take the memory of several such matrices a thread.
         tiles = [slice(first, first + _GRAM_ROWS) for first in range(0, rows.columns + 1, _GRAM_ROWS)]
-        bound = rows.total_weight * 2 * centre.largest * centre.largest.max()
+        bound = rows.total_weight * 2 * rows.centre.largest * rows.centre.largest.max()
         grids = [Grid(bound[tile]) for tile in tiles]
 
         def scatter(block: PackedBlock, totals: Sequence[Tensor]) -> None:
-            x = _with_one(rows, centre, block)
+            x = _with_one(rows, block)
             weighted = x if block.weights is None else x * block.weights.reshape(-1, 1).to(x.dtype)
             for tile, grid, total in zip(tiles, grids, totals, strict=True):
                 total.add_(grid.quantise((weighted[:, tile].T @ x).to(torch.float64)))
@@ -142,7 +137,7 @@ class Kronecker:
         # Tiles are symmetric to float32's rounding only. All in place: another copy of X'X is memory at the peak.
         gram += gram.T.clone()
         gram /= 2 * rows.total_weight
-        _shrink(rows, centre, gram)
+        _shrink(rows, gram)
         self._gram = gram
 
     def factor(self, theta: Tensor, mix: float = 0.0) -> Factor:
@@ -166,7 +161,7 @@ class Kronecker:
         return self._centre.uncentred(_KroneckerFactor(cholesky(spread), cholesky(matrix)))
 
 
-def _shrink(rows: Rows, centre: Centre, gram: Tensor) -> None:
+def _shrink(rows: Rows, gram: Tensor) -> None:
     """Make gram (1 - s) gram + s diag(gram).
 
     s is the share of the squares beside the diagonal that a sample's noise explains.
@@ -176,10 +171,10 @@ def _shrink(rows: Rows, centre: Centre, gram: Tensor) -> None:
     lengths = gram.diagonal().clamp(min=1e-300)
 
     def partials(block: PackedBlock) -> list[Tensor]:
-        squares = (_with_one(rows, centre, block).square() @ (1 / lengths).to(torch.float32)).to(torch.float64)
+        squares = (_with_one(rows, block).square() @ (1 / lengths).to(torch.float32)).to(torch.float64)
         return [(squares if block.weights is None else squares * block.weights.reshape(-1)).square().sum()]
 
-    reach = rows.total_weight * float((centre.largest[:, 0].square() / lengths).sum())
+    reach = rows.total_weight * float((rows.centre.largest[:, 0].square() / lengths).sum())
     (noise,) = exact_sums(partials, rows.packed, [Grid(torch.tensor(2 * reach**2))], rows.threads)
     beside = float((gram.square().div_(lengths).div_(lengths[:, None])).sum()) - len(gram)
     share = min(1.0, float(noise) / rows.total_weight**2 / beside) if beside > 0 else 0.0
@@ -203,20 +198,20 @@ class Diagonal:
     def __init__(self, objective: CrossEntropy) -> None:
         """Add up the squares once."""
         rows = objective.rows
-        centre = self._centre = centre_of(rows)
+        self._centre = rows.centre
 
         def partials(block: PackedBlock) -> list[Tensor]:
             weights = torch.ones(block.rows, 1, dtype=torch.float64)
             if block.weights is not None:
                 weights = block.weights.reshape(-1, 1)
             squares = torch.ones(rows.columns + 1, 1, dtype=torch.float64)
-            squares[: rows.numbers] = centre.centred(block.numbers).to(torch.float64).square().T @ weights
+            squares[: rows.numbers] = rows.centre.centred(block.numbers).to(torch.float64).square().T @ weights
             if rows.row_major:
                 squares[rows.numbers : -1] = block.one_hot[torch.float64] @ weights
             squares[-1] = weights.sum()
             return [squares]
 
-        grid = Grid(rows.total_weight * 2 * centre.largest.square())
+        grid = Grid(rows.total_weight * 2 * rows.centre.largest.square())
         (squares,) = exact_sums(partials, rows.packed, [grid], rows.threads)
         classes = rows.classes
         curvature = squares / rows.total_weight * (1 - 1 / classes) / classes
@@ -235,10 +230,10 @@ class _DiagonalFactor:
         return gradient / self.curvature
 
 
-def _with_one(rows: Rows, centre: Centre, block: PackedBlock) -> Tensor:
+def _with_one(rows: Rows, block: PackedBlock) -> Tensor:
     """(x'_i, 1), (n, d + 1) float32."""
     ones = torch.full((block.rows, 1), float(rows.intercept))
-    return torch.cat([centre.centred(block.numbers), ones], 1)
+    return torch.cat([rows.centre.centred(block.numbers), ones], 1)
 
 
 def _mix_in_labels(block: PackedBlock, probabilities: Tensor, mix: float) -> None:

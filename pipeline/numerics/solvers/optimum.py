@@ -138,13 +138,13 @@ class Optimum:
 
     def _first_point(self) -> Point:
         """The given start, unless 0, where f is log k, is no worse: then what the source makes of 0."""
-        start = self._start
+        start, precision = self._start, self._objective.rows.first_precision
         if bool(start.any()):
-            point = self._evaluate(start, torch.float32)
+            point = self._evaluate(start, precision)
             if point.objective < math.log(start.shape[1]):
                 return point
             start = torch.zeros_like(start)
-        return self._evaluate(self._source.start(start), torch.float32)
+        return self._evaluate(self._source.start(start), precision)
 
     @torch.inference_mode()
     def bound_at(self, point: Point) -> float | None:
@@ -197,9 +197,10 @@ class Optimum:
         return self._tolerance * abs(point.objective)
 
     def _weights_part(self, point: Point) -> float:
-        """||G_W||^2 / (2 l2): the bound, if b's gradient were 0."""
+        """||G_W - m G_b||^2 / (2 l2): about the bound, if b's gradient is small; G_b moves G_W along by m G_b."""
         l2 = self._objective.l2
-        return float(point.gradient[:-1].square().sum()) / (2 * l2) if l2 else math.inf
+        moved = self._objective.rows.centre.gradient(point.gradient)
+        return float(moved[:-1].square().sum()) / (2 * l2) if l2 else math.inf
 
     def _look_for_separation(self) -> None:
         point = self._here()
@@ -256,7 +257,7 @@ class Optimum:
         return point
 
     def _count_stall(self, point: Point) -> None:
-        size = float(point.gradient.square().sum())
+        size = float(self._objective.rows.centre.gradient(point.gradient).square().sum())
         self._stalled = 0 if size <= self._best else self._stalled + 1
         self._best = min(self._best, size)
 
