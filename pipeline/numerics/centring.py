@@ -79,7 +79,7 @@ def centre_of(blocks: Sequence[Block], largest: Tensor, total_weight: float, thr
     def partials(block: Block) -> list[Tensor]:
         x = block.numbers.to(torch.float64)
         weights = torch.ones(len(x), dtype=torch.float64) if block.weights is None else block.weights
-        return [weights @ x, weights @ x.square_()]
+        return [weights @ x, weights @ x.square()]
 
     bound = largest[:numbers, 0]
     grids = [Grid(2 * total_weight * bound + 1e-300), Grid(2 * total_weight * bound.square() + 1e-300)]

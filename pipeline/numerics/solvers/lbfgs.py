@@ -40,7 +40,7 @@ class Memory:
     def add(self, step: Tensor, change: Tensor) -> None:
         """Remember a pair, unless rounding has eaten its curvature."""
         curvature = _dot(step, change)
-        if curvature > 1e-12 * math.sqrt(_dot(step, step) * _dot(change, change)):
+        if curvature > 1e-12 * float((step * change).abs().sum()):
             self._pairs.append((step.reshape(-1), change.reshape(-1), 1 / curvature))
 
     @property
