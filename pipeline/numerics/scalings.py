@@ -78,7 +78,8 @@ class ByClass:
         float32, as a stand-in needs no more digits, and a product with it reads half the memory.
         """
         block = gram / self.objective.rows.total_weight
-        block.diagonal().add_(self.objective.l2 + ridge(block.diagonal(), _RIDGE))
+        block.diagonal().add_(ridge(block.diagonal(), _RIDGE))
+        block.diagonal()[:-1].add_(self.objective.l2)
         return torch.cholesky_inverse(cholesky(block)).to(torch.float32)
 
 

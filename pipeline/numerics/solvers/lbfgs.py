@@ -3,7 +3,6 @@
 Source: Nocedal and Wright 2006, algorithm 7.4. Shapes are those of layout.py.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
