@@ -33,6 +33,7 @@ _NEAR_GOAL = 0.3  # of the goal: a residual that would leave so low a bound need
 _FLOAT32_BLIND, _FLOAT32_WEAK, _PATIENCE = 1e-11, 1e-8, 6
 _ROUNDING = 1e-13
 _FLOAT64_BLIND, _FLOAT64_PATIENCE = 1e-14, 12
+_WORTH_FORGETTING = 0.5  # what the smallest squared gradient fell by since memory was last given up
 
 _BIAS_STEPS = 4
 
@@ -70,7 +71,7 @@ class Optimum:
         self._refreshes = self._since = self._stalled = self._products = 0
         self._mix = _MIX if source.memory else 0.0  # conjugate gradients know the curvature as it is
         self._decrements: list[float] = []
-        self._best = math.inf
+        self._best = self._forgot_at = math.inf
 
     @property
     def theta(self) -> Tensor:
@@ -115,14 +116,14 @@ class Optimum:
             "changes": torch.stack([change for _, change in pairs]) if pairs else torch.empty(0),
             "decrements": torch.tensor(self._decrements, dtype=torch.float64),
             "counts": torch.tensor(counts),
-            "numbers": torch.tensor([self._best, self._source.sample_passes], dtype=torch.float64),
+            "numbers": torch.tensor([self._best, self._forgot_at, self._source.sample_passes], dtype=torch.float64),
         }
 
     @state.setter
     def state(self, found: Mapping[str, Tensor]) -> None:
         *counts, passes, size, facts, means = found["counts"].tolist()
         self._refreshes, self._since, self._stalled, self._products = counts
-        self._best, sample_passes = found["numbers"].tolist()
+        self._best, self._forgot_at, sample_passes = found["numbers"].tolist()
         self._decrements = found["decrements"].tolist()
         self._memory.pairs = list(zip(found["steps"], found["changes"], strict=True))
         self.point = self._evaluate(found["theta"], torch.float32 if size == 4 else torch.float64, bool(facts))
@@ -268,12 +269,17 @@ class Optimum:
         return share < _FLOAT32_BLIND or (share < weak and (self._stalled >= _PATIENCE or self._objective.l2 == 0))
 
     def _is_over(self, point: Point, slope: float) -> bool:
-        """Without l2, half the squared Newton decrement estimates the distance; else only rounding ends it here."""
+        """Whether no step is to be made: without l2 by half the squared Newton decrement, else by rounding alone."""
         share = -slope / max(abs(point.objective), 1e-300)
         if self._objective.l2 == 0 and share / 2 <= self._tolerance:
             self.status = Status.CONVERGED_UNPROVEN
         elif self._stalled >= _FLOAT64_PATIENCE and share < _FLOAT64_BLIND:
-            self.status = Status.STALLED
+            if not len(self._memory) or self._best > _WORTH_FORGETTING * self._forgot_at:
+                self.status = Status.STALLED
+            else:  # pairs of tiny steps hold rounding: it may be they that see no decrease
+                self._forgot_at, self._stalled = self._best, 0
+                self._forget()
+            return True
         return self.status is not None
 
     def _search(self, point: Point, direction: Tensor, slope: float) -> Point | None:
@@ -299,10 +305,13 @@ class Optimum:
         if point.precision == torch.float32:
             self.point = self._evaluate(point.theta, torch.float64)
         elif len(self._memory):
-            self._memory.clear()
-            self._factor = None
+            self._forget()
         else:
             self.status = Status.STALLED
+
+    def _forget(self) -> None:
+        self._memory.clear()
+        self._factor = None
 
 
 def _dot(a: Tensor, b: Tensor) -> float:
