@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics import kernels
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.curvature import cholesky, ridge
 from pipeline.numerics.layout import PackedBlock, Rows
@@ -63,7 +64,7 @@ class ClassArrow:
         self._level_places[self._kept_levels] = torch.arange(len(self._kept_levels)) + rows.numbers
         self._level_places[self._eliminated_levels] = torch.arange(len(self._eliminated_levels))
 
-    def factor(self, theta: Tensor, mix: float = 0.0) -> "ClassArrowFactor":  # noqa: ARG002  (the curvature as it is)
+    def factor(self, theta: Tensor, mix: float = 0.0) -> Factor:  # noqa: ARG002  (the curvature as it is)
         """The factors at theta."""
         rows, l2 = self._objective.rows, self._objective.l2
         block, coupling, diagonal = self._assembled([sums / rows.total_weight for sums in self._sums(theta)])
@@ -77,7 +78,9 @@ class ClassArrow:
             of_class.sub_(wide.T @ (wide / middle[:, None]))
         places = torch.cat([torch.arange(rows.numbers), self._kept_levels + rows.numbers, torch.tensor([rows.columns])])
         factors = torch.stack([cholesky(of_class) for of_class in block])
-        return ClassArrowFactor(places, self._eliminated_levels + rows.numbers, factors, coupling, diagonal)
+        return rows.centre.uncentred(
+            ClassArrowFactor(places, self._eliminated_levels + rows.numbers, factors, coupling, diagonal)
+        )
 
     def _sums(self, theta: Tensor) -> list[Tensor]:
         """sum_i v_i p_i (1 - p_i) times products of columns.
@@ -87,14 +90,14 @@ class ClassArrow:
         """
         rows, k = self._objective.rows, self._objective.rows.classes
         values = kernels.operands(rows, theta, torch.float32)
-        reach = rows.largest[[*range(rows.numbers), rows.columns]] * 2 * rows.total_weight
+        reach = rows.centre.largest[[*range(rows.numbers), rows.columns]] * 2 * rows.total_weight
         counts = Grid(torch.tensor(2 * rows.total_weight, dtype=torch.float64))
         largest = reach.T / (2 * rows.total_weight)
         grids = [Grid(reach.repeat(k, 1) * largest), Grid(reach.T.repeat(1, k)), *(counts for _ in self._pairs)]
 
         def scatter(block: PackedBlock, totals: Sequence[Tensor]) -> None:
             spread = _spread(rows, block, kernels.logits(block, values, torch.float32))
-            x = torch.cat([block.numbers.to(torch.float32), torch.ones(block.rows, 1)], 1)
+            x = torch.cat([rows.centre.centred(block.numbers), torch.ones(block.rows, 1)], 1)
             scaled = (spread[:, :, None] * x[:, None, :]).view(block.rows, -1)
             totals[0].add_(grids[0].quantise((scaled.T @ x).to(torch.float64)))
             totals[1].add_(grids[1].quantise((block.one_hot[torch.float32] @ scaled).to(torch.float64)))

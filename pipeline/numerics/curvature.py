@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.numerics import kernels
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.layout import Rows
 from pipeline.numerics.roots import square_root
@@ -74,7 +75,7 @@ class Arrow:
             codes -= rows.first_level_rows[self._largest]
             self._order, self._tiles = _tiles_by_level(dense, weights, codes, self._level_count)
 
-    def factor(self, theta: Tensor, mix: float = 0.0) -> "ArrowFactor":
+    def factor(self, theta: Tensor, mix: float = 0.0) -> Factor:
         """The Cholesky factor of the Hessian at theta, with l2 and, for the bias's free shift, a gauge of 1 / k^2."""
         rows, l2, k, width = self._rows, self._objective.l2, self._rows.classes, self._width
         dense, coupling, within = self._sums(self._probabilities(theta, mix))
@@ -88,15 +89,14 @@ class Arrow:
         bias = torch.arange(k) * width + width - 1
         dense[bias[:, None], bias[None]] += 1.0 / k**2
         if coupling is None or within is None:
-            return ArrowFactor(k, self._dense_columns, None, None, None, cholesky(dense))
+            return rows.centre.uncentred(ArrowFactor(k, self._dense_columns, None, None, None, cholesky(dense)))
         within, coupling = _level_blocks(within / rows.total_weight, coupling / rows.total_weight, width)
         own = within.diagonal(dim1=1, dim2=2)
         own.add_(ridge(own.mean(1), _RIDGE).clamp(min=l2)[:, None])
         levels = cholesky(within)
         solved = torch.linalg.solve_triangular(levels, coupling, upper=False).reshape(-1, k * width).contiguous()
-        return ArrowFactor(
-            k, self._dense_columns, self._level_columns, levels, solved, cholesky(dense - solved.T @ solved)
-        )
+        rest = cholesky(dense - solved.T @ solved)
+        return rows.centre.uncentred(ArrowFactor(k, self._dense_columns, self._level_columns, levels, solved, rest))
 
     @property
     def _level_columns(self) -> Tensor:
@@ -202,8 +202,8 @@ def _weights(rows: Rows) -> Tensor:
 
 
 def _dense_columns(rows: Rows, eliminated: int | None) -> tuple[Tensor, Tensor]:
-    """Numbers, one-hot levels of the categories that stay and a 1 for b, (m, e) float32; and their places in theta."""
-    parts = [torch.cat([block.numbers.to(torch.float32) for block in rows.packed])]
+    """Centred numbers, levels of the categories that stay, one-hot, and a 1 for b, (m, e) float32; their places."""
+    parts = [torch.cat([rows.centre.centred(block.numbers) for block in rows.packed])]
     places = [torch.arange(rows.numbers)]
     for category, (first, levels) in enumerate(zip(rows.first_level_rows, rows.levels, strict=True)):
         if category != eliminated:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.accelerator import Accelerator
+from pipeline.numerics.centring import Centre, centre_of
 from pipeline.numerics.extremes import largest_magnitudes
 from pipeline.numerics.kept import Kept, Made
 from pipeline.numerics.softmax import PROCESSOR, Block, Parameters, row_counts
@@ -166,6 +167,16 @@ class Rows:
         if self.accelerator is None:
             return self
         return Rows(self.blocks, self.levels, self.classes, self.threads, self.intercept)
+
+    @functools.cached_property
+    def centre(self) -> Centre:
+        """Where the number columns lie; a pass over them when first asked for."""
+        return centre_of(self.blocks, self.largest, self.total_weight, self.threads, self.intercept)
+
+    @property
+    def first_precision(self) -> torch.dtype:
+        """In which steps begin."""
+        return torch.float64 if self.centre.far else torch.float32
 
     @property
     def class_dimension(self) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics import kernels
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.curvature import cholesky, ridge
 from pipeline.numerics.layout import PackedBlock, Rows
@@ -19,13 +20,6 @@ from pipeline.numerics.sums import Grid, exact_sums, in_order, on_one_thread, sc
 _RIDGE = 1e-7  # of a column's own curvature: float32 products leave that much
 _GRAM_ROWS = 128
 _LIGHT, _WORTH_CHOOSING = 0.1, 0.7
-
-
-class Factor(Protocol):
-    """A symmetric positive definite H0."""
-
-    def solve(self, gradient: Tensor) -> Tensor:
-        """H0^-1 g, both (d + 1, k) float64."""
 
 
 class Scaling(Protocol):
@@ -55,7 +49,7 @@ class ByClass:
             return found[:1] if alike else found
 
         inverses = self._alone(spread) if len(rows.packed) == 1 else self._summed(spread)
-        return _ByClassFactor(torch.stack(inverses).expand(rows.classes, -1, -1))
+        return rows.centre.uncentred(_ByClassFactor(torch.stack(inverses).expand(rows.classes, -1, -1)))
 
     def _alone(self, spread: Callable[[PackedBlock], Tensor]) -> list[Tensor]:
         """Of a block that is all rows: it is its own sum and needs no grid."""
@@ -74,7 +68,7 @@ class ByClass:
             x = _with_one(rows, block)
             return [torch.stack([_gram(x, of_class) for of_class in spread(block)])]
 
-        grid = Grid(rows.total_weight * rows.largest * rows.largest.T)
+        grid = Grid(rows.total_weight * rows.centre.largest * rows.centre.largest.T)
         (grams,) = exact_sums(partials, rows.packed, [grid], rows.threads)
         return in_order(self._inverse, list(grams), rows.threads)
 
@@ -84,7 +78,8 @@ class ByClass:
         float32, as a stand-in needs no more digits, and a product with it reads half the memory.
         """
         block = gram / self.objective.rows.total_weight
-        block.diagonal().add_(self.objective.l2 + ridge(block.diagonal(), _RIDGE))
+        block.diagonal().add_(ridge(block.diagonal(), _RIDGE))
+        block.diagonal()[:-1].add_(self.objective.l2)
         return torch.cholesky_inverse(cholesky(block)).to(torch.float32)
 
 
@@ -124,11 +119,12 @@ class Kronecker:
         """Add up X'X once."""
         self._objective = objective
         rows = objective.rows
+        self._centre = rows.centre
 
         # A few rows of X'X at a time, and one step a row: an entry's own step, or the way of all of X'X from float32 to
         # int64, would take the memory of several such matrices a thread.
         tiles = [slice(first, first + _GRAM_ROWS) for first in range(0, rows.columns + 1, _GRAM_ROWS)]
-        bound = rows.total_weight * 2 * rows.largest * rows.largest.max()
+        bound = rows.total_weight * 2 * rows.centre.largest * rows.centre.largest.max()
         grids = [Grid(bound[tile]) for tile in tiles]
 
         def scatter(block: PackedBlock, totals: Sequence[Tensor]) -> None:
@@ -163,7 +159,7 @@ class Kronecker:
         spread += size * (1.0 / k + 1e-3 * torch.eye(k, dtype=torch.float64))  # it is singular along 1 (b's free shift)
         matrix = self._gram.clone()
         matrix.diagonal().add_(self._objective.l2 / size + ridge(self._gram.diagonal(), _RIDGE))
-        return _KroneckerFactor(cholesky(spread), cholesky(matrix))
+        return self._centre.uncentred(_KroneckerFactor(cholesky(spread), cholesky(matrix)))
 
 
 def _shrink(rows: Rows, gram: Tensor) -> None:
@@ -179,7 +175,7 @@ def _shrink(rows: Rows, gram: Tensor) -> None:
         squares = (_with_one(rows, block).square() @ (1 / lengths).to(torch.float32)).to(torch.float64)
         return [(squares if block.weights is None else squares * block.weights.reshape(-1)).square().sum()]
 
-    reach = rows.total_weight * float((rows.largest[:, 0].square() / lengths).sum())
+    reach = rows.total_weight * float((rows.centre.largest[:, 0].square() / lengths).sum())
     (noise,) = exact_sums(partials, rows.packed, [Grid(torch.tensor(2 * reach**2))], rows.threads)
     beside = float((gram.square().div_(lengths).div_(lengths[:, None])).sum()) - len(gram)
     share = min(1.0, float(noise) / rows.total_weight**2 / beside) if beside > 0 else 0.0
@@ -203,19 +199,20 @@ class Diagonal:
     def __init__(self, objective: CrossEntropy) -> None:
         """Add up the squares once."""
         rows = objective.rows
+        self._centre = rows.centre
 
         def partials(block: PackedBlock) -> list[Tensor]:
             weights = torch.ones(block.rows, 1, dtype=torch.float64)
             if block.weights is not None:
                 weights = block.weights.reshape(-1, 1)
             squares = torch.ones(rows.columns + 1, 1, dtype=torch.float64)
-            squares[: rows.numbers] = block.numbers.to(torch.float64).square().T @ weights
+            squares[: rows.numbers] = rows.centre.centred(block.numbers).to(torch.float64).square().T @ weights
             if rows.row_major:
                 squares[rows.numbers : -1] = block.one_hot[torch.float64] @ weights
             squares[-1] = weights.sum()
             return [squares]
 
-        grid = Grid(rows.total_weight * 2 * rows.largest.square())
+        grid = Grid(rows.total_weight * 2 * rows.centre.largest.square())
         (squares,) = exact_sums(partials, rows.packed, [grid], rows.threads)
         classes = rows.classes
         curvature = squares / rows.total_weight * (1 - 1 / classes) / classes
@@ -223,7 +220,7 @@ class Diagonal:
 
     def factor(self, theta: Tensor, mix: float = 0.0) -> Factor:  # noqa: ARG002  (the same everywhere)
         """The diagonal."""
-        return _DiagonalFactor(self._curvature)
+        return self._centre.uncentred(_DiagonalFactor(self._curvature))
 
 
 @dataclass(frozen=True)
@@ -235,9 +232,9 @@ class _DiagonalFactor:
 
 
 def _with_one(rows: Rows, block: PackedBlock) -> Tensor:
-    """(x_i, 1), (n, d + 1) float32."""
+    """(x'_i, 1), (n, d + 1) float32."""
     ones = torch.full((block.rows, 1), float(rows.intercept))
-    return torch.cat([block.numbers.to(torch.float32), ones], 1)
+    return torch.cat([rows.centre.centred(block.numbers), ones], 1)
 
 
 def _mix_in_labels(block: PackedBlock, probabilities: Tensor, mix: float) -> None:

@@ -2,8 +2,8 @@
 
 import torch
 
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.layout import centred
-from pipeline.numerics.scalings import Factor
 from pipeline.numerics.solvers.conjugate import bias_direction, direction
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.layout import centred
-from pipeline.numerics.scalings import Factor
 
 _MOST_PRODUCTS = 60
 _BIAS_SHARE = 1e-3

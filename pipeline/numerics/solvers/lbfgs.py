@@ -3,18 +3,18 @@
 Source: Nocedal and Wright 2006, algorithm 7.4. Shapes are those of layout.py.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.class_arrow import ClassArrow
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.layout import Rows
 from pipeline.numerics.sample import stratified
-from pipeline.numerics.scalings import ByClass, Diagonal, Factor, Kronecker, Scaling
+from pipeline.numerics.scalings import ByClass, Diagonal, Kronecker, Scaling
 from pipeline.numerics.softmax import Block
 from pipeline.numerics.sums import Grid, exact_sums
 
@@ -46,7 +46,7 @@ class Memory:
     def add(self, step: Tensor, change: Tensor) -> None:
         """Remember a pair, unless rounding has eaten its curvature."""
         curvature = _dot(step, change)
-        if curvature > 1e-12 * math.sqrt(_dot(step, step) * _dot(change, change)):
+        if curvature > 1e-12 * float((step * change).abs().sum()):
             self._pairs.append((step.reshape(-1), change.reshape(-1), 1 / curvature))
 
     @property

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics import certificate
+from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
 from pipeline.numerics.layout import centred
-from pipeline.numerics.scalings import Factor, Scaling
+from pipeline.numerics.scalings import Scaling
 from pipeline.numerics.solvers import conjugate
 from pipeline.numerics.solvers.lbfgs import Memory
 from pipeline.numerics.solvers.loop import Epoch
@@ -32,6 +33,7 @@ _NEAR_GOAL = 0.3  # of the goal: a residual that would leave so low a bound need
 _FLOAT32_BLIND, _FLOAT32_WEAK, _PATIENCE = 1e-11, 1e-8, 6
 _ROUNDING = 1e-13
 _FLOAT64_BLIND, _FLOAT64_PATIENCE = 1e-14, 12
+_WORTH_FORGETTING = 0.5  # what the smallest squared gradient fell by since memory was last given up
 
 _BIAS_STEPS = 4
 
@@ -69,7 +71,7 @@ class Optimum:
         self._refreshes = self._since = self._stalled = self._products = 0
         self._mix = _MIX if source.memory else 0.0  # conjugate gradients know the curvature as it is
         self._decrements: list[float] = []
-        self._best = math.inf
+        self._best = self._forgot_at = math.inf
 
     @property
     def theta(self) -> Tensor:
@@ -114,14 +116,14 @@ class Optimum:
             "changes": torch.stack([change for _, change in pairs]) if pairs else torch.empty(0),
             "decrements": torch.tensor(self._decrements, dtype=torch.float64),
             "counts": torch.tensor(counts),
-            "numbers": torch.tensor([self._best, self._source.sample_passes], dtype=torch.float64),
+            "numbers": torch.tensor([self._best, self._forgot_at, self._source.sample_passes], dtype=torch.float64),
         }
 
     @state.setter
     def state(self, found: Mapping[str, Tensor]) -> None:
         *counts, passes, size, facts, means = found["counts"].tolist()
         self._refreshes, self._since, self._stalled, self._products = counts
-        self._best, sample_passes = found["numbers"].tolist()
+        self._best, self._forgot_at, sample_passes = found["numbers"].tolist()
         self._decrements = found["decrements"].tolist()
         self._memory.pairs = list(zip(found["steps"], found["changes"], strict=True))
         self.point = self._evaluate(found["theta"], torch.float32 if size == 4 else torch.float64, bool(facts))
@@ -137,13 +139,13 @@ class Optimum:
 
     def _first_point(self) -> Point:
         """The given start, unless 0, where f is log k, is no worse: then what the source makes of 0."""
-        start = self._start
+        start, precision = self._start, self._objective.rows.first_precision
         if bool(start.any()):
-            point = self._evaluate(start, torch.float32)
+            point = self._evaluate(start, precision)
             if point.objective < math.log(start.shape[1]):
                 return point
             start = torch.zeros_like(start)
-        return self._evaluate(self._source.start(start), torch.float32)
+        return self._evaluate(self._source.start(start), precision)
 
     @torch.inference_mode()
     def bound_at(self, point: Point) -> float | None:
@@ -208,9 +210,10 @@ class Optimum:
         return self._tolerance * abs(point.objective)
 
     def _weights_part(self, point: Point) -> float:
-        """||G_W||^2 / (2 l2): the bound, if b's gradient were 0."""
+        """||G_W - m G_b||^2 / (2 l2): about the bound, if b's gradient is small; G_b moves G_W along by m G_b."""
         l2 = self._objective.l2
-        return float(point.gradient[:-1].square().sum()) / (2 * l2) if l2 else math.inf
+        moved = self._objective.rows.centre.gradient(point.gradient)
+        return float(moved[:-1].square().sum()) / (2 * l2) if l2 else math.inf
 
     def _look_for_separation(self) -> None:
         point = self._here()
@@ -267,7 +270,7 @@ class Optimum:
         return point
 
     def _count_stall(self, point: Point) -> None:
-        size = float(point.gradient.square().sum())
+        size = float(self._objective.rows.centre.gradient(point.gradient).square().sum())
         self._stalled = 0 if size <= self._best else self._stalled + 1
         self._best = min(self._best, size)
 
@@ -278,12 +281,17 @@ class Optimum:
         return share < _FLOAT32_BLIND or (share < weak and (self._stalled >= _PATIENCE or self._objective.l2 == 0))
 
     def _is_over(self, point: Point, slope: float) -> bool:
-        """Without l2, half the squared Newton decrement estimates the distance; else only rounding ends it here."""
+        """Whether no step is to be made: without l2 by half the squared Newton decrement, else by rounding alone."""
         share = -slope / max(abs(point.objective), 1e-300)
         if self._objective.l2 == 0 and share / 2 <= self._tolerance:
             self.status = Status.CONVERGED_UNPROVEN
         elif self._stalled >= _FLOAT64_PATIENCE and share < _FLOAT64_BLIND:
-            self.status = Status.STALLED
+            if not len(self._memory) or self._best > _WORTH_FORGETTING * self._forgot_at:
+                self.status = Status.STALLED
+            else:  # pairs of tiny steps hold rounding: it may be they that see no decrease
+                self._forgot_at, self._stalled = self._best, 0
+                self._forget()
+            return True
         return self.status is not None
 
     def _search(self, point: Point, direction: Tensor, slope: float) -> Point | None:
@@ -309,10 +317,13 @@ class Optimum:
         if point.precision == torch.float32:
             self.point = self._evaluate(point.theta, torch.float64)
         elif len(self._memory):
-            self._memory.clear()
-            self._factor = None
+            self._forget()
         else:
             self.status = Status.STALLED
+
+    def _forget(self) -> None:
+        self._memory.clear()
+        self._factor = None
 
 
 def _dot(a: Tensor, b: Tensor) -> float:

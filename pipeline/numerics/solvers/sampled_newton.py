@@ -9,7 +9,6 @@ Shapes are those of layout.py.
 
 import math
 
-import torch
 from torch import Tensor
 
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
@@ -86,7 +85,7 @@ def _minimise(objective: CrossEntropy, theta: Tensor, tolerance: float) -> Tenso
     Source: Boyd and Vandenberghe 2004, algorithm 9.5.
     """
     arrow = Arrow(objective)
-    point = objective.evaluate(theta, torch.float32)
+    point = objective.evaluate(theta, objective.rows.first_precision)
     mix, last = _MIX, math.inf
     for _ in range(_STEPS):
         direction = centred(-arrow.factor(point.theta, mix).solve(point.gradient))
@@ -107,7 +106,7 @@ def _search(objective: CrossEntropy, point: Point, direction: Tensor, slope: flo
     """Backtracking from 1 to Armijo's condition, by parabolas through what is known; the step is 0 if none is found."""
     step = 1.0
     while True:
-        trial = objective.evaluate(point.theta + step * direction, torch.float32)
+        trial = objective.evaluate(point.theta + step * direction, point.precision)
         rise = trial.objective - point.objective
         if rise <= 1e-4 * step * slope + 1e-8 * abs(point.objective):
             return trial, step
