@@ -3,6 +3,7 @@
 Source: Nocedal and Wright 2006, algorithm 7.4. Shapes are those of layout.py.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
