@@ -10,6 +10,7 @@ m need not be the mean, only near it. The rows that f, its gradient and the cert
 are. Without an intercept there is no b to take up W m, and m is 0.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +24,8 @@ from pipeline.numerics.sums import Grid, exact_sums
 # Means above so many deviations cost float32 4 of its 24 bits: on diamonds as they are (depth 62 +- 1.4)
 # float32 needs twice as many steps.
 _FAR = 16.0
+# Means of at most so many deviations are left alone, m = 0: at most half of the second moment is theirs.
+_NEAR = 1.0
 
 
 class Factor(Protocol):
@@ -43,19 +46,27 @@ class Centre:
     largest: Tensor
     far: bool
 
+    @functools.cached_property
+    def _is_zero(self) -> bool:
+        return not bool(self.means.any())
+
     def centred(self, numbers: Tensor) -> Tensor:
         """x', (n, p) float32: a difference that is rounded once."""
+        if self._is_zero:
+            return numbers.to(torch.float32)
         return (numbers - self.means[:, 0].to(numbers.dtype)).to(torch.float32)
 
     def gradient(self, gradient: Tensor) -> Tensor:
         """g' of g, both (d + 1, k)."""
+        if self._is_zero:
+            return gradient
         moved = gradient.clone()
         moved[: len(self.means)] -= self.means * gradient[-1]
         return moved
 
     def uncentred(self, factor: Factor) -> Factor:
         """What a factor in the unknowns (W, b') is in (W, b)."""
-        return _Uncentred(factor, self)
+        return factor if self._is_zero else _Uncentred(factor, self)
 
 
 @dataclass(frozen=True)
@@ -71,20 +82,22 @@ class _Uncentred:
 
 
 def centre_of(blocks: Sequence[Block], largest: Tensor, total_weight: float, threads: int, intercept: bool) -> Centre:
-    """The weighted means, rounded to float32; 0 without an intercept."""
+    """The weighted means, rounded to float32; 0 where they are near, and without an intercept."""
     numbers = blocks[0].numbers.shape[1]
     if not numbers:
         return Centre(torch.zeros(0, 1, dtype=torch.float64), largest, far=False)
 
     def partials(block: Block) -> list[Tensor]:
-        x = block.numbers.to(torch.float64)
-        weights = torch.ones(len(x), dtype=torch.float64) if block.weights is None else block.weights
-        return [weights @ x, weights @ x.square()]
+        x = block.numbers
+        weights = x.new_ones(len(x)) if block.weights is None else block.weights.to(x.dtype)
+        return [(weights @ x).to(torch.float64), (weights @ x.square()).to(torch.float64)]
 
     bound = largest[:numbers, 0]
     grids = [Grid(2 * total_weight * bound + 1e-300), Grid(2 * total_weight * bound.square() + 1e-300)]
     means, squares = (total / total_weight for total in exact_sums(partials, blocks, grids, threads))
-    far = bool((means.square() > _FAR**2 * (squares - means.square())).any())
+    variances = squares - means.square()
+    far = bool((means.square() > _FAR**2 * variances).any())
+    means = torch.where(means.square() > _NEAR**2 * variances, means, 0.0)
     means = means.to(torch.float32).to(torch.float64)[:, None] * float(intercept)
     around = largest.clone()
     around[:numbers] += means.abs()

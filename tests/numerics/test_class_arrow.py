@@ -27,14 +27,14 @@ def _theta(problem: Problem) -> torch.Tensor:
 
 
 def _blocks(problem: Problem, theta: torch.Tensor, intercept: bool = True) -> list[np.ndarray]:
-    """The diagonal block (d + 1, d + 1) of every class, in float64; l2 holds b + W m, too, m the numbers' means."""
+    """The diagonal block (d + 1, d + 1) of every class, in float64; l2 holds b + W m, too, m where the rows lie."""
     x = np.hstack([problem.dense, np.full((len(problem.labels), 1), float(intercept))])
     p = torch.softmax(torch.tensor(x) @ theta, 1).numpy()
     v = np.ones(len(x)) if problem.weights is None else problem.weights
     spread = (p * (1 - p)) * (v / v.sum())[:, None]
     around = np.append(np.zeros(problem.columns), 1.0)
     if intercept:
-        around[: problem.numbers.shape[1]] = np.average(problem.numbers.astype(np.float64), axis=0, weights=v)
+        around[: problem.numbers.shape[1]] = _objective(problem).rows.centre.means[:, 0].numpy()
     penalty = L2 * (np.diag(np.append(np.ones(problem.columns), 0.0)) + np.outer(around, around))
     return [(x * of_class[:, None]).T @ x + penalty for of_class in spread.T]
 
