@@ -16,7 +16,7 @@ from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
 from pipeline.numerics.layout import centred
 from pipeline.numerics.scalings import Scaling
-from pipeline.numerics.solvers import conjugate
+from pipeline.numerics.solvers import bias, conjugate, search
 from pipeline.numerics.solvers.lbfgs import Memory
 from pipeline.numerics.solvers.loop import Epoch
 from pipeline.numerics.solvers.status import Status
@@ -35,7 +35,7 @@ _ROUNDING = 1e-13
 _FLOAT64_BLIND, _FLOAT64_PATIENCE = 1e-14, 12
 _WORTH_FORGETTING = 0.5  # what the smallest squared gradient fell by since memory was last given up
 
-_BIAS_STEPS = 4
+_BIAS_STEPS, _SHORTEST_STEP = 4, 1e-8
 
 
 class Source(Protocol):
@@ -182,29 +182,8 @@ class Optimum:
                 break
             if self._weights_part(point) > self._goal(point):
                 break
-            point = self._bias_step(point)
+            point = bias.step(self._objective, point)
         self.point = point
-
-    def _bias_step(self, point: Point) -> Point:
-        """Newton's step on b alone; a rare class makes the certificate sensitive to b's gradient."""
-        theta = point.theta.clone()
-        theta[-1] += self._bias_direction(point)
-        return self._evaluate(theta, torch.float64, facts=True)
-
-    def _bias_direction(self, point: Point) -> Tensor:
-        """-H^-1 g of b alone; of many classes by conjugate gradients, whose products are passes."""
-        assert point.facts is not None
-        gradient, curvature = point.gradient[-1], point.facts.bias_curvature
-        if curvature is not None:
-            exact: Tensor = torch.linalg.solve(curvature + 1 / len(curvature), -gradient)
-            return exact
-        whole = self._objective.hessian(point.theta, torch.float32)
-
-        def product(along: Tensor) -> Tensor:
-            return whole(torch.cat([torch.zeros_like(point.theta[:-1]), along[None]]))[-1]
-
-        found, _ = conjugate.bias_direction(gradient, product, gradient + point.facts.label_means[-1])
-        return found - found.mean()
 
     def _goal(self, point: Point) -> float:
         return self._tolerance * abs(point.objective)
@@ -300,16 +279,13 @@ class Optimum:
         In float32 near the end the gradient resolves what the cost cannot: approximate Wolfe conditions.
         Source: Hager and Zhang 2005, eq. 4.1.
         """
-        step, single = 1.0, point.precision == torch.float32
+        single = point.precision == torch.float32
         allowed = 0.0 if single else _ROUNDING * abs(point.objective)
-        while step >= 1e-8:
-            trial = self._evaluate(point.theta + step * direction, point.precision)
-            rise = trial.objective - point.objective
+        for step, trial, rise in search.backtracking(self._objective, point, direction, slope, _SHORTEST_STEP):
             if rise <= 1e-4 * step * slope + allowed:
                 return trial
             if single and rise <= 1e-6 * abs(point.objective) and _dot(trial.gradient, direction) <= -0.8 * slope:
                 return trial
-            step *= max(0.1, min(0.5, -slope * step / (2 * max(rise - slope * step, 1e-300))))
         return None
 
     def _give_up(self, point: Point) -> None:

@@ -16,11 +16,12 @@ from pipeline.numerics.curvature import Arrow
 from pipeline.numerics.layout import centred
 from pipeline.numerics.sample import stratified
 from pipeline.numerics.scalings import Scaling
+from pipeline.numerics.solvers import search
 
 _ROWS_A_PARAMETER = 32
 _AT_LEAST = 16_384
 _NEARLY_ALL = 0.6  # share of the rows from which a sample saves nothing
-_STEPS = 40
+_STEPS, _SHORTEST_STEP = 40, 1e-6
 
 # Share of the sample that is solved, and the Newton decrement, as a share of the objective, at which it is. The optimum
 # of m rows is about parameters / 2 m away from that of all rows, so that a closer answer would be of no use.
@@ -103,13 +104,8 @@ def _minimise(objective: CrossEntropy, theta: Tensor, tolerance: float) -> Tenso
 
 
 def _search(objective: CrossEntropy, point: Point, direction: Tensor, slope: float) -> tuple[Point, float]:
-    """Backtracking from 1 to Armijo's condition, by parabolas through what is known; the step is 0 if none is found."""
-    step = 1.0
-    while True:
-        trial = objective.evaluate(point.theta + step * direction, point.precision)
-        rise = trial.objective - point.objective
+    """To Armijo's condition; the step is 0 if none is found."""
+    for step, trial, rise in search.backtracking(objective, point, direction, slope, _SHORTEST_STEP):
         if rise <= 1e-4 * step * slope + 1e-8 * abs(point.objective):
             return trial, step
-        if step < 1e-6:
-            return point, 0.0
-        step *= max(0.1, min(0.5, -slope * step / (2 * max(rise - slope * step, 1e-300))))
+    return point, 0.0

@@ -1,0 +1,33 @@
+"""Newton's step on b alone, at the end: a rare class makes the certificate sensitive to b's gradient.
+
+Shapes are those of layout.py.
+"""
+
+import torch
+from torch import Tensor
+
+from pipeline.numerics.cross_entropy import CrossEntropy, Point
+from pipeline.numerics.solvers import conjugate
+
+
+def step(objective: CrossEntropy, point: Point) -> Point:
+    """The point that it leads to, in float64 with facts; ``point`` has them, too."""
+    theta = point.theta.clone()
+    theta[-1] += _direction(objective, point)
+    return objective.evaluate(theta, torch.float64, facts=True)
+
+
+def _direction(objective: CrossEntropy, point: Point) -> Tensor:
+    """-H^-1 g of b; of many classes by conjugate gradients, whose products are passes."""
+    assert point.facts is not None
+    gradient, curvature = point.gradient[-1], point.facts.bias_curvature
+    if curvature is not None:
+        exact: Tensor = torch.linalg.solve(curvature + 1 / len(curvature), -gradient)
+        return exact
+    whole = objective.hessian(point.theta, torch.float32)
+
+    def product(along: Tensor) -> Tensor:
+        return whole(torch.cat([torch.zeros_like(point.theta[:-1]), along[None]]))[-1]
+
+    found, _ = conjugate.bias_direction(gradient, product, gradient + point.facts.label_means[-1])
+    return found - found.mean()
