@@ -49,6 +49,7 @@ _LADDER = [10.0**-power for power in range(2, 9)]
 _HOPELESS = 5  # times the fastest solver's seconds, from which a slower one is not asked for more
 _LARGEST = "60,000 x 784, 10 classes"
 _PASSES = 9
+_SHORT = 0.5  # seconds
 _MEBIBYTE = 1 << 20
 
 Result = TypeVar("Result")
@@ -91,9 +92,15 @@ def _objective(x: np.ndarray, labels: np.ndarray, model: LogisticRegression) -> 
 
 
 def _seconds(work: Callable[[], Result]) -> tuple[float, Result]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
+    """Of short work the second of two calls: the first one meets the other side's threads, which spin for a while."""
+    seconds = 0.0
+    for _ in range(2):
+        start = time.perf_counter()
+        result = work()
+        seconds = time.perf_counter() - start
+        if seconds > _SHORT:
+            break
+    return seconds, result
 
 
 def _gap(objective: float, best: float) -> float:
