@@ -27,17 +27,21 @@ class Accelerator:
     room: int
 
     def keeps(self, blocks: Sequence[Block]) -> bool:
-        """Whether all of this worker's rows fit."""
+        """Whether all rows fit; all workers ask together."""
         first = blocks[0]
         parts = [first.numbers, first.codes, first.labels, *([] if first.weights is None else [first.weights])]
         a_row = sum(part.element_size() * part[0].numel() for part in parts)
         return a_row * sum(row_counts(blocks)) <= self.room
 
-    def placed(self, blocks: Sequence[Block]) -> Sequence[Block]:
-        """The same rows in larger pieces on the device; they stay there if they fit."""
-        kind = Kept if self.keeps(blocks) else Made
+    def moved(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """The same rows in larger pieces on the device, moved there whenever one is asked for."""
         groups = _groups(row_counts(blocks), blocks[0].numbers.shape[1])
-        return kind(lambda place: joined([blocks[position] for position in groups[place]]).to(self.device), len(groups))
+        return Made(lambda place: joined([blocks[position] for position in groups[place]]).to(self.device), len(groups))
+
+    def placed(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """As ``moved``; they stay there if they fit."""
+        moved = self.moved(blocks)
+        return Kept(moved.__getitem__, len(moved)) if self.keeps(blocks) else moved
 
 
 def find(name: str) -> Accelerator | None:

@@ -70,9 +70,7 @@ def _pieces(blocks: Sequence[Block], counts: Sequence[int], rows: int) -> Made[B
 
     def piece(place: int) -> Block:
         number, start = places[place]
-        block, part = blocks[number], slice(start, start + rows)
-        weights = None if block.weights is None else block.weights[part]
-        return Block(block.numbers[part], block.codes[part], block.labels[part], weights)
+        return blocks[number].part(slice(start, start + rows))
 
     return Made(piece, len(places))
 
@@ -143,19 +141,16 @@ class Rows:
         self.largest = self._largest_magnitudes()
         _accept_sparse_tensors()
         self.accelerator = accelerator
+        # Whether packed blocks are kept from pass to pass; else an accelerator packs them anew in each.
+        self.stays = accelerator is None or accelerator.keeps(blocks)
         self.packed: Sequence[PackedBlock] = self._all_packed() if packed is None else packed
 
     def _all_packed(self) -> Sequence[PackedBlock]:
         if self.accelerator is None:
             return Kept(lambda place: self._pack(self.blocks[place]), len(self.blocks))
-        placed = self.accelerator.placed(self.blocks)
+        moved = self.accelerator.moved(self.blocks)
         kind = Kept if self.stays else Made
-        return kind(lambda place: self._pack(placed[place]), len(placed))
-
-    @property
-    def stays(self) -> bool:
-        """Whether packed blocks are kept from pass to pass; else an accelerator packs them anew in each."""
-        return self.accelerator is None or self.accelerator.keeps(self.blocks)
+        return kind(lambda place: self._pack(moved[place]), len(moved))
 
     @property
     def device(self) -> torch.device:
@@ -264,3 +259,8 @@ def centred(direction: Tensor) -> Tensor:
     It changes no probability and costs only penalty, so theta, which starts at 0, always adds up to 0 over the classes.
     """
     return direction - direction.mean(1, keepdim=True)
+
+
+def dot(a: Tensor, b: Tensor) -> float:
+    """The sum of the products of all their entries."""
+    return float(a.reshape(-1).dot(b.reshape(-1)))

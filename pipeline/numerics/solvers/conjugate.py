@@ -9,7 +9,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from pipeline.numerics.centring import Factor
-from pipeline.numerics.layout import centred
+from pipeline.numerics.layout import centred, dot
 
 _MOST_PRODUCTS = 60
 _BIAS_SHARE = 1e-3
@@ -59,23 +59,19 @@ def _solved(
     """Until ``done`` says so of the residual's size, measured with the preconditioner: now and at first."""
     found, rest = gradient.new_zeros(gradient.shape), gradient.neg()
     scaled = precondition(rest)
-    along, size = scaled, _dot(rest, scaled)
+    along, size = scaled, dot(rest, scaled)
     first = size
     for products in range(1, _MOST_PRODUCTS + 1):
         image = product(along)
-        curvature = _dot(along, image)
+        curvature = dot(along, image)
         if curvature <= 0:  # rounding, where curvature is as good as 0
             return (found if products > 1 else scaled), products
         step = size / curvature
         found.add_(along, alpha=step)
         rest.sub_(image, alpha=step)
         scaled = precondition(rest)
-        last, size = size, _dot(rest, scaled)
+        last, size = size, dot(rest, scaled)
         if not math.isfinite(size) or done(size, first, rest):
             break
         along = scaled.add(along, alpha=size / last)
     return found, products
-
-
-def _dot(a: Tensor, b: Tensor) -> float:
-    return float(a.reshape(-1).dot(b.reshape(-1)))

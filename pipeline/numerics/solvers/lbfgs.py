@@ -13,7 +13,7 @@ from torch import Tensor
 from pipeline.numerics.centring import Factor
 from pipeline.numerics.class_arrow import ClassArrow
 from pipeline.numerics.cross_entropy import CrossEntropy
-from pipeline.numerics.layout import Rows
+from pipeline.numerics.layout import Rows, dot
 from pipeline.numerics.sample import stratified
 from pipeline.numerics.scalings import ByClass, Diagonal, Kronecker, Scaling
 from pipeline.numerics.softmax import Block
@@ -46,7 +46,7 @@ class Memory:
 
     def add(self, step: Tensor, change: Tensor) -> None:
         """Remember a pair, unless rounding has eaten its curvature."""
-        curvature = _dot(step, change)
+        curvature = dot(step, change)
         if curvature > 1e-12 * float((step * change).abs().sum()):
             self._pairs.append((step.reshape(-1), change.reshape(-1), 1 / curvature))
 
@@ -120,7 +120,3 @@ def class_shares(rows: Rows) -> Tensor:
 
     (counts,) = exact_sums(partials, rows.blocks, [Grid(torch.tensor(2 * rows.total_weight))], rows.threads)
     return counts.clamp(min=1e-300) / rows.total_weight
-
-
-def _dot(a: Tensor, b: Tensor) -> float:
-    return float(a.reshape(-1).dot(b.reshape(-1)))

@@ -14,7 +14,7 @@ from torch import Tensor
 from pipeline.numerics import certificate
 from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
-from pipeline.numerics.layout import centred
+from pipeline.numerics.layout import centred, dot
 from pipeline.numerics.scalings import Scaling
 from pipeline.numerics.solvers import bias, conjugate, search
 from pipeline.numerics.solvers.lbfgs import Memory
@@ -205,7 +205,7 @@ class Optimum:
     def _step(self) -> None:
         point = self._refreshed()
         direction = centred(self._direction(point))
-        slope = _dot(point.gradient, direction)
+        slope = dot(point.gradient, direction)
         self._decrements.append(-slope)
         self._since += 1
         self._count_stall(point)
@@ -213,7 +213,7 @@ class Optimum:
             # Along a direction from float32's gradient, f may rise as float64 sees it.
             point = self.point = self._evaluate(point.theta, torch.float64)
             direction = centred(self._direction(point))
-            slope = _dot(point.gradient, direction)
+            slope = dot(point.gradient, direction)
         if point.precision == torch.float64 and self._is_over(point, slope):
             return
         found = self._search(point, direction, slope)
@@ -284,7 +284,7 @@ class Optimum:
         for step, trial, rise in search.backtracking(self._objective, point, direction, slope, _SHORTEST_STEP):
             if rise <= 1e-4 * step * slope + allowed:
                 return trial
-            if single and rise <= 1e-6 * abs(point.objective) and _dot(trial.gradient, direction) <= -0.8 * slope:
+            if single and rise <= 1e-6 * abs(point.objective) and dot(trial.gradient, direction) <= -0.8 * slope:
                 return trial
         return None
 
@@ -300,7 +300,3 @@ class Optimum:
     def _forget(self) -> None:
         self._memory.clear()
         self._factor = None
-
-
-def _dot(a: Tensor, b: Tensor) -> float:
-    return float(a.reshape(-1).dot(b.reshape(-1)))
