@@ -49,8 +49,10 @@ def _read(content: bytes) -> dict[str, NDArray[Any]]:
     import pyarrow.csv
 
     texts = {name: pa.string() for name in ("split", "actual", "predicted")}
-    options = pyarrow.csv.ConvertOptions(column_types=texts, strings_can_be_null=False)
-    table = pyarrow.csv.read_csv(pa.BufferReader(content), convert_options=options)
+    # A thread of Arrow's would let go of ``content`` later, and end the program with SIGABRT if that is ending by then.
+    read = pyarrow.csv.ReadOptions(use_threads=False)
+    convert = pyarrow.csv.ConvertOptions(column_types=texts, strings_can_be_null=False)
+    table = pyarrow.csv.read_csv(pa.BufferReader(content), read_options=read, convert_options=convert)
     return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 

@@ -1,6 +1,8 @@
 """Intervals of a difference between two models, against statsmodels and scipy."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -51,3 +53,27 @@ def test_equal_predictions_differ_by_nothing() -> None:
     """The interval of no difference is the point 0."""
     text = predictions(1, ["a", "b"])
     assert set(map(tuple, intervals.paired(text, text).values())) == {(0.0, 0.0)}
+
+
+# On one processor, threads that run only when the main thread does not want to: what they have left to do, they leave.
+STARVED = """
+import os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from pipeline.compare import intervals
+content = sys.stdin.buffer.read()
+intervals.paired(content, content)
+for thread in map(int, os.listdir("/proc/self/task")):
+    if thread != os.getpid():
+        os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+before = sys.getrefcount(content)
+intervals.paired(content, content)
+print(sys.getrefcount(content) - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux starves a thread by its class")
+def test_no_thread_holds_what_was_read() -> None:
+    """A thread that lets go of Python's bytes while the program ends aborts it, so none may hold them by then."""
+    child = [sys.executable, "-c", STARVED]
+    done = subprocess.run(child, input=predictions(1, ["a", "b"]), capture_output=True, check=False)
+    assert (done.stdout, done.stderr) == (b"0\n", b"")
