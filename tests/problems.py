@@ -101,7 +101,7 @@ def numbers_only(x: np.ndarray, labels: np.ndarray) -> Problem:
 
 
 def synthetic(
-    rows: int, numbers: int = 4, levels: tuple[int, ...] = (3, 12), classes: int = 4, seed: int = 0
+    rows: int, numbers: int = 4, levels: tuple[int, ...] = (3, 30), classes: int = 4, seed: int = 0
 ) -> Problem:
     """Numbers and categories, correlated as in flights, with labels drawn from a softmax regression."""
     random = np.random.default_rng(seed)

@@ -26,11 +26,11 @@ class Accelerator:
     device: torch.device
     room: int
 
-    def keeps(self, blocks: Sequence[Block]) -> bool:
-        """Whether all rows fit; all workers ask together."""
+    def keeps(self, blocks: Sequence[Block], more: int = 0) -> bool:
+        """Whether all rows fit, with so many numbers ``more`` a row; all workers ask together."""
         first = blocks[0]
         parts = [first.numbers, first.codes, first.labels, *([] if first.weights is None else [first.weights])]
-        a_row = sum(part.element_size() * part[0].numel() for part in parts)
+        a_row = sum(part.element_size() * part[0].numel() for part in parts) + more * first.numbers.element_size()
         return a_row * sum(row_counts(blocks)) <= self.room
 
     def moved(self, blocks: Sequence[Block]) -> Sequence[Block]:

@@ -100,7 +100,7 @@ class ClassArrow:
             x = torch.cat([rows.centre.centred(block.numbers), torch.ones(block.rows, 1)], 1)
             scaled = (spread[:, :, None] * x[:, None, :]).view(block.rows, -1)
             totals[0].add_(grids[0].quantise((scaled.T @ x).to(torch.float64)))
-            totals[1].add_(grids[1].quantise((block.one_hot[torch.float32] @ scaled).to(torch.float64)))
+            totals[1].add_(grids[1].quantise(kernels.by_level(rows, block, scaled).to(torch.float64)))
             steps = counts.quantise(spread.to(torch.float64))
             for (one, other), total in zip(self._pairs, totals[2:], strict=True):
                 first, second = (block.code_columns[c].long() - rows.first_level_rows[c] for c in (one, other))
@@ -165,6 +165,8 @@ class ClassArrowFactor:
 
 def _spread(rows: Rows, block: PackedBlock, scores: Tensor) -> Tensor:
     """v p (1 - p), (n, k) float32."""
-    probabilities = kernels.probabilities(rows, scores)[:, : rows.classes]
+    probabilities = kernels.probabilities(rows, scores)
     spread = probabilities * (1 - probabilities)
-    return spread if block.weights is None else spread * block.weights.to(spread.dtype)
+    if block.weights is not None:
+        spread *= block.weights.to(spread.dtype)
+    return spread[:, : rows.classes] if rows.row_major else spread.T.contiguous()

@@ -206,8 +206,9 @@ class CrossEntropy:
         return self._label_means
 
     def probabilities(self, theta: Tensor) -> Tensor:
-        """Of all rows, (n, k) float32; not a pass to count, as it is for samples."""
-        return torch.cat(in_order(self.probabilities_of_block(theta), self.rows.packed, self.rows.threads))
+        """Of all rows, (k, n) float32, in memory of its own; not a pass to count, as it is for samples."""
+        parts = in_order(self.probabilities_of_block(theta), self.rows.packed, self.rows.threads)
+        return torch.cat([part.T for part in parts], 1)
 
     def probabilities_of_block(self, theta: Tensor) -> Callable[[PackedBlock], Tensor]:
         """What gives those of a block's rows, (n, k) float32."""

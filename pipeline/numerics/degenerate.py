@@ -23,6 +23,7 @@ _MOST_CLASSES = 100
 _MOST_CELLS = 1_000_000  # pairs of levels of two categories
 _MOST_LEVELS = 2**62  # more than any column of W
 _LOOKED_AT_FIRST = 4096  # rows
+_FIRST_ROWS = 512  # of those that may say no
 _UNEXPLAINED = 1e-9  # share of a column's variance that float32's rounding of the others can leave
 _TAKES_PART = 1e-4  # standardised coefficient from which a column is named
 
@@ -159,11 +160,11 @@ def _contingency(mine: Sequence[Block], one: int, other: int, spans: Sequence[tu
 
 
 def _constant_within(mine: Sequence[Block], numbers: int, category: int, span: tuple[int, int]) -> list[int]:
-    """Number columns that vary, with one value in each level; a block that says no spares the others the work."""
+    """Number columns that vary, with one value in each level; rows that say no spare the others the work."""
     left = torch.arange(numbers)
     low = torch.full((span[1] - span[0] + 1, numbers), torch.inf)
     high = -low
-    for block in mine:
+    for block in _first_rows_first(mine):
         if not len(left):
             break
         codes = (block.codes[:, category] - span[0])[:, None].expand(-1, len(left))
@@ -175,6 +176,14 @@ def _constant_within(mine: Sequence[Block], numbers: int, category: int, span: t
     low, high = workers.everyones(low).amin(0), workers.everyones(high).amax(0)
     left = torch.nonzero((low >= high).all(0)).flatten()
     return left[low[:, left].amin(0) < high[:, left].amax(0)].tolist()
+
+
+def _first_rows_first(mine: Sequence[Block]) -> Iterator[Block]:
+    """The blocks, the first one in two parts: a few rows say no to most columns."""
+    if mine:
+        yield mine[0].part(slice(0, _FIRST_ROWS))
+        yield mine[0].part(slice(_FIRST_ROWS, None))
+        yield from mine[1:]
 
 
 def table(blocks: Sequence[Block], columns: int) -> tuple[Matrix, Labels]:

@@ -29,7 +29,7 @@ _buffers = threading.local()
 class Operands:
     """theta as the products want it, in one precision.
 
-    Class-major: numbers (k, p), bias (k, 1); of one logit (1, p) and (1, 1), the second class less the first.
+    Class-major: numbers (k, d), bias (k, 1); of one logit (1, d) and (1, 1), the second class less the first.
     Row-major: numbers (p, k'), levels (levels, k') with b added to the first category's, so that every row takes it
     once.
     """
@@ -57,16 +57,16 @@ def operands(rows: Rows, theta: Tensor, precision: torch.dtype, padding: float =
     return Operands(numbers, levels, None)
 
 
-def numbers_of(block: PackedBlock, precision: torch.dtype) -> Tensor:
-    """The block's numbers in ``precision``; a converted copy lives in a buffer of the thread until its next block.
+def columns_of(block: PackedBlock, precision: torch.dtype) -> Tensor:
+    """The block's columns in ``precision``; a converted copy lives in a buffer of the thread until its next block.
 
     A new buffer a call costs more than the product it is for: 31,000 for 784 columns, in page faults.
     """
-    if block.numbers.dtype == precision:
-        return block.numbers
-    converted = buffer("numbers", block.numbers.shape, precision, block.numbers.device)
+    if block.columns.dtype == precision:
+        return block.columns
+    converted = buffer("columns", block.columns.shape, precision, block.columns.device)
     if getattr(_buffers, "converted", None) is not block:
-        converted.copy_(block.numbers)
+        converted.copy_(block.columns)
         _buffers.converted = block
     return converted
 
@@ -86,7 +86,7 @@ def logits(block: PackedBlock, values: Operands, precision: torch.dtype) -> Tens
     """W x + b in the block's layout."""
     if values.levels is None:
         assert values.bias is not None
-        return torch.addmm(values.bias, values.numbers, numbers_of(block, precision).T)
+        return torch.addmm(values.bias, values.numbers, columns_of(block, precision).T)
     if precision == torch.float32 and len(block.code_columns) > 1:
         result = functional.embedding_bag(
             block.codes.view(-1), values.levels, _bags(*block.codes.shape, block.codes.device), mode="sum"
@@ -96,7 +96,7 @@ def logits(block: PackedBlock, values: Operands, precision: torch.dtype) -> Tens
         for codes in block.code_columns[1:]:
             result += values.levels.index_select(0, codes)
     if len(values.numbers):
-        result.addmm_(numbers_of(block, precision), values.numbers)
+        result.addmm_(columns_of(block, precision), values.numbers)
     return result
 
 
@@ -111,27 +111,29 @@ def transposed_product(rows: Rows, block: PackedBlock, residuals: Tensor) -> Ten
     p, d, k = rows.numbers, rows.columns, rows.classes
     result = torch.empty(d + 1, k, dtype=torch.float64, device=residuals.device)
     if rows.one_logit:
-        result[:d, 1] = torch.mm(residuals, numbers_of(block, residuals.dtype))[0]
+        result[:d, 1] = torch.mm(residuals, columns_of(block, residuals.dtype))[0]
         result[d, 1] = residuals.sum()
         torch.neg(result[:, 1], out=result[:, 0])
     elif not rows.row_major:
-        result[:d] = torch.mm(residuals, numbers_of(block, residuals.dtype)).T
+        result[:d] = torch.mm(residuals, columns_of(block, residuals.dtype)).T
         result[d] = residuals.sum(1)
     else:
         if p:
-            result[:p] = torch.mm(numbers_of(block, residuals.dtype).T, residuals)[:, :k]
-        result[p:d] = _by_level(rows, block, residuals)[:, :k]
+            result[:p] = torch.mm(columns_of(block, residuals.dtype).T, residuals)[:, :k]
+        result[p:d] = by_level(rows, block, residuals)[:, :k]
         result[d] = result[p : p + rows.levels[0]].sum(0)  # every row has one level of the first category
     if not rows.intercept:
         result[d] = 0.0
     return result
 
 
-def _by_level(rows: Rows, block: PackedBlock, residuals: Tensor) -> Tensor:
-    """Residuals added up by the levels that their rows have, (levels, k')."""
+def by_level(rows: Rows, block: PackedBlock, values: Tensor) -> Tensor:
+    """Values (n, w) added up by the levels that their rows have, (levels, w)."""
+    if not rows.row_major:
+        return block.columns[:, rows.numbers :].T.to(values.dtype) @ values
     if block.one_hot:
-        return block.one_hot[residuals.dtype] @ residuals
-    return sums_by_code(block.codes, residuals, sum(rows.levels))
+        return block.one_hot[values.dtype] @ values
+    return sums_by_code(block.codes, values, sum(rows.levels))
 
 
 def probabilities(rows: Rows, scores: Tensor) -> Tensor:
@@ -197,9 +199,15 @@ def losses_and_probabilities(scores: Tensor, labels: Tensor, dimension: int) -> 
         probabilities = torch.sub(scores, scores.amax(0, keepdim=True)).exp_()
         probabilities /= probabilities.sum(0, keepdim=True)
     of_label = probabilities.gather(dimension, labels)
+    unsure = None
     if float(of_label.min()) < _SMALLEST_TRUSTED:
-        return -torch.log_softmax(scores, dimension).gather(dimension, labels), probabilities
-    return -of_label.log_(), probabilities
+        unsure = torch.nonzero(of_label.reshape(-1) < _SMALLEST_TRUSTED)[:, 0]
+    losses = -of_label.log_()
+    if unsure is not None:
+        few, wanted = (part.index_select(1 - dimension, unsure) for part in (scores, labels))
+        exact = torch.log_softmax(few, dimension).gather(dimension, wanted)
+        losses.index_copy_(1 - dimension, unsure, -exact)
+    return losses, probabilities
 
 
 def _from_shifted(scores: Tensor, labels: Tensor, dimension: int) -> tuple[Tensor, Tensor]:

@@ -4,12 +4,13 @@ n rows, p number columns, c category columns, d columns of W (p numbers, then ev
 
 ``theta`` is W and b in one: (d + 1, k) float64, W transposed, b as its last row.
 
-Two layouts of a block's logits, chosen once for a data set. Without categories they are class-major, (k, n): W x is
-one product with wide rows, and softmax is element-wise along the rows, whatever k is (torch.softmax over a last
-dimension of 2 to 7 is ten times slower). With categories they are row-major, (n, k'), k' = k rounded up to a multiple
-of 8: a level's logits are one gather of a whole row; the padding has logit -1e30, so probability exactly 0.
+Two layouts of a block's logits, chosen once for a data set. Without categories, and with categories of few levels,
+which become columns of 0 and 1, they are class-major, (k, n): W x is one product with wide rows, and softmax is
+element-wise along the rows, whatever k is (torch.softmax over a last dimension of 2 to 7 is ten times slower). With
+categories of more levels they are row-major, (n, k'), k' = k rounded up to a multiple of 8: a level's logits are one
+gather of a whole row; the padding has logit -1e30, so probability exactly 0.
 
-Two classes without categories have one logit a row, (1, n): the second class's less the first's.
+Two classes have one logit a row where the layout is class-major, (1, n): the second class's less the first's.
 """
 
 import functools
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.numerics import ordering
 from pipeline.numerics.accelerator import Accelerator
 from pipeline.numerics.centring import Centre, centre_of
 from pipeline.numerics.extremes import largest_magnitudes
@@ -32,26 +34,30 @@ _LANES = 8  # float32 numbers in an AVX2 register
 _PRECISIONS = (torch.float32, torch.float64)
 
 # Blocks of wide rows are cut: a piece stays in a core's cache from W x to the transposed product (7.0 in place of 8.8
-# milliseconds for 8,192 x 784), and its float64 copy stays small. Blocks of a small table are cut as well, so that
-# threads have about the same to do; where there are more pieces than that, larger ones cost less: between two products
-# a thread waits for Python's lock (12 in place of 15 milliseconds for 327,346 rows of flights on two threads).
-# Blocks of many classes are cut, too, so that a piece's logits stay in the cache (166 in place of 530 milliseconds for
-# 50,000 x 20 with 1,000 classes), but to no fewer rows than two a column: a piece's sums, (d + 1, k), cost as much.
+# milliseconds for 8,192 x 784), and its float64 copy stays small. Blocks of many classes are cut, too, so that the
+# logits of a piece stay in the cache (166 in place of 530 milliseconds for 50,000 x 20 with 1,000 classes), but to no
+# fewer rows than two a column: a piece's sums, (d + 1, k), cost as much. Others stay whole: between two products a
+# thread waits for Python's lock (1.6 in place of 1.9 milliseconds for diamonds where blocks are not cut to 8,192 rows).
 _NUMBERS_AT_ONCE, _FEWEST_ROWS = 1 << 19, 256
 _LOGITS_AT_ONCE, _ROWS_A_COLUMN = 1 << 20, 2
-_FEW_PIECES, _ROWS_OF_FEW = 8, 8192
+
+# Entries of W up to which levels become columns, where classes do not fill a register either. On two threads, 131,072
+# rows: 22 columns and 2 classes 3.3 in place of 7.4 milliseconds, 22 and 5: 4.1 and 4.4, 32 and 5: 4.3 and 3.8.
+_FEW_ENTRIES = 128
 
 
 @dataclass(frozen=True)
 class PackedBlock:
     """A block in the layout of its ``Rows``.
 
-    numbers (n, p) float32 (float64 where columns were rotated); codes (n, c) int32, counted over the levels of all
-    categories, and the same as c columns; labels int64 and weights float64 as (n, 1) row-major or (1, n) class-major;
-    one_hot the categories' transposed one-hot matrix, (levels, n) sparse, by precision; none on an accelerator.
+    numbers (n, p) float32 (float64 where columns were rotated); columns are what products are made of, (n, d) where
+    class-major, else the numbers; codes (n, c) int32, counted over the levels of all categories, and the same as c
+    columns; labels int64 and weights float64 as (n, 1) row-major or (1, n) class-major; one_hot the categories'
+    transposed one-hot matrix, (levels, n) sparse, by precision; none on an accelerator and where class-major.
     """
 
     numbers: Tensor
+    columns: Tensor
     codes: Tensor
     code_columns: tuple[Tensor, ...]
     labels: Tensor
@@ -75,12 +81,13 @@ def _pieces(blocks: Sequence[Block], counts: Sequence[int], rows: int) -> Made[B
     return Made(piece, len(places))
 
 
-def _small_enough(blocks: Sequence[Block], counts: Sequence[int], columns: int, classes: int) -> Sequence[Block]:
+def _small_enough(
+    blocks: Sequence[Block], counts: Sequence[int], width: int, columns: int, classes: int
+) -> Sequence[Block]:
+    """``width`` numbers a row go into products."""
     for_logits = max(_power_of_two(_LOGITS_AT_ONCE // classes), _ROWS_A_COLUMN * (columns + 1))
-    for_numbers = _NUMBERS_AT_ONCE // max(1, blocks[0].numbers.shape[1])
+    for_numbers = _NUMBERS_AT_ONCE // max(1, width)
     rows = max(_FEWEST_ROWS, min(for_numbers, for_logits))
-    if len(blocks) < _FEW_PIECES:
-        rows = min(rows, _ROWS_OF_FEW)
     return blocks if max(counts) <= rows else _pieces(blocks, counts, rows)
 
 
@@ -126,15 +133,14 @@ class Rows:
         Raises: OverflowError if a number in the blocks is NaN or infinite.
         """
         counts = row_counts(blocks)
-        numbers = blocks[0].numbers.shape[1]
-        blocks = _small_enough(blocks, counts, numbers + sum(levels), classes)
-        self.blocks, self.levels, self.classes, self.threads = blocks, tuple(levels), classes, threads
-        self.intercept = intercept
-        self.strata: Strata | None = None  # sorted once, for all samples
-        self.numbers = numbers
+        self.levels, self.classes, self.threads, self.intercept = tuple(levels), classes, threads, intercept
+        self.numbers = blocks[0].numbers.shape[1]
         self.columns = self.numbers + sum(levels)
-        self.row_major = bool(levels)
-        self.one_logit = not levels and classes == 2
+        self.row_major = bool(levels) and not (classes < _LANES and classes * self.columns <= _FEW_ENTRIES)
+        width = self.numbers if self.row_major else self.columns
+        self.blocks = blocks = _small_enough(blocks, counts, width, self.columns, classes)
+        self.strata: Strata | None = None  # sorted once, for all samples
+        self.one_logit = not self.row_major and classes == 2
         self.padded_classes = -(-classes // _LANES) * _LANES if self.row_major else classes
         self.count = sum(counts)
         self.total_weight = _total_weight(blocks, threads)
@@ -142,7 +148,7 @@ class Rows:
         _accept_sparse_tensors()
         self.accelerator = accelerator
         # Whether packed blocks are kept from pass to pass; else an accelerator packs them anew in each.
-        self.stays = accelerator is None or accelerator.keeps(blocks)
+        self.stays = accelerator is None or accelerator.keeps(blocks, width - self.numbers)
         self.packed: Sequence[PackedBlock] = self._all_packed() if packed is None else packed
 
     def _all_packed(self) -> Sequence[PackedBlock]:
@@ -199,14 +205,23 @@ class Rows:
     def _pack(self, block: Block) -> PackedBlock:
         codes = (block.codes - self.numbers).to(torch.int32)
         dimension = self.class_dimension
+        columns = block.numbers if self.row_major or not self.levels else _with_one_hot(block, self.columns)
         return PackedBlock(
-            numbers=block.numbers,
+            numbers=columns[:, : self.numbers],
+            columns=columns,
             codes=codes,
             code_columns=tuple(column.contiguous() for column in codes.unbind(1)),
             labels=block.labels.unsqueeze(dimension),
             weights=None if block.weights is None else block.weights.unsqueeze(dimension),
-            one_hot=_transposed_one_hot(codes, sum(self.levels)) if self.levels and self.accelerator is None else {},
+            one_hot=_transposed_one_hot(codes, sum(self.levels)) if self.row_major and self.accelerator is None else {},
         )
+
+
+def _with_one_hot(block: Block, columns: int) -> Tensor:
+    """Numbers and every level as a column of 0 and 1, (n, d)."""
+    result = block.numbers.new_zeros(len(block.numbers), columns)
+    result[:, : block.numbers.shape[1]] = block.numbers
+    return result.scatter_(1, block.codes, 1.0)
 
 
 def _total_weight(blocks: Sequence[Block], threads: int) -> float:
@@ -219,7 +234,7 @@ def _transposed_one_hot(codes: Tensor, levels: int) -> dict[torch.dtype, Tensor]
     rows, columns = codes.shape
     flat = codes.reshape(-1)
     ones = _ones(len(flat))
-    order = torch.argsort(flat, stable=True)
+    order = ordering.by_key(flat, levels)
     starts = torch.zeros(levels + 1, dtype=torch.int32)
     torch.cumsum(torch.bincount(flat, minlength=levels), 0, out=starts[1:])
     members = torch.div(order, columns, rounding_mode="floor").to(torch.int32)

@@ -7,11 +7,10 @@ a few, so that rare classes and rare levels are all there; a row's weight says h
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.numerics import workers
+from pipeline.numerics import ordering, workers
 from pipeline.numerics.layout import Rows, Strata
 from pipeline.numerics.softmax import Block, row_counts
 
@@ -57,17 +56,13 @@ def _strata(rows: Rows) -> Strata:
 
 
 def _sorted(strata: Tensor, count: int) -> Strata:
-    """By counting where the strata are few enough, thirty times faster for a million rows."""
     own = torch.bincount(strata, minlength=count)
-    keys = strata.numpy()
-    if count <= np.iinfo(np.int16).max:
-        keys = keys.astype(np.int16)
     everyones = workers.everyones(own)
     return Strata(
         counts=everyones.sum(0),
         own=own,
         before=everyones[: workers.rank()].sum(0),
-        order=torch.from_numpy(np.argsort(keys, kind="stable")),
+        order=ordering.by_key(strata, count),
     )
 
 

@@ -207,8 +207,8 @@ class Diagonal:
                 weights = block.weights.reshape(-1, 1)
             squares = torch.ones(rows.columns + 1, 1, dtype=torch.float64)
             squares[: rows.numbers] = rows.centre.centred(block.numbers).to(torch.float64).square().T @ weights
-            if rows.row_major:
-                squares[rows.numbers : -1] = block.one_hot[torch.float64] @ weights
+            if rows.levels:
+                squares[rows.numbers : -1] = kernels.by_level(rows, block, weights)
             squares[-1] = weights.sum()
             return [squares]
 

@@ -53,6 +53,8 @@ class Grid:
 
         Raises: OverflowError if the partial is NaN or past the bound: it is detected, never wrapped.
         """
+        if not partial.numel():
+            return partial.to(torch.int64)
         scaled = (partial * self._scale.to(partial.device)).round_()
         lowest, highest = torch.aminmax(scaled)  # of a NaN both are NaN, which no comparison lets through
         if not -(2.0**_TOTAL_BITS) <= lowest.item() <= highest.item() <= 2.0**_TOTAL_BITS:

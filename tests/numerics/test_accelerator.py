@@ -32,8 +32,8 @@ def _problem(levels: tuple[int, ...], classes: int, weighted: bool = False) -> P
 
 PROBLEMS = pytest.mark.parametrize(
     "problem",
-    [_problem((), 2), _problem((), 5, True), _problem((4,), 3), _problem((3, 7), 9, True)],
-    ids=["two classes", "weighted", "category", "categories"],
+    [_problem((), 2), _problem((), 5, True), _problem((4,), 3), _problem((3, 7), 9, True), _problem((3, 60), 2)],
+    ids=["two classes", "weighted", "category", "categories", "many levels"],
 )
 
 
@@ -79,7 +79,7 @@ def test_streamed_rows_give_the_bytes_of_rows_that_stay(problem: Problem) -> Non
     assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
 
 
-@pytest.mark.parametrize("levels", [(), (3, 7)])
+@pytest.mark.parametrize("levels", [(), (3, 7), (3, 60)])
 def test_the_objective_of_sgd_is_the_same_there(levels: tuple[int, ...]) -> None:
     """Cost and gradients of joined blocks with integer scatter-adds, within rounding."""
     problem = _problem(levels, 3, True)
@@ -95,7 +95,7 @@ def test_the_objective_of_sgd_is_the_same_there(levels: tuple[int, ...]) -> None
 
 
 @pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
-@pytest.mark.parametrize("levels", [(), (3, 7)])
+@pytest.mark.parametrize("levels", [(), (3, 7), (3, 60)])
 def test_training_ends_at_the_optimum_of_the_processor(solver: str, levels: tuple[int, ...]) -> None:
     """Proven on both sides."""
     problem = _problem(levels, 4)
@@ -156,7 +156,13 @@ def test_no_kernel_mixes_devices(problem: Problem) -> None:
     weights = None if block.weights is None else block.weights.to(device)
     columns = tuple(column.to(device) for column in block.code_columns)
     moved = PackedBlock(
-        block.numbers.to(device), block.codes.to(device), columns, block.labels.to(device), weights, one_hot={}
+        numbers=block.numbers.to(device),
+        columns=block.columns.to(device),
+        codes=block.codes.to(device),
+        code_columns=columns,
+        labels=block.labels.to(device),
+        weights=weights,
+        one_hot={},
     )
     for precision in (torch.float32, torch.float64):
         values = kernels.operands(rows, _theta(problem), precision)

@@ -39,7 +39,7 @@ def _blocks(problem: Problem, theta: torch.Tensor, intercept: bool = True) -> li
     return [(x * of_class[:, None]).T @ x + penalty for of_class in spread.T]
 
 
-@pytest.mark.parametrize("levels", [(12,), (3, 12), (12, 5, 3)])
+@pytest.mark.parametrize("levels", [(12,), (3, 12), (12, 5, 3), (5, 60)])
 @pytest.mark.parametrize("classes", [2, 3, 9])
 @pytest.mark.parametrize(("weighted", "intercept"), [(False, True), (True, True), (False, False)])
 def test_with_one_category_eliminated_each_class_has_its_block(

@@ -38,7 +38,7 @@ def _hessian(problem: Problem, theta: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
-@pytest.mark.parametrize("levels", [(), (6,), (3, 9)])
+@pytest.mark.parametrize("levels", [(), (6,), (3, 9), (5, 60)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_arrow_solves_with_the_whole_hessian(classes: int, levels: tuple[int, ...], weighted: bool) -> None:
     """H H^-1 g = g for a gradient, whose bias row sums to 0 as the gauge asks; float32 products leave 1e-4."""
@@ -53,7 +53,7 @@ def test_the_arrow_solves_with_the_whole_hessian(classes: int, levels: tuple[int
     torch.testing.assert_close(back, gradient, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("levels", [(), (3, 9)])
+@pytest.mark.parametrize("levels", [(), (3, 9), (5, 60)])
 def test_threads_do_not_change_a_bit_of_a_hessian(levels: tuple[int, ...]) -> None:
     """One, two, three and eight threads."""
     problem = synthetic(70_000, 3, levels, 4)

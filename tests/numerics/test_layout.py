@@ -12,7 +12,7 @@ def _longest_piece(problem: Problem, classes: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("classes", "longest"), [(3, 8192), (64, 8192), (300, 2048), (1000, 1024), (5000, 256), (100_000, 256)]
+    ("classes", "longest"), [(3, 16384), (64, 16384), (300, 2048), (1000, 1024), (5000, 256), (100_000, 256)]
 )
 def test_pieces_of_many_classes_have_logits_that_fit_a_cache(classes: int, longest: int) -> None:
     """At most 2^20 logits a piece, but 256 rows; few classes cut nothing."""

@@ -31,7 +31,8 @@ _FIRST_SHARE, _SOLVED = 1 / 4, 1e-2
 # convergence linear (24 steps on diamonds, whose outliers need it), none makes the first steps short.
 _MIX, _LARGEST_MIX, _MIX_AFTER_SHORT_STEP = 0.05, 0.2, 0.01
 
-# Seconds a row on one thread, measured: building a Hessian of q columns, and a pass with k classes and p numbers.
+# Seconds a row on one thread, measured: laying rows out for a Hessian of q columns and building it, and a pass with k
+# classes and p numbers.
 _BUILD_SQUARE, _BUILD_LINEAR = 2e-11, 1.5e-9
 _PASS_CLASS, _PASS_NUMBER = 5e-9, 1e-10
 _PASSES_WORTH = 8
