@@ -64,10 +64,11 @@ def columns_of(block: PackedBlock, precision: torch.dtype) -> Tensor:
     """
     if block.columns.dtype == precision:
         return block.columns
-    converted = buffer("columns", block.columns.shape, precision, block.columns.device)
-    if getattr(_buffers, "converted", None) is not block:
-        converted.copy_(block.columns)
-        _buffers.converted = block
+    last: tuple[PackedBlock, Tensor] | None = getattr(_buffers, "converted", None)
+    if last and last[0] is block:
+        return last[1]
+    converted = buffer("columns", block.columns.shape, precision, block.columns.device).copy_(block.columns)
+    _buffers.converted = block, converted
     return converted
 
 

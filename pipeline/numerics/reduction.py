@@ -23,27 +23,54 @@ _NEGLIGIBLE = 60.0  # nats: e^-60 is 9e-27
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """V (d, n) as the product of n reflections, which is never written out: making it costs as much as finding them.
+
+    ``reflections`` (d, n) and ``sizes`` (n,) are as LAPACK's geqrf leaves them.
+    """
+
+    reflections: Tensor
+    sizes: Tensor
+
+    def into(self, weights: Tensor) -> Tensor:
+        """W V, (k, n), of W (k, d)."""
+        return torch.ormqr(self.reflections, self.sizes, weights.T, transpose=True)[: len(self.sizes)].T
+
+    def back(self, weights: Tensor) -> Tensor:
+        """W' V', (k, d), of W' (k, n)."""
+        padded = weights.new_zeros(len(self.reflections), len(weights))
+        padded[: len(self.sizes)] = weights.T
+        return torch.ormqr(self.reflections, self.sizes, padded).T.contiguous()
+
+
+def _rotated(numbers: Tensor) -> tuple[Rotation, Tensor]:
+    """V, and X V = R' (n, n), of X (n, d) with n < d."""
+    reflections, sizes = torch.geqrf(numbers.double().T)
+    return Rotation(reflections, sizes), torch.triu(reflections[: len(sizes)]).T.contiguous()
+
+
+@dataclass(frozen=True)
 class Reduction:
     """What is left, and the way back.
 
-    ``present`` (k',) are the classes that stay, of ``classes``; ``rotation`` V (d, n) float64, or None; ``largest`` is
-    the largest |x_ij| of any number, at least 1.
+    ``present`` (k',) are the classes that stay, of ``classes``; ``rotation`` is V, or None; ``largest`` is the largest
+    |x_ij| of any number, at least 1.
     """
 
     blocks: Sequence[Block]
     present: Tensor
     classes: int
-    rotation: Tensor | None
+    rotation: Rotation | None
     largest: float
 
     def reduce(self, parameters: Parameters) -> Parameters:
         """The same point in the reduced unknowns, as near as they come to it."""
         weights, bias = parameters.weights[self.present], parameters.bias[self.present]
-        return Parameters(weights if self.rotation is None else weights @ self.rotation, bias)
+        return Parameters(weights if self.rotation is None else self.rotation.into(weights), bias)
 
     def restore(self, parameters: Parameters) -> Parameters:
         """W (k, d) and b (k,) of the whole problem."""
-        found = parameters.weights if self.rotation is None else parameters.weights @ self.rotation.T
+        found = parameters.weights if self.rotation is None else self.rotation.back(parameters.weights)
         if len(self.present) == self.classes:
             return Parameters(found, parameters.bias)
         reach = self.largest * float(found.abs().sum(1).max()) + float(parameters.bias.abs().max())
@@ -71,8 +98,8 @@ def reduce(blocks: Sequence[Block], classes: int, l2: float, intercept: bool) ->
         largest = max(largest, float(largest_magnitudes(kept, threads=1).max()))
     if l2 == 0 or kept[0].codes.shape[1] or rows >= columns / 2:
         return Reduction(kept, present, classes, None, largest)
-    rotation, triangle = torch.linalg.qr(torch.cat([block.numbers for block in kept]).double().T)
-    parts = triangle.T.contiguous().split([len(block.labels) for block in kept])
+    rotation, numbers = _rotated(torch.cat([block.numbers for block in kept]))
+    parts = torch.split(numbers, [len(block.labels) for block in kept])
     rotated = [Block(part, b.codes, b.labels, b.weights) for part, b in zip(parts, kept, strict=True)]
     return Reduction(rotated, present, classes, rotation, largest)
 
