@@ -133,9 +133,9 @@ class Packed:
         blocks = [self.rows.blocks[position] for position in chosen]
         reduced = reduction.reduce(blocks, self.rows.classes, params.l2, params.intercept)
         shared = len(blocks) == len(reduced.blocks) and all(map(operator.is_, blocks, reduced.blocks))
-        packed = [self.rows.packed[position] for position in chosen] if shared else None
+        part_of = (self.rows, chosen) if shared else None
         classes = len(reduced.present)
-        rows = Rows(reduced.blocks, self.rows.levels, classes, thread_count(), params.intercept, packed)
+        rows = Rows(reduced.blocks, self.rows.levels, classes, thread_count(), params.intercept, part_of)
         return Packed(findings.Findings((), False), reduced, rows)
 
 

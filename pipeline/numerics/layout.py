@@ -43,7 +43,8 @@ _LOGITS_AT_ONCE, _ROWS_A_COLUMN = 1 << 20, 2
 
 # Entries of W up to which levels become columns, where classes do not fill a register either. On two threads, 131,072
 # rows: 22 columns and 2 classes 3.3 in place of 7.4 milliseconds, 22 and 5: 4.1 and 4.4, 32 and 5: 4.3 and 3.8.
-_FEW_ENTRIES = 128
+# In memory they take far more than codes, so not where that is more than a gibibyte.
+_FEW_ENTRIES, _FEW_CELLS = 128, 1 << 28
 
 
 @dataclass(frozen=True)
@@ -122,34 +123,41 @@ class Rows:
         classes: int,
         threads: int,
         intercept: bool = True,
-        packed: Sequence[PackedBlock] | None = None,
+        part_of: "tuple[Rows, Sequence[int]] | None" = None,
         accelerator: Accelerator | None = None,
     ) -> None:
         """Pack blocks of softmax.Block; ``levels`` counts those of each category, ``classes`` is k.
 
         Blocks of wide rows or many classes are cut into pieces; ``blocks`` holds the pieces then, one for each of
-        ``packed``. Where blocks are pieces that Rows of the same levels and classes packed, ``packed`` gives these.
-        Without ``intercept`` b is kept at 0. With an ``accelerator``, ``packed`` holds larger pieces on its device.
+        ``packed``. Where they are the blocks of other Rows, of the same levels and classes, at these positions,
+        ``part_of`` says so, and they are not packed again. Without ``intercept`` b is kept at 0. With an
+        ``accelerator``, ``packed`` holds larger pieces on its device.
         Raises: OverflowError if a number in the blocks is NaN or infinite.
         """
         counts = row_counts(blocks)
         self.levels, self.classes, self.threads, self.intercept = tuple(levels), classes, threads, intercept
         self.numbers = blocks[0].numbers.shape[1]
         self.columns = self.numbers + sum(levels)
-        self.row_major = bool(levels) and not (classes < _LANES and classes * self.columns <= _FEW_ENTRIES)
+        self.count = sum(counts)
+        self.row_major: bool = part_of[0].row_major if part_of else bool(levels) and not self._has_few_columns()
         width = self.numbers if self.row_major else self.columns
         self.blocks = blocks = _small_enough(blocks, counts, width, self.columns, classes)
         self.strata: Strata | None = None  # sorted once, for all samples
         self.one_logit = not self.row_major and classes == 2
         self.padded_classes = -(-classes // _LANES) * _LANES if self.row_major else classes
-        self.count = sum(counts)
         self.total_weight = _total_weight(blocks, threads)
         self.largest = self._largest_magnitudes()
         _accept_sparse_tensors()
         self.accelerator = accelerator
         # Whether packed blocks are kept from pass to pass; else an accelerator packs them anew in each.
         self.stays = accelerator is None or accelerator.keeps(blocks, width - self.numbers)
-        self.packed: Sequence[PackedBlock] = self._all_packed() if packed is None else packed
+        self.packed: Sequence[PackedBlock]
+        self.packed = [part_of[0].packed[place] for place in part_of[1]] if part_of else self._all_packed()
+
+    def _has_few_columns(self) -> bool:
+        """Whether levels are to be columns."""
+        few = self.classes < _LANES and self.classes * self.columns <= _FEW_ENTRIES
+        return few and self.count * self.columns <= _FEW_CELLS
 
     def _all_packed(self) -> Sequence[PackedBlock]:
         if self.accelerator is None:
