@@ -27,6 +27,9 @@ _OLDEST_PYTHON = (3, 11)
 _LOW_BYTES = 2**30
 _REMOTE_SECONDS = 20.0
 
+# Who reads and writes what; DVC writes it in place.
+_DVC_LOCKS = ".dvc/tmp/rwlock"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -153,8 +156,23 @@ def _leftovers(root: Path) -> Iterator[Finding]:
         said = f"{relative}, from which the training that left it goes on, if it is run again as it was"
         yield Finding("leftovers", NOTE, said, f"`dvc repro`; or, if nothing runs now: rm {relative}")
         found.append(path)
+    if not _is_json(root / _DVC_LOCKS):
+        said = f"{_DVC_LOCKS} ends in its middle: DVC was killed while it wrote it, and refuses to run"
+        yield Finding("leftovers", PROBLEM, said, f"if nothing runs now: rm {_DVC_LOCKS}")
+        found.append(root / _DVC_LOCKS)
     if not found:
         yield Finding("leftovers", OK, "none")
+
+
+def _is_json(path: Path) -> bool:
+    """Also true where there is no such file."""
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def _left(root: Path) -> Iterator[Path]:

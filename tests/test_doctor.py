@@ -115,6 +115,19 @@ def test_leftovers_of_a_kill_are_listed(project: Project) -> None:
     ]
 
 
+def test_a_list_of_locks_cut_short_is_told(project: Project) -> None:
+    """DVC refuses to run with it, and says nothing of what to do."""
+    path = project.folder / ".dvc/tmp/rwlock"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{}", encoding="utf-8")
+    assert [finding.state for finding in _of(project, "leftovers")] == [OK]
+    path.write_text('{"data": {"write": ', encoding="utf-8")
+    (found,) = _of(project, "leftovers")
+    assert found.state == PROBLEM
+    (project.folder / found.do.split()[-1]).unlink()
+    assert [finding.state for finding in _of(project, "leftovers")] == [OK]
+
+
 def test_a_remote_is_tried(project: Project) -> None:
     """A folder that is there can be reached; one that is not there yet is made by the first push."""
     (project.folder.parent / "remote").mkdir()
