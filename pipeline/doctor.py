@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline import launch, mirror, params, provenance, revisions, tracked
+from pipeline import launch, lock, mirror, params, provenance, revisions, tracked
 from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.verification import workspace
@@ -27,7 +27,7 @@ _OLDEST_PYTHON = (3, 11)
 _LOW_BYTES = 2**30
 _REMOTE_SECONDS = 20.0
 
-# Who reads and writes what; DVC writes it in place.
+# Who reads and writes what. DVC writes it in place, and dvc.lock, too.
 _DVC_LOCKS = ".dvc/tmp/rwlock"
 
 
@@ -156,21 +156,36 @@ def _leftovers(root: Path) -> Iterator[Finding]:
         said = f"{relative}, from which the training that left it goes on, if it is run again as it was"
         yield Finding("leftovers", NOTE, said, f"`dvc repro`; or, if nothing runs now: rm {relative}")
         found.append(path)
-    if not _is_json(root / _DVC_LOCKS):
-        said = f"{_DVC_LOCKS} ends in its middle: DVC was killed while it wrote it, and refuses to run"
-        yield Finding("leftovers", PROBLEM, said, f"if nothing runs now: rm {_DVC_LOCKS}")
-        found.append(root / _DVC_LOCKS)
+    for name, is_whole, cure in (
+        (_DVC_LOCKS, _is_json, f"if nothing runs now: rm {_DVC_LOCKS}"),
+        (lock.LOCK_FILE, _is_lock_file, f"git checkout {lock.LOCK_FILE}"),
+    ):
+        if (root / name).exists() and not is_whole(root / name):
+            said = f"{name} ends in its middle, as if DVC was killed while it wrote it; it refuses to run"
+            yield Finding("leftovers", PROBLEM, said, cure)
+            found.append(root / name)
     if not found:
         yield Finding("leftovers", OK, "none")
 
 
 def _is_json(path: Path) -> bool:
-    """Also true where there is no such file."""
     try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return True
+        json.loads(path.read_bytes())
     except ValueError:
+        return False
+    return True
+
+
+def _is_lock_file(path: Path) -> bool:
+    """Whether DVC takes it; an empty one it does."""
+    from dvc.exceptions import DvcException
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from dvc.utils import strictyaml
+
+    try:
+        if path.stat().st_size:
+            strictyaml.load(str(path), COMPILED_LOCKFILE_SCHEMA)
+    except DvcException:
         return False
     return True
 

@@ -115,17 +115,27 @@ def test_leftovers_of_a_kill_are_listed(project: Project) -> None:
     ]
 
 
-def test_a_list_of_locks_cut_short_is_told(project: Project) -> None:
-    """DVC refuses to run with it, and says nothing of what to do."""
-    path = project.folder / ".dvc/tmp/rwlock"
+LOCK = (Path(__file__).parents[1] / "dvc.lock").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "whole", "half"),
+    [
+        (".dvc/tmp/rwlock", '{"data": {"write": {"pid": 1}}}', '{"data": {"write'),
+        ("dvc.lock", LOCK, LOCK[: LOCK.index("- path") + 6]),
+        ("dvc.lock", "", "schema: '2"),
+    ],
+    ids=["locks", "dvc.lock", "empty"],
+)
+def test_what_a_kill_cut_short_in_dvc_is_told(project: Project, name: str, whole: str, half: str) -> None:
+    """DVC writes both in place, refuses to run with a half, and says nothing of what to do."""
+    path = project.folder / name
     path.parent.mkdir(exist_ok=True)
-    path.write_text("{}", encoding="utf-8")
+    path.write_text(whole, encoding="utf-8")
     assert [finding.state for finding in _of(project, "leftovers")] == [OK]
-    path.write_text('{"data": {"write": ', encoding="utf-8")
+    path.write_text(half, encoding="utf-8")
     (found,) = _of(project, "leftovers")
-    assert found.state == PROBLEM
-    (project.folder / found.do.split()[-1]).unlink()
-    assert [finding.state for finding in _of(project, "leftovers")] == [OK]
+    assert (found.state, found.do.split()[-1]) == (PROBLEM, name)
 
 
 def test_a_remote_is_tried(project: Project) -> None:
