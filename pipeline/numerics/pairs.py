@@ -25,21 +25,13 @@ def count(size: int, offset: int = 0) -> int:
 
 def of_classes(probabilities: Tensor, weights: Tensor) -> Tensor:
     """v p_i p_j, (P, t), of probabilities (k, t) and weights (t,); in memory that the thread uses again."""
-    k, rows = probabilities.shape
-    result = kernels.buffer("pairs of classes", (count(k, 1), rows), probabilities.dtype)
-    weighted = probabilities * weights
-    first = 0
-    for i in range(k - 1):
-        last = first + k - 1 - i
-        torch.mul(probabilities[i + 1 :], weighted[i], out=result[first:last])
-        first = last
-    return result
+    return _products(probabilities, probabilities * weights, 1, "pairs of classes")
 
 
 def sums(classes: Tensor, x: Tensor) -> Tensor:
     """(P, E), of ``of_classes`` (P, t) and columns (e, t)."""
     if len(classes) >= _PAIRS_A_COLUMN * len(x):
-        return classes @ _of_columns(x).T
+        return classes @ _products(x, x, 0, "pairs of columns").T
     a, b = _upper(len(x), 0)
     result = x.new_empty(len(classes), count(len(x)))
     for of_pair, into in zip(classes, result, strict=True):
@@ -47,14 +39,14 @@ def sums(classes: Tensor, x: Tensor) -> Tensor:
     return result
 
 
-def _of_columns(x: Tensor) -> Tensor:
-    """x_a x_b, (E, t); in memory that the thread uses again."""
-    e, rows = x.shape
-    result = kernels.buffer("pairs of columns", (count(e), rows), x.dtype)
+def _products(values: Tensor, others: Tensor, offset: int, name: str) -> Tensor:
+    """others_i * values_j of the pairs i + offset <= j of rows; in the thread's memory of that name."""
+    size, length = values.shape
+    result = kernels.buffer(name, (count(size, offset), length), values.dtype)
     first = 0
-    for a in range(e):
-        last = first + e - a
-        torch.mul(x[a:], x[a], out=result[first:last])
+    for i in range(size - offset):
+        last = first + size - offset - i
+        torch.mul(values[i + offset :], others[i], out=result[first:last])
         first = last
     return result
 
