@@ -56,11 +56,14 @@ def separating(x: Matrix, labels: Labels, classes: int, intercept: bool = True) 
         return None
     all_apart = _least(scaled, labels, classes, complete=True)
     rule = some if all_apart is None else all_apart
+    pairs = _pairs(scaled, labels, rule)
+    if not pairs:  # a mean margin that is 0 but for rounding becomes 1 by a D of 1e15: it tells no row apart
+        return None
     used = np.abs(rule[:, :-1]).max(0)
     columns = [
         column for column in np.argsort(-used, kind="stable").tolist() if used[column] > _TAKES_PART * used.max()
     ]
-    return Rule(_pairs(scaled, labels, rule), tuple(columns), all_apart is not None)
+    return Rule(pairs, tuple(columns), all_apart is not None)
 
 
 def _least(x: Matrix, labels: Labels, classes: int, complete: bool) -> Matrix | None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from pipeline.numerics.separation import separating
+from tests.problems import standardised
 
 
 def _labelled(random: np.random.Generator, rows: int, columns: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -36,6 +37,13 @@ def test_rows_that_every_class_has_are_not_told_apart(columns: int, classes: int
     """The same 30 rows with every label: any rule that is right for one is wrong for another."""
     x = np.random.default_rng(seed).normal(size=(30, columns))
     assert separating(np.tile(x, (classes, 1)), np.repeat(np.arange(classes), 30), classes) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_few_rows_of_many_columns_that_every_class_has_are_not_told_apart(seed: int) -> None:
+    """Four rows of eleven columns, each with every label: a mean margin of 0 stays 0 whatever rounding makes of it."""
+    x = np.repeat(standardised(np.random.default_rng(seed).normal(size=(4, 11))).astype(float), 3, axis=0)
+    assert separating(x, np.tile([0, 1, 1], 4), 2) is None
 
 
 def test_one_row_that_contradicts_undoes_a_rule_in_many_rows() -> None:
