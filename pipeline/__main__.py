@@ -48,17 +48,19 @@ def init(source: str, target: str, out: Path, force: bool) -> None:
 
 
 @cli.command()
-@click.option("--source", required=True, help="File, folder, glob or address of CSV or Parquet with a header.")
+@click.option(
+    "--source", default=None, help="File, folder, glob or address, instead of prepare.source in params.yaml."
+)
 @click.option("--out", type=_File, required=True, help="Folder for the prepared data.")
 @click.option("--cache", type=_File, default=None, help="Folder of parsed columns; files found there are not parsed.")
-def prepare(source: str, out: Path, cache: Path | None) -> None:
+def prepare(source: str | None, out: Path, cache: Path | None) -> None:
     """CSV -> encoded blocks, with schema and encoder as JSON."""
     with _workers():
         from pipeline import prepare as stage
 
         if workers.rank() == 0:  # it reads with threads; the others wait
             chosen = params.load(PARAMS_FILE, "prepare", stage.Params)
-            stage.main(params=chosen, source=source, out=out, cache=cache)
+            stage.main(params=chosen, source=chosen.source if source is None else source, out=out, cache=cache)
 
 
 @cli.command()

@@ -61,7 +61,7 @@ class Revision:
     def time(self) -> int:
         """When it was committed, in ms since 1970; of the workspace, when its model was written; 0 if unknown."""
         if self.sha:
-            return int(_printed(self.root, "show", "-s", "--format=%ct", self.sha) or 0) * 1000
+            return int(_printed(self.root, "show", "-s", "--format=%ct", "--end-of-options", self.sha) or 0) * 1000
         path = self.lock.out_ending(MODEL_FILE)
         model = self.root / path if path else None
         return model.stat().st_mtime_ns // 1_000_000 if model and model.is_file() else 0
@@ -87,7 +87,7 @@ class Revision:
         """A file that git has, by its path from the root; of the workspace, as it lies there. None if there is none."""
         if self.sha is None:
             return _read(self.root / path)
-        return provenance.git_bytes(self.root, "show", f"{self.sha}:./{path}")
+        return provenance.git_bytes(self.root, "show", "--end-of-options", f"{self.sha}:./{path}")
 
     def out(self, path: str) -> bytes | None:
         """A file that a stage wrote, also one in a folder that is an out; None if no cache and no remote has it."""
@@ -193,7 +193,7 @@ def commits_that_lock(root: Path, md5: str, up_to: str = "--all") -> list[str]:
 
 def locks(root: Path, sha: str, md5: str) -> bool:
     """Whether the commit's dvc.lock has this md5."""
-    return md5 in _printed(root, "show", f"{sha}:./{lock.LOCK_FILE}")
+    return md5 in _printed(root, "show", "--end-of-options", f"{sha}:./{lock.LOCK_FILE}")
 
 
 def later_commits(root: Path, sha: str) -> list[str]:

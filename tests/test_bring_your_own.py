@@ -89,3 +89,18 @@ def test_a_table_of_ones_own(tmp_path: Path, labels: list[str], classes: list[ob
     project.dvc("repro")
     assert json.loads(project.read("models/softmax.json"))["classes"] == classes
     assert json.loads(project.read("reports/metrics.json"))["train"]["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("folder", ["", "data/raw/"], ids=["root", "data"])
+def test_a_file_name_is_never_a_command(tmp_path: Path, folder: str) -> None:
+    """A name made of all that a shell, DVC or a command line reads as more than a name is a name."""
+    project = Project(tmp_path / "project")
+    name = """-$(touch marker)`touch marker`"; touch marker; "'\n& | ${prepare.target} $HOME #:*[ü漢].csv"""
+    (project.folder / folder / name).write_text("x,y\n1,a\n2,b\n3,a\n4,b\n", encoding="utf-8")
+    text = project.read("params.yaml").replace(
+        "source: data/raw/tutorial.csv", f"source: {json.dumps(folder + name, ensure_ascii=False)}"
+    )
+    (project.folder / "params.yaml").write_text(text, encoding="utf-8")
+    project.dvc("repro", "prepare")
+    assert json.loads(project.read("data/prepared/prepared.json"))["splits"]["train"]["rows"] == 4
+    assert list(project.folder.rglob("marker")) == []

@@ -48,3 +48,9 @@ def test_a_stage_has_one_name_in_six_places(stage: str) -> None:
     assert STAGES[stage]["params"] == [stage]
     assert stage in params
     assert (ROOT / "tests" / f"test_{stage}.py").exists()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_param_stands_in_a_command(stage: str) -> None:
+    """A shell reads the commands: a file name in one could run another."""
+    assert "${" not in STAGES[stage]["cmd"]

@@ -72,3 +72,11 @@ def test_versions_are_those_that_the_revision_pins(repository: Path) -> None:
     assert revisions.workspace(repository).pinned == {}
     (repository / "requirements.lock").write_text("# made by\ntorch==2.13.0+cpu\nnumpy == 2.4.6\n", "utf-8")
     assert revisions.workspace(repository).pinned == {"torch": "2.13.0+cpu", "numpy": "2.4.6"}
+
+
+def test_a_commit_that_looks_like_an_option_is_none(repository: Path) -> None:
+    """The tag of a run names a commit, and anyone who can write runs writes tags: git takes no option from one."""
+    assert not revisions.locks(repository, "--output=written", "aa")
+    assert revisions.Revision(repository, "a", "--output=written").tracked("dvc.lock") is None
+    assert revisions.Revision(repository, "a", "--output=written").time == 0
+    assert sorted(path.name for path in repository.iterdir()) == [".git", "dvc.lock"]
