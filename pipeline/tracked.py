@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 from pipeline.errors import UserError
 
 _SECONDS = 120
+
+# An id of an MLflow run, or enough of its start for a person to type; git's own ids are tried first.
+RUN_ID = re.compile(r"[0-9a-f]{6,32}")
 
 Attached = tuple[list[str], dict[str, str]]
 

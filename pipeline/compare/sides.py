@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +12,9 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from pipeline import provenance, revisions
+from pipeline import provenance, revisions, tracked
 from pipeline.errors import UserError
 from pipeline.revisions import Revision
-
-_RUN_ID = re.compile(r"[0-9a-f]{8,32}")
 
 # Sections that change no result.
 _LEFT_OUT = ("tracking",)
@@ -70,7 +67,7 @@ def find(root: Path, text: str, experiment: str) -> Side:
     Raises: UserError if there is neither.
     """
     revision = revisions.find(root, text)
-    if revision is None and _RUN_ID.fullmatch(text):
+    if revision is None and tracked.RUN_ID.fullmatch(text):
         from pipeline.tracking import sides
 
         return sides.of_run(root, text, experiment)

@@ -1,12 +1,14 @@
 """What can go wrong with a store that is not ours, in one sentence."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline import provenance
+from pipeline.errors import UserError
 from pipeline.tracking import location
 
 # What a store raises that is away, broken or full; anything else is a bug of ours.
@@ -14,16 +16,42 @@ FAILURES = (MlflowException, SQLAlchemyError, OSError, ImportError)
 
 _MESSAGE_LENGTH = 400
 
+# Drivers and clients that the extra `share` brings; SQLAlchemy asks for psycopg2 where psycopg is missing.
+_SHARE = ("psycopg", "psycopg2", "boto3", "flask_wtf")
+
+
+@contextmanager
+def as_user_errors(advice: str = "") -> Iterator[None]:
+    """Tell what a store raises inside the block in one sentence, with ``advice`` behind it.
+
+    Raises: UserError in place of any of ``FAILURES``.
+    """
+    try:
+        yield
+    except FAILURES as error:
+        raise UserError(f"MLflow: {explained(error)}{advice}") from None
+
 
 def explained(error: BaseException) -> str:
     """One line about an error, without passwords."""
     chain = list(_chain(error))
-    if any(isinstance(link, RequestException) for link in chain):
-        uri = location.tracking_uri(provenance.project_root())
+    uri = location.tracking_uri(provenance.project_root())
+    if isinstance(error, ImportError):
+        text = f"{uri} needs {_missing_package(error)}"
+    elif any(isinstance(link, RequestException) for link in chain):
         text = f"{uri} cannot be reached: {chain[-1]}"
     else:
         text = str(error.message if isinstance(error, MlflowException) else error) or type(error).__name__
     return location.shown(" ".join(text.split()))[:_MESSAGE_LENGTH].rstrip(".")
+
+
+def _missing_package(error: ImportError) -> str:
+    """What could not be imported, and the command that brings it."""
+    if not error.name:
+        return f"a package that cannot be imported: {error}"
+    package = error.name.partition(".")[0]
+    target = "-e '.[share]'" if package in _SHARE else package
+    return f"the package {package}, which is not installed: `pip install {target}` brings it"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

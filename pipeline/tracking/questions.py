@@ -19,13 +19,10 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
-from mlflow.exceptions import MlflowException
-from requests import RequestException
-from sqlalchemy.exc import SQLAlchemyError
-
 from pipeline import provenance
 from pipeline.errors import UserError
 from pipeline.tracking import join, location, receipts
+from pipeline.tracking.failures import as_user_errors
 from pipeline.tracking.store import Store, open_store
 
 
@@ -67,12 +64,10 @@ def main() -> None:
     """Answer the question on standard input; libraries that print do so on standard error."""
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            said = answer(json.load(sys.stdin))
+            with as_user_errors():
+                said = answer(json.load(sys.stdin))
         except UserError as error:
             said = {"failed": str(error)}
-        except (MlflowException, SQLAlchemyError, RequestException, OSError) as error:
-            uri = location.tracking_uri(provenance.project_root())
-            said = {"failed": location.shown(f"MLflow: {uri} cannot be used: {' '.join(str(error).split())}")}
     print(json.dumps(said))
 
 

@@ -1,16 +1,14 @@
 """Runs of any store, looked up through MLflow."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from mlflow.entities import Run
 
-from pipeline.errors import UserError
 from pipeline.tracking import join, location
 from pipeline.tracking.database import LOCAL_UI, Seen
-from pipeline.tracking.failures import FAILURES, explained
+from pipeline.tracking.failures import as_user_errors
 from pipeline.tracking.store import open_store
 
 
@@ -22,25 +20,25 @@ class Served:
 
         Raises: UserError if it cannot be used; so do the methods.
         """
-        with _told():
+        with as_user_errors():
             self._store = open_store(root, experiment)
         uri = self._store.uri
         self.page = location.shown(uri.rstrip("/")) if uri.startswith(("http://", "https://")) else LOCAL_UI
 
     def tagged(self, tag: str, value: str) -> list[Seen]:
         """Runs that have a tag with this value."""
-        with _told():
+        with as_user_errors():
             return [_seen(run) for run in join.tagged(self._store, tag, value)]
 
     def starting_with(self, text: str) -> list[Seen]:
         """Runs whose id begins with a text of hexadecimal digits."""
-        with _told():
+        with as_user_errors():
             return [_seen(run) for run in join.starting_with(self._store, text)]
 
     def files(self, run: Seen, names: Iterable[str]) -> dict[str, bytes]:
         """Those of the named files that are at the root of the run's artifacts."""
         client = self._store.client
-        with _told(), tempfile.TemporaryDirectory() as folder:
+        with as_user_errors(), tempfile.TemporaryDirectory() as folder:
             there = {info.path for info in client.list_artifacts(run.run_id)}
             paths = {name: client.download_artifacts(run.run_id, name, folder) for name in names if name in there}
             return {name: Path(path).read_bytes() for name, path in paths.items()}
@@ -57,12 +55,3 @@ def _seen(run: Run) -> Seen:
         params=dict(run.data.params),
         tags=dict(run.data.tags),
     )
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell what a store raises in one sentence."""
-    try:
-        yield
-    except FAILURES as error:
-        raise UserError(f"MLflow: {explained(error)}") from None

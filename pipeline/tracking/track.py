@@ -12,7 +12,7 @@ from pipeline import provenance, revisions  # noqa: E402
 from pipeline.errors import UserError  # noqa: E402
 from pipeline.revisions import Revision  # noqa: E402
 from pipeline.tracking import kept, location, rebuild, relocate  # noqa: E402
-from pipeline.tracking.failures import FAILURES, explained  # noqa: E402
+from pipeline.tracking.failures import as_user_errors  # noqa: E402
 from pipeline.tracking.store import Store, open_store  # noqa: E402
 
 gc.freeze()
@@ -29,12 +29,10 @@ def main(*, experiment: str, revision: str | None, all_experiments: bool, reloca
         print(relocate.main(root))
         return
     chosen = _chosen(root, revision, all_experiments)
-    try:
+    with as_user_errors("; nothing is lost: call `python -m pipeline track` again"):
         store = open_store(root, experiment)
         _send(store, root)
         _ensure_all(store, chosen, strict=revision is not None and ".." not in revision)
-    except FAILURES as error:
-        raise UserError(f"MLflow: {explained(error)}; nothing is lost: call `python -m pipeline track` again") from None
 
 
 def _chosen(root: Path, revision: str | None, all_experiments: bool) -> list[Revision]:

@@ -1,6 +1,5 @@
 """Which commit a person means: by a name of git, by a DVC experiment, or by an MLflow run."""
 
-import re
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -9,7 +8,6 @@ from pipeline import provenance, revisions, tracked
 from pipeline import tags as names
 from pipeline.errors import UserError
 
-_RUN_ID = re.compile(r"[0-9a-f]{6,32}")
 _HEAD = ("HEAD", "@")
 
 
@@ -60,7 +58,7 @@ def _refuse_changes(project: Path) -> None:
 
 
 def _of_run(project: Path, wanted: str, experiment: str) -> Target:
-    if not _RUN_ID.fullmatch(wanted):
+    if not tracked.RUN_ID.fullmatch(wanted):
         raise UserError(
             f"verify {wanted}: expected a revision of git, a DVC experiment (`dvc exp show`) or the id of an MLflow "
             "run, got a name that none of them has"

@@ -37,7 +37,7 @@ def test_commits_workspace_and_runs_are_compared(
     assert commits["code"] == []
     track.main(experiment="softmax", revision="HEAD", all_experiments=False, relocated=False)
     run_id = capsys.readouterr().out.split("run ")[1][:8]
-    same, other = compared(run_id, "HEAD", "HEAD~1")
+    same, other = compared(run_id[:6], "HEAD", "HEAD~1")  # as much of an id as `verify` takes
     assert (same["coefficients"], same["code"], same["params"]) == ([], [], [])
     assert len(other["coefficients"]) == 10
     with pytest.raises(UserError, match="0123abcd: expected a commit, a DVC experiment or one MLflow run, got 0 runs"):
