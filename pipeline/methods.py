@@ -49,7 +49,8 @@ class Data:
 class Ending:
     """What is known of the parameters that training keeps; ``bound`` on f - f* in nats, None where none is proven.
 
-    ``nonzero_weights`` counts those of W where train.l1 makes some exactly 0, else None.
+    ``nonzero_weights`` counts those of W where train.l1 makes some exactly 0, else None. ``start`` is where training
+    began, None for a method that steps downwards only.
     """
 
     final: Evaluation
@@ -59,6 +60,7 @@ class Ending:
     reason: str
     findings: Sequence[str] = ()
     nonzero_weights: int | None = None
+    start: Evaluation | None = None
 
 
 class Method(loop.Method, Protocol):
@@ -86,7 +88,7 @@ class Descending(first_order.FirstOrder):
         self, params: Params, data: Data, start: Parameters, make_objective: first_order.MakeObjective
     ) -> None:
         """``make_objective`` gives the objective of some blocks."""
-        self._params, self._data = params, data
+        self._params, self._data, self._start = params, data, start.copy()
         blocks = Kept(data.blocks.__getitem__, len(data.blocks))  # asked for in every epoch
         self._whole = make_objective(blocks)
         generator = torch.Generator().manual_seed(params.seed)
@@ -101,9 +103,16 @@ class Descending(first_order.FirstOrder):
         super().__init__(start, batches, update, decay, generator)
 
     def ending(self, parameters: Parameters, epochs: int) -> Ending:
-        """Two more passes: one at the parameters, one over the labels; they are not counted."""
+        """Three more passes: at the parameters, at the start, and over the labels; they are not counted."""
         final = self._whole.evaluate(parameters)
-        return Ending(final, self._bound(parameters, final), epochs, self._params.solver, "as asked for")
+        return Ending(
+            final=final,
+            bound=self._bound(parameters, final),
+            passes=epochs,
+            method=self._params.solver,
+            reason="as asked for",
+            start=self._whole.evaluate(self._start),
+        )
 
     def _bound(self, parameters: Parameters, final: Evaluation) -> float | None:
         if not self._params.l2:

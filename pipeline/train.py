@@ -1,15 +1,17 @@
 """Stage 2: fit W and b to the prepared training rows, and write the model, its history and its snapshots."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pipeline import checkpoint, files, methods, model, shards, start, tensors
+from pipeline import baselines, checkpoint, files, methods, model, shards, start, tensors
 from pipeline.errors import UserError
 from pipeline.history import History, row
 from pipeline.knobs import Params as Params
@@ -93,7 +95,8 @@ def train(
             _early_stopping(params),
             memory,
         )
-    return _model(prepared, params, method, result, begin.sentences, _device(found)), history
+    totals = tensors.class_totals(prepared) * (1.0 if weights is None else weights)
+    return _model(prepared, params, method, result, begin.sentences, _device(found), totals), history
 
 
 def _accelerator(params: Params) -> Accelerator | None:
@@ -112,7 +115,7 @@ def _device(found: Accelerator | None) -> torch.device:
     return found.device if found else PROCESSOR
 
 
-def class_weights(params: Params, prepared: shards.Prepared) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+def class_weights(params: Params, prepared: shards.Prepared) -> NDArray[np.float64] | None:
     """Weight of each class, (k,): given by name, or n / (k * rows of the class) for ``balanced``."""
     if params.class_weight == "none":
         return None
@@ -135,7 +138,7 @@ def class_weights(params: Params, prepared: shards.Prepared) -> np.ndarray[Any, 
 def _validation_cost(
     prepared: shards.Prepared,
     params: Params,
-    class_weights: np.ndarray[Any, np.dtype[np.float64]] | None,
+    class_weights: NDArray[np.float64] | None,
     make_objective: first_order.MakeObjective,
 ) -> Callable[[Parameters], float] | None:
     if "validation" in prepared.splits:
@@ -162,6 +165,7 @@ def _model(
     result: loop.Result,
     sentences: Sequence[str],
     device: torch.device,
+    class_totals: NDArray[np.float64],
 ) -> model.Model:
     if result.status is Status.DIVERGED:
         raise _diverged(params, result.epochs)
@@ -169,13 +173,16 @@ def _model(
         ending = method.ending(result.parameters, result.epochs)
     except OverflowError:
         raise _diverged(params, result.epochs) from None
+    judgement = baselines.judge(result.status, ending.final, ending.start, class_totals, params.intercept)
+    ended = replace(result, status=judgement.status)
+    findings = [*sentences, *ending.findings, *judgement.sentences]
     return model.Model(
         weights=result.parameters.weights.numpy(),
         bias=result.parameters.bias.numpy(),
         encoder=prepared.encoder,
         params=params.model_dump(),
         data_digest=prepared.digest,
-        result=_result(result, ending, params.l1) | {"device": device.type, "findings": [*sentences, *ending.findings]},
+        result=_result(ended, ending, params.l1) | {"device": device.type, "findings": findings},
     )
 
 

@@ -25,6 +25,8 @@ _NEVER = (
     *("date_parts", "max_levels", "split.validation", "split.test"),
 )
 
+_ENDED_WELL = ("epochs_done", "stopped_early", "converged", "converged_unproven")
+
 # Params that stand in every params.yaml and mean something to these methods only.
 _READ_BY = {
     "schedule.every": ("step",),
@@ -63,7 +65,7 @@ def description(data: Data, training: Training | None, way_back: str | None, met
     rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
     lines = [f"{data.name} `{data.digest[:8]}`: {rows} rows from `{data.source}`"]
     if training:
-        lines.insert(0, _verdict(training.model, metrics))
+        lines[:0] = [_verdict(training.model, metrics), *_trouble(training.model.result)]
     if metrics:
         lines.append(_table(metrics))
     if way_back:
@@ -81,6 +83,13 @@ def _verdict(model: Model, metrics: dict[str, Any] | None) -> str:
     solver, status = model.params.get("solver", "trained"), str(result["status"]).replace("_", " ")
     size = f"{len(model.classes)} classes, {len(model.features)} features"
     return f"**{said}**; {size}, {solver}, {result['epochs']:,} epochs ({status})"
+
+
+def _trouble(result: dict[str, Any]) -> list[str]:
+    """What a training that did not end well means, and what to do: those who look on here did not see the terminal."""
+    if result["status"] in _ENDED_WELL:
+        return []
+    return [f"**{str(result['status']).replace('_', ' ').capitalize()}**: {result['meaning']}"]
 
 
 def _table(metrics: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.numerics.solvers.status import Status
 from pipeline.params import read_params
 from pipeline.provenance import Commit, Experiment
 from pipeline.tracking import outs, wording
@@ -66,6 +67,16 @@ def test_description_has_the_verdict_first_and_the_way_back_last(project: Projec
     assert lines[1] == "toy `01234567`: 1,200 train, 3 test rows from `data/raw/toy.csv`"
     assert "| class frequencies, train | 1.1000 | 0.4000 |" in lines[2]
     assert lines[3] == f"`git checkout {'a' * 12} && dvc checkout`"
+
+
+@pytest.mark.parametrize("status", [Status.WORSE_THAN_BASELINE, Status.SEPARABLE])
+def test_description_says_second_what_went_wrong(project: Project, status: Status) -> None:
+    """A training that did not end well is told with what to do, among the lines that MLflow does not fold away."""
+    training = outs.read_training(project.paths["models"])
+    training.model.result.update(status=status.name.lower(), meaning=status.value)
+    verdict, trouble, *_ = wording.description(DATA, training, None, None).split("\n\n")
+    assert verdict.endswith(f"({status.name.lower().replace('_', ' ')})")
+    assert trouble.endswith(status.value)
 
 
 def test_description_before_the_evaluation_tells_the_final_cost(project: Project) -> None:

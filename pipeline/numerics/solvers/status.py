@@ -8,6 +8,11 @@ class Status(Enum):
 
     EPOCHS_DONE = "ran all epochs asked for; the gradient norm says how far it is from the optimum"
     STOPPED_EARLY = "the validation cost no longer fell; W and b are those of its best epoch"
+    WORSE_THAN_BASELINE = (
+        "ended worse than where it began, or than the class shares alone predict; "
+        "lower train.lr, set prepare.standardise to true, raise train.epochs, "
+        "or take train.solver auto with train.lr null, which needs no rate"
+    )
     DIVERGED = "the cost became NaN or infinite; lower train.lr, or set prepare.standardise to true"
     CONVERGED = "the optimum, proven: the distance from it is at most train.tolerance of the objective"
     CONVERGED_UNPROVEN = (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import methods
+from pipeline import baselines, methods
 from pipeline.knobs import Params
 from pipeline.numerics.softmax import Objective, Parameters
 from pipeline.numerics.solvers import loop
@@ -29,12 +29,18 @@ def _status(problem: Problem, early_stopping: loop.EarlyStopping | None = None, 
     )
     method = methods.make(params, data, start, objective)
     held_out = objective(problem.take(np.arange(0, 300, 7)).blocks()).cost if early_stopping else None
-    return loop.run(method, params.epochs, lambda *_: None, held_out, early_stopping).status
+    result = loop.run(method, params.epochs, lambda *_: None, held_out, early_stopping)
+    if result.status is Status.DIVERGED:
+        return result.status
+    ending = method.ending(result.parameters, result.epochs)
+    totals = np.bincount(problem.labels).astype(float)
+    return baselines.judge(result.status, ending.final, ending.start, totals, params.intercept).status
 
 
 REACHED = {
     Status.EPOCHS_DONE: lambda: _status(PROBLEM),
     Status.STOPPED_EARLY: lambda: _status(PROBLEM, loop.EarlyStopping(2, 0.1), epochs=500),
+    Status.WORSE_THAN_BASELINE: lambda: _status(PROBLEM, lr=1e4),
     Status.DIVERGED: lambda: _status(PROBLEM, lr=1e300),
     Status.CONVERGED: lambda: _status(PROBLEM, **NO_STEPS, lr=None, l2=0.01),
     Status.CONVERGED_UNPROVEN: lambda: _status(PROBLEM, **NO_STEPS, lr=None),
