@@ -48,9 +48,7 @@ def init(source: str, target: str, out: Path, force: bool) -> None:
 
 
 @cli.command()
-@click.option(
-    "--source", default=None, help="File, folder, glob or address, instead of prepare.source in params.yaml."
-)
+@click.option("--source", default=None, help="File, folder, glob or address, instead of prepare.source in params.yaml.")
 @click.option("--out", type=_File, required=True, help="Folder for the prepared data.")
 @click.option("--cache", type=_File, default=None, help="Folder of parsed columns; files found there are not parsed.")
 def prepare(source: str | None, out: Path, cache: Path | None) -> None:

@@ -27,6 +27,8 @@ _OLDEST_PYTHON = (3, 11)
 _LOW_BYTES = 2**30
 _REMOTE_SECONDS = 20.0
 
+_MEND_STORE = "mend the store or MLFLOW_TRACKING_URI"
+
 # Who reads and writes what. DVC writes it in place, and dvc.lock, too.
 _DVC_LOCKS = ".dvc/tmp/rwlock"
 
@@ -257,7 +259,8 @@ def _store(root: Path) -> Iterator[Finding]:
         experiment = params.load(root / "params.yaml", "tracking", mirror.Params).experiment
         state = tracked.store(root, experiment)
     except UserError as error:
-        cure = "mlflow db upgrade URI" if "out-of-date" in str(error) else "mend the store or MLFLOW_TRACKING_URI"
+        cures = {"out-of-date": "mlflow db upgrade URI", "another process holds": "close it there, and look again"}
+        cure = next((cure for sign, cure in cures.items() if sign in str(error)), _MEND_STORE)
         yield Finding("mlflow", PROBLEM, str(error), cure)
         return
     if not state:

@@ -18,11 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat
-
 from pipeline import circumstances, provenance, spool
 from pipeline.errors import UserError
-from pipeline.params import Section
+from pipeline.tracking import location, locked
+from pipeline.tracking.params import Params as Params  # whoever starts a stage reads its section through here
 
 # Seconds: often enough for someone who watches a chart.
 _BETWEEN_BATCHES = 3.0
@@ -33,19 +32,6 @@ _RECORDS_IN_BATCH = 16
 _SHARE_BETWEEN_BATCHES = 0.01
 
 _EXIT_SECONDS = 10.0
-
-
-class Params(Section):
-    """The knobs under ``tracking:``; params.yaml tells each one's meaning, unit and range.
-
-    A training shorter than ``live_after_s`` becomes a run when it ends, so that a kill leaves nothing behind; a longer
-    one is there to look at meanwhile. ``timeout_s`` bounds the wait for MLflow at the end of a stage.
-    """
-
-    experiment: str = Field(default="softmax", min_length=1, max_length=500, pattern=r"\S")
-    required: bool = False
-    live_after_s: NonNegativeFloat = 10.0
-    timeout_s: PositiveFloat = 60.0
 
 
 class Recent:
@@ -189,7 +175,12 @@ class Mirror:
             return self._answers.get(timeout=max(0.0, timeout))
         except queue.Empty:
             self._child.kill()
-            return _failed(f"no answer within {self._params.timeout_s:g} s (tracking.timeout_s)")
+            self._child.wait()  # what it held itself is free now
+            waited = self._params.timeout_s
+            database = location.sqlite_file(location.tracking_uri(provenance.project_root()))
+            if database is not None and locked.is_held(database):
+                return _failed(locked.sentence(database, waited))
+            return _failed(f"no answer within {waited:g} s (tracking.timeout_s)")
 
     def _leave(self) -> None:
         """Close the pipe, and leave neither a process nor a file behind."""

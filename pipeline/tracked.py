@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.tracking.params import timeout_s
 
+# Beside the wait for a database that another process holds.
 _SECONDS = 120
 
 # An id of an MLflow run, or enough of its start for a person to type; git's own ids are tried first.
@@ -48,6 +50,7 @@ def store(project: Path, experiment: str) -> dict[str, Any]:
 def _ask(project: Path, question: dict[str, Any]) -> dict[str, Any]:
     code = str(Path(__file__).parents[1])
     known = os.environ.get("PYTHONPATH")
+    seconds = _SECONDS + timeout_s(project)
     environment = os.environ | {"PYTHONPATH": f"{code}{os.pathsep}{known}" if known else code}
     try:
         done = subprocess.run(
@@ -58,12 +61,12 @@ def _ask(project: Path, question: dict[str, Any]) -> dict[str, Any]:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise UserError(
-            f"MLflow: expected an answer, got none within {_SECONDS} s; is MLFLOW_TRACKING_URI right?"
+            f"MLflow: expected an answer, got none within {seconds:g} s; is MLFLOW_TRACKING_URI right?"
         ) from None
     if done.returncode:
         raise RuntimeError(f"pipeline.tracking.questions ended with {done.returncode}:\n{done.stderr}")

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pipeline.tracking import empty
-
-# A run that is just being written is waited for; MLflow itself waits as long.
-_BUSY_SECONDS = 20
+from pipeline.errors import UserError
+from pipeline.tracking import empty, locked
 
 # More runs than these of one model are repeats of each other.
 SHOWN = 20
 
 # Where `python -m pipeline ui` serves a store that has no server of its own.
 LOCAL_UI = "http://127.0.0.1:5000"
+
+# What a process that was killed within a transaction leaves: SQLite takes it back where it may write, and only there.
+_UNFINISHED = (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY)
 
 _RUNS = """
 SELECT run_uuid, name, status, artifact_uri FROM runs
@@ -49,15 +50,20 @@ class Database:
 
     page = LOCAL_UI
 
-    def __init__(self, path: Path, experiment: str) -> None:
-        """Nothing is opened yet; ``is_readable`` tells whether it can be."""
+    def __init__(self, path: Path, experiment: str, patience: float) -> None:
+        """Nothing is opened yet; ``is_readable`` tells whether it can be.
+
+        A database that another process holds is waited for, ``patience`` seconds at most; then each method raises
+        UserError.
+        """
         self._path = path
         self._experiment = experiment
+        self._patience = patience
 
     def is_readable(self) -> bool:
         """Whether the file has the known schema, the experiment is there, and its files are on this machine."""
         try:
-            return version(self._path) == empty.revision() and self._place() is not None
+            return version(self._path, self._patience) == empty.revision() and self._place() is not None
         except sqlite3.DatabaseError:
             return False
 
@@ -78,34 +84,45 @@ class Database:
     def _place(self) -> int | None:
         """The experiment's number, if it is active and its runs keep their files here."""
         query = "SELECT experiment_id, artifact_location FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
-        rows = _answer(self._path, query, (self._experiment,))
+        rows = self._answer(query, (self._experiment,))
         return next((number for number, place in rows if urlsplit(place).scheme in ("", "file")), None)
 
     def _found(self, condition: str, value: tuple[str, ...]) -> list[Seen]:
         number = self._place()
-        rows = _answer(self._path, _RUNS.format(condition), (number, *value, SHOWN))
+        rows = self._answer(_RUNS.format(condition), (number, *value, SHOWN))
         return [self._seen(str(number), *row) for row in rows]
 
     def _seen(self, experiment: str, run_id: str, name: str, status: str, artifacts: str) -> Seen:
-        numbers = _answer(self._path, "SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ?", (run_id,))
+        numbers = self._answer("SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ?", (run_id,))
         metrics = {key: math.nan if is_nan else value for key, value, is_nan in numbers}
         params, tags = (
-            dict(_answer(self._path, f"SELECT key, value FROM {table} WHERE run_uuid = ?", (run_id,)))
+            dict(self._answer(f"SELECT key, value FROM {table} WHERE run_uuid = ?", (run_id,)))
             for table in ("params", "tags")
         )
         return Seen(run_id, experiment, name, status, artifacts, metrics, params, tags)
 
+    def _answer(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        return _answer(self._path, query, values, self._patience)
 
-def version(path: Path) -> str:
-    """The version of the schema, as Alembic keeps it.
 
-    Raises: sqlite3.DatabaseError if the file is not MLflow's.
+def version(path: Path, patience: float) -> str:
+    """The version of the schema, as Alembic keeps it; waits for ``patience`` seconds at most.
+
+    Raises: sqlite3.DatabaseError if the file is not MLflow's; UserError if another process holds it.
     """
-    rows = _answer(path, "SELECT version_num FROM alembic_version", ())
+    rows = _answer(path, "SELECT version_num FROM alembic_version", (), patience)
     return str(rows[0][0]) if rows else "none"
 
 
-def _answer(path: Path, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
-        return connection.execute(query, values).fetchall()
+def _answer(path: Path, query: str, values: tuple[Any, ...], patience: float) -> list[tuple[Any, ...]]:
+    for mode in ("ro", "rw"):
+        address = f"{path.absolute().as_uri()}?mode={mode}"
+        try:
+            with closing(sqlite3.connect(address, uri=True, timeout=patience)) as connection:
+                return connection.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if locked.means_held(error):
+                raise UserError(locked.sentence(path, patience)) from None
+            if mode == "rw" or error.sqlite_errorcode not in _UNFINISHED:
+                raise
+    raise AssertionError("each mode answers or raises")

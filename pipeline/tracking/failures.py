@@ -9,7 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline import provenance
 from pipeline.errors import UserError
-from pipeline.tracking import location
+from pipeline.tracking import location, locked
+from pipeline.tracking.params import timeout_s
 
 # What a store raises that is away, broken or full; anything else is a bug of ours.
 FAILURES = (MlflowException, SQLAlchemyError, OSError, ImportError)
@@ -34,9 +35,13 @@ def as_user_errors(advice: str = "") -> Iterator[None]:
 
 def explained(error: BaseException) -> str:
     """One line about an error, without passwords."""
-    chain = list(_chain(error))
-    uri = location.tracking_uri(provenance.project_root())
-    if isinstance(error, ImportError):
+    chain = list(locked.chain(error))
+    root = provenance.project_root()
+    uri = location.tracking_uri(root)
+    database = location.sqlite_file(uri)
+    if database is not None and locked.means_held(error):
+        text = locked.sentence(database, timeout_s(root))
+    elif isinstance(error, ImportError):
         text = f"{uri} needs {_missing_package(error)}"
     elif any(isinstance(link, RequestException) for link in chain):
         text = f"{uri} cannot be reached: {chain[-1]}"
@@ -52,10 +57,3 @@ def _missing_package(error: ImportError) -> str:
     package = error.name.partition(".")[0]
     target = "-e '.[share]'" if package in _SHARE else package
     return f"the package {package}, which is not installed: `pip install {target}` brings it"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it came from, the root last."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

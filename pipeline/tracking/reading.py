@@ -6,6 +6,7 @@ from typing import Protocol
 
 from pipeline.tracking import location
 from pipeline.tracking.database import Database, Seen
+from pipeline.tracking.params import timeout_s
 
 
 class Runs(Protocol):
@@ -30,7 +31,7 @@ def opened(root: Path, experiment: str) -> Runs:
     """
     path = location.sqlite_file(location.tracking_uri(root))
     if path is not None:
-        database = Database(path, experiment)
+        database = Database(path, experiment, timeout_s(root))
         if database.is_readable():
             return database
     from pipeline.tracking.served import Served

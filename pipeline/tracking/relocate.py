@@ -5,10 +5,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pipeline.errors import UserError
-from pipeline.tracking import location
+from pipeline.tracking import location, locked
+from pipeline.tracking.params import timeout_s
 
 # Where MLflow keeps the place of an artifact.
 _PLACES = (
@@ -19,14 +20,12 @@ _PLACES = (
     ("model_versions", "storage_location"),
 )
 
-_LOCK_SECONDS = 60
-
 
 def main(root: Path) -> str:
     """Let every local place below a folder ``mlartifacts`` lie below the one of ``root``; returns what was done.
 
     All in one transaction, under the lock of the store's first use.
-    Raises: UserError if there is no SQLite database to mend.
+    Raises: UserError if there is no SQLite database to mend, or another process holds it.
     """
     uri = location.tracking_uri(root)
     path = location.sqlite_file(uri)
@@ -36,12 +35,18 @@ def main(root: Path) -> str:
             "`mlflow.db` has to be moved together with the folder `mlartifacts`"
         )
     target = location.artifact_location(uri, root) or ""
-    with (
-        FileLock(f"{path}.lock", timeout=_LOCK_SECONDS),
-        closing(sqlite3.connect(path)) as connection,
-        connection,
-    ):
-        changed = sum(_mend(connection, table, column, target) for table, column in _PLACES)
+    patience = timeout_s(root)
+    try:
+        with (
+            FileLock(f"{path}.lock", timeout=patience),
+            closing(sqlite3.connect(path, timeout=patience)) as connection,
+            connection,
+        ):
+            changed = sum(_mend(connection, table, column, target) for table, column in _PLACES)
+    except (sqlite3.OperationalError, Timeout) as error:
+        if isinstance(error, Timeout) or locked.means_held(error):
+            raise UserError(locked.sentence(path, patience)) from None
+        raise
     return f"{changed:,} places of artifacts now lie below {target}"
 
 

@@ -17,9 +17,17 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.errors import UserError
 from pipeline.tracking import database, empty, location
+from pipeline.tracking.params import timeout_s
 
 # A migration takes 1 to 7 seconds, as busy as the disk is; whoever comes second waits for it.
 _FIRST_USE_SECONDS = 60
+
+
+# A file of another kind, and a database without MLflow's tables; of every other error the file is not to blame.
+_NOT_MLFLOWS = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+# How long a session waits for a database that another process holds.
+_patience_ms = 60_000
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,8 @@ class Store:
 def open_store(root: Path, experiment: str) -> Store:
     """Open the store of the project at ``root``; make database and experiment if they are not there.
 
-    Raises: UserError if the database cannot be written or is of another MLflow, or the experiment was deleted;
+    A database file that another process holds is waited for, as long as ``tracking.timeout_s`` says.
+    Raises: UserError if the database cannot be written, is of another MLflow or held, or the experiment was deleted;
     MlflowException, and what the database's driver raises, if the store cannot be reached.
     """
     # Alembic tells every one of MLflow's 69 migrations.
@@ -44,11 +53,13 @@ def open_store(root: Path, experiment: str) -> Store:
     uri = location.tracking_uri(root)
     artifacts = location.artifact_location(uri, root)
     path = location.sqlite_file(uri)
+    patience = timeout_s(root)
     if path is not None:
         _refuse_read_only(path)
         if not _is_made(path):
             _make_database(path, artifacts or str(root), experiment)
-        _refuse_other_version(path)
+        _wait_for_locks(patience)
+        _refuse_other_version(path, patience)
     elif location.is_database(uri):
         _refuse_other_server(uri)
     client = MlflowClient(tracking_uri=uri)
@@ -70,12 +81,35 @@ def _refuse_read_only(path: Path) -> None:
         raise UserError(f"{blocked}: expected to be able to write MLflow's database here; change its permissions")
 
 
-def _refuse_other_version(path: Path) -> None:
+def _wait_for_locks(seconds: float) -> None:
+    """Let every session of MLflow wait for a database that another process holds, from now on in this process.
+
+    MLflow itself waits for 20 s, whatever is asked of it: the first statement of each of its sessions says so.
+    """
+    global _patience_ms
+    _patience_ms = round(seconds * 1000)
+    if not sqlalchemy.event.contains(sqlalchemy.Engine, "before_cursor_execute", _patient):
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", _patient, retval=True)
+
+
+def _patient(
+    _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+) -> tuple[str, Any]:
+    if statement.startswith("PRAGMA busy_timeout"):
+        statement = f"PRAGMA busy_timeout = {_patience_ms}"
+    return statement, parameters
+
+
+def _refuse_other_version(path: Path, patience: float) -> None:
     """Raise UserError for a database of another MLflow: one of an older would be migrated without being asked."""
     try:
-        found = database.version(path)
+        found = database.version(path, patience)
     except sqlite3.DatabaseError as error:
-        raise UserError(f"{path}: expected MLflow's database, got something else ({error}); move it away") from None
+        if error.sqlite_errorcode in _NOT_MLFLOWS:
+            raise UserError(f"{path}: expected MLflow's database, got something else ({error}); move it away") from None
+        raise UserError(
+            f"{path}: expected MLflow's database, which cannot be read now ({error}); mend the disk, or its permissions"
+        ) from None
     _refuse_schema(found, str(path), location.sqlite_uri(path))
 
 

@@ -72,7 +72,7 @@ def test_everything_else_is_left_to_mlflow(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", "s3://bucket/files")
     path = tmp_path / location.DATABASE_FILE
     if change == "no database":
-        assert not Database(path, "softmax").is_readable()
+        assert not Database(path, "softmax", patience=1).is_readable()
         return
     made = open_store(tmp_path, "softmax")
     if change == "deleted experiment":
@@ -81,4 +81,4 @@ def test_everything_else_is_left_to_mlflow(tmp_path: Path, monkeypatch: pytest.M
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("UPDATE alembic_version SET version_num = 'other'")
             connection.commit()
-    assert not Database(path, "softmax").is_readable()
+    assert not Database(path, "softmax", patience=1).is_readable()
