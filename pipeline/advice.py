@@ -99,7 +99,7 @@ def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, s
     rows = sum(classes.values())
     if survey.missing[target]:
         gaps = "1 row has" if survey.missing[target] == 1 else f"{survey.missing[target]:,} rows have"
-        yield f"{gaps} no {target}; prepare refuses rows without a label: remove them first"
+        yield f"{gaps} no {target}, of {survey.rows:,}; missing_target: drop leaves them out"
     largest, smallest = max(classes.values()), min(classes.values())
     if smallest < _RARE_CLASS * rows:
         rarest = min(classes, key=lambda level: (classes[level], level))

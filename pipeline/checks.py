@@ -10,9 +10,9 @@ from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
 
-def require_labels(source: Where, target: str, missing_values: Sequence[str], survey: Survey) -> None:
-    """Check that there are rows, and that each has a label."""
-    if survey.rows == 0:
+def require_labels(source: Where, target: str, missing_values: Sequence[str], survey: Survey, dropped: int = 0) -> None:
+    """Check that there are rows, and that each has a label but those that were ``dropped`` before the survey."""
+    if survey.rows + dropped == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
     missing = survey.missing[target]
     if missing:
@@ -20,7 +20,7 @@ def require_labels(source: Where, target: str, missing_values: Sequence[str], su
         listed = ", ".join(map(str, lines)) + (", ..." if missing > len(lines) else "")
         raise UserError(
             f"{source}, column {target}: {missing:,} of {survey.rows:,} rows have no label: line {listed}; "
-            "remove these rows, or correct prepare.missing_values if a label is taken for missing"
+            "set prepare.missing_target: drop, or correct prepare.missing_values if a label is taken for missing"
         )
 
 
@@ -33,15 +33,17 @@ def require_no_reserved_text(source: Where, survey: Survey, features: Sequence[s
                 raise UserError(f"{place}: the text {reserved!r} is reserved; write it differently")
 
 
-def require_weights(source: Where, column: str, missing_values: Sequence[str], survey: Survey) -> None:
-    """Check that every row has a weight, none below 0."""
+def require_weights(
+    source: Where, column: str, missing_values: Sequence[str], survey: Survey, others: places.Others
+) -> None:
+    """Check that every row of the survey, which are those that ``others`` hold of, has a weight, none below 0."""
     if survey.missing[column] == 0 and survey.moments[column].minimum >= 0:
         return
 
     def is_wrong(cell: str) -> bool:
         return cell in missing_values or float(cell) < 0
 
-    place, text = places.find_cell(source, column, is_wrong)
+    place, text = places.find_cell(source, column, is_wrong, others)
     raise UserError(f"{place}: expected a weight >= 0, got {text!r}")
 
 

@@ -151,10 +151,19 @@ def section(found: Found) -> str:
         f"  date_parts: [{', '.join(_date_parts(found))}]  # numbers that a date becomes; hour and minute too",
         f"  max_levels: {MAX_LEVELS}              # levels of a category; rarer ones share the level <other>",
         f"  missing_values: {json.dumps(list(MISSING_VALUES))}  # texts that mean: no value",
+        _missing_target(found),
         "  standardise: true              # numbers to mean 0 and standard deviation 1 of the training rows",
         *_split(found),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _missing_target(found: Found) -> str:
+    missing = found.survey.missing[found.target]
+    rows = "1 row" if missing == 1 else f"{missing:,} rows"
+    if missing:
+        return f"  missing_target: drop           # leaves out {rows} without a label; error stops at them"
+    return "  missing_target: error          # rows without a label: error | drop, which leaves them out"
 
 
 def _source_and_files(address: str) -> tuple[str, str]:

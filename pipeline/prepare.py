@@ -23,7 +23,7 @@ from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.roles import Roles, Wanted
 from pipeline.split import NAMES, TRAIN, Assignment, Split
-from pipeline.table import changes, dates, digests, kept, kinds, labels, sources, stream
+from pipeline.table import changes, dates, digests, kept, kinds, labels, places, sources, stream
 from pipeline.table.columns import Chunk, Class, DatePart, Kind, Texts
 from pipeline.table.digests import Digests
 from pipeline.table.sources import Where
@@ -53,6 +53,9 @@ class Params(Section):
     max_levels: int = Field(default=fitting.MAX_LEVELS, ge=1, description="levels of a category; rarer ones are one")
     missing_values: list[str] = Field(
         default=["", "NA", "N/A", "NaN", "nan", "null"], description="texts that mean: no value"
+    )
+    missing_target: Literal["error", "drop"] = Field(
+        default="error", description="rows without a label: stop at them, or leave them out, and count them"
     )
     standardise: bool = Field(default=False, description="numbers to mean 0, standard deviation 1 of training rows")
     split: Split = Field(default=Split(), description="which rows train, validate and test")
@@ -99,7 +102,7 @@ class Learned:
     """What the passes before the writing one found out.
 
     ``classes`` maps each label's text to its class. ``row_wise``: ``assign`` needs no row numbers, so that threads may
-    call it.
+    call it. ``dropped`` rows have no label: no survey counts them, and ``assign`` sends them nowhere.
     """
 
     survey: Survey
@@ -107,6 +110,7 @@ class Learned:
     classes: Mapping[str, Class]
     assign: Assign
     row_wise: bool
+    dropped: int
 
 
 def roles_of(params: Params, source: Where) -> Roles:
@@ -137,6 +141,7 @@ class _FirstPass:
     training: Survey | None
     texts: dict[str, int] = field(default_factory=dict)
     codes: list[NDArray[np.int32]] = field(default_factory=list)
+    unlabelled: int = 0
 
     def look(self, chunk: Chunk) -> Survey | None:
         """The survey of the chunk's training rows, where a row tells by itself that it trains."""
@@ -147,6 +152,7 @@ class _FirstPass:
     def see(self, chunk: Chunk, looked: Survey | None) -> None:
         """Gather the labels, or their training rows' survey."""
         target = chunk.texts[self.target]
+        self.unlabelled += int(np.count_nonzero(target.codes < 0))
         for text in target.levels:
             self.texts.setdefault(text, len(self.texts))
         labels.refuse_too_many(self.source, self.target, len(self.texts))
@@ -166,7 +172,9 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
 
     Raises: UserError for each kind of bad input.
     """
-    row_wise = assigning.row_wise(params.split, source, columns, params.missing_values)
+    drops = params.missing_target == "drop"
+    labelled: places.Others = {params.target: lambda cell: cell not in params.missing_values} if drops else {}
+    row_wise = assigning.row_wise(params.split, source, columns, params.missing_values, labelled)
     passes: list[_FirstPass] = []
 
     def watch(current: Mapping[str, Kind]) -> kinds.Watcher:
@@ -182,12 +190,14 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
     if columns.weights is not None:
         fixed[columns.weights] = "number"
     declared = [*params.text_columns, *columns.texts]
-    read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted, fixed, columns.weights)
+    required = params.target if drops else None
+    read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted, fixed, columns.weights, required)
     survey = kinds.learn(source, read, params.missing_values, watch, pace)
-    checks.require_labels(source, params.target, params.missing_values, survey)
+    dropped = passes[0].unlabelled if drops else 0
+    checks.require_labels(source, params.target, params.missing_values, survey, dropped)
     checks.require_no_reserved_text(source, survey, columns.features)
     if params.weights is not None:
-        checks.require_weights(source, params.weights, params.missing_values, survey)
+        checks.require_weights(source, params.weights, params.missing_values, survey, labelled)
     as_text = params.target in {*params.text_columns, *sources.texts_of(source)}
     classes = labels.classes_of(source, params.target, survey.levels[params.target], as_text)
     if row_wise is None:
@@ -199,7 +209,7 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
     checks.require_training_rows(source, params.target, classes, training)
     if params.weights is not None:
         checks.require_weight_to_train(source, params.weights, training)
-    return Learned(survey, training, classes, assign, row_wise is not None)
+    return Learned(survey, training, classes, assign, row_wise is not None, dropped)
 
 
 def _survey_training(params: Params, source: Where, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
@@ -248,9 +258,10 @@ def write(
             if twins is not None and row_digests is not None:
                 for index, name in enumerate(NAMES):
                     twins.add(row_digests[parts[name].rows], index)
-        writer.finish(schema.describe(learned.survey, columns.by_column(), columns.ignored), encoder)
+        roles_by_column = columns.by_column()
+        writer.finish(schema.describe(learned.survey, roles_by_column, columns.ignored, learned.dropped), encoder)
     return [
-        *schema.report(learned.survey, encoder, _class_rows(learned, columns.target), split_rows),
+        *schema.report(learned.survey, encoder, _class_rows(learned, columns.target), split_rows, learned.dropped),
         *schema.straddling(0 if twins is None else twins.count()),
     ]
 

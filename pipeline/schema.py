@@ -18,17 +18,19 @@ READ_EXACTLY = 2**53
 FEW_LEVELS = 20
 
 
-def describe(survey: Survey, roles: Mapping[str, str], ignored: Sequence[str]) -> dict[str, Any]:
+def describe(survey: Survey, roles: Mapping[str, str], ignored: Sequence[str], dropped: int = 0) -> dict[str, Any]:
     """The content of schema.json: each column that was read, over all rows, and the names of those that were not.
 
     ``roles``: per column "feature", "target", "split" or "key". Numbers carry exact moments, correctly rounded.
+    ``dropped`` rows had no label and are not among those of the survey.
     """
     columns = [
         {"name": name, "role": roles[name], "kind": kind, "count": survey.count(name), "missing": survey.missing[name]}
         | _content(survey, name)
         for name, kind in survey.kinds.items()
     ]
-    return {"rows": survey.rows, "columns": columns, "ignored": list(ignored)}
+    without_label = {"rows_without_label": dropped} if dropped else {}
+    return {"rows": survey.rows, **without_label, "columns": columns, "ignored": list(ignored)}
 
 
 def _content(survey: Survey, name: str) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def found(source: Source) -> str:
 
 
 def report(
-    survey: Survey, encoder: Encoder, class_rows: Mapping[Class, int], split_rows: Mapping[str, int]
+    survey: Survey, encoder: Encoder, class_rows: Mapping[Class, int], split_rows: Mapping[str, int], dropped: int = 0
 ) -> list[str]:
     """A few lines for the terminal: what was read, what was filled in, and what to look at twice."""
     numbers, categories = len(encoder.numbers), len(encoder.categories)
@@ -66,6 +68,7 @@ def report(
         f"rows      {survey.rows:,}: " + ", ".join(f"{name} {rows:,}" for name, rows in split_rows.items() if rows),
         f"features  {len(encoder.features)} from {_columns(numbers, 'number')} and {_columns(categories, 'category')}",
         f"target    {encoder.target}: {len(class_rows)} classes: " + _shares(class_rows),
+        *_dropped(survey, encoder, dropped),
         *_filled(survey, encoder),
         *_merged(survey, encoder),
         *(f"warning   {warning}" for warning in warnings(survey, encoder)),
@@ -79,6 +82,11 @@ def _columns(count: int, kind: str) -> str:
 def _shares(class_rows: Mapping[Class, int], shown: int = 10) -> str:
     listed = [f"{name} ({rows:,})" for name, rows in list(class_rows.items())[:shown]]
     return ", ".join(listed) + (", ..." if len(class_rows) > shown else "")
+
+
+def _dropped(survey: Survey, encoder: Encoder, dropped: int) -> Iterator[str]:
+    if dropped:
+        yield f"dropped   {dropped:,} of {survey.rows + dropped:,} rows, which have no {encoder.target}"
 
 
 def _filled(survey: Survey, encoder: Encoder) -> Iterator[str]:

@@ -21,6 +21,9 @@ from pipeline.table.sources import Where
 NAMES = ("train", "validation", "test")
 TRAIN = 0
 
+# The index of a row that is in no split, since it has no label.
+DROPPED = 255
+
 Assignment = NDArray[np.uint8]
 
 
@@ -82,13 +85,13 @@ def by_hash(digests: NDArray[np.uint64], split: Split) -> Assignment:
 
 
 def by_seed(labels: NDArray[np.integer], classes: Sequence[object], split: Split) -> Assignment:
-    """Assign rows by lot. Shapes: labels (n,) indices into ``classes``; returns (n,).
+    """Assign rows by lot. Shapes: labels (n,) indices into ``classes``, -1 for none: DROPPED; returns (n,).
 
     Each class draws from a generator of its own, PCG64 seeded with the seed and a digest of the class's name, so rows
     of one class stay where they are when rows of another come or go. PCG64's raw stream never changes between numpy
     versions; ``Generator.permutation`` may.
     """
-    assigned = np.zeros(len(labels), dtype=np.uint8)
+    assigned = np.where(labels < 0, np.uint8(DROPPED), np.uint8(TRAIN))
     for index, name in enumerate(classes):
         rows = np.flatnonzero(labels == index)
         keys = _generator(split.seed, name).random_raw(len(rows))
@@ -123,13 +126,14 @@ def counts(rows: int, validation: float, test: float) -> tuple[int, int, int]:
     return whole[0], whole[1], whole[2]
 
 
-def by_column(source: Where, column: str, texts: Texts) -> Assignment:
-    """Assign the rows of a chunk as its split column says; returns (n,).
+def by_column(source: Where, column: str, texts: Texts, others: places.Others = places.NO_OTHERS) -> Assignment:
+    """Assign the rows of a chunk as its split column says, ``others`` being what holds of all its rows; returns (n,).
 
     Raises: UserError that names the line of a row that says anything else.
     """
-    wrong = [level for level in texts.levels if level not in NAMES]
-    if wrong or bool(np.any(texts.codes < 0)):
-        place, text = places.find_cell(source, column, lambda cell: cell not in NAMES)
+    known = np.array([level in NAMES for level in texts.levels] + [False])
+    if not known[texts.codes].all():
+        place, text = places.find_cell(source, column, lambda cell: cell not in NAMES, others)
         raise UserError(f"{place}: expected train, validation or test, got {text!r}")
-    return np.array([NAMES.index(level) for level in texts.levels], dtype=np.uint8)[texts.codes]
+    indices = [NAMES.index(level) if level in NAMES else DROPPED for level in texts.levels]
+    return np.array(indices, dtype=np.uint8)[texts.codes]

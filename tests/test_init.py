@@ -95,10 +95,12 @@ def test_imbalance_and_many_levels_are_told(tmp_path: Path) -> None:
 
 
 def test_gaps_are_told(tmp_path: Path) -> None:
-    """Rows without a label are a warning, and a column without any value is left out."""
-    (tmp_path / "t.csv").write_text("x,void,y\n1,NA,a\n7,,b\n3,,NA\n4,,a\n")
+    """Rows without a label are a warning, are left out, and the rest is prepared; so is a column without any value."""
+    (tmp_path / "t.csv").write_text("x,void,y\n1,NA,a\n7,,b\n3,,NA\n4,,a\n5,,b\n")
     text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
-    assert "# warning: 1 row has no y; prepare refuses rows without a label" in text
+    assert "# warning: 1 row has no y, of 5; missing_target: drop leaves them out" in text
+    assert "  missing_target: drop           # leaves out 1 row without a label; error stops at them\n" in text
+    assert _prepared(tmp_path / "p.yaml", tmp_path / "out").schema["rows_without_label"] == 1
     assert "# - void  # left out: has no value in any row" in text
 
 

@@ -62,6 +62,12 @@ class Chunk:
             return [column]
         return [part_name(column, part) for part in DATE_PARTS]
 
+    def having(self, column: str | None) -> "Chunk":
+        """The rows that have a value in the text ``column``, for statistics only; all rows without such a column."""
+        if column is None or not self.lacks(column):
+            return self
+        return self.where(self.texts[column].codes >= 0)
+
     def where(self, mask: NDArray[np.bool_]) -> "Chunk":
         """The rows where ``mask`` (n,) holds; they keep no row numbers, so use it for statistics only."""
         return Chunk(

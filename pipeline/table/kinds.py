@@ -67,7 +67,8 @@ class Columns:
     """The columns to read, in order.
 
     ``declared`` ones are text, ``fixed`` ones are what they say; levels of ``uncounted`` texts are not counted, and
-    ``weights`` names the column that the moments of numbers are weighted by.
+    ``weights`` names the column that the moments of numbers are weighted by. Rows without a value in ``required``, a
+    declared column, decide kinds like all others, but are not surveyed.
     """
 
     names: Sequence[str]
@@ -75,6 +76,7 @@ class Columns:
     uncounted: Collection[str] = ()
     fixed: Mapping[str, Kind] = field(default_factory=dict)
     weights: str | None = None
+    required: str | None = None
 
 
 def require_type(declared: str) -> str:
@@ -145,7 +147,7 @@ def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey |
     judged = dict.fromkeys(survey.levels, 0)
 
     def look(chunk: Chunk) -> tuple[Survey, Any]:
-        return survey.of(chunk), watcher.look(chunk)
+        return survey.of(chunk.having(reading.columns.required)), watcher.look(chunk)
 
     try:
         for seen in stream.mapped(reading.source, stream.Reading(survey.kinds, reading.missing_values, pace), look):

@@ -10,9 +10,10 @@ import functools
 import io
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 
 import numpy as np
 
@@ -37,6 +38,11 @@ class Record:
     cells: list[str]
 
 
+# What cells of further columns must be, so that the row counts.
+Others = Mapping[str, Callable[[str], bool]]
+NO_OTHERS: Others = MappingProxyType({})
+
+
 def records(source: Where) -> Iterator[Record]:
     """The first file's header and then its rows; blank lines are not rows. Bytes not in UTF-8 become surrogates."""
     csv.field_size_limit(sys.maxsize)
@@ -59,31 +65,39 @@ def find(source: Where, matches: Callable[[Record], bool], limit: int = 1) -> li
     return list(islice(filter(matches, rows), limit))
 
 
-def _find_in(source: Where, column: str, matches: Callable[[str], bool], limit: int) -> Iterator[tuple[Record, str]]:
+def _find_in(
+    source: Where, column: str, matches: Callable[[str], bool], limit: int, others: Others
+) -> Iterator[tuple[Record, str]]:
     """The first rows whose cell of ``column`` matches, with that cell; each file has an order of columns of its own."""
     for file in sources.files_of(source):
-        position = next(records(file)).cells.index(column)
-        for record in find(file, functools.partial(_holds, position, matches), limit):
-            yield record, record.cells[position]
+        names = next(records(file)).cells
+        tests = {names.index(name): test for name, test in (*others.items(), (column, matches))}
+        for record in find(file, functools.partial(_holds, tests), limit):
+            yield record, record.cells[names.index(column)]
 
 
-def _holds(position: int, matches: Callable[[str], bool], record: Record) -> bool:
-    return position < len(record.cells) and matches(record.cells[position])
+def _holds(tests: Mapping[int, Callable[[str], bool]], record: Record) -> bool:
+    return all(position < len(record.cells) and test(record.cells[position]) for position, test in tests.items())
 
 
-def find_cell(source: Where, column: str, matches: Callable[[str], bool]) -> tuple[str, str]:
+def find_cell(
+    source: Where, column: str, matches: Callable[[str], bool], others: Others = NO_OTHERS
+) -> tuple[str, str]:
     """The first cell of ``column`` for which ``matches`` holds: its place, for a message, and its text.
 
-    Without one the place is the file and the column, and the text is empty.
+    Only rows count where what ``others`` ask of further columns holds too. Without such a cell the place is the file
+    and the column, and the text is empty.
     """
-    for found, cell in _find_in(source, column, matches, limit=1):
+    for found, cell in _find_in(source, column, matches, 1, others):
         return f"{found.file}, line {found.line}, column {column}", cell
     return f"{source}, column {column}", ""
 
 
-def lines_without_value(source: Where, column: str, missing_values: Collection[str], limit: int) -> list[int]:
-    """Lines of the first rows that have no value in ``column``."""
-    found = islice(_find_in(source, column, lambda cell: cell in missing_values, limit), limit)
+def lines_without_value(
+    source: Where, column: str, missing_values: Collection[str], limit: int, others: Others = NO_OTHERS
+) -> list[int]:
+    """Lines of the first rows that have no value in ``column``, and of which what ``others`` ask holds."""
+    found = islice(_find_in(source, column, lambda cell: cell in missing_values, limit, others), limit)
     return [record.line for record, _ in found]
 
 
