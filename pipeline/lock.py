@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -88,8 +88,21 @@ def parse(text: str, place: str) -> Lock:
 
 
 def parsed_listing(content: bytes) -> dict[str, str]:
-    """The md5 by relative path of the files in a folder, from DVC's listing of it."""
-    return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
+    """The md5 by relative path of the files in a folder, from DVC's listing of it.
+
+    Raises: UserError if a path leads out of the folder, which none of DVC's does.
+    """
+    found = {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(content)}
+    for path in map(PurePosixPath, found):
+        if path.is_absolute() or ".." in path.parts:
+            raise UserError(f"DVC's listing of a folder: expected paths in it, got {str(path)[:200]!r}; do not use it")
+    return found
+
+
+def listing_md5(files: dict[str, str]) -> str:
+    """What dvc.lock says of a folder: MD5 of DVC's JSON listing of its files, sorted by path."""
+    entries = [{"md5": md5, "relpath": path} for path, md5 in sorted(files.items())]
+    return provenance.md5_bytes(json.dumps(entries, sort_keys=True).encode()) + FOLDER_MARK
 
 
 def inputs(folder: Path, stage: str) -> dict[str, str]:

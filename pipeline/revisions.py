@@ -5,7 +5,6 @@ Files come from git, from DVC's cache by the md5 in dvc.lock, or from DVC's remo
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
@@ -24,6 +23,9 @@ WORKSPACE = "workspace"
 PARAMS_FILE = "params.yaml"
 PINNED_FILE = "requirements.lock"
 MODEL_FILE = "softmax.json"
+
+# An entry of DVC's cache; a dvc.lock that says anything else must lead to no other file.
+_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 # DVC keeps an experiment as refs/exps/<2>/<38 characters of its baseline>/<name>; others below refs/exps are its own.
 _EXPERIMENT_REF = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/(.+)")
@@ -90,20 +92,39 @@ class Revision:
         return provenance.git_bytes(self.root, "show", "--end-of-options", f"{self.sha}:./{path}")
 
     def out(self, path: str) -> bytes | None:
-        """A file that a stage wrote, also one in a folder that is an out; None if no cache and no remote has it."""
+        """A file that a stage wrote, also one in a folder that is an out; None if no cache and no remote has it.
+
+        Raises: UserError if DVC's cache or remote has other bytes than the md5 says.
+        """
         if self.sha is None:
             return _read(self.root / path)
         md5 = self._md5(path)
         if md5 is None:
             return None
-        found = _cached(self.root, md5) or _with_md5(self.tracked(path), md5)
-        return found if found is not None else _pulled(self.root, self.sha, path)
+        found = _cached(self.root, md5)
+        if found is None:
+            found = _with_md5(self.tracked(path), md5)
+        return found if found is not None else _pulled(self.root, self.sha, path, md5)
 
     def dependency(self, path: str, md5: str) -> bytes | None:
-        """A file that a stage read, as dvc.lock knows it; None if neither git, cache nor workspace has it."""
+        """A file that a stage read, as dvc.lock knows it; None if neither git, cache nor workspace has it.
+
+        Raises: UserError if DVC's cache has other bytes than the md5 says.
+        """
         if self.sha is None:
             return _read(self.root / path)
         return _with_md5(self.tracked(path), md5) or _cached(self.root, md5)
+
+    def recorded_md5(self, path: str) -> str | None:
+        """The md5 that dvc.lock, or DVC's listing of a folder in it, has of a file; None if that cannot be had here."""
+        outs = self.lock.written()
+        if path in outs:
+            return outs[path]
+        for folder, md5 in outs.items():
+            if name := _below(path, folder):
+                content = _cached(self.root, md5)
+                return lock.parsed_listing(content).get(name) if content else None
+        return None
 
     def _md5(self, path: str) -> str | None:
         """The md5 of a file that is an out, or lies in a folder that is one."""
@@ -120,7 +141,7 @@ class Revision:
             return {path.relative_to(base).as_posix(): "" for path in sorted(base.rglob("*")) if path.is_file()}
         content = _cached(self.root, md5) if md5.endswith(lock.FOLDER_MARK) else None
         if content is None and md5:
-            return dict.fromkeys(_pulled_names(self.root, self.sha, folder), "")
+            return _pulled_listing(self.root, self.sha, folder, md5)
         return lock.parsed_listing(content) if content else {}
 
 
@@ -237,25 +258,59 @@ def cache_folder(root: Path) -> Path:
 
 
 def _cached(root: Path, md5: str) -> bytes | None:
-    return _read(cache_folder(root) / md5[:2] / md5[2:]) if md5 else None
+    """What DVC's cache has under an md5.
+
+    Raises: UserError if these are other bytes: DVC trusts an entry that is read-only without looking into it.
+    """
+    if not _MD5.fullmatch(md5):
+        return None
+    path = cache_folder(root) / md5[:2] / md5[2:]
+    content = _read(path)
+    if content is not None and _with_md5(content, md5.removesuffix(lock.FOLDER_MARK)) is None:
+        raise UserError(
+            f"{path}: expected the bytes that its name is the md5 of, got others: DVC's cache is damaged here; remove "
+            "this file, then `dvc fetch --all-commits` brings it from a remote, or a `dvc repro --force` of the "
+            "commit makes it again"
+        )
+    return content
 
 
-def _pulled(root: Path, sha: str, path: str) -> bytes | None:
-    """A file from DVC's remote, if there is one that has it."""
+def _pulled(root: Path, sha: str, path: str, md5: str) -> bytes | None:
+    """A file from DVC's remote, if there is one that has it.
+
+    Raises: UserError if the remote has other bytes under the md5.
+    """
     files = _remote(root, sha)
     try:
         content: bytes | None = files.read_bytes(path) if files else None
     except Exception:  # each kind of remote has errors of its own; the caller tells what is missing
         return None
+    if content is not None and _with_md5(content, md5) is None:
+        raise _damaged_remote(path, md5)
     return content
 
 
-def _pulled_names(root: Path, sha: str, folder: str) -> Iterable[str]:
+def _pulled_listing(root: Path, sha: str, folder: str, md5: str) -> dict[str, str]:
+    """The files of a folder in DVC's remote, md5 by path in it; empty if there is no remote, or none that has it.
+
+    Raises: UserError if the listing is another one than the md5 says.
+    """
     files = _remote(root, sha)
     try:
-        return [_below(path, folder) for path in files.find(folder)] if files else []
+        paths = files.find(folder) if files else []
+        found = {_below(path, folder): str(files.info(path)["dvc_info"]["md5"]) for path in paths}
     except Exception:  # as above
-        return []
+        return {}
+    if found and lock.listing_md5(found) != md5:
+        raise _damaged_remote(folder, md5)
+    return found
+
+
+def _damaged_remote(path: str, md5: str) -> UserError:
+    return UserError(
+        f"{path}: expected md5 {md5} in DVC's remote, got other bytes: the remote is damaged here; remove its entry "
+        "there, and `dvc push` from where it was made"
+    )
 
 
 @cache

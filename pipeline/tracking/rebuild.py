@@ -19,6 +19,10 @@ _METRICS_FILE = "metrics.json"
 _PREPARE = "prepare"
 
 
+class _MissingError(UserError):
+    """A file that is nowhere; one that is damaged is no such case."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What was found or made: the run, and what was done in a few words."""
@@ -67,7 +71,7 @@ def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
         _fetch(revision, folders["reports"], _METRICS_FILE, target / "reports")
         for file in revision.listing(f"{folders['reports']}/plots"):
             _fetch(revision, folders["reports"], f"plots/{file}", target / "reports")
-    except (UserError, KeyError):
+    except (_MissingError, KeyError):
         return paths
     return paths | {"reports": target / "reports"}
 
@@ -84,9 +88,14 @@ def _folders(locked: lock.Lock) -> dict[str, str]:
 def _fetch(revision: Revision, folder: str, file: str, target: Path) -> None:
     content = revision.out(f"{folder}/{file}")
     if content is None:
-        raise UserError(
+        raise _MissingError(
             f"{revision.name}: {folder}/{file}: expected it in DVC's cache or remote, got neither; "
             "`dvc fetch --all-commits` or a `dvc repro` of that commit brings it"
+        )
+    if revision.sha is None and revision.recorded_md5(f"{folder}/{file}") not in (None, provenance.md5_bytes(content)):
+        raise UserError(
+            f"{revision.name}: {folder}/{file}: expected the file that dvc.lock records, got another; `dvc checkout` "
+            "brings the recorded one back, `dvc repro` makes a new one"
         )
     (target / file).parent.mkdir(parents=True, exist_ok=True)
     (target / file).write_bytes(content)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import provenance
+from pipeline import lock, provenance
 from pipeline import tags as names
 from pipeline.lock import Lock, Output
 from pipeline.model import METADATA_FILE, WEIGHTS_FILE
@@ -60,11 +60,11 @@ def _output(workspace: Workspace, output: Output) -> Iterator[Finding]:
         yield _file(workspace, output, output.path, output.md5, made)
         return
     found = lockfile.listing(path) if path.is_dir() else {}
-    same = lockfile.listing_md5(found) == output.md5
+    same = lock.listing_md5(found) == output.md5
     before = found if same else workspace.recorded_listing(output)
     if before is None:
         said = "its files differ; which, cannot be told: neither DVC's cache nor a remote has what was recorded"
-        yield Finding(output.path, output.md5, lockfile.listing_md5(found), said)
+        yield Finding(output.path, output.md5, lock.listing_md5(found), said)
         return
     for name in sorted(before.keys() | found.keys()):
         yield _file(workspace, output, f"{output.path}/{name}", before.get(name), found.get(name))

@@ -1,7 +1,5 @@
 """What verification asks of a dvc.lock: that everything is recorded, and in what two of them disagree."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,13 +42,6 @@ def listing(folder: Path) -> dict[str, str]:
     """MD5 by relative path, with slashes, of every file below a folder."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): provenance.md5_file(path) for path in paths}
-
-
-def listing_md5(files: dict[str, str]) -> str:
-    """What dvc.lock says of a folder: MD5 of DVC's JSON listing of its files, sorted by path."""
-    entries = [{"md5": md5, "relpath": path} for path, md5 in sorted(files.items())]
-    text = json.dumps(entries, sort_keys=True)
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + lock.FOLDER_MARK
 
 
 def disagreements(recorded: Lock, made: Lock) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Runs from what DVC keeps: a database that was lost comes back, and nothing is made twice."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,49 @@ def test_outputs_come_from_the_remote(versioned: Versioned, tmp_path: Path, caps
     shutil.rmtree(tmp_path / "remote")
     with pytest.raises(UserError, match=r"HEAD~2: .*: expected it in DVC's cache or remote, got neither"):
         run_track(capsys, "HEAD~2")
+
+
+def _cache_entry(versioned: Versioned, path: str) -> Path:
+    """Where DVC's cache keeps an output of HEAD."""
+    head = revisions.find(versioned.folder, "HEAD")
+    md5 = (head.recorded_md5(path) if head else None) or ""
+    return revisions.cache_folder(versioned.folder) / md5[:2] / md5[2:]
+
+
+@pytest.mark.parametrize("path", ["models/history.csv", "reports/plots/confusion.csv", "reports/plots"])
+def test_a_damaged_entry_of_the_cache_is_no_run(versioned: Versioned, path: str) -> None:
+    """One changed byte in a cached file, or in DVC's listing of a folder, is named, and nothing is made of it."""
+    entry = _cache_entry(versioned, path)
+    content = entry.read_bytes()
+    entry.chmod(0o644)
+    entry.write_bytes(content[:-4] + bytes([content[-4] ^ 1]) + content[-3:])
+    entry.chmod(0o444)  # as DVC leaves it, and trusts it from then on
+    with pytest.raises(UserError, match=re.escape(f"{entry}: expected the bytes that its name is the md5 of")):
+        track.main(experiment="softmax", revision="HEAD", all_experiments=False, relocated=False)
+    store = open_store(versioned.folder, "softmax")
+    assert store.client.search_runs([store.experiment_id]) == []
+
+
+def test_a_damaged_remote_is_no_run(versioned: Versioned, tmp_path: Path) -> None:
+    """Where the cache is gone, the remote's bytes are looked at in the same way."""
+    entry = _cache_entry(versioned, "models/history.csv").relative_to(versioned.folder / ".dvc" / "cache")
+    versioned.run("dvc", "remote", "add", "-q", "-d", "shared", str(tmp_path / "remote"))
+    versioned.run("dvc", "push", "-q")
+    shutil.rmtree(versioned.folder / ".dvc" / "cache")
+    (tmp_path / "remote" / entry).chmod(0o644)
+    (tmp_path / "remote" / entry).write_text("epoch,cost\n0,0.1\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"models/history\.csv: expected md5 .* in DVC's remote, got other bytes"):
+        track.main(experiment="softmax", revision="HEAD", all_experiments=False, relocated=False)
+
+
+def test_an_edited_workspace_is_no_run(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:
+    """What lies there must be what dvc.lock records: a run of the model must not show another history."""
+    path = versioned.folder / "models" / "history.csv"
+    text = path.read_text(encoding="utf-8")
+    path.unlink()  # it may be a link into DVC's cache
+    path.write_text(text.replace("1", "2"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"workspace: models/history\.csv: expected the file that dvc\.lock records"):
+        run_track(capsys, "workspace")
 
 
 def test_run_without_evaluation_gets_it(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,11 @@
 """dvc.lock as it is read, against the one that DVC wrote for this project."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from pipeline import lock
 from pipeline.errors import UserError
 from pipeline.lock import Lock, parsed_listing
 from pipeline.verification import lockfile
@@ -68,8 +70,8 @@ def test_what_a_stage_was_made_from_is_compared(tmp_path: Path, old: str, new: s
 def test_a_value_and_its_text_are_not_the_same_param(tmp_path: Path) -> None:
     """The number 1, the number 1.0, the text 1 and true differ, though Python calls three of them equal."""
     locks = [_lock(tmp_path, LOCK.replace("lr: 0.1", f"lr: {value}")) for value in ("1", "1.0", "'1'", "true")]
-    for number, lock in enumerate(locks):
-        differing = [bool(list(lockfile.disagreements(lock, other))) for other in locks]
+    for number, first in enumerate(locks):
+        differing = [bool(list(lockfile.disagreements(first, other))) for other in locks]
         assert differing == [position != number for position in range(len(locks))]
 
 
@@ -105,5 +107,12 @@ def test_the_digest_of_a_folder_is_that_of_dvc(tmp_path: Path) -> None:
     entries = [{"md5": md5, "relpath": path} for path, md5 in found.items()]
     tree = Tree.from_list(entries, hash_name="md5")
     tree.digest()
-    assert lockfile.listing_md5(found) == tree.hash_info.value
+    assert lock.listing_md5(found) == tree.hash_info.value
     assert parsed_listing(tree.as_bytes()) == found
+
+
+@pytest.mark.parametrize("path", ["../escape.csv", "/etc/passwd", "plots/../../escape.csv"])
+def test_a_listing_that_leads_out_of_its_folder_is_refused(path: str) -> None:
+    """No file is read or written outside, whatever a cache or a remote says."""
+    with pytest.raises(UserError, match="expected paths in it"):
+        parsed_listing(json.dumps([{"md5": "aa", "relpath": path}]).encode())
