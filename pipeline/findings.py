@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from pipeline.numerics import degenerate, separation
 from pipeline.numerics.softmax import Block, row_counts
@@ -22,25 +21,38 @@ class Findings:
 
 
 def find(
-    blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], penalty: float, threads: int
+    blocks: Sequence[Block],
+    features: Sequence[str],
+    classes: Sequence[object],
+    *,
+    penalty: float,
+    intercept: bool,
+    threads: int,
 ) -> Findings:
-    """Look at the rows; ``features`` are the d columns of W, ``classes`` the k labels; ``penalty`` is l2, or l1."""
-    apart = [] if penalty else degenerate.classes_apart(blocks, len(features), len(classes))
+    """Look at the rows of positive weight; ``features`` are the d columns of W, ``classes`` the k labels.
+
+    ``penalty`` is that on W, of either kind, in all.
+    """
+    rows = degenerate.counted(blocks)
+    apart = [] if penalty else degenerate.classes_apart(rows, len(features), len(classes), intercept)
     sentences = [
-        *_of_classes(blocks, classes),
-        *_of_columns(blocks, features, threads),
+        *_of_classes(rows, classes, intercept),
+        *_of_columns(rows, features, threads),
         *_of_separation(apart, features, classes),
     ]
     return Findings(tuple(sentences), bool(apart))
 
 
-def _of_classes(blocks: Sequence[Block], classes: Sequence[object]) -> list[str]:
+def _of_classes(blocks: Sequence[Block], classes: Sequence[object], intercept: bool) -> list[str]:
     rows = degenerate.rows_of_classes(blocks, len(classes)).tolist()
     empty = [str(label) for label, count in zip(classes, rows, strict=True) if count == 0]
     single = [str(label) for label, count in zip(classes, rows, strict=True) if count == 1]
     sentences = []
     if empty:
-        sentences.append(f"no training row counts for class {_list(empty)}: its probability is 0 but for e^-60")
+        then = (
+            "its probability is 0 but for e^-60" if intercept else "without an intercept its probability stays above 0"
+        )
+        sentences.append(f"no training row counts for class {_list(empty)}: {then}")
     if single:
         sentences.append(f"one training row only for class {_list(single)}: what is learnt of it rests on that row")
     return sentences
@@ -89,14 +101,14 @@ def with_separation(
 
     First each class from the rest, since that is said in few words, then any classes from any others.
     """
-    rows, present = sum(row_counts(blocks)), degenerate.rows_of_classes(blocks, len(classes))
-    labels = torch.nonzero(present).flatten().tolist()
+    counted = degenerate.counted(blocks)
+    rows, labels = sum(row_counts(counted)), degenerate.competing(counted, len(classes), intercept)
     if known.apart or len(labels) < 2:
         return known
     if rows * len(features) > separation.LARGEST_TABLE or len(features) + 1 > separation.LARGEST_RULE:
         said = f"too many rows ({rows}) and columns ({len(features)}) to look for columns that tell classes apart"
         return replace(known, sentences=(*known.sentences, said))
-    x, y = degenerate.table(blocks, len(features))
+    x, y = degenerate.table(counted, len(features))
     sentences = _from_the_rest(x, y, labels, features, classes, intercept)
     if not sentences and len(labels) > 2 and len(labels) * (len(features) + 1) <= separation.LARGEST_RULE:
         sentences = _from_each_other(x, y, labels, features, classes, intercept)

@@ -150,11 +150,22 @@ class Packed:
 
 def pack(params: Params, data: Data) -> Packed:
     """Look at the rows, leave out what changes nothing, and pack the rest."""
-    found = findings.find(data.blocks, data.features, data.labels, params.l2, thread_count())
+    found = _look(params, data)
     reduced = reduction.reduce(data.blocks, data.classes, params.l2, params.intercept)
     classes = len(reduced.present)
     rows = Rows(reduced.blocks, data.levels, classes, thread_count(), params.intercept, accelerator=data.accelerator)
     return Packed(found, reduced, rows)
+
+
+def _look(params: Params, data: Data) -> findings.Findings:
+    return findings.find(
+        data.blocks,
+        data.features,
+        data.labels,
+        penalty=params.l1 + params.l2,
+        intercept=params.intercept,
+        threads=thread_count(),
+    )
 
 
 class _Stepping:
@@ -253,7 +264,7 @@ class Sparse(_Stepping):
         ``start`` is W and b of the whole problem, None for 0.
         """
         self._params = params
-        self._findings = findings.find(data.blocks, data.features, data.labels, params.l1 + params.l2, thread_count())
+        self._findings = _look(params, data)
         self._reduction = reduction.reduce(data.blocks, data.classes, 0.0, params.intercept)
         rows = Rows(
             self._reduction.blocks,

@@ -61,6 +61,7 @@ def train(
     Raises: UserError if the cost diverges, or if a param or the earlier model does not fit the data.
     """
     weights = class_weights(params, prepared)
+    totals = _class_totals(prepared, weights)
     blocks = tensors.blocks_of(prepared, prepared.splits["train"], weights)
     encoder = prepared.encoder
     found = _accelerator(params)
@@ -95,8 +96,18 @@ def train(
             _early_stopping(params),
             memory,
         )
-    totals = tensors.class_totals(prepared) * (1.0 if weights is None else weights)
     return _model(prepared, params, method, result, begin.sentences, _device(found), totals), history
+
+
+def _class_totals(prepared: shards.Prepared, class_weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """The weight of each class in training, (k,). Raises: UserError if there is none."""
+    totals = tensors.class_totals(prepared) * (1.0 if class_weights is None else class_weights)
+    if not totals.any():
+        raise UserError(
+            "params.yaml: train.class_weight: expected a weight > 0 for a class whose training rows have one in "
+            "prepare.weights, got none; weigh another class"
+        )
+    return totals
 
 
 def _accelerator(params: Params) -> Accelerator | None:

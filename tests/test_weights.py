@@ -91,6 +91,16 @@ def test_weights_that_are_none_are_told(tmp_path: Path, weights: str, message: s
     assert message in str(caught.value)
 
 
+def test_class_weights_that_leave_no_row_are_told(tmp_path: Path) -> None:
+    """Rows of weight 0 of the only class that is weighed are nothing to train on."""
+    frame = pd.DataFrame({"x": [1, 2, 3, 4], "w": [0, 0, 1, 1], "y": ["a", "a", "b", "b"]})
+    prepared = _prepare(frame, tmp_path / "t", weights="w")
+    for solver in ({"solver": "adam", "lr": 0.1}, {"solver": "auto", "lr": None, "l2": 0.1}):
+        params = train.Params.model_validate(_TRAINING | solver | {"class_weight": {"a": 1.0, "b": 0.0}})
+        with pytest.raises(UserError, match=r"train.class_weight: expected a weight > 0 for a class whose"):
+            train.train(prepared, params, lambda _: None)
+
+
 def test_weights_have_one_role(tmp_path: Path) -> None:
     """The column of weights is neither a feature nor the target."""
     frame = _table()

@@ -1,6 +1,7 @@
 """What is odd about the training rows, cheaply found: columns that tell nothing, columns told by others, classes apart.
 
-n rows, p number columns, d columns of W, k classes. Rows of weight 0 count as rows here, but for classes.
+n rows, p number columns, d columns of W, k classes. All rows count alike: those of weight 0, which count nowhere, are
+to be left out before (``counted``).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from pipeline.numerics import workers
 from pipeline.numerics.extremes import largest_magnitudes, ranges
+from pipeline.numerics.kept import Made
 from pipeline.numerics.roots import square_root
 from pipeline.numerics.separation import Labels, Matrix
 from pipeline.numerics.softmax import Block, row_counts
@@ -55,18 +57,34 @@ class Apart:
     """Class ``label`` can be told from all others by ``column`` of W, in some rows without ever being wrong.
 
     Then, without a penalty, W grows for ever: a level that the class never has (its weight falls without end), or a
-    number that is never lower (or never higher) in the class than in any other.
+    number that is never lower (or never higher) in the class than in any other. Without an intercept only 0 can part
+    the numbers: never below 0 in the class and never above 0 in any other, or the other way round.
     """
 
     label: int
     column: int
 
 
+def counted(blocks: Sequence[Block]) -> Sequence[Block]:
+    """Their rows of positive weight; no block without any, unless none has any."""
+    if blocks[0].weights is None:
+        return blocks
+    positive = Made(lambda place: _of_positive_weight(blocks[place]), len(blocks))
+    filled = [place for place, rows in enumerate(row_counts(positive)) if rows]
+    return Made(lambda place: positive[filled[place]], len(filled)) if filled else positive
+
+
+def _of_positive_weight(block: Block) -> Block:
+    assert block.weights is not None
+    counts = block.weights > 0
+    return block if bool(counts.all()) else block.part(counts)
+
+
 def rows_of_classes(blocks: Sequence[Block], classes: int) -> Tensor:
-    """Rows of positive weight, (k,) int64."""
+    """(k,) int64."""
     counts = torch.zeros(classes, dtype=torch.int64)
     for block in _own(blocks):
-        counts += torch.bincount(_counted(block), minlength=classes)
+        counts += torch.bincount(block.labels, minlength=classes)
     return workers.everyones(counts).sum(0)
 
 
@@ -187,14 +205,13 @@ def _first_rows_first(mine: Sequence[Block]) -> Iterator[Block]:
 
 
 def table(blocks: Sequence[Block], columns: int) -> tuple[Matrix, Labels]:
-    """Rows of positive weight: numbers and one-hot levels (n, d), labels (n,)."""
+    """Numbers and one-hot levels (n, d), labels (n,)."""
     parts, labels = [], []
     for block in blocks:
-        keep = torch.ones(len(block.labels), dtype=torch.bool) if block.weights is None else block.weights > 0
-        part = torch.zeros(int(keep.sum()), columns, dtype=torch.float64)
-        part[:, : block.numbers.shape[1]] = block.numbers[keep].to(torch.float64)
-        parts.append(part.scatter_(1, block.codes[keep], 1.0).numpy())
-        labels.append(block.labels[keep].numpy())
+        part = torch.zeros(len(block.labels), columns, dtype=torch.float64)
+        part[:, : block.numbers.shape[1]] = block.numbers.to(torch.float64)
+        parts.append(part.scatter_(1, block.codes, 1.0).numpy())
+        labels.append(block.labels.numpy())
     return np.vstack(parts), np.concatenate(labels)
 
 
@@ -220,9 +237,15 @@ def _first_rows(blocks: Sequence[Block]) -> Tensor:
     return torch.cat([block.numbers[::step] for block, step in zip(chosen, steps, strict=True)])
 
 
-def classes_apart(blocks: Sequence[Block], columns: int, classes: int) -> list[Apart]:
+def competing(blocks: Sequence[Block], classes: int, intercept: bool) -> list[int]:
+    """The classes that take part in an optimum: with an intercept one without rows is told apart by b alone."""
+    rows = rows_of_classes(blocks, classes).tolist()
+    return [label for label in range(classes) if rows[label] or not intercept]
+
+
+def classes_apart(blocks: Sequence[Block], columns: int, classes: int, intercept: bool) -> list[Apart]:
     """Pairs of class and column of W that alone prove that there is no optimum without a penalty."""
-    present = [label for label, rows in enumerate(rows_of_classes(blocks, classes).tolist()) if rows]
+    labels = competing(blocks, classes, intercept)
     p = blocks[0].numbers.shape[1]
     counts = torch.zeros(columns, classes, dtype=torch.int64)
     for block in _own(blocks):
@@ -230,22 +253,24 @@ def classes_apart(blocks: Sequence[Block], columns: int, classes: int) -> list[A
             counts += torch.bincount(codes * classes + block.labels, minlength=columns * classes).view(columns, classes)
     (counts,) = workers.add([counts])
     seen = counts.sum(1) > 0
-    never = [(column, label) for column, label in torch.nonzero(counts == 0).tolist() if label in present]
+    never = [(column, label) for column, label in torch.nonzero(counts == 0).tolist() if label in labels]
     by_level = [Apart(label, column) for column, label in never if seen[column]]
-    return by_level + (_apart_by_numbers(blocks, present) if p and 1 < len(present) <= _MOST_CLASSES else [])
+    return by_level + (_apart_by_numbers(blocks, labels, intercept) if p and 1 < len(labels) <= _MOST_CLASSES else [])
 
 
-def _apart_by_numbers(blocks: Sequence[Block], present: list[int]) -> list[Apart]:
+def _apart_by_numbers(blocks: Sequence[Block], labels: list[int], intercept: bool) -> list[Apart]:
     p = blocks[0].numbers.shape[1]
-    reached = [_ranges([block.numbers[block.labels == label] for block in _own(blocks)], p) for label in present]
+    reached = [_ranges([block.numbers[block.labels == label] for block in _own(blocks)], p) for label in labels]
     lowest = torch.stack([low for low, _ in reached])
     highest = torch.stack([high for _, high in reached])
+    if not intercept:  # 0 is a value of every class: only there can the column part them
+        lowest, highest = lowest.clamp(max=0.0), highest.clamp(min=0.0)
+    varies = lowest.amin(0) < highest.amax(0)
     found = []
-    for position, label in enumerate(present):
-        others = [other for other in range(len(present)) if other != position]
+    for position, label in enumerate(labels):
+        others = [other for other in range(len(labels)) if other != position]
         below = highest[position] <= lowest[others].amin(0)
         above = lowest[position] >= highest[others].amax(0)
-        varies = lowest.amin(0) < highest.amax(0)
         found += [Apart(label, column) for column in torch.nonzero((below | above) & varies).flatten().tolist()]
     return found
 
@@ -275,7 +300,3 @@ def _correlations(blocks: Sequence[Block], threads: int) -> Tensor:
     deviation = square_root(gram.diagonal())
     deviation = torch.where(deviation > 1e-12 * largest, deviation, torch.inf)
     return gram / deviation[:, None] / deviation
-
-
-def _counted(block: Block) -> Tensor:
-    return block.labels if block.weights is None else block.labels[block.weights > 0]

@@ -48,7 +48,7 @@ class Rule:
 def separating(x: Matrix, labels: Labels, classes: int, intercept: bool = True) -> Rule | None:
     """A rule of few columns that is never wrong; None where there is none, or where the linear program gave up.
 
-    Shapes: x (n, d), labels (n,) in [0, k), each class with a row. Without ``intercept`` D has no part of b.
+    Shapes: x (n, d), labels (n,) in [0, k). Without ``intercept`` D has no part of b, and a class may have no row.
     """
     scaled = np.hstack([x / np.maximum(np.abs(x).max(0), 1e-300), np.full((len(x), 1), float(intercept))])
     some = _least(scaled, labels, classes, complete=False)
