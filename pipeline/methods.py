@@ -103,15 +103,19 @@ class Descending(first_order.FirstOrder):
         super().__init__(start, batches, update, decay, generator)
 
     def ending(self, parameters: Parameters, epochs: int) -> Ending:
-        """Three more passes: at the parameters, at the start, and over the labels; they are not counted."""
-        final = self._whole.evaluate(parameters)
+        """Three more passes: at the parameters, at the start, and over the labels; they are not counted.
+
+        In float64 whatever train.precision is: float32's rounding is no part of what a bound allows for.
+        """
+        exact = self._whole.in_float64()
+        final = exact.evaluate(parameters)
         return Ending(
             final=final,
             bound=self._bound(parameters, final),
             passes=epochs,
             method=self._params.solver,
             reason="as asked for",
-            start=self._whole.evaluate(self._start),
+            start=exact.evaluate(self._start),
         )
 
     def _bound(self, parameters: Parameters, final: Evaluation) -> float | None:

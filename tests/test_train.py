@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from scipy.special import logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 
 from pipeline import model, params, shards, train
@@ -155,6 +156,28 @@ def test_gradient_descent_gets_a_bound_too(tmp_path: Path, prepared: Path) -> No
         assert result["objective"] - best <= result["bound"]
         assert result["passes"] == epochs
     assert _fit(tmp_path, prepared).result["bound"] is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"solver": "sgd", "lr": 1.0}, {"solver": "adam", "lr": 0.01}, {"batch_size": 64, "lr": 0.3}]
+)
+def test_steps_in_float32_end_with_the_objective_and_the_bound_of_float64(
+    tmp_path: Path, prepared: Path, changes: dict[str, object]
+) -> None:
+    """numpy's objective and gradient at W and b, to rounding; the optimum is no farther than the bound."""
+    fitted = _fit(tmp_path, prepared, l2=0.05, epochs=400, precision="float32", **changes)
+    x, labels = _dense(prepared)
+    scores = x @ fitted.weights.T + fitted.bias
+    losses = logsumexp(scores, axis=1) - scores[np.arange(300), labels]
+    residuals = softmax(scores, axis=1) - np.eye(3)[labels]
+    gradient = residuals.T @ x / 300 + 0.05 * fitted.weights
+    norm = np.hypot(np.linalg.norm(gradient), np.linalg.norm(residuals.mean(0)))
+    result = fitted.result
+    assert result["objective"] == pytest.approx(losses.mean() + 0.025 * np.square(fitted.weights).sum(), rel=1e-14)
+    # A gradient is a mean of terms up to 1, whose rounding is 1e-16 each.
+    assert result["gradient_norm"] == pytest.approx(norm, rel=1e-12, abs=1e-15)
+    best = _fit(tmp_path, prepared, solver="newton", lr="null", l2=0.05, tolerance=1e-14).result["objective"]
+    assert result["objective"] - best <= result["bound"] + 1e-15
 
 
 def test_who_watches_sees_seconds(tmp_path: Path, prepared: Path) -> None:

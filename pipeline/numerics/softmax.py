@@ -9,9 +9,11 @@ given):
 
     f(W, b) = 1/V * sum_i v_i * (log sum_j exp z_ij - z_i,y_i)  +  l2/2 * ||W||^2
 
-b is not penalised. scikit-learn's C is 1 / (n * l2). Source: Bishop 2006, eq. 4.104 to 4.109.
+b is not penalised. scikit-learn's C is 1 / (V * l2), for two classes 2 / (V * l2): there it penalises one vector, the
+difference w of the two of W, whose penalty here is l2/4 * ||w||^2. Source: Bishop 2006, eq. 4.104 to 4.109.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -145,6 +147,12 @@ class Objective:
         bound = self.total_weight * _SAFETY
         self._weights_grid = Grid(bound * self._largest)
         self._bias_grid = Grid(torch.tensor(bound, dtype=torch.float64))
+
+    def in_float64(self) -> "Objective":
+        """The same objective of the same blocks, with kernels in float64."""
+        exact = copy.copy(self)
+        exact._precision = torch.float64
+        return exact
 
     def cost(self, parameters: Parameters) -> float:
         """Mean cross-entropy in nats, without the penalty."""
