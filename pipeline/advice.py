@@ -22,7 +22,9 @@ _REVEALING = 0.1
 _MANY_LEVELS = 1_000
 # Of fewer rows a measure may be another number in each by chance.
 _ROWS_TO_TELL_APART = 100
-_RARE_CLASS = 0.01
+# Of the rows, and of the largest class: many classes are all rare, and none of them is imbalanced for that.
+_RARE_CLASS, _MUCH_RARER = 0.01, 0.1
+_MANY_CLASSES = 10  # more than the digits
 _BINS = 100
 _ROWS_IN_BIN = 20
 
@@ -95,18 +97,10 @@ def _counts_up(moments: Moments, rows: int) -> bool:
 
 def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, str]) -> Iterator[str]:
     """What runs as it is but deserves a look."""
-    classes = survey.levels[target]
-    rows = sum(classes.values())
     if survey.missing[target]:
         gaps = "1 row has" if survey.missing[target] == 1 else f"{survey.missing[target]:,} rows have"
         yield f"{gaps} no {target}, of {survey.rows:,}; missing_target: drop leaves them out"
-    largest, smallest = max(classes.values()), min(classes.values())
-    if smallest < _RARE_CLASS * rows:
-        rarest = min(classes, key=lambda level: (classes[level], level))
-        yield (
-            f"{target} is imbalanced: {rarest!r} has {smallest:,} of {rows:,} rows, the largest class {largest:,}; "
-            "train.class_weight: balanced counts classes alike"
-        )
+    yield from _about_classes(target, survey.levels[target])
     for name in survey.kinds:
         if name != target and name not in left_out:
             if len(survey.levels.get(name, ())) > _MANY_LEVELS:
@@ -117,6 +111,30 @@ def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, s
                 yield f"{name} holds another whole number in {each}; if it names or numbers them, leave it out"
             if (right := _hits(survey, sight, name, target)) is not None:
                 yield f"{name} gives {target} away: alone it is right in {right:.1%} of rows; is it known beforehand?"
+
+
+def _about_classes(target: str, classes: Mapping[str, int]) -> Iterator[str]:
+    """Classes of so few rows, so unequal, or so many that they may not be classes; ``classes`` has the rows of each."""
+    rows, single = sum(classes.values()), sum(count == 1 for count in classes.values())
+    rarest = min(classes, key=lambda level: (classes[level], level))
+    smallest, largest = classes[rarest], max(classes.values())
+    are_numbers = len(classes) > 2 and all(level.removeprefix("-").isdecimal() for level in classes)
+    if len(classes) > _MANY_CLASSES and 2 * single > len(classes):
+        yield (
+            f"{target} has {len(classes):,} classes in {rows:,} rows, {single:,} of them with one row, "
+            "of which nothing can be learnt; does it name the rows, or is it a number?"
+        )
+    elif are_numbers and len(classes) > _MANY_CLASSES:
+        yield (
+            f"{target} has {len(classes):,} whole numbers as classes; if it counts or measures something, their order "
+            "is lost: softmax regression takes them as names"
+        )
+    elif smallest < _RARE_CLASS * rows and smallest < _MUCH_RARER * largest:
+        cure = "train.class_weight: balanced counts classes alike"
+        yield (
+            f"{target} is imbalanced: {rarest!r} has {smallest:,} of {rows:,} rows, the largest class {largest:,}; "
+            + (f"{cure}, but if it is a count leave it none" if are_numbers else cure)
+        )
 
 
 def _rows_told_apart(survey: Survey, sight: Sight, name: str) -> int | None:

@@ -167,6 +167,9 @@ def main(*, params: Params, prepared: Path, model: Path, out: Path) -> None:
         return
     with predictions.open_csv(out / PREDICTIONS_FILE, trained.classes) as write:
         splits = predict_splits(trained, data, write)
+    for split, predicted in splits.items():
+        for sentence in scores.doubts(predicted, trained.classes):
+            print(f"evaluate: {split}: {sentence}")
     files.write_json(out / METRICS_FILE, metrics_document(splits, trained, params.calibration_bins))
     drawn = list(splits)[-1]
     plots.write(out / PLOTS_FOLDER, drawn, splits[drawn], trained, params.calibration_bins)

@@ -237,6 +237,7 @@ def write(
     )
     numbers = {text: classes.index(name) for text, name in learned.classes.items()}
     split_rows = dict.fromkeys(NAMES, 0)
+    split_classes = {name: np.zeros(len(classes), dtype=np.int64) for name in NAMES}
 
     twins = Duplicates(folder) if params.split.may_straddle else None
     compared = [*columns.features, columns.target]
@@ -254,6 +255,7 @@ def write(
             parts = _divided(result, learned.assign(seen.chunk)) if isinstance(result, shards.Shard) else result
             for name, part in parts.items():
                 split_rows[name] += len(part.rows)
+                split_classes[name] += np.bincount(_labels_that_count(part), minlength=len(classes))
                 writer.add(name, replace(part, rows=part.rows + seen.chunk.first_row))
             if twins is not None and row_digests is not None:
                 for index, name in enumerate(NAMES):
@@ -263,6 +265,7 @@ def write(
     return [
         *schema.report(learned.survey, encoder, _class_rows(learned, columns.target), split_rows, learned.dropped),
         *schema.straddling(0 if twins is None else twins.count()),
+        *schema.held_out(params.split.asked_for, split_classes, classes),
     ]
 
 
@@ -272,6 +275,10 @@ def _encode(
     """The rows, numbered from 0 within the chunk."""
     encoded = encoder.encode(chunk)
     return shards.Shard(encoded.numbers, encoded.codes, label_codes, np.arange(chunk.rows, dtype=np.int64), weights)
+
+
+def _labels_that_count(rows: shards.Shard) -> NDArray[np.integer]:
+    return rows.labels if rows.weights is None else rows.labels[rows.weights > 0]
 
 
 def _divided(rows: shards.Shard, assigned: Assignment) -> Parts:

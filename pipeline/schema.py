@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.encoding import OTHER, Encoder
 from pipeline.fitting import ordered
 from pipeline.table import dates
@@ -114,6 +117,29 @@ def straddling(rows: int) -> Iterator[str]:
         were = "row of validation and test equals a" if rows == 1 else "rows of validation and test equal a"
         way_out = "split.method hash without a key keeps them together"
         yield f"warning   {rows:,} {were} training row in features and label; {way_out}"
+
+
+def held_out(
+    asked_for: Mapping[str, float], class_rows: Mapping[str, NDArray[np.int64]], classes: Sequence[Class]
+) -> Iterator[str]:
+    """The report's lines on rows held out of training that judge no model.
+
+    ``asked_for`` are the shares of the split; ``class_rows`` has, for each split, the rows of weight above 0 of each of
+    the k classes, (k,).
+    """
+    for name in ("validation", "test"):
+        rows, present = int(class_rows[name].sum()), np.flatnonzero(class_rows[name])
+        if not rows and name in asked_for:
+            yield (
+                f"warning   {name}: no row, though split.{name} is {asked_for[name]:g}; there are too few rows for "
+                "such a share: raise it, or set it to 0"
+            )
+        elif len(present) == 1 and len(classes) > 1:
+            were = "its only row is" if rows == 1 else f"all its {rows:,} rows are"
+            yield (
+                f"warning   {name}: {were} of class {classes[present[0]]}; accuracy, balanced accuracy and F1 "
+                "say nothing of the other classes there"
+            )
 
 
 def warnings(survey: Survey, encoder: Encoder) -> Iterator[str]:

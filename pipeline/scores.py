@@ -3,7 +3,7 @@
 n is the number of rows, k the number of classes; labels are class indices in [0, k).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -83,6 +83,16 @@ def score(predictions: Predictions, classes: Sequence[Class], bins: int) -> Scor
         result.values["log_loss"] = None
         result.undefined["log_loss"] = "infinite: a class that has rows here was given probability 0"
     return result
+
+
+def doubts(predictions: Predictions, classes: Sequence[Class]) -> Iterator[str]:
+    """What these rows cannot tell, however good their metrics are."""
+    present = np.unique(predictions.labels)
+    if len(present) == 1 and len(classes) > 1:
+        rows = len(predictions.labels)
+        were = "its only row is" if rows == 1 else f"all its {rows:,} rows are"
+        say_nothing = "accuracy, balanced accuracy and F1 say nothing of the other classes"
+        yield f"{were} of class {classes[present[0]]}; {say_nothing}"
 
 
 def _per_class(predictions: Predictions, classes: Sequence[Class]) -> list[dict[str, Any]]:

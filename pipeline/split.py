@@ -66,6 +66,12 @@ class Split(Section):
         return self.method in ("hash", "column")
 
     @property
+    def asked_for(self) -> dict[str, float]:
+        """Shares above 0 of the splits held out of training, where the method goes by shares."""
+        shares = {"validation": self.validation, "test": self.test} if self.method in ("seed", "hash") else {}
+        return {name: share for name, share in shares.items() if share}
+
+    @property
     def may_straddle(self) -> bool:
         """Whether equal rows may come to lie in different splits."""
         return self.method in ("seed", "column") or self.reads_key is not None

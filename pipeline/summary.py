@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,16 @@ def _metrics_table(metrics: dict[str, Any]) -> Table:
     return table
 
 
+def _doubts(metrics: dict[str, Any]) -> Iterator[str]:
+    """A line for each split whose rows are all of one class."""
+    per_class = metrics.get("per_class", ())
+    for split in ("train", "validation", "test"):
+        rows = {entry["class"]: entry["support"] for entry in per_class if entry["split"] == split}
+        present = [label for label, count in rows.items() if count]
+        if len(present) == 1 < len(rows):
+            yield f"{split}: all rows are of class {present[0]}; its accuracy and F1 say nothing of the other classes"
+
+
 def _shown(value: float | int | None) -> str:
     if value is None:
         return "not defined"
@@ -61,5 +72,7 @@ def main(*, model: Path, reports: Path) -> None:
     metrics = json.loads(_read(reports / "metrics.json"))
     splits = {name: metrics[name] for name in ("train", "validation", "test") if name in metrics}
     console.print(_metrics_table(splits))
+    for sentence in _doubts(metrics):
+        console.print(sentence, markup=False)
     console.print(f"model.key {json.loads(_read(model / 'softmax.json'))['digest']}\n", markup=False)
     console.print(_NEXT, markup=False)

@@ -35,14 +35,16 @@ class _Memory:
     def __init__(self, kept: checkpoint.Checkpoint, history: History) -> None:
         self._kept = kept
         self._history = history
+        self._left: Mapping[str, torch.Tensor] | None = workers.broadcast(kept.read)
+        self.epochs = int(self._left["epochs"]) if self._left else 0  # that were run before
+        if self._left and workers.rank() == 0:
+            print(f"train: goes on after epoch {self.epochs - 1}, from the checkpoint that it left")
 
     def read(self) -> Mapping[str, torch.Tensor] | None:
-        found = workers.broadcast(self._kept.read)
-        if found:
-            self._history.state = found
-            if workers.rank() == 0:
-                print(f"train: goes on after epoch {int(found['epochs']) - 1}, from the checkpoint that it left")
-        return found
+        left, self._left = self._left, None
+        if left:
+            self._history.state = left
+        return left
 
     def offer(self, state: Callable[[], checkpoint.State]) -> None:
         if workers.rank() == 0:
@@ -78,7 +80,10 @@ def train(
     began = monotonic()
     method = methods.make(params, data, begin.parameters, objective)
     silent = True if workers.rank() else None  # None: where standard error is not a terminal
-    with tqdm(total=params.epochs, unit="epoch", desc="train", disable=silent, delay=1, leave=False) as bar:
+    before = memory.epochs if memory else 0
+    with tqdm(
+        initial=before, total=params.epochs, unit="epoch", desc="train", disable=silent, delay=1, leave=False
+    ) as bar:
 
         def see(record: loop.Record, method: loop.Method) -> None:
             history.keep(record, method)

@@ -1,5 +1,6 @@
 """A training that is stopped goes on where it was, and ends with the bytes of one that was not."""
 
+import io
 import json
 import random
 import signal
@@ -73,6 +74,25 @@ def test_every_solver_goes_on_with_the_same_bytes(tmp_path: Path, prepared: Path
     assert seen[0] == epoch
     assert _contents(tmp_path / "resumed") == _contents(tmp_path / "undisturbed")
     assert not list((tmp_path / "kept").iterdir())
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_goes_on_where_the_training_does(
+    tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of six epochs of which four were run before, the fifth is shown as 5/6."""
+    params = train.Params.model_validate({"seed": 1, "snapshot_every": 2, "solver": "sgd", "lr": 0.1, "epochs": 6})
+    data, folder = {"params": params, "prepared": prepared, "out": tmp_path / "out"}, _at(tmp_path / "kept")
+    with pytest.raises(_StoppedError):
+        train.main(**data, watch=_stop_after(4), checkpoints=folder)
+    terminal = _Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    train.main(**data, watch=lambda _: time.sleep(1.2), checkpoints=folder)  # nothing is drawn in the first second
+    assert "5/6" in terminal.getvalue()
 
 
 def test_another_training_does_not_take_a_checkpoint_up(tmp_path: Path, prepared: Path) -> None:

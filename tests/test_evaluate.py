@@ -170,8 +170,10 @@ def test_plots_draw_the_test_split(folder: Path) -> None:
         assert path.read_text(encoding="utf-8").splitlines()[1].endswith(",test")
 
 
-def test_a_split_of_one_class_has_a_reason_instead_of_a_number(tmp_path: Path) -> None:
-    """No crash and no warning: null, with a record that says why, for the model and for the baseline."""
+def test_a_split_of_one_class_has_a_reason_instead_of_a_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Null, with a record that says why, for the model and for the baseline; what is a number there is doubted."""
     project = make_project(tmp_path, train=rows_of(1, labels_of(1, 50)), test=rows_of(51, np.full(10, 2)))
     metrics = run(project)
     assert metrics["test"]["roc_auc_ovr"] is None
@@ -179,6 +181,10 @@ def test_a_split_of_one_class_has_a_reason_instead_of_a_number(tmp_path: Path) -
         {"split": "test", "of": of, "metric": "roc_auc_ovr", "reason": "no row here is of class bird, cat"}
         for of in ("model", "baseline")
     ]
+    assert capsys.readouterr().out == (
+        "evaluate: test: all its 10 rows are of class dog; accuracy, balanced accuracy and F1 say nothing of the other "
+        "classes\n"
+    )
 
 
 def test_weights_count_rows_in_metrics_but_not_in_the_table(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`init`: a params.yaml that runs unedited, says what was found, and warns of what is seldom meant."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,30 @@ def test_imbalance_and_many_levels_are_told(tmp_path: Path) -> None:
     text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
     assert "y is imbalanced: 'b' has 10 of 6,000 rows" in text
     assert "code has 1,500 levels" in text
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([f"n{row}" for row in range(3000)], "y has 3,000 classes in 3,000 rows, 3,000 of them with one row, of which"),
+        ([f"c{row % 200}" for row in range(3000)], None),
+        (np.random.default_rng(0).poisson(6, 3000), "whole numbers as classes; if it counts or measures something"),
+        (
+            np.random.default_rng(0).poisson(1.2, 3000),
+            "balanced counts classes alike, but if it is a count leave it none",
+        ),
+        (["b" if row % 150 else "a" for row in range(3000)], "class_weight: balanced counts classes alike"),
+    ],
+    ids=["names", "equal", "counts", "few counts", "rare"],
+)
+def test_classes_are_doubted_by_their_rows(tmp_path: Path, labels: Sequence[object], said: str | None) -> None:
+    """Names of rows, many equal classes, counts and rare classes are told apart; none is told what another needs."""
+    frame = pd.DataFrame({"x": np.random.default_rng(1).normal(size=3000).round(1), "y": labels})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    text = _init(tmp_path / "t.csv", "y", tmp_path / "params.yaml")
+    assert said is None or said in text
+    assert text.count("# warning: y ") == (said is not None)
+    assert ("balanced counts" in text) is ("balanced counts" in (said or ""))
 
 
 def test_gaps_are_told(tmp_path: Path) -> None:

@@ -206,6 +206,29 @@ def test_equal_rows_in_two_splits_are_counted(tmp_path: Path, capsys: pytest.Cap
     assert not list((tmp_path / "prepared").glob("*.part"))
 
 
+@pytest.mark.parametrize("method", ["seed", "hash"])
+def test_shares_that_no_row_gets_are_told(tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Eight rows by lot leave none to test, and one row in a thousand is none of eight; a share of 0 asks for none."""
+    shares = {"validation": 0.2, "test": 0.2} if method == "seed" else {"validation": 0.0, "test": 0.001}
+    _prepare(_params("y", split={"method": method} | shares), TUTORIAL, tmp_path / "prepared")
+    printed = capsys.readouterr().out
+    assert f"warning   test: no row, though split.test is {shares['test']:g}; there are too few rows" in printed
+    assert "validation: no row" not in printed
+
+
+def test_splits_of_one_class_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows of weight 0 do not count; a split of two classes, or that the table does not ask for, has no line."""
+    lines = ["1,train,a,1", "2,train,b,1", "3,test,a,2", "4,test,b,0", "5,test,a,1", "6,validation,b,1"]
+    source = _write(tmp_path, "\n".join(["x,fold,y,w", *lines]) + "\n")
+    split = {"method": "column", "column": "fold"}
+    _prepare(_params("y", split=split, weights="w"), source, tmp_path / "weighted")
+    printed = capsys.readouterr().out
+    assert "warning   test: all its 2 rows are of class a; accuracy, balanced accuracy and F1 say nothing" in printed
+    assert "warning   validation: its only row is of class b" in printed
+    _prepare(_params("y", split=split, features=["x"]), source, tmp_path / "unweighted")
+    assert "warning   test" not in capsys.readouterr().out
+
+
 def test_what_training_never_saw_is_unseen(tmp_path: Path) -> None:
     """Levels and gaps outside the training rows are encoded without columns of their own, never in training rows."""
     source = _write(tmp_path, "n,c,fold,y\n1,u,train,a\n3,v,train,b\n,w,test,a\n5,,test,b\n")

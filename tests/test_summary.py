@@ -39,6 +39,19 @@ def test_the_cost_table_shows_the_first_and_the_last_epoch(
     assert "0.2500" in printed
 
 
+def test_a_split_of_one_class_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Metrics of 1.0 on its rows say nothing of the other classes; a split of two classes has no such line."""
+    _write(tmp_path, 3)
+    rows = [("train", "a", 5), ("train", "b", 3), ("test", "a", 4), ("test", "b", 0)]
+    per_class = [{"split": split, "class": label, "support": count} for split, label, count in rows]
+    splits = {split: {"rows": 8, "accuracy": 1.0} for split in ("train", "test")}
+    (tmp_path / "metrics.json").write_text(json.dumps(splits | {"per_class": per_class}))
+    summary.main(model=tmp_path, reports=tmp_path)
+    printed = capsys.readouterr().out
+    assert "test: all rows are of class a; its accuracy and F1 say nothing of the other classes" in printed
+    assert "train: all" not in printed
+
+
 def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
     """Without a history there is one sentence."""
     with pytest.raises(UserError, match="run `dvc repro` first"):
