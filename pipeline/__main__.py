@@ -13,11 +13,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from pipeline import launch, mirror, params, provenance
+from pipeline import errors, launch, mirror, params, provenance
 from pipeline.errors import UserError
 from pipeline.mirror import Mirror
 from pipeline.numerics import workers
@@ -27,7 +27,17 @@ PARAMS_FILE = Path("params.yaml")
 # What a disk or its owner refuses: a person mends it, and a traceback would only hide what.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
-_File = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A file or folder; no name at all, as an empty variable of a shell gives, is misuse."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("expected a name, got nothing", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+_File = _Path(path_type=Path, allow_dash=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +46,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("source", metavar="FILE.csv")
+@click.argument("source", metavar="FILE.csv", type=_Path())
 @click.option("--target", required=True, help="Column to predict.")
 @click.option("-o", "--out", type=_File, default=PARAMS_FILE, show_default=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Replace the section `prepare:` of a file that is there.")
@@ -48,7 +58,12 @@ def init(source: str, target: str, out: Path, force: bool) -> None:
 
 
 @cli.command()
-@click.option("--source", default=None, help="File, folder, glob or address, instead of prepare.source in params.yaml.")
+@click.option(
+    "--source",
+    type=_Path(),
+    default=None,
+    help="File, folder, glob or address, instead of prepare.source in params.yaml.",
+)
 @click.option("--out", type=_File, required=True, help="Folder for the prepared data.")
 @click.option("--cache", type=_File, default=None, help="Folder of parsed columns; files found there are not parsed.")
 def prepare(source: str | None, out: Path, cache: Path | None) -> None:
@@ -119,11 +134,13 @@ def sweep(prepared: Path, out: Path) -> None:
 
 
 @cli.command()
-@click.argument("source", metavar="FILE.csv")
-@click.option("-o", "--out", type=_File, default=None, metavar="OUT.csv", help="Write here instead of printing.")
+@click.argument("source", metavar="FILE.csv | -", type=_Path())
+@click.option(
+    "-o", "--out", type=_File, default=None, metavar="OUT.csv | -", help="Write all rows here; - prints them."
+)
 @click.option("--model", type=_File, default=Path("models"), show_default=True, help="Folder that train wrote.")
 def predict(source: str, out: Path | None, model: Path) -> None:
-    """Score a CSV: logits, softmax probabilities, ranks and label of each row."""
+    """Score a CSV, or what stands at standard input: logits, softmax probabilities, ranks and label of each row."""
     from pipeline import predict as stage
 
     stage.main(source=source, out=out, model=model)
@@ -160,7 +177,7 @@ def doctor(as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--port", type=int, default=5000, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def ui(port: int) -> None:
     """Open the MLflow UI on 127.0.0.1."""
     from pipeline.tracking import ui as server
@@ -257,8 +274,14 @@ def main() -> None:
         signal.signal(signal.SIGTERM, _terminate)
     try:
         cli.main(prog_name="python -m pipeline", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has read enough. What is still to be written goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
     except (UserError, workers.LostWorkerError) as error:
-        sys.exit(1 if launch.tell(error) else f"{error}{_way_back()}")
+        sys.exit(1 if launch.tell(error) else f"{errors.printable(str(error))}{_way_back()}")
     except OSError as error:
         if error.errno not in _REFUSED or not error.filename:
             raise

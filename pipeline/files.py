@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipeline.errors import UserError
 
@@ -18,6 +18,10 @@ _RETIRED = ".old"
 
 # The disk, a quota or a limit on the size of files is used up.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+# A place where no file of this name can be.
+_NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.EBADF)
 
 # Of linux/fcntl.h and linux/fs.h; Python has no names for them.
 _AT_FDCWD = -100
@@ -35,24 +39,105 @@ def canonical_json(value: Any) -> str:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole: to a temporary name beside it, synced, then renamed over ``path``.
 
-    Raises: UserError if there is no room for it.
+    Raises: UserError if it cannot be written.
     """
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a new file; it takes the place of ``path`` only when the block ends without an exception.
+
+    A device or a pipe is written in place: what other programs hold open must stay what it is.
+    Raises: UserError if it cannot be written.
+    """
+    require_file_name(path)
+    if is_device(path):
+        with told_if_full(path), _told_if_no_place(path), path.open("ab") as file:
+            yield file
+        return
     temporary = path.with_name(path.name + _TEMPORARY)
+    with _told_if_no_place(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = temporary.open("wb")
     try:
-        with told_if_full(path):
-            _write_synced(temporary, data)
+        with told_if_full(path), opened as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        with _told_if_no_place(path):
             temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def is_device(path: Path) -> bool:
+    """Whether the path names something that is neither file nor folder, or a file that is open, as /dev/stdout does."""
+    if path.is_symlink() and path.absolute().is_relative_to("/dev"):
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+@contextmanager
+def standard_output() -> Iterator[IO[bytes]]:
+    """Yield this process's standard output. Raises: UserError if it cannot be written."""
+    name = Path("standard output")
+    with told_if_full(name), _told_if_no_place(name), open(1, "wb", closefd=False) as file:
+        yield file
+
+
+def require_file_name(path: Path) -> None:
+    """Raises: UserError if a folder is at ``path``, or no file of the name can be."""
+    with _told_if_no_place(path):
+        is_folder = path.is_dir()
+    if is_folder:
+        raise UserError(f"{path}: expected the name of a file to write, got a folder; name a file in it")
+
+
+def require_own_folder(path: Path, mark: str) -> None:
+    """Check that what ``new_folder`` would replace is nothing, an empty folder, or one that holds the file ``mark``.
+
+    Raises: UserError if it is anything else: a person's files would be gone.
+    """
+    if not os.path.lexists(path) or (path / mark).is_file() or (path.is_dir() and not any(path.iterdir())):
+        return
+    raise UserError(f"{path}: expected a new folder or one with {mark}, got what would be lost; name another folder")
+
+
+def refuse_to_overwrite(path: Path, inputs: Iterable[Path | int]) -> None:
+    """Check that ``path`` is none of the files that are read, by any name: a link, a second spelling, an open file.
+
+    ``inputs`` are paths or descriptors. Raises: UserError if it is one.
+    """
+    try:
+        target = path.stat()
+    except (OSError, ValueError):
+        return
+    if any(os.path.samestat(target, status) for status in _statuses(inputs)) and not is_device(path):
+        raise UserError(f"{path}: is one of the files that are read; write to another")
+
+
+def _statuses(inputs: Iterable[Path | int]) -> Iterator[os.stat_result]:
+    for each in inputs:
+        try:
+            yield os.stat(each)  # noqa: PTH116 - of a descriptor, too
+        except (OSError, ValueError):
+            continue
+
+
+@contextmanager
+def _told_if_no_place(path: Path) -> Iterator[None]:
+    """Tell in one sentence that nothing can be written at ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (*_NO_PLACE, *_REFUSED):
+            raise
+        reason = os.strerror(error.errno).lower()
+        what = "name a file in a folder" if error.errno in _NO_PLACE else "change its permissions, or name one"
+        raise UserError(f"{path}: cannot be written: {reason}; {what} that can be written") from None
 
 
 @contextmanager
@@ -90,7 +175,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     _remove(temporary)
     try:
         with told_if_full(path):
-            temporary.mkdir(parents=True)
+            with _told_if_no_place(path):
+                temporary.mkdir(parents=True)
             yield temporary
             _swap(temporary, path)
     finally:

@@ -12,10 +12,13 @@ import click
 from pipeline import advice, files, progress
 from pipeline.errors import UserError
 from pipeline.fitting import MAX_LEVELS
+from pipeline.params import read_params
 from pipeline.table import dates, faults, kinds, labels, sources, stream
 from pipeline.table.columns import DATE_PARTS, DatePart, Kind, part_name
 from pipeline.table.sources import Source
 from pipeline.table.survey import Survey
+
+STANDARD_OUTPUT = Path("-")
 
 MISSING_VALUES = ("", "NA", "N/A", "NaN", "nan", "null")
 
@@ -283,20 +286,29 @@ def _one_line(text: str) -> str:
 
 
 def main(*, address: str, target: str, out: Path, template: Path, force: bool) -> None:
-    """Write ``out``: the section for the table at ``address``, and the other sections of ``template``.
+    """Write ``out``: the section for the table at ``address``, and the other sections that it has, or ``template``.
 
-    Raises: UserError if ``out`` is there and not to be replaced, or the table cannot be read.
+    ``-`` is standard output.
+    Raises: UserError if ``out`` is there and not to be replaced, or is no params file, or the table cannot be read.
     """
-    if out.exists() and not force:
+    files.require_file_name(out)
+    if out != STANDARD_OUTPUT and out.exists() and not force:
         raise UserError(f"{out}: is there already; --force replaces its section 'prepare:', -o FILE writes elsewhere")
     if not template.exists():
         raise UserError(f"{template}: no such file; run the command from the project's root")
     _source_and_files(address)  # refuses what could not be written, before all is read
-    found = look(sources.find(address, encoding="auto"), target)
+    source = sources.find(address, encoding="auto")
+    files.refuse_to_overwrite(out, sources.local_paths(source))
+    base = out if out.is_file() else template
+    read_params(base)  # of another kind of file nothing would be left
+    found = look(source, target)
     written = section(found)
-    others = _SECTION.sub("", template.read_text(encoding="utf-8"))
+    others = _SECTION.sub("", base.read_text(encoding="utf-8"))
     comments = re.match(r"(?:#.*\n)*", others)
     head = comments[0] if comments else ""
+    if out == STANDARD_OUTPUT:
+        click.echo(head + written + others[len(head) :], nl=False)
+        return
     files.write_text(out, head + written + others[len(head) :])
     click.echo(written, nl=False)
     click.echo(f"written to {out}; next: dvc repro")

@@ -12,14 +12,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pipeline import files, predictions
 from pipeline import model as models
-from pipeline import predictions
 from pipeline.encoding import OTHER, Encoder
 from pipeline.errors import UserError
 from pipeline.numerics import probabilities
 from pipeline.table import sources, stream
 from pipeline.table.columns import Chunk, Class
-from pipeline.table.sources import Where
+from pipeline.table.sources import Source, Where
 
 # A person reads no more than this on a screen; a file takes any number.
 ROWS_SHOWN = 20
@@ -95,21 +95,32 @@ def predict(model: models.Model, source: Where, unseen: Unseen) -> Iterator[Scor
 def main(*, source: str | Path, out: Path | None, model: Path) -> None:
     """Score ``source`` with the model in folder ``model``; write every row to ``out``, or print the first rows.
 
-    Raises: UserError if the model or the source cannot be used, or the source has no rows; ``out`` then stays as it is.
+    As ``source`` ``-`` is standard input, as ``out`` standard output.
+    Raises: UserError if the model or the source cannot be used, the source has no rows, or ``out`` is one of the files
+    that are read; ``out`` then stays as it is.
     """
     trained = models.load(model)
     unseen = Unseen(trained.encoder)
-    table = sources.find(str(source), encoding="auto")
-    scores = _at_least_one(table, predict(trained, table, unseen))
-    if out is None:
-        _print(table, trained.classes, scores)
-    else:
-        with predictions.open_csv(out, trained.classes) as write:
-            for part in scores:
-                write(_block(trained.classes, part))
+    with sources.found_once(str(source)) as table:
+        if out is not None and out != predictions.STANDARD_OUTPUT:
+            _require_place(out, table, model)
+        scores = _at_least_one(table, predict(trained, table, unseen))
+        if out is None:
+            _print(table, trained.classes, scores)
+        else:
+            with predictions.open_csv(out, trained.classes) as write:
+                for part in scores:
+                    write(_block(trained.classes, part))
     warning = unseen.warning(table)
     if warning:
         print(warning, file=sys.stderr)
+
+
+def _require_place(out: Path, source: Source, model: Path) -> None:
+    files.require_file_name(out)
+    standard_input = [0] if source.address == sources.STANDARD_INPUT else []
+    paths = [*sources.local_paths(source), model / models.WEIGHTS_FILE, model / models.METADATA_FILE]
+    files.refuse_to_overwrite(out, [*paths, *standard_input])
 
 
 def _at_least_one(source: Where, scores: Iterator[Scores]) -> Iterator[Scores]:

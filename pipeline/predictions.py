@@ -6,10 +6,8 @@ the same number.
 
 import csv
 import io
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +21,8 @@ from pipeline.table.columns import Class
 
 # Rounding leaves a row's sum within k * 2^-53 of 1; this is the looser promise made to readers of the table.
 SUM_TOLERANCE = 1e-6
+
+STANDARD_OUTPUT = Path("-")
 
 # Columns of a block by name, each (n,).
 Block = Mapping[str, NDArray[Any]]
@@ -57,18 +57,11 @@ def open_csv(path: Path, classes: Sequence[Class]) -> Iterator[Callable[[Block],
     """Yield a function that appends a block; every block has the columns of the first, and no class but ``classes``.
 
     The file appears, whole, when the ``with`` block ends without an exception; otherwise ``path`` stays as it was.
-    Raises: UserError if the disk is full.
+    ``-`` is standard output.
+    Raises: UserError if it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with files.told_if_full(path), temporary.open("wb") as file:
-            yield partial(_append, file, _quoting(classes))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with files.standard_output() if path == STANDARD_OUTPUT else files.replacing(path) as file:
+        yield _Table(file, _quoting(classes)).append
 
 
 def _quoting(classes: Sequence[Class]) -> str:
@@ -76,13 +69,25 @@ def _quoting(classes: Sequence[Class]) -> str:
     return "needed" if any(set(class_text(label)) & set(',"\r\n') for label in classes) else "none"
 
 
-def _append(file: IO[bytes], quoting: str, block: Block) -> None:
-    if file.tell() == 0:
+class _Table:
+    """A CSV that grows by blocks; the first brings the header line."""
+
+    def __init__(self, file: IO[bytes], quoting: str) -> None:
+        self._file = file
+        self._quoting = quoting
+        self._has_header = False
+
+    def append(self, block: Block) -> None:
+        if not self._has_header:
+            self._has_header = True
+            self._file.write(self._header(block))
+        table = pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in block.items()})
+        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style=self._quoting)
+        pyarrow.csv.write_csv(table, self._file, options)
+
+    def _header(self, block: Block) -> bytes:
         line = io.StringIO()
         # QUOTE_MINIMAL leaves a bare carriage return unquoted, and readers take it for the end of the line.
-        writer = csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL if quoting == "needed" else csv.QUOTE_NONE)
-        writer.writerow(block)
-        file.write(line.getvalue().encode("utf-8"))
-    table = pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in block.items()})
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style=quoting)
-    pyarrow.csv.write_csv(table, file, options)
+        quote_all = self._quoting == "needed"
+        csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_NONE).writerow(block)
+        return line.getvalue().encode("utf-8")

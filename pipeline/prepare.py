@@ -301,6 +301,7 @@ def main(*, params: Params, source: str | Path, out: Path, cache: Path | None = 
 
     Parsed columns are kept in ``cache``, so that the next run parses only files that are new.
     """
+    files.require_own_folder(out, "prepared.json")
     watched = changes.Watched(lambda: sources.find(str(source), params.files, params.separator, params.encoding))
     found = watched.source
     columns, source_line = roles_of(params, found), schema.found(found)

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from rich.table import Table
 from pipeline.errors import UserError
 
 _COST_LINES = 11
+_SPLITS = ("train", "validation", "test")
 _METRICS = ("rows", "log_loss", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc_ovr", "brier")
 
 _NEXT = """Where to look next
@@ -27,18 +30,31 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run `dvc repro` first") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {os.strerror(error.errno or 0).lower()}") from None
+
+
+@contextmanager
+def _told_if_broken(path: Path, expected: str) -> Iterator[None]:
+    """Tell in one sentence that a file is not what a stage writes, whatever is wrong with it."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error):
+        raise UserError(f"{path}: expected {expected}, got something else; run `dvc repro`") from None
 
 
 def _cost_table(path: Path) -> Table:
     """About eleven lines of the history, evenly spaced, the first and the last among them."""
-    rows = list(csv.DictReader(_read(path).splitlines()))
-    step = max(1, (len(rows) - 1) // (_COST_LINES - 1))
-    shown = rows[::step]
-    if shown[-1] is not rows[-1]:
-        shown.append(rows[-1])
+    with _told_if_broken(path, "a line of epoch and cost for each epoch"):
+        costs = [(str(int(row["epoch"])), float(row["cost"])) for row in csv.DictReader(_read(path).splitlines())]
+        last = costs[-1]
+    step = max(1, (len(costs) - 1) // (_COST_LINES - 1))
+    shown = costs[::step]
+    if shown[-1] is not last:
+        shown.append(last)
     table = Table("epoch", "cost", title="Cost before each epoch's update (nats)", title_justify="left")
-    for row in shown:
-        table.add_row(row["epoch"], f"{float(row['cost']):.6f}")
+    for epoch, cost in shown:
+        table.add_row(epoch, f"{cost:.6f}")
     return table
 
 
@@ -68,11 +84,16 @@ def _shown(value: float | int | None) -> str:
 def main(*, model: Path, reports: Path) -> None:
     """Print to standard output."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(_cost_table(model / "history.csv"))
-    metrics = json.loads(_read(reports / "metrics.json"))
-    splits = {name: metrics[name] for name in ("train", "validation", "test") if name in metrics}
-    console.print(_metrics_table(splits))
-    for sentence in _doubts(metrics):
+    costs = _cost_table(model / "history.csv")
+    with _told_if_broken(reports / "metrics.json", "the metrics of each split"):
+        metrics = json.loads(_read(reports / "metrics.json"))
+        numbers = _metrics_table({name: metrics[name] for name in _SPLITS if name in metrics or name == "train"})
+        doubts = list(_doubts(metrics))
+    with _told_if_broken(model / "softmax.json", "what train writes"):
+        key = str(json.loads(_read(model / "softmax.json"))["digest"])
+    console.print(costs)
+    console.print(numbers)
+    for sentence in doubts:
         console.print(sentence, markup=False)
-    console.print(f"model.key {json.loads(_read(model / 'softmax.json'))['digest']}\n", markup=False)
+    console.print(f"model.key {key}\n", markup=False)
     console.print(_NEXT, markup=False)

@@ -1,5 +1,6 @@
 """Files that are wholly there or not at all."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import files
+from pipeline.errors import UserError
 
 
 def test_a_folder_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
@@ -38,6 +40,7 @@ _REPLACED_ON_AND_ON = """
 import sys
 from pathlib import Path
 from pipeline import files
+from pipeline.errors import UserError
 while True:
     with files.new_folder(Path(sys.argv[1])) as folder:
         (folder / "content").write_text("whole")
@@ -81,3 +84,55 @@ def test_a_failure_leaves_the_earlier_file(tmp_path: Path) -> None:
         files.write_bytes(target, "text")  # type: ignore[arg-type]
     assert target.read_text() == '{\n  "a": 0.1,\n  "b": 1\n}\n'
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_device_is_written_and_stays_a_device(tmp_path: Path) -> None:
+    """A pipe gets the bytes; renamed over, it would be a file that its reader never sees."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        files.write_text(pipe, "all of it\n")
+        assert reader.communicate()[0] == b"all of it\n"
+    assert pipe.is_fifo()
+    with pytest.raises(UserError, match="/dev/full: cannot be written: no space left on device"):
+        files.write_text(Path("/dev/full"), "all of it\n")
+    assert Path("/dev/full").is_char_device()
+
+
+@pytest.mark.parametrize("place", [".", "file/below", "/proc/none", "n" * 300, "n" * 254])
+def test_a_place_without_room_for_a_file_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A folder, below a file, in /proc, and a name that is too long; nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("mine")
+    with pytest.raises(UserError, match=r"got a folder|cannot be written: (file exists|no such|file name too long)"):
+        files.write_text(Path(place), "text")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "mine")]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "sub/../a.csv", "link", "twin"])
+def test_a_file_that_is_read_is_refused_by_all_its_names(tmp_path: Path, name: str) -> None:
+    """Another spelling, a link and a second name lead to the same file; an open one is known by its descriptor."""
+    source = tmp_path / "a.csv"
+    source.write_text("mine")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(source)
+    (tmp_path / "twin").hardlink_to(source)
+    with source.open() as opened:
+        for known in (source, opened.fileno()):
+            with pytest.raises(UserError, match="is one of the files that are read"):
+                files.refuse_to_overwrite(tmp_path / name, [tmp_path / "gone", known])
+    files.refuse_to_overwrite(tmp_path / "other", [source])
+
+
+def test_a_folder_of_a_person_is_not_replaced(tmp_path: Path) -> None:
+    """Only nothing, an empty folder, or one with the mark is."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "mark").touch()
+    for name in ("none", "empty", "ours"):
+        files.require_own_folder(tmp_path / name, "mark")
+    for path in (tmp_path, tmp_path / "ours" / "mark"):
+        with pytest.raises(UserError, match="got what would be lost"):
+            files.require_own_folder(path, "mark")

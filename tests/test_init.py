@@ -189,13 +189,31 @@ def test_a_pattern_of_files_becomes_a_folder_and_files(tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
-    """A file that is there stays, unless it may be replaced; other sections are kept."""
+    """A file that is there stays, unless it may be replaced; its other sections are kept."""
     out = tmp_path / "p.yaml"
-    out.write_text("mine")
+    mine = "prepare: {}\ntrain:\n  lr: 12.5  # mine\n"
+    out.write_text(mine)
     with pytest.raises(UserError, match=r"p.yaml: is there already; --force replaces"):
         _init(Path("data/raw/penguins.csv"), "species", out)
-    assert out.read_text() == "mine"
-    assert "\ntrain:\n" in _init(Path("data/raw/penguins.csv"), "species", out, force=True)
+    assert out.read_text() == mine
+    text = _init(Path("data/raw/penguins.csv"), "species", out, force=True)
+    assert text.endswith("\ntrain:\n  lr: 12.5  # mine\n")
+    assert "source: " in text
+
+
+@pytest.mark.parametrize("name", ["t.csv", "link.csv", "twin.csv", "notes.txt", "."])
+def test_what_is_no_params_file_is_never_replaced(tmp_path: Path, name: str) -> None:
+    """Neither the table itself, by any of its names, nor another file or folder."""
+    table = tmp_path / "t.csv"
+    table.write_text("x,y\n1,a\n2,b\n")
+    (tmp_path / "link.csv").symlink_to(table)
+    (tmp_path / "twin.csv").hardlink_to(table)
+    (tmp_path / "notes.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match=r"one of the files that are read|expected sections|got a folder"):
+        init.main(address=str(table), target="y", out=tmp_path / name, template=Path("params.yaml"), force=True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert (tmp_path / "link.csv").is_symlink()
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,8 @@ def test_under_dvc_the_way_back_is_told_and_works(params: Project) -> None:
 
 def test_misuse_of_the_command_line_exits_2(project: Project) -> None:
     """An unknown word or a missing option is not a mistake in the data."""
-    for words in (["no-such-word"], ["train"], ["prepare", "--source"]):
+    no_file = ["predict", "data/raw/tutorial-query.csv", "-o", ""]
+    for words in (["no-such-word"], ["train"], ["prepare", "--source"], ["ui", "--port", "99999999"], no_file):
         assert project.pipeline(*words, check=False).returncode == 2
 
 
@@ -103,6 +104,33 @@ def test_a_place_that_cannot_be_written_is_told_without_a_traceback(project: Pro
     words = ("init", "data/raw/tutorial.csv", "--target", "y", "-o", "/sys/params.yaml")
     result = project.pipeline(*words, check=False)
     assert result.returncode == 1
-    assert result.stderr.startswith("/sys/params.yaml.part: ")
-    assert result.stderr.endswith("change its permissions, or work in a folder that can be written\n")
+    assert result.stderr.startswith("/sys/params.yaml: cannot be written: ")
+    assert result.stderr.endswith("change its permissions, or name one that can be written\n")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", ["summary", "doctor --json", "predict many.csv -o -", "compare"])
+def test_a_reader_that_has_read_enough_ends_it_quietly(project: Project, words: str) -> None:
+    """`| head -1` closes the pipe: no traceback, and nothing about it at the end of the process."""
+    rows = "2,1,3,2\n" * 20_000
+    (project.folder / "many.csv").write_text(f"x1,x2,x3,x4\n{rows}", encoding="utf-8")
+    result = project.run("bash", "-c", f"python -m pipeline {words} | head -1")
+    assert len(result.stdout.splitlines()) == 1
+    assert result.stderr == ""
+
+
+def test_standard_input_and_output_are_a_dash(project: Project) -> None:
+    """In a pipe of a shell the bytes are those of files; the file that standard input reads is not written."""
+    command = "python -m pipeline predict data/raw/tutorial-query.csv -o scored.csv && "
+    command += "cat data/raw/tutorial-query.csv | python -m pipeline predict - -o - | cmp - scored.csv"
+    project.run("bash", "-c", command)
+    project.run("cp", "data/raw/tutorial-query.csv", "q.csv")
+    result = project.run("bash", "-c", "python -m pipeline predict - -o q.csv < q.csv", check=False)
+    assert result.stderr == "q.csv: is one of the files that are read; write to another\n"
+    assert project.read("q.csv") == project.read("data/raw/tutorial-query.csv")
+
+
+def test_an_error_moves_no_cursor(project: Project) -> None:
+    """Control characters of a name are told by their escapes."""
+    result = project.pipeline("runs", "a\x1b[31mb\u202e", check=False)
+    assert result.stderr.startswith(r"a\x1b[31mb\u202e: expected a commit")

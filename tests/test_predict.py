@@ -1,6 +1,8 @@
 """Scoring a CSV with a model made by hand: the tutorial's row, columns in any order, and what a person gets wrong."""
 
 import csv
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -184,3 +186,38 @@ def test_a_missing_source_or_model_is_named(tutorial: Path) -> None:
         predict.main(source=tutorial / "nowhere.csv", out=None, model=tutorial)
     with pytest.raises(UserError, match=r"softmax\.json: no such file"):
         predict.main(source=tutorial / "nowhere.csv", out=None, model=tutorial / "none")
+
+
+@pytest.mark.parametrize("out", ["in.csv", "link.csv", "twin.csv", "folder/../in.csv", "models/softmax.json", "folder"])
+def test_what_is_read_is_never_written(tutorial: Path, out: str) -> None:
+    """Not the source by any name, nor the model, nor a folder."""
+    source, place = tutorial.parent / "in.csv", tutorial.parent / out
+    source.write_text("x1,x2,x3,x4\n2,1,3,2\n", encoding="utf-8")
+    (tutorial.parent / "link.csv").symlink_to(source)
+    (tutorial.parent / "twin.csv").hardlink_to(source)
+    (tutorial.parent / "folder").mkdir()
+    before = {path: path.read_bytes() for path in tutorial.parent.rglob("*") if path.is_file()}
+    for address in (str(source), source.as_uri(), str(tutorial.parent / "*n.csv")):
+        with pytest.raises(UserError, match=r"one of the files that are read|got a folder"):
+            predict.main(source=address, out=place, model=tutorial)
+    assert {path: path.read_bytes() for path in tutorial.parent.rglob("*") if path.is_file()} == before
+
+
+def test_a_pipe_is_read_and_standard_output_written(tutorial: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A table that another program writes gives the bytes that its file gives."""
+    text = "x1,x2,x3,x4\n2,1,3,2\n9,6,3,3\n"
+    score(tutorial, text)
+    pipe = tutorial.parent / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(text,))
+    writer.start()
+    predict.main(source=pipe, out=Path("-"), model=tutorial)
+    writer.join()
+    assert capfd.readouterr().out == (tutorial.parent / "out" / "scored.csv").read_text()
+    assert not Path("-").exists()
+
+
+def test_a_device_is_no_table(tutorial: Path) -> None:
+    """Some of them never end."""
+    with pytest.raises(UserError, match="/dev/zero: expected a file or a folder, got a pipe or a device"):
+        predict.main(source="/dev/zero", out=None, model=tutorial)

@@ -63,3 +63,39 @@ def test_the_key_of_the_model_is_shown_whole(tmp_path: Path, capsys: pytest.Capt
     _write(tmp_path, 3)
     summary.main(model=tmp_path, reports=tmp_path)
     assert f"model.key {'3f' * 32}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["history.csv", "metrics.json", "softmax.json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(
+            b"",
+            b"[]",
+            b"{",
+            b"5",
+            b"null",
+            b"\xff",
+            b"[" * 100_000,
+            b"epoch,cost\n",
+            b"epoch\n1\n",
+            b"epoch,cost\n1,x\n",
+        ),
+        *(b'{"train": 1}', b'{"train": null}', b'{"train": {"rows": "[/]"}}', b'{"train": {"log_loss": []}}'),
+    ],
+)
+def test_a_broken_file_is_one_sentence(tmp_path: Path, name: str, content: bytes) -> None:
+    """Whatever it holds, it is named with what to do, and no half of the summary is printed."""
+    _write(tmp_path, 3)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name}: expected .*, got something else; run `dvc repro`"):
+        summary.main(model=tmp_path, reports=tmp_path)
+
+
+def test_a_folder_in_place_of_a_file_is_one_sentence(tmp_path: Path) -> None:
+    """The system's own reason is told."""
+    _write(tmp_path, 3)
+    (tmp_path / "metrics.json").unlink()
+    (tmp_path / "metrics.json").mkdir()
+    with pytest.raises(UserError, match=r"metrics\.json: cannot be read: is a directory"):
+        summary.main(model=tmp_path, reports=tmp_path)

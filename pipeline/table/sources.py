@@ -9,15 +9,23 @@ import glob
 import hashlib
 import io
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
+from pipeline import files
 from pipeline.errors import UserError
 from pipeline.table import downloads, transcoding
+
+# What a person calls the table that another program writes, and the addresses that mean it.
+STANDARD_INPUT = "standard input"
+_STANDARD_INPUT = ("-", "/dev/stdin")
 
 # In a folder, what else lies there is no table.
 _ENDINGS = tuple(kind + packed for kind in (".csv", ".tsv", ".txt", ".parquet") for packed in ("", ".gz", ".zst"))
@@ -28,14 +36,18 @@ _PARQUET = b"PAR1"
 
 @dataclass(frozen=True)
 class File:
-    """One file of a table; ``separator`` is one character, ``encoding`` a name that Python knows."""
+    """One file of a table; ``separator`` is one character, ``encoding`` a name that Python knows.
+
+    ``name`` is what a person calls it, where that is not its address.
+    """
 
     address: str
     separator: str = ","
     encoding: str = "utf-8"
+    name: str = ""
 
     def __str__(self) -> str:
-        return self.address
+        return self.name or self.address
 
     def open(self) -> BinaryIO:
         """The file's content as UTF-8 CSV, unpacked; the caller closes it."""
@@ -48,10 +60,10 @@ class File:
         raw = self._raw()
         stream = _unpacked(raw)
         if is_parquet:
-            return cast(BinaryIO, io.BufferedReader(transcoding.FromParquet(stream, self.address))), raw
+            return cast(BinaryIO, io.BufferedReader(transcoding.FromParquet(stream, str(self)))), raw
         if self.encoding in ("utf-8", "utf8"):
             return stream, raw
-        return cast(BinaryIO, io.BufferedReader(transcoding.ToUtf8(stream, self.encoding, self.address))), raw
+        return cast(BinaryIO, io.BufferedReader(transcoding.ToUtf8(stream, self.encoding, str(self)))), raw
 
     def unpacked(self) -> BinaryIO:
         """The file's bytes, decompressed."""
@@ -173,13 +185,59 @@ def find(address: str, pattern: str = "*", separator: str = "auto", encoding: st
     if not addresses:
         wanted = "expected tables (csv, tsv, txt or parquet)" if pattern == "*" else f"expected files like {pattern}"
         raise UserError(f"{address}: {wanted}, found none")
-    first = File(addresses[0])
+    return _source(address, [File(each) for each in addresses], separator, encoding)
+
+
+@contextmanager
+def found_once(address: str) -> Iterator[Source]:
+    """The source at an address, which may also be one that can be read only once: a pipe, or ``-``, standard input.
+
+    Such a one is kept in a temporary file until the block ends. Raises: UserError if nothing is there.
+    """
+    if address not in _STANDARD_INPUT and not _is_pipe(address):
+        yield find(address, encoding="auto")
+        return
+    name, pipe = (STANDARD_INPUT, 0) if address in _STANDARD_INPUT else (address, address)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "table"
+        try:
+            with open(pipe, "rb", closefd=pipe != 0) as stream, copy.open("wb") as file:
+                shutil.copyfileobj(stream, file)
+        except OSError as error:
+            raise unreadable(name, error) from None
+        yield _source(name, [File(str(copy), name=name)], "auto", "auto")
+
+
+def _is_pipe(address: str) -> bool:
     try:
-        chosen = _encoding(first) if encoding == "auto" else encoding
-        mark = _separator(first, separator, chosen)
+        return not is_remote(address) and Path(address).is_fifo()
+    except OSError:
+        return False
+
+
+def _source(address: str, found: list[File], separator: str, encoding: str) -> Source:
+    try:
+        chosen = _encoding(found[0]) if encoding == "auto" else encoding
+        mark = _separator(found[0], separator, chosen)
     except OSError as error:
         raise unreadable(address, error) from None
-    return Source(address, tuple(File(name, mark, chosen) for name in addresses))
+    return Source(address, tuple(replace(file, separator=mark, encoding=chosen) for file in found))
+
+
+def local_paths(source: Source) -> list[Path]:
+    """The files of a source, and what addresses such as ``zip://a.csv::b.zip`` are made of, as far as they lie here."""
+    from fsspec.core import split_protocol
+
+    paths = []
+    for file in source.files:
+        if not is_remote(file.address):
+            paths.append(Path(file.address))
+            continue
+        for part in file.address.split("::"):
+            protocol, path = split_protocol(part)  # type: ignore[no-untyped-call]
+            if protocol in (None, "file", "local"):
+                paths.append(Path(path))
+    return paths
 
 
 def _encoding(first: File) -> str:
@@ -191,7 +249,7 @@ def _separator(first: File, separator: str, encoding: str) -> str:
         return separator
     if first.is_parquet:
         return ","
-    with File(first.address, encoding=encoding).open() as file:
+    with replace(first, encoding=encoding).open() as file:
         return transcoding.sniffed_separator(file)
 
 
@@ -215,6 +273,8 @@ def _addresses(address: str, pattern: str) -> Iterator[str]:
         yield from (os.path.join(address, name) for name in os.listdir(address) if _is_wanted(name, pattern))  # noqa: PTH118, PTH208
     elif glob.has_magic(address) and not Path(address).exists():
         yield from glob.glob(address)  # noqa: PTH207
+    elif files.is_device(Path(address)):
+        raise UserError(f"{address}: expected a file or a folder, got a pipe or a device; save what it gives as a file")
     else:
         yield address
 
