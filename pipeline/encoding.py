@@ -5,7 +5,7 @@ n rows, p number columns of the encoding, c category columns, D = p + sum of the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -135,7 +135,7 @@ class Encoder:
         """A JSON document from which ``from_json`` makes an equal encoder; ``features`` is there for readers."""
         return {
             "features": list(self.features),
-            "numbers": [asdict(column) for column in self.numbers],
+            "numbers": [dict(vars(column)) for column in self.numbers],
             "categories": [{"name": column.name, "levels": list(column.levels)} for column in self.categories],
             "target": self.target,
             "classes": list(self.classes),

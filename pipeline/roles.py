@@ -66,6 +66,7 @@ def assign(wanted: Wanted, source: Where, names: Sequence[str]) -> Roles:
     else:
         require(source, names, "features", wanted.features)
         features = set(wanted.features)
+    taken = features | others | {wanted.key}
     _refuse(source, names, features, wanted)
     return Roles(
         features=[name for name in names if name in features],
@@ -73,24 +74,25 @@ def assign(wanted: Wanted, source: Where, names: Sequence[str]) -> Roles:
         split=wanted.split,
         key=wanted.key,
         weights=wanted.weights,
-        ignored=[name for name in names if name not in features | others | {wanted.key}],
+        ignored=[name for name in names if name not in taken],
     )
 
 
 def require(source: Where, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
     """Check that the source has the columns that a param of prepare names."""
+    there = frozenset(names)
     for name in columns:
-        if name not in names:
+        if name not in there:
             hint = faults.closest(name, names)
             raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {name!r}{hint}")
 
 
 def require_free_parts(source: Where, names: Sequence[str], dates: Sequence[str]) -> None:
     """Check that no column among ``names`` is called what a part of a date column will be."""
+    there = frozenset(names)
     for date in dates:
         for part in DATE_PARTS:
-            if part_name(date, part) in names:
-                taken = part_name(date, part)
+            if (taken := part_name(date, part)) in there:
                 raise UserError(f"{source}: the date {date!r} has a part {taken!r}, as a column is called; rename one")
 
 

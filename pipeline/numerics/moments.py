@@ -4,18 +4,21 @@ The sums are kept as integers on the grid of the smallest float64, so nothing is
 into pieces, and in which order the pieces come, cannot change a bit of the result. Only ``mean``, ``variance`` and
 ``standard_deviation`` round, once, to the nearest float64.
 
-``n`` is the number of values throughout.
+``n`` is the number of values and ``m`` that of columns throughout.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 # Every float64 is a multiple of 2^-1074, and every square of one a multiple of 2^-2148.
 _GRID_BITS = 1074
@@ -55,30 +58,7 @@ class Moments:
 
         Raises: ValueError if one of them is NaN or infinite.
         """
-        for start in range(0, len(values), _PIECE):
-            self._add_piece(np.ascontiguousarray(values[start : start + _PIECE], dtype=np.float64))
-
-    def _add_piece(self, values: Vector) -> None:
-        low, high = float(values.min()), float(values.max())
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise ValueError("moments are defined for finite numbers only")
-        whole = bool(np.array_equal(values, np.rint(values)))
-        self._include(len(values), low, high, whole)
-        largest = max(-low, high)
-        if whole and len(values) * largest * largest <= _EXACT:
-            self.total += int(values.sum()) << _GRID_BITS
-            self.squares += int(np.dot(values, values)) << _SQUARE_GRID_BITS
-            return
-        for scaled, exponent in _windows(values, largest):
-            self._add_scaled(scaled, exponent)
-
-    def _add_scaled(self, values: Vector, exponent: int) -> None:
-        parts = list(_parts(values))
-        for i, (first, first_unit) in enumerate(parts):
-            self.total += _shift(int(first.sum()), _GRID_BITS + exponent - first_unit)
-            for j, (second, second_unit) in enumerate(parts[: i + 1]):
-                product = int(np.dot(first, second)) << (j < i)
-                self.squares += _shift(product, _SQUARE_GRID_BITS + 2 * exponent - first_unit - second_unit)
+        add_columns([self], np.asarray(values, dtype=np.float64)[np.newaxis])
 
     def _include(self, count: int, minimum: float, maximum: float, whole: bool) -> None:
         self.count += count
@@ -126,6 +106,85 @@ class Moments:
             raise ValueError("no numbers: mean and variance are not defined")
 
 
+def add_columns(columns: Sequence[Moments], values: Matrix, present: Mask | None = None) -> None:
+    """Add row i of ``values`` to ``columns[i]``, many columns in one step of numpy.
+
+    Shapes: values (m, n), present (m, n), which says where there is a number; without it there is one everywhere.
+    Raises: ValueError if a number is NaN or infinite.
+    """
+    for start in range(0, values.shape[1], _PIECE):
+        piece = np.s_[:, start : start + _PIECE]
+        _add_piece(columns, values[piece], None if present is None else present[piece])
+
+
+def _add_piece(columns: Sequence[Moments], values: Matrix, present: Mask | None) -> None:
+    count = values.shape[1]
+    if present is None:
+        counts, low, high = [count] * len(columns), values.min(axis=1), values.max(axis=1)
+    else:
+        counts = np.count_nonzero(present, axis=1).tolist()
+        low = values.min(axis=1, where=present, initial=math.inf)
+        high = values.max(axis=1, where=present, initial=-math.inf)
+        values = np.where(present, values, 0.0)
+    largest = np.abs(values).max(axis=1)
+    if not np.isfinite(largest).all():
+        raise ValueError("moments are defined for finite numbers only")
+    values = np.ascontiguousarray(values)
+    whole = (values == np.rint(values)).all(axis=1)
+    for column, *seen in zip(columns, counts, low.tolist(), high.tolist(), whole.tolist(), strict=True):
+        column._include(*seen)
+    with np.errstate(over="ignore"):
+        short = whole & (count * largest * largest <= _EXACT)
+    _add_whole([columns[row] for row in np.flatnonzero(short).tolist()], values[short])
+    _add_fractions([columns[row] for row in np.flatnonzero(~short).tolist()], values[~short], largest[~short])
+
+
+def _add_whole(columns: Sequence[Moments], values: Matrix) -> None:
+    """Add the sums of whole numbers, (m, n), whose sums of squares float64 holds."""
+    sums, squares = values.sum(axis=1).tolist(), np.vecdot(values, values).tolist()
+    for column, total, square in zip(columns, sums, squares, strict=True):
+        column.total += int(total) << _GRID_BITS
+        column.squares += int(square) << _SQUARE_GRID_BITS
+
+
+def _add_fractions(columns: Sequence[Moments], values: Matrix, largest: Vector) -> None:
+    """Add the sums of numbers, (m, n), of which ``largest``, (m,) > 0, is each row's largest absolute value."""
+    exponents = np.frexp(largest)[1]
+    limits = np.ldexp(1.0, np.maximum(exponents - _WINDOW_BITS, -_GRID_BITS))
+    wide = ((values != 0.0) & (np.abs(values) < limits[:, np.newaxis])).any(axis=1)
+    _add_scaled([columns[row] for row in np.flatnonzero(~wide).tolist()], values[~wide], exponents[~wide])
+    for row in np.flatnonzero(wide).tolist():
+        for window, exponent in _windows(values[row], float(largest[row])):
+            _add_scaled([columns[row]], window[np.newaxis], np.array([exponent]))
+
+
+def _add_scaled(columns: Sequence[Moments], values: Matrix, exponents: NDArray[np.integer[Any]]) -> None:
+    """Add the sums of numbers, (m, n), that are 0 or within the window below 2^exponent of their row."""
+    if not columns:
+        return
+    parts = list(_parts(_scaled(values, -exponents[:, np.newaxis])))
+    last = len(parts) - 1
+    sums = np.stack([part.sum(axis=1) for part in parts]).T.astype(np.int64).tolist()
+    # The unit of a product of two parts depends on the sum of their places only.
+    products = np.zeros((2 * last + 1, len(columns)), dtype=np.int64)
+    for i, first in enumerate(parts):
+        for j, second in enumerate(parts[: i + 1]):
+            products[i + j] += np.vecdot(first, second).astype(np.int64) << (j < i)
+    unit = _PART_BITS + (_PART_BITS + 1) * last
+    rows = zip(columns, exponents.tolist(), sums, products.T.tolist(), strict=True)
+    for column, exponent, totals, squares in rows:
+        column.total += _shift(_in_last_unit(totals), _GRID_BITS + exponent - unit)
+        column.squares += _shift(_in_last_unit(squares), _SQUARE_GRID_BITS + 2 * (exponent - unit))
+
+
+def _in_last_unit(numbers: Sequence[int]) -> int:
+    """The sum of numbers of which each counts 2^21 of the next one's units, in units of the last."""
+    total = 0
+    for number in numbers:
+        total = (total << (_PART_BITS + 1)) + number
+    return total
+
+
 def square_root(numerator: int, denominator: int) -> float:
     """The square root of numerator / denominator >= 0, correctly rounded."""
     if numerator == 0:
@@ -139,43 +198,38 @@ def square_root(numerator: int, denominator: int) -> float:
 
 
 def _windows(values: Vector, largest: float) -> Iterator[tuple[Vector, int]]:
-    """Cut the values by size; yield (values * 2^-exponent, exponent) with each scaled value in [2^-401, 1) or 0."""
+    """Cut the values by size; yield (values, exponent), each of them within the window below 2^exponent, or 0."""
     while largest > 0.0:
         exponent = math.frexp(largest)[1]
         small = np.abs(values) < math.ldexp(1.0, max(exponent - _WINDOW_BITS, -_GRID_BITS))
-        if not small.any():
-            yield _scaled(values, -exponent), exponent
-            return
-        yield _scaled(values[~small], -exponent), exponent
+        yield values[~small], exponent
         values = values[small]
-        largest = float(np.abs(values).max())
+        largest = float(np.abs(values).max(initial=0.0))
 
 
-def _scaled(values: Vector, exponent: int) -> Vector:
-    """values * 2^exponent, in two steps because 2^exponent itself can lie outside the range of float64."""
-    half = exponent // 2
-    return values * math.ldexp(1.0, half) * math.ldexp(1.0, exponent - half)
+def _scaled(values: Matrix, exponents: NDArray[np.integer[Any]]) -> Matrix:
+    """values * 2^exponents, in two steps because 2^exponent itself can lie outside the range of float64."""
+    half = exponents // 2
+    return np.asarray(values * np.ldexp(1.0, half) * np.ldexp(1.0, exponents - half))
 
 
-def _parts(values: Vector) -> Iterator[tuple[Vector, int]]:
-    """Cut |values| < 1 into whole numbers of at most 20 bits: values = sum of part * 2^-bits over all (part, bits).
+def _parts(values: Matrix) -> Iterator[Matrix]:
+    """Cut |values| < 1 into whole numbers of at most 20 bits: values = sum of part i * 2^-(20 + 21 i).
 
     Adding and subtracting 1.5 * 2^52 rounds to a whole number, exactly and with an exact remainder.
     Source: Rump, Ogita, Oishi 2008, Accurate floating-point summation, part I, section 3.
     """
     rounding = 1.5 * 2.0**52
-    bits = _PART_BITS
     rest = values * 2.0**_PART_BITS
     while True:
         part = rest + rounding
         part -= rounding
-        yield part, bits
+        yield part
         rest -= part
         if not rest.any():
             return
         # What is left is at most half a unit: one more doubling than the part has bits.
         rest *= 2.0 ** (_PART_BITS + 1)
-        bits += _PART_BITS + 1
 
 
 def _shift(value: int, bits: int) -> int:

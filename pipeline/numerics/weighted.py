@@ -1,15 +1,18 @@
 """Weighted mean and variance of float64 numbers from sums that are exact, so that order and pieces leave no trace.
 
-``n`` is the number of values. A weight counts as that many rows: weight 2 gives the same bits as the row twice.
+``n`` is the number of values and ``m`` that of columns. A weight counts as that many rows: weight 2 gives the same bits
+as the row twice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.numerics.moments import Moments, Vector, square_root
+from pipeline.numerics import moments
+from pipeline.numerics.moments import Mask, Matrix, Moments, Vector, square_root
 
 # Dekker's constant for 53 bits: halves of 26 bits, whose products are exact.
 _SPLITTER = 2.0**27 + 1.0
@@ -30,13 +33,7 @@ class WeightedMoments:
 
     def add(self, values: Vector, weights: Vector) -> None:
         """Add finite numbers with their weights >= 0. Shapes: (n,), (n,). Raises: ValueError for NaN or infinity."""
-        self.values.add(values)
-        self.weights.add(weights)
-        high, low = _product(values, weights)
-        for part in (high, low):
-            self.first.add(part)
-            for piece in _product(part, values):
-                self.second.add(piece)
+        add_columns([self], values[np.newaxis], weights[np.newaxis])
 
     def merge(self, other: "WeightedMoments") -> None:
         """Add all numbers that ``other`` has seen."""
@@ -82,6 +79,25 @@ class WeightedMoments:
             raise ValueError("no weight: mean and variance are not defined")
 
 
+def add_columns(
+    columns: Sequence[WeightedMoments], values: Matrix, weights: Matrix, present: Mask | None = None
+) -> None:
+    """Add row i of ``values``, with its weights >= 0, to ``columns[i]``.
+
+    Shapes: values (m, n), weights (m, n), present (m, n), which says where there is a number; without it, everywhere.
+    Raises: ValueError for NaN or infinity.
+    """
+    if present is not None:
+        values, weights = np.where(present, values, 0.0), np.where(present, weights, 0.0)
+    moments.add_columns([column.values for column in columns], values, present)
+    moments.add_columns([column.weights for column in columns], weights, present)
+    first, second = [column.first for column in columns], [column.second for column in columns]
+    for part in _product(values, weights):
+        moments.add_columns(first, part, present)
+        for piece in _product(part, values):
+            moments.add_columns(second, piece, present)
+
+
 def totals_by_group(weights: Vector, groups: NDArray[np.int32], count: int) -> list[int]:
     """Per group the exact sum of its weights in units of 2^-1126, in which every float64 is an integer.
 
@@ -98,7 +114,7 @@ def totals_by_group(weights: Vector, groups: NDArray[np.int32], count: int) -> l
     return totals
 
 
-def _product(a: Vector, b: Vector) -> tuple[Vector, Vector]:
+def _product(a: Matrix, b: Matrix) -> tuple[Matrix, Matrix]:
     """a * b as the rounded product and its exact error. Source: Dekker 1971, Numerische Mathematik 18, section 5."""
     product = a * b
     (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
@@ -106,7 +122,7 @@ def _product(a: Vector, b: Vector) -> tuple[Vector, Vector]:
     return product, error
 
 
-def _halves(values: Vector) -> tuple[Vector, Vector]:
+def _halves(values: Matrix) -> tuple[Matrix, Matrix]:
     scaled = values * _SPLITTER
     high = scaled - (scaled - values)
     return np.asarray(high), values - high

@@ -1,14 +1,18 @@
 """What the columns of a table hold, gathered chunk by chunk: moments, levels and missing values, exact at any size."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.numerics.moments import Moments
+from pipeline.numerics import moments, weighted
+from pipeline.numerics.moments import Mask, Matrix, Moments
 from pipeline.numerics.weighted import WeightedMoments, totals_by_group
 from pipeline.table import dates
 from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, part_name
+
+# Numbers whose moments are added up together: of a wide table many columns, of a long one a column at a time.
+_BLOCK_NUMBERS = 1 << 15
 
 
 class Survey:
@@ -29,9 +33,9 @@ class Survey:
         numbers = [name for name, kind in kinds.items() if kind in ("number", "boolean")]
         series = [*numbers, *(part_name(name, part) for name in dated for part in DATE_PARTS)]
         self.missing = dict.fromkeys([*kinds, *series], 0)
-        self.moments: dict[str, Moments | WeightedMoments] = {
-            name: Moments() if weights in (None, name) else WeightedMoments() for name in series
-        }
+        self._plain = {name: Moments() for name in series if weights in (None, name)}
+        self._weighted = {name: WeightedMoments() for name in series if weights not in (None, name)}
+        self.moments: dict[str, Moments | WeightedMoments] = {**self._plain, **self._weighted}
         self._dates = dated
         counted = [name for name, kind in kinds.items() if kind == "text" and name not in self.uncounted]
         self.levels: dict[str, dict[str, int]] = {name: {} for name in counted}
@@ -40,21 +44,28 @@ class Survey:
     def add(self, chunk: Chunk) -> None:
         """Count in the rows of ``chunk``, whose columns are those of ``kinds``."""
         self.rows += chunk.rows
-        for name, moments in self.moments.items():
-            values = chunk.numbers[name]
-            there = ~np.isnan(values)
-            present = values[there]
-            self.missing[name] += len(values) - len(present)
-            if isinstance(moments, Moments):
-                moments.add(present)
-            elif self.weights is not None:
-                moments.add(present, np.nan_to_num(chunk.numbers[self.weights][there]))
+        for names in _blocks(self._plain, chunk.rows):
+            values, present = self._numbers(chunk, names)
+            moments.add_columns([self._plain[name] for name in names], values, present)
+        for names in _blocks(self._weighted, chunk.rows):
+            values, present = self._numbers(chunk, names)
+            weights = np.broadcast_to(np.nan_to_num(chunk.numbers[str(self.weights)]), values.shape)
+            weighted.add_columns([self._weighted[name] for name in names], values, weights, present)
         for name in self._dates:
             self.missing[name] = self.missing[part_name(name, DATE_PARTS[0])]
         for name, levels in self.levels.items():
             self.missing[name] += _count_levels(chunk.texts[name], levels)
         for name, own in self.level_weights.items():
             _weigh_levels(chunk.texts[name], np.nan_to_num(chunk.numbers[str(self.weights)]), own)
+
+    def _numbers(self, chunk: Chunk, names: Sequence[str]) -> tuple[Matrix, Mask | None]:
+        """The columns ``names`` as (m, n) numbers, and where there are any: None for everywhere. Counts the others."""
+        values = np.stack([chunk.numbers[name] for name in names])
+        present = ~np.isnan(values)
+        counts = np.count_nonzero(present, axis=1).tolist()
+        for name, count in zip(names, counts, strict=True):
+            self.missing[name] += chunk.rows - count
+        return values, None if min(counts) == chunk.rows else present
 
     def of(self, chunk: Chunk) -> "Survey":
         """The survey of one chunk, of the same columns as this one."""
@@ -67,8 +78,8 @@ class Survey:
         self.rows += other.rows
         for name, missing in other.missing.items():
             self.missing[name] += missing
-        for name, moments in other.moments.items():
-            self.moments[name].merge(moments)  # type: ignore[arg-type]
+        for name, seen in other.moments.items():
+            self.moments[name].merge(seen)  # type: ignore[arg-type]
         for name, levels in other.levels.items():
             _add_up(self.levels[name], levels)
         for name, weights in other.level_weights.items():
@@ -77,6 +88,12 @@ class Survey:
     def count(self, name: str) -> int:
         """Rows that have a value in the column."""
         return self.rows - self.missing[name]
+
+
+def _blocks(names: Collection[str], rows: int) -> Iterator[list[str]]:
+    """``names`` in runs whose columns of so many ``rows`` hold about _BLOCK_NUMBERS numbers."""
+    listed, size = list(names), max(_BLOCK_NUMBERS // max(rows, 1), 1)
+    return (listed[start : start + size] for start in range(0, len(listed), size))
 
 
 def _add_up(own: dict[str, int], other: Mapping[str, int]) -> None:

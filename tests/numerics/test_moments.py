@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.numerics.moments import Moments
+from pipeline.numerics.moments import Moments, add_columns
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TAME = st.one_of(
@@ -75,6 +75,23 @@ def test_order_and_pieces_leave_no_trace(values: list[float], random: object, si
         merged.merge(_of(shuffled[start : start + size]))
     assert merged == whole
     assert math.copysign(1.0, merged.minimum) == math.copysign(1.0, whole.minimum)
+
+
+@given(
+    st.integers(1, 5).flatmap(
+        lambda n: st.lists(st.lists(st.one_of(FINITE, TAME), min_size=n, max_size=n), min_size=1, max_size=9)
+    )
+)
+@settings(deadline=None)
+def test_columns_together_are_the_columns_alone(columns: list[list[float]]) -> None:
+    """Columns of any sizes, with gaps where numbers are above 1,000, have the moments that each has by itself."""
+    values = np.array(columns, dtype=np.float64)
+    together, present = [Moments() for _ in columns], values < 1000.0
+    add_columns(together, values, present)
+    for moments, column, there in zip(together, values, present, strict=True):
+        alone = Moments()
+        alone.add(column[there])
+        assert moments == alone
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 1e300])

@@ -1,0 +1,71 @@
+"""Tables of thousands of columns: what a reading does for one column does not grow with the number of columns."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import roles
+from pipeline.roles import Wanted
+from pipeline.table import stream
+from pipeline.table.columns import Chunk
+from pipeline.table.survey import Survey
+
+
+class _Name(str):
+    """A column's name that counts how often it is compared with another."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        _Name.compared += 1
+        return str.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+
+def test_wide_tables_are_cut_into_chunks_of_as_many_rows(tmp_path: Path) -> None:
+    """Twice as many columns, beyond some thousand, make chunks twice as long, not twice as many chunks."""
+    chunks = []
+    for columns in (stream.COLUMNS, 2 * stream.COLUMNS):
+        source = tmp_path / f"{columns}.csv"
+        source.write_text("\n".join([",".join(f"c{n}" for n in range(columns)), *[",".join("1" * columns)] * 30]))
+        row_bytes = 2 * stream.COLUMNS
+        chunks.append(len([*stream.read(source, {"c0": "number"}, [], stream.Pace(4 * row_bytes))]))
+    assert chunks[0] == chunks[1] > 3
+
+
+def test_roles_compare_no_column_with_every_other(tmp_path: Path) -> None:
+    """A list of a thousand features is looked up in a thousand columns by a few comparisons each."""
+    names = [_Name(f"c{n}") for n in range(1_000)]
+    _Name.compared = 0
+    assigned = roles.assign(Wanted([str(name) for name in names[1:]], "c0"), tmp_path, names)
+    assert assigned.features == names[1:]
+    assert _Name.compared < 20 * len(names)
+
+
+def test_columns_are_surveyed_together() -> None:
+    """A thousand columns of few rows take a handful of calls each, and their moments are those of each alone."""
+    values = np.random.default_rng(1).normal(size=(1_000, 30))
+    values[7, 3] = np.nan
+    chunk = Chunk(1, 30, {f"c{n}": column for n, column in enumerate(values)}, {})
+    calls = 0
+
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    survey = Survey(dict.fromkeys(chunk.numbers, "number"))
+    sys.setprofile(count)
+    try:
+        survey.add(chunk)
+    finally:
+        sys.setprofile(None)
+    assert calls < 25 * len(values)
+    for name in ("c0", "c7", "c999"):
+        alone = Survey({name: "number"})
+        alone.add(chunk)
+        assert (alone.moments[name], alone.missing[name]) == (survey.moments[name], survey.missing[name])
