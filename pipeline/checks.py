@@ -7,6 +7,7 @@ from pipeline.errors import UserError
 from pipeline.table import places
 from pipeline.table.columns import Class
 from pipeline.table.sources import Where
+from pipeline.table.spellings import Spelling
 from pipeline.table.survey import Survey
 
 
@@ -21,6 +22,16 @@ def require_labels(source: Where, target: str, missing_values: Sequence[str], su
         raise UserError(
             f"{source}, column {target}: {missing:,} of {survey.rows:,} rows have no label: line {listed}; "
             "set prepare.missing_target: drop, or correct prepare.missing_values if a label is taken for missing"
+        )
+
+
+def refuse_undecided(source: Where, undecided: Mapping[str, Sequence[Spelling]]) -> None:
+    """Stop before rows are split by the text of numbers that another value may decide, which would move them."""
+    for name, possible in undecided.items():
+        types = " or ".join(f"'{spelling.kind}'" for spelling in possible)
+        raise UserError(
+            f"{source}, column {name}: split.method hash would move rows once a value tells whether these are {types}\n"
+            "  set prepare.decimal, or give the column one of them as its type in prepare.types, or category"
         )
 
 

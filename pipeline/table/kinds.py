@@ -1,10 +1,13 @@
 """Which kind each column is: number, boolean or text, decided over the whole table and never by a sample of its head.
 
 The rule, which knows no order of rows:
-- all values are decimal numbers: number;
+- all values are decimal numbers: number; of one other spelling (`pipeline.table.spellings`): a number of that kind;
 - all values are true or false (also True, TRUE, ...): boolean;
-- no value is a decimal number: text, that is a category;
-- numbers and texts mixed: an error that names the first text, unless the column is declared a category.
+- no value is a number in any spelling: text, that is a category;
+- all values are numbers, and nothing tells a decimal mark from one between thousands, as in 12,345: text;
+- numbers and texts mixed, or numbers of two spellings: an error that names the first text, unless the column is
+  declared a category.
+Where any column has a decimal comma, all columns of numbers may: a file is written with one decimal mark.
 
 The target, the columns that split, declared categories and what Parquet holds as text are read as text whatever they
 hold; a column whose type is given is read as that, and only a given type makes dates.
@@ -18,9 +21,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.table import dates, faults, parsing, places, sources, stream
-from pipeline.table.columns import Chunk, Kind
+from pipeline.table import dates, faults, parsing, places, sources, spellings, stream
+from pipeline.table.columns import Chunk, Kind, is_number
 from pipeline.table.sources import Where
+from pipeline.table.spellings import Spelling
 from pipeline.table.survey import Survey
 
 # A first guess costs nothing when it is wrong: the whole table decides.
@@ -68,7 +72,7 @@ class Columns:
 
     ``declared`` ones are text, ``fixed`` ones are what they say; levels of ``uncounted`` texts are not counted, and
     ``weights`` names the column that the moments of numbers are weighted by. Rows without a value in ``required``, a
-    declared column, decide kinds like all others, but are not surveyed.
+    declared column, decide kinds like all others, but are not surveyed. ``decimal``: the mark in numbers, or auto.
     """
 
     names: Sequence[str]
@@ -77,6 +81,12 @@ class Columns:
     fixed: Mapping[str, Kind] = field(default_factory=dict)
     weights: str | None = None
     required: str | None = None
+    decimal: str = "auto"
+
+    @property
+    def marks(self) -> str:
+        """What may be a decimal mark."""
+        return spellings.MARKS[self.decimal]
 
 
 def require_type(declared: str) -> str:
@@ -86,21 +96,46 @@ def require_type(declared: str) -> str:
     """
     if dates.is_date(declared):
         dates.require_format(declared)
-    elif declared not in ("number", "category", "boolean"):
-        raise ValueError(f"number, category, boolean, date, or a format such as 'date %d/%m/%Y', got {declared!r}")
+    elif declared not in ("number", "category", "boolean") and spellings.of_kind(declared) is None:
+        raise ValueError(
+            "number, category, boolean, date, a format such as 'date %d/%m/%Y', or 1234.5 as the numbers are written, "
+            f"such as 'number 1.234,5' or 'number $1234.5', got {declared!r}"
+        )
     return declared
 
 
 @dataclass
 class _Reading:
-    """What is known so far: ``kinds`` of all columns, ``declared`` texts, and those ``refused`` as numbers."""
+    """What is known so far: ``kinds`` of all columns, ``declared`` texts, and kinds that a value ``refused``."""
 
     source: Where
     missing_values: Sequence[str]
     kinds: dict[str, Kind]
     declared: frozenset[str]
-    refused: set[str]
+    refused: dict[str, set[Kind]]
     columns: Columns
+
+    def mixture(self, column: str) -> faults.MisfitError:
+        return faults.mixture(self.source, column, self.missing_values, self.columns.marks)
+
+
+@dataclass
+class _Judged:
+    """What so many ``levels`` of a column of texts can be read as: numbers of any of these ``spellings``, or words."""
+
+    levels: int = 0
+    spellings: Sequence[Spelling] = ()
+    has_words: bool = False
+
+    def add(self, level: str, marks: str) -> bool:
+        """Judge one level more; returns whether it goes with the others: a word, or a number of their spelling."""
+        fitting = [one for one in self.spellings if one.matches(level)]
+        agrees = bool(fitting)
+        if not agrees:
+            fitting = spellings.of_text(level, marks)
+            agrees = self.levels == 0 or (self.has_words and not fitting)
+        self.levels, self.spellings, self.has_words = self.levels + 1, fitting, not fitting
+        return agrees
 
 
 def learn(
@@ -117,34 +152,77 @@ def learn(
     Raises: UserError for a column that mixes numbers and texts, a text with a byte 0, or a file that is not proper CSV.
     """
     texts = frozenset(columns.declared) | sources.texts_of(source)
-    guessed = _guess(source, columns.names, missing_values)
-    kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, "number") for name in columns.names}
-    kinds |= columns.fixed
-    reading = _Reading(source, missing_values, kinds, texts, set(), columns)
+    plain = spellings.COMMA if columns.decimal == "," else spellings.PLAIN
+    guessed = _guess(source, columns.names, missing_values, columns.marks)
+    kinds: dict[str, Kind] = {name: "text" if name in texts else guessed.get(name, plain) for name in columns.names}
+    kinds |= {name: plain if kind == spellings.PLAIN else kind for name, kind in columns.fixed.items()}
+    reading = _Reading(source, missing_values, kinds, texts, {}, columns)
     while True:
         survey = _attempt(reading, watch(reading.kinds), pace)
-        if survey is not None:
+        if survey is not None and not _share_comma(reading, survey):
             _refuse_nul(source, survey)
             return survey
 
 
-def _guess(source: Where, columns: Sequence[str], missing_values: Sequence[str]) -> dict[str, Kind]:
+def undecided(source: Where, columns: Columns, survey: Survey) -> dict[str, list[Spelling]]:
+    """Per column of texts that are numbers of two spellings, both of them, the decimal point first."""
+    declared = {*columns.declared, *sources.texts_of(source)}
+    found = {
+        name: spellings.common(levels, columns.marks)
+        for name, levels in survey.levels.items()
+        if name not in declared and levels
+    }
+    return {name: possible for name, possible in found.items() if len(possible) > 1}
+
+
+def _guess(source: Where, columns: Sequence[str], missing_values: Sequence[str], marks: str) -> dict[str, Kind]:
     """Kinds of the first rows; nothing if they cannot be read, which the whole reading will explain."""
-    schema = stream.guess(source, columns, missing_values, _GUESS_BYTES)
-    return {} if schema is None else {field.name: _kind_of(field.type) for field in schema}
+    rows = stream.head(source, columns, missing_values, _GUESS_BYTES)
+    if rows is None:
+        return {}
+    kinds = {name: _kind_of(column, marks) for name, column in zip(rows.column_names, rows.columns, strict=True)}
+    if any(_has_comma(kind) for kind in kinds.values()):
+        whole = [name for name in kinds if pa.types.is_integer(rows.schema.field(name).type)]
+        kinds |= dict.fromkeys(whole, spellings.COMMA)
+    return kinds
 
 
-def _kind_of(arrow: pa.DataType) -> Kind:
+def _has_comma(kind: Kind) -> bool:
+    """Whether numbers of this kind have a decimal comma."""
+    spelling = spellings.of_kind(kind)
+    return spelling is not None and spelling.decimal == ","
+
+
+def _kind_of(column: Any, marks: str) -> Kind:
     types = pa.types
-    if types.is_integer(arrow) or types.is_floating(arrow) or types.is_null(arrow):
-        return "number"
-    return "boolean" if types.is_boolean(arrow) else "text"
+    if types.is_integer(column.type) or types.is_floating(column.type) or types.is_null(column.type):
+        return spellings.COMMA if marks == "," else spellings.PLAIN
+    if types.is_boolean(column.type):
+        return "boolean"
+    texts = column.drop_null().unique().to_pylist() if types.is_string(column.type) else []
+    possible = spellings.common(texts, marks)
+    return possible[0].kind if len(possible) == 1 else "text"
+
+
+def _share_comma(reading: _Reading, survey: Survey) -> bool:
+    """Whether columns are to be read with a decimal comma since another one is; their kinds are then changed."""
+    if reading.columns.decimal != "auto" or not any(map(_has_comma, reading.kinds.values())):
+        return False
+    changed: dict[str, Kind] = {}
+    for name, kind in reading.kinds.items():
+        if kind == spellings.PLAIN and name not in reading.columns.fixed:
+            changed[name] = spellings.COMMA
+    for name, possible in undecided(reading.source, reading.columns, survey).items():
+        changed[name] = next(spelling.kind for spelling in possible if spelling.decimal == ",")
+    changed = {name: kind for name, kind in changed.items() if kind not in reading.refused.get(name, ())}
+    reading.kinds.update(changed)
+    return bool(changed)
 
 
 def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey | None:
     """One reading of the table: its survey, or None after a kind had to be changed."""
     survey = Survey(reading.kinds, reading.columns.uncounted, reading.columns.weights)
-    judged = dict.fromkeys(survey.levels, 0)
+    judged = {name: _Judged() for name in survey.levels if name not in reading.declared}
 
     def look(chunk: Chunk) -> tuple[Survey, Any]:
         return survey.of(chunk.having(reading.columns.required)), watcher.look(chunk)
@@ -159,23 +237,23 @@ def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey |
     except parsing.WrongKindError as wrong:
         _widen(reading, survey, wrong.column)
         return None
-    return None if _narrow(reading, survey) else survey
+    return None if _narrow(reading, survey, judged) else survey
 
 
-def _refuse_mixtures(reading: _Reading, survey: Survey, judged: dict[str, int]) -> None:
+def _refuse_mixtures(reading: _Reading, survey: Survey, judged: Mapping[str, _Judged]) -> None:
     """Stop at the first chunk that shows a mixture: a column of numbers read as text would fill the memory."""
-    for name, levels in survey.levels.items():
-        if name not in reading.declared and len(levels) > judged[name]:
-            # The levels judged before are all of one sort, so the first stands for them.
-            first = islice(levels, 1)
-            _natural_kind(reading, name, [*first, *islice(levels, judged[name], None)])
-            judged[name] = len(levels)
+    for name, column in judged.items():
+        for level in islice(survey.levels[name], column.levels, None):
+            if not column.add(level, reading.columns.marks):
+                raise reading.mixture(name)
 
 
 def _refuse_names_of_rows(reading: _Reading, survey: Survey) -> None:
     """Stop before the texts of a column that is another in every row fill the memory, at any size of the table."""
     for name, levels in survey.levels.items():
         if len(levels) > MOST_LEVELS:
+            if name in reading.refused and (fault := reading.mixture(name)).text:
+                raise fault
             raise CrowdedError(reading.source, name, levels)
 
 
@@ -188,37 +266,45 @@ def _refuse_nul(source: Where, survey: Survey) -> None:
 
 
 def _widen(reading: _Reading, survey: Survey, column: str) -> None:
-    """Read ``column`` as text from now on, unless numbers were already seen in it."""
+    """Read ``column`` in another spelling or as text from now on, unless numbers and then a word were seen in it."""
+    kind = reading.kinds[column]
     if column in reading.columns.fixed:
-        raise faults.misfit(reading.source, column, reading.columns.fixed[column], reading.missing_values)
-    if reading.kinds[column] == "number":
-        reading.refused.add(column)
-        if survey.count(column) > 0:
-            raise faults.misfit(reading.source, column, "number", reading.missing_values)
+        raise faults.misfit(reading.source, column, kind, reading.missing_values)
     reading.kinds[column] = "text"
+    if is_number(kind):
+        reading.refused.setdefault(column, set()).add(kind)
+        reading.kinds[column] = _other_spelling(reading, column, kind, has_numbers=survey.count(column) > 0)
 
 
-def _narrow(reading: _Reading, survey: Survey) -> bool:
+def _other_spelling(reading: _Reading, column: str, kind: Kind, has_numbers: bool) -> Kind:
+    """What to read a column as that does not hold numbers of this ``kind`` only. Raises: UserError if it mixes."""
+    text = faults.misfit(reading.source, column, kind, reading.missing_values).text
+    own = spellings.of_text(text, reading.columns.marks)
+    if (has_numbers and not own) or kind in {spelling.kind for spelling in own}:
+        raise reading.mixture(column)
+    possible = {spelling.kind for spelling in spellings.simplest(own)} - reading.refused[column]
+    return possible.pop() if len(possible) == 1 and len(spellings.simplest(own)) == 1 else "text"
+
+
+def _narrow(reading: _Reading, survey: Survey, judged: Mapping[str, _Judged]) -> bool:
     """Whether a column that was read as text turns out to hold numbers or booleans only; its kind is then changed."""
     natural = {
-        name: _natural_kind(reading, name, levels)
-        for name, levels in survey.levels.items()
-        if name not in reading.declared and levels
+        name: _natural_kind(reading, name, survey.levels[name], column)
+        for name, column in judged.items()
+        if column.levels
     }
-    for name, kind in natural.items():
-        if kind == "text" and all(places.is_infinite(level) for level in survey.levels[name]):
-            raise faults.misfit(reading.source, name, "number", reading.missing_values)
     changed = {name: kind for name, kind in natural.items() if kind != "text"}
     reading.kinds.update(changed)
     return bool(changed)
 
 
-def _natural_kind(reading: _Reading, column: str, levels: Collection[str]) -> Kind:
-    """The kind that holds all of ``levels``; refuses a mixture, and numbers that float32 cannot hold."""
-    numbers = {places.is_number(level) for level in levels}
-    unusable = numbers == {True} and column in reading.refused
-    if len(numbers) == 2 or unusable:
-        raise faults.misfit(reading.source, column, "number", reading.missing_values)
-    if numbers == {True}:
-        return "number"
-    return "boolean" if {*levels} <= {*parsing.TRUE_WORDS, *parsing.FALSE_WORDS} else "text"
+def _natural_kind(reading: _Reading, column: str, levels: Collection[str], judged: _Judged) -> Kind:
+    """The kind that holds all of ``levels``; refuses infinities, and numbers that float32 cannot hold."""
+    if judged.has_words:
+        if all(places.is_infinite(level) for level in levels):
+            raise reading.mixture(column)
+        return "boolean" if {*levels} <= {*parsing.TRUE_WORDS, *parsing.FALSE_WORDS} else "text"
+    possible = spellings.simplest(judged.spellings)
+    if len(possible) == 1 and possible[0].kind in reading.refused.get(column, ()):
+        raise reading.mixture(column)
+    return possible[0].kind if len(possible) == 1 else "text"

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from pipeline.table import dates, places
-from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, part_name
+from pipeline.table import dates, places, spellings
+from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, is_number, part_name
+from pipeline.table.spellings import Spelling
 
 TRUE_WORDS = ("true", "True", "TRUE")
 FALSE_WORDS = ("false", "False", "FALSE")
@@ -31,7 +33,9 @@ class WrongKindError(Exception):
 
 
 def type_of(kind: Kind) -> pa.DataType:
-    """The type that Arrow reads columns of a kind as."""
+    """The type that Arrow reads columns of a kind as; what is made of texts afterwards is text first."""
+    if spellings.of_kind(kind) is not None:
+        return pa.string()
     return _TEXT if dates.is_date(kind) else _TYPES[kind]
 
 
@@ -39,18 +43,19 @@ def parse(
     rows: memoryview,
     names: Sequence[str],
     columns: Sequence[str],
-    types: Mapping[str, pa.DataType],
+    kinds: Mapping[str, Kind],
     missing_values: Sequence[str],
     separator: str = ",",
     skip: int = 0,
 ) -> Any:
     """A pyarrow table of ``columns``; the rows' columns are ``names``, and the first ``skip`` rows are left out.
 
-    Arrow guesses the types that ``types`` does not give. Raises: pa.ArrowInvalid.
+    Arrow guesses the types of columns that ``kinds`` does not give.
+    Raises: pa.ArrowInvalid; WrongKindError for a text in a column of numbers that are written in a way of their own.
     """
     convert = pa_csv.ConvertOptions(
         include_columns=list(columns),
-        column_types=dict(types),
+        column_types={name: type_of(kind) for name, kind in kinds.items()},
         null_values=list(missing_values),
         strings_can_be_null=True,
         true_values=list(TRUE_WORDS),
@@ -62,7 +67,23 @@ def parse(
         block_size=len(rows) + 1, use_threads=False, column_names=list(names), skip_rows_after_names=skip
     )
     lines = pa_csv.ParseOptions(newlines_in_values=True, delimiter=separator)
-    return pa_csv.read_csv(pa.BufferReader(pa.py_buffer(rows)), read, lines, convert)
+    table = pa_csv.read_csv(pa.BufferReader(pa.py_buffer(rows)), read, lines, convert)
+    spelled = {name: spelling for name, kind in kinds.items() if (spelling := spellings.of_kind(kind)) is not None}
+    if not spelled:
+        return table
+    read_as = {name: _spelled(name, table.column(name), spelling) for name, spelling in spelled.items()}
+    return pa.table({name: read_as.get(name, column) for name, column in zip(columns, table.columns, strict=True)})
+
+
+def _spelled(name: str, column: Any, spelling: Spelling) -> Any:
+    """A column of texts as float64. Raises: WrongKindError for one that is not of this spelling."""
+    compute: Any = pa.compute
+    if not compute.all(compute.match_substring_regex(column, f"^(?:{spelling.pattern})$"), min_count=0).as_py():
+        raise WrongKindError(name)
+    for sign in filter(None, (spelling.prefix, spelling.suffix)):
+        column = compute.replace_substring(column, sign, "")
+    column = compute.replace_substring_regex(column, spelling.dropped, "")
+    return compute.cast(compute.replace_substring(column, spelling.decimal, "."), pa.float64())
 
 
 def _marked(rows: memoryview) -> memoryview:
@@ -76,7 +97,8 @@ def chunk_of(table: Any, kinds: Mapping[str, Kind], first_row: int) -> Chunk:
     Raises: WrongKindError for a number that float32 cannot hold.
     """
     columns = {name: _joined(table.column(name)) for name in kinds}
-    numbers = {name: _numbers(name, columns[name]) for name, kind in kinds.items() if kind in ("number", "boolean")}
+    counted = [name for name, kind in kinds.items() if is_number(kind) or kind == "boolean"]
+    numbers = {name: _numbers(name, columns[name]) for name in counted}
     for name, kind in kinds.items():
         if dates.is_date(kind):
             numbers |= _dates(name, kind, _texts(columns[name]))

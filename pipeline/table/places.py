@@ -20,7 +20,9 @@ import numpy as np
 from pipeline.table import sources
 from pipeline.table.sources import File, Where
 
-_DECIMAL = re.compile(r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*")
+# A regular expression, of Python and of RE2, for a decimal number as Arrow reads it.
+DECIMAL = r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*"
+_DECIMAL = re.compile(DECIMAL)
 _INFINITE = re.compile(r"[ \t]*[+-]?inf(inity)?[ \t]*", re.IGNORECASE)
 
 # Numbers are stored as float32; what lies beyond it would become infinite.
@@ -117,7 +119,12 @@ def fault_of(text: str) -> str | None:
         return "a finite number"
     if not is_number(text):
         return "a number"
-    return None if abs(float(text)) <= LARGEST else f"a number between -{LARGEST:.3g} and {LARGEST:.3g}"
+    return fault_of_size(float(text))
+
+
+def fault_of_size(number: float) -> str | None:
+    """What a number column expects instead of a number that float32 cannot hold; None for one that it can."""
+    return None if abs(number) <= LARGEST else f"a number between -{LARGEST:.3g} and {LARGEST:.3g}"
 
 
 def first_invalid_byte(source: Where) -> tuple[int, int, int] | None:

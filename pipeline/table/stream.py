@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.table import faults, kept, parsing, pieces, places, sources, threads
-from pipeline.table.columns import Chunk, Kind
+from pipeline.table import faults, kept, parsing, pieces, places, sources, spellings, threads
+from pipeline.table.columns import Chunk, Kind, is_number
 from pipeline.table.kept import Fresh, Kept
 from pipeline.table.sources import File, Where
 
@@ -90,11 +90,10 @@ def mapped(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> 
     A cell that equals one of the reading's missing values, quoted or not, is no value.
     Raises: WrongKindError for a value that its column's kind cannot hold; UserError for a file that is not proper CSV.
     """
-    types = {name: parsing.type_of(kind) for name, kind in reading.kinds.items()}
 
     def worked(piece: _Piece | _KeptPiece) -> tuple[Chunk, Result | UserError, int]:
         try:
-            table = piece.parse(list(reading.kinds), types, reading.missing_values)
+            table = piece.parse(list(reading.kinds), reading.kinds, reading.missing_values)
         except pa.ArrowInvalid as error:
             raise faults.told(piece.file, str(error)) from None
         chunk = parsing.chunk_of(table, reading.kinds, first_row=1)
@@ -124,7 +123,8 @@ def mapped(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> 
 class _Piece:
     """Whole rows of a file whose columns are ``names``; the first ``skip`` rows are its header.
 
-    ``position``: bytes of the source up to here. ``fresh`` keeps what is parsed, as its piece ``number``.
+    ``position``: bytes of the source up to here. ``fresh`` keeps what is parsed, as its piece ``number``. A ``typed``
+    file knows its numbers, which come in the plain spelling, however other files write them.
     """
 
     file: File
@@ -133,10 +133,13 @@ class _Piece:
     number: int
     position: int
     fresh: Fresh | None
+    typed: bool
 
-    def parse(self, columns: Sequence[str], types: Mapping[str, Any], missing_values: Sequence[str]) -> Any:
+    def parse(self, columns: Sequence[str], kinds: Mapping[str, Kind], missing_values: Sequence[str]) -> Any:
         skip = 0 if self.number else 1
-        table = parsing.parse(self.rows, self.names, columns, types, missing_values, self.file.separator, skip)
+        if self.typed:
+            kinds = {name: spellings.PLAIN if is_number(kind) else kind for name, kind in kinds.items()}
+        table = parsing.parse(self.rows, self.names, columns, kinds, missing_values, self.file.separator, skip)
         if self.fresh is not None:
             self.fresh.add(self.number, table)
         return table
@@ -150,7 +153,7 @@ class _KeptPiece:
     path: Path
     position: int
 
-    def parse(self, columns: Sequence[str], _types: Mapping[str, Any], _missing_values: Sequence[str]) -> Any:
+    def parse(self, columns: Sequence[str], _kinds: Mapping[str, Kind], _missing_values: Sequence[str]) -> Any:
         return kept.load(self.path, columns)
 
 
@@ -186,11 +189,12 @@ def _pieces(
 ) -> Iterator[_Piece]:
     """The pieces of one file, ``before`` which lie so many bytes of the source."""
     try:
+        typed = file.is_parquet
         opened, raw = file.open_with_raw()
         with opened:
             size = size * max(len(names), COLUMNS) // COLUMNS
             for number, rows in enumerate(pieces.cut(opened, str(file), file.separator, size)):
-                yield _Piece(file, names, rows, number, before + raw.tell(), fresh)
+                yield _Piece(file, names, rows, number, before + raw.tell(), fresh, typed)
     except OSError as error:
         raise sources.unreadable(file, error) from None
     except pieces.OpenQuoteError:
@@ -226,12 +230,12 @@ def require_columns(source: Where, columns: Sequence[str]) -> list[str]:
     return names
 
 
-def guess(source: Where, columns: Sequence[str], missing_values: Sequence[str], size: int) -> Any:
-    """Arrow's schema of ``columns`` as the first ``size`` bytes suggest it; None if they cannot be read."""
+def head(source: Where, columns: Sequence[str], missing_values: Sequence[str], size: int) -> Any:
+    """The first ``size`` bytes of ``columns``, of the types that Arrow guesses; None if they cannot be read."""
     for file, names in _files(source):
         for piece in _pieces(file, names, size):
             try:
-                return piece.parse(columns, {}, missing_values).schema
+                return piece.parse(columns, {}, missing_values)
             except pa.ArrowInvalid:
                 return None
     return None

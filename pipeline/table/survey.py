@@ -9,7 +9,7 @@ from pipeline.numerics import moments, weighted
 from pipeline.numerics.moments import Mask, Matrix, Moments
 from pipeline.numerics.weighted import WeightedMoments, totals_by_group
 from pipeline.table import dates
-from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, part_name
+from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, is_number, part_name
 
 # Numbers whose moments are added up together: of a wide table many columns, of a long one a column at a time.
 _BLOCK_NUMBERS = 1 << 15
@@ -30,7 +30,7 @@ class Survey:
         self.weights = weights
         self.rows = 0
         dated = [name for name, kind in kinds.items() if dates.is_date(kind)]
-        numbers = [name for name, kind in kinds.items() if kind in ("number", "boolean")]
+        numbers = [name for name, kind in kinds.items() if is_number(kind) or kind == "boolean"]
         series = [*numbers, *(part_name(name, part) for name in dated for part in DATE_PARTS)]
         self.missing = dict.fromkeys([*kinds, *series], 0)
         self._plain = {name: Moments() for name in series if weights in (None, name)}
