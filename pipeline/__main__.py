@@ -267,6 +267,7 @@ def _refusal(error: OSError) -> str:
 
 def main() -> None:
     """Run the command line; the exit status is the process's."""
+    provenance.leave_repository_of_hook()
     if workers.rank():
         # It has nothing to clean up, and while it waits for the others in a collective no handler would be run.
         signal.signal(signal.SIGINT, signal.SIG_DFL)

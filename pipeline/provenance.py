@@ -3,8 +3,10 @@
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -12,6 +14,18 @@ from pathlib import Path
 WRITTEN_BY_DVC = ("dvc.lock", "reports")
 
 _GIT_SECONDS = 10
+
+# What ties a command to another repository than that of its folder, beside what the installed git lists itself: git
+# sets the first for hooks, a linked worktree's above all, and the others change what a path in a command means.
+_REPOSITORY = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"),
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"),
+    *("GIT_NAMESPACE", "GIT_ATTR_SOURCE", "GIT_DEFAULT_HASH", "GIT_QUARANTINE_PATH"),
+    *("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"),
+)
+
+# DVC's variables say in which repository, stage or experiment it runs; these say where its settings are.
+_DVC_SETTINGS = ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "DVC_SITE_CACHE_DIR", "DVC_NO_ANALYTICS")
 PACKAGES = ("dvc", "mlflow", "numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch")
 
 
@@ -63,6 +77,39 @@ def commit(folder: Path) -> Commit | None:
     return None if said is None else _parsed_status(said)
 
 
+def repository_free_environment() -> dict[str, str]:
+    """This process's environment without what ties git or DVC to a repository other than that of a child's folder.
+
+    A hook of git, or a stage of DVC, runs with such variables, and they would go before the folder that a command is
+    given: it would change the repository of the person who committed.
+    """
+    left_out = _git_variables()
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in left_out and (not name.startswith("DVC_") or name in _DVC_SETTINGS)
+    }
+
+
+def leave_repository_of_hook() -> None:
+    """Take git's variables of another repository out of this process, for the libraries in it that run git."""
+    for name in _git_variables():
+        os.environ.pop(name, None)
+
+
+@cache
+def _git_variables() -> frozenset[str]:
+    """The names of variables that tie git to a repository, as the installed git lists them, and as known here."""
+    command = ["git", "rev-parse", "--local-env-vars"]
+    others = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(command, env=others, capture_output=True, text=True, check=False)
+    except OSError:
+        return frozenset(_REPOSITORY)
+    listed = re.findall(r"^GIT_\w+$", done.stdout, re.MULTILINE)
+    return frozenset(_REPOSITORY) | frozenset(listed)
+
+
 def git(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> str | None:
     """What a git command in ``folder`` prints, as text; None if it fails, or takes longer than ``seconds``."""
     said = git_bytes(folder, *words, seconds=seconds)
@@ -71,15 +118,23 @@ def git(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> str | None:
 
 def git_bytes(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> bytes | None:
     """The same to the byte, as a file's content must be."""
+    done = run_git(folder, *words, seconds=seconds)
+    return done.stdout if done and done.returncode == 0 else None
+
+
+def run_git(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> subprocess.CompletedProcess[bytes] | None:
+    """A git command in the repository that ``folder`` lies in, as it ended, messages in English.
+
+    None without git, or if it takes longer than ``seconds``.
+    """
     # Without optional locks a status never stands in the way of a git command that the user gives meanwhile.
-    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    environment = repository_free_environment() | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", *words], cwd=folder, env=environment, capture_output=True, timeout=seconds, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def changed_files(folder: Path) -> list[str]:
