@@ -11,8 +11,8 @@ STAGES = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding
 
 
 def _imports(module: Path) -> set[Path]:
-    """The files of this project that a module imports, wherever in it."""
-    found = set()
+    """The files of this project that a module imports, wherever in it; the package itself, which is loaded first."""
+    found = {"pipeline.__init__"}
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
