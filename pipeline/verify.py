@@ -10,13 +10,26 @@ from rich.console import Console
 from pipeline import files, launch, provenance, tracked
 from pipeline.errors import UserError
 from pipeline.lock import Lock
-from pipeline.verification import causes, comparison, lockfile, receipt, revision, workspace
+from pipeline.verification import (
+    causes,
+    comparison,
+    consistency,
+    declared,
+    loaded,
+    lockfile,
+    pins,
+    receipt,
+    revision,
+    workspace,
+)
 from pipeline.verification.comparison import Finding
-from pipeline.verification.receipt import Trial
+from pipeline.verification.receipt import Circumstances, Trial
 from pipeline.verification.revision import Target
 from pipeline.verification.workspace import Workspace
 
 RECEIPTS = Path("reports") / "receipts"
+
+_FEW = 10  # notes of a kind that are printed
 
 _DEEP_THREADS, _DEEP_WORKERS = (1, 2, 3), (2, 3)
 
@@ -55,16 +68,31 @@ def main(*, wanted: str, deep: bool, experiment: str) -> None:
     console.print(f"commit {target.commit[:12]}{named}, on {here[causes.CPU_TAG]}", markup=False)
     with workspace.checked_out(project, target.commit) as place:
         recorded = lockfile.read(place.folder, target.commit)
-        place.set_aside(recorded)
-        place.get_data(recorded)
-        trials = [_trial(console, place, recorded, target, setting) for setting in settings(deep)]
-        found = receipt.document(target.commit, recorded, trials, here)
+        trials = _trials(console, place, recorded, target, deep)
+        circumstances = _circumstances(console, place, recorded)
+        document = receipt.document(target.commit, recorded, trials, here, circumstances)
         path = project / RECEIPTS / f"{target.commit[:12]}.json"
-        files.write_json(path, found)
-        tags = _attach(console, project, experiment, target, comparison.model_key(place, recorded), found["verdict"])
+        files.write_json(path, document)
+        tags = _attach(console, project, experiment, target, comparison.model_key(place, recorded), document["verdict"])
         reasons = causes.sentences(target.tags or tags, place.folder)
     if not _concluded(console, trials, reasons, path.relative_to(project)):
         sys.exit(1)
+
+
+def _trials(console: Console, place: Workspace, recorded: Lock, target: Target, deep: bool) -> list[Trial]:
+    """What the commit says twice, compared; then, if it does not contradict itself, each run of its stages."""
+    place.set_aside(recorded)
+    with declared.repository(place.folder, target.commit) as repository:
+        place.get_data(recorded)
+        contradictions = consistency.contradictions(place, recorded, repository)
+    if contradictions:
+        console.print("before any stage: what the commit says in two places", markup=False)
+        _print(console, contradictions)
+        return [Trial("before any stage", contradictions)]
+    console.print(f"{len(recorded.inputs())} inputs, as dvc.lock records them; its stages run", markup=False)
+    for name, stage in recorded.stages.items():
+        console.print(f"  {name}: {_printable(stage.get('cmd'))}", markup=False)
+    return [_trial(console, place, recorded, target, setting) for setting in settings(deep)]
 
 
 def _trial(console: Console, place: Workspace, recorded: Lock, target: Target, setting: Setting) -> Trial:
@@ -72,9 +100,35 @@ def _trial(console: Console, place: Workspace, recorded: Lock, target: Target, s
     place.set_aside(recorded)
     place.run_stages(setting.environment)
     trial = Trial(setting.name, comparison.compare(place, recorded, target.tags))
-    for finding in trial.findings:
-        console.print(_line(finding), markup=False)
+    _print(console, trial.findings)
     return trial
+
+
+def _print(console: Console, findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        console.print(_printable(_line(finding)), markup=False)
+
+
+def _circumstances(console: Console, place: Workspace, recorded: Lock) -> Circumstances:
+    """Name what dvc.lock says nothing of, and what is not as requirements.lock asks."""
+    uncovered = loaded.uncovered(place.recording.files(place.folder), recorded)
+    if uncovered:
+        console.print(f"note: not in dvc.lock, but loaded by the stages: {loaded.summary(uncovered)}", markup=False)
+    changed = loaded.changed_after_lock(place.folder, uncovered)
+    if changed:
+        console.print(f"note: of these changed after dvc.lock was committed: {', '.join(changed)}", markup=False)
+    sentences = pins.disagreements(place.folder)
+    for sentence in sentences[:_FEW]:
+        console.print(f"note: {_printable(sentence)}", markup=False)
+    if len(sentences) > _FEW:
+        console.print(f"note: and {len(sentences) - _FEW} more, in the receipt", markup=False)
+    digests = {name: provenance.md5_file(place.folder / name) for name in uncovered}
+    return Circumstances(digests, changed, sentences)
+
+
+def _printable(value: object) -> str:
+    """Text in which nothing moves a terminal's cursor, such as a command that hides itself."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(value))
 
 
 def _line(finding: Finding) -> str:

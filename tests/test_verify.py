@@ -54,6 +54,10 @@ def test_an_mlflow_run_is_verified_and_tagged(project: Project) -> None:
     receipt = json.loads(project.read(f"reports/receipts/{head[:12]}.json"))
     assert (receipt["verdict"], receipt["commit"]) == ("identical", head)
     assert receipt["inputs"]["data/raw/tutorial.csv"] == "ae79fb5c0378efeab6c3d399c10b5638"
+    assert "\n  train: python -m pipeline train --prepared data/prepared --out models\n" in said
+    assert "note: not in dvc.lock, but loaded by the stages: pipeline/__main__.py, pipeline/" in said
+    assert {"pipeline/__main__.py", "pipeline/mirror.py"} <= receipt["uncovered"].keys()
+    assert not {"pipeline/__init__.py", "pipeline/train.py"} & receipt["uncovered"].keys()
     ((same_id, tags),) = _runs(project)  # the stages that ran again left no run of their own
     assert (same_id, tags["verified"]) == (run_id, f"yes {head[:12]}")
     assert not list((project.folder / ".cache").glob("verify-*"))
@@ -115,7 +119,7 @@ def test_a_data_version_that_is_gone_is_named(project: Project) -> None:
     source.write_bytes((project.folder / "data/raw/tutorial.csv").read_bytes() + b"2,2,2,2,1\n")
     _edit(project, "params.yaml", lambda text: text.replace("data/raw/tutorial.csv", "data/mine.csv"))
     project.dvc("add", "data/mine.csv")
-    project.dvc("repro", "prepare")
+    project.dvc("repro")
     commit = _commit(project)
     (pointer,) = [line for line in project.read("data/mine.csv.dvc").split("\n") if "md5:" in line and len(line) > 30]
     md5 = pointer.split()[-1]

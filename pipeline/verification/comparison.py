@@ -53,6 +53,14 @@ def model_key(workspace: Workspace, recorded: Lock) -> str | None:
     return None
 
 
+def committed_differences(output: Output, committed: dict[str, str], recorded: dict[str, str]) -> Iterator[Finding]:
+    """The files of an output that git has in another form than dvc.lock records; both sides are md5 by path in it."""
+    for name, md5 in sorted(committed.items()):
+        if recorded.get(name) != md5:
+            sentence = f"md5 {recorded.get(name, 'nothing')} recorded in dvc.lock, {md5} of the file that git has"
+            yield Finding(f"{output.path}/{name}" if name else output.path, recorded.get(name), md5, sentence)
+
+
 def _output(workspace: Workspace, output: Output) -> Iterator[Finding]:
     path = workspace.folder / output.path
     if not output.is_folder:
@@ -66,6 +74,7 @@ def _output(workspace: Workspace, output: Output) -> Iterator[Finding]:
         said = "its files differ; which, cannot be told: neither DVC's cache nor a remote has what was recorded"
         yield Finding(output.path, output.md5, lock.listing_md5(found), said)
         return
+    yield from committed_differences(output, workspace.committed(output), before)
     for name in sorted(before.keys() | found.keys()):
         yield _file(workspace, output, f"{output.path}/{name}", before.get(name), found.get(name))
 

@@ -1,6 +1,6 @@
 """What verification asks of a dvc.lock: that everything is recorded, and in what two of them disagree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def listing(folder: Path) -> dict[str, str]:
 def disagreements(recorded: Lock, made: Lock) -> Iterator[tuple[str, str]]:
     """Place in dvc.lock and sentence for each way in which a stage's command, inputs and params are not as recorded.
 
-    Outputs are left to the comparison of their bytes.
+    Of outputs only what is recorded beside their digest; their bytes are left to the comparison of files.
     """
     for name in recorded.stages.keys() - made.stages.keys():
         yield name, "in dvc.lock, but the commit's dvc.yaml did not run it"
@@ -57,25 +57,57 @@ def disagreements(recorded: Lock, made: Lock) -> Iterator[tuple[str, str]]:
         before, after = recorded.stages[name], made.stages[name]
         if before.get("cmd") != after.get("cmd"):
             yield f"{name}: cmd", f"{before.get('cmd')} recorded, {after.get('cmd')} in the commit"
-        yield from _params_that_differ(name, before.get("params", {}), after.get("params", {}))
+        yield from params_that_differ(name, before.get("params") or {}, after.get("params") or {})
+        yield from _inputs_that_differ(name, before, after, {output.path for output in recorded.outputs()})
         yield from _outputs_that_differ(name, before, after)
-    old, new = recorded.inputs(), made.inputs()
-    for path in sorted(old.keys() | new.keys()):
-        if old.get(path) != new.get(path):
-            yield path, f"{_shown(old.get(path))} recorded, {_shown(new.get(path))} in the commit"
+        for key in sorted(before.keys() ^ after.keys()):
+            yield f"{name}: {key}", f"only in the dvc.lock that was {'recorded' if key in before else 'made now'}"
 
 
-def _params_that_differ(stage: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def entry_differences(
+    recorded: dict[str, Any], actual: dict[str, Any], where: str, keys: Iterable[str] = ("md5", "size", "nfiles")
+) -> Iterator[str]:
+    """A sentence for each key in which an entry of dvc.lock is not as it ought to be; ``where`` says of what.
+
+    Where the digest differs it says enough.
+    """
+    different = [key for key in keys if repr(recorded.get(key)) != repr(actual.get(key))]
+    for key in ["md5"] if "md5" in different else different:
+        yield f"{key} {_shown(recorded.get(key))} recorded, {_shown(actual.get(key))} {where}"
+
+
+def params_that_differ(stage: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Place and sentence for each param of a stage that is not as recorded, by file and key."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
     for place in sorted(before.keys() | after.keys()):
         if repr(before.get(place)) != repr(after.get(place)):
             yield f"{stage}: {place}", f"{before.get(place)!r} recorded, {after.get(place)!r} in the commit"
 
 
+def _inputs_that_differ(
+    stage: str, old: dict[str, Any], new: dict[str, Any], written: set[str]
+) -> Iterator[tuple[str, str]]:
+    """Without what another stage wrote: its bytes are compared as that one's output."""
+    before, after = (_by_path(side, "deps") for side in (old, new))
+    for path in sorted((before.keys() | after.keys()) - written):
+        one, other = before.get(path, {}), after.get(path, {})
+        for sentence in entry_differences(one, other, "in the commit", sorted(one.keys() | other.keys() - {"path"})):
+            yield f"{stage}: {path}", sentence
+
+
 def _outputs_that_differ(stage: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    before, after = ({entry["path"] for entry in side.get("outs", [])} for side in (old, new))
-    for path in sorted(after - before):
+    before, after = (_by_path(side, "outs") for side in (old, new))
+    for path in sorted(after.keys() - before.keys()):
         yield f"{stage}: {path}", "an output in the commit's dvc.yaml, but not in its dvc.lock"
+    for path in sorted(after.keys() & before.keys()):
+        one, other = before[path], after[path]
+        if one.get("md5") == other.get("md5"):
+            for sentence in entry_differences(one, other, "as made now", sorted(one.keys() | other.keys())):
+                yield f"{stage}: {path}", sentence
+
+
+def _by_path(stage: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
+    return {str(entry["path"]): entry for entry in stage.get(key) or []}
 
 
 def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
@@ -86,5 +118,5 @@ def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         yield place, value
 
 
-def _shown(digest: str | None) -> str:
-    return "nothing" if digest is None else digest
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else str(value)

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.lock import Lock
 from pipeline.verification.comparison import Finding
 
-FORMAT = "softmax-receipt/1"
+FORMAT = "softmax-receipt/2"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,22 @@ class Trial:
         return all(finding.difference is None for finding in self.findings)
 
 
-def document(commit: str, lock: Lock, trials: Sequence[Trial], environment: dict[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Circumstances:
+    """What decides a result and dvc.lock does not record.
+
+    ``uncovered`` is the MD5 by path of code that stages loaded and that is no dependency; ``changed`` are those of them
+    that changed after dvc.lock was committed; ``pins`` says which versions are not those of requirements.lock.
+    """
+
+    uncovered: dict[str, str]
+    changed: Sequence[str]
+    pins: Sequence[str]
+
+
+def document(
+    commit: str, lock: Lock, trials: Sequence[Trial], environment: dict[str, str], circumstances: Circumstances
+) -> dict[str, Any]:
     """The receipt of a commit: no time and no host, so that whoever repeats it can compare receipts too."""
     return {
         "format": FORMAT,
@@ -31,6 +46,10 @@ def document(commit: str, lock: Lock, trials: Sequence[Trial], environment: dict
         "verdict": "identical" if all(trial.identical for trial in trials) else "different",
         "environment": environment,
         "inputs": lock.inputs(),
+        "commands": {name: stage.get("cmd") for name, stage in lock.stages.items()},
+        "uncovered": dict(circumstances.uncovered),
+        "changed": list(circumstances.changed),
+        "pins": list(circumstances.pins),
         "trials": [_trial(trial) for trial in trials],
     }
 

@@ -3,9 +3,7 @@
 The folder lies in the project's ``.cache/``: on the disk of DVC's cache, so that large data need not be copied.
 """
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,17 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline import provenance, revisions
+from pipeline import files, provenance, revisions
 from pipeline.errors import UserError
-from pipeline.lock import Lock, Output, parsed_listing
+from pipeline.lock import LOCK_FILE, Lock, Output, parsed_listing
+from pipeline.verification import checkout, children, lockfile, paths
+from pipeline.verification.loaded import Recording
 
 PREFIX = "verify-"
-
-# What an outer DVC stage, another store or a switch of Python would change in the stages that run here.
-_LEFT_OUT = (
-    *("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"),
-    *("MLFLOW_DEFAULT_ARTIFACT_ROOT", "MLFLOW_EXPERIMENT_NAME", "PYTHONSAFEPATH"),
-)
 
 _LAST_LINES = 15
 
@@ -32,32 +26,57 @@ _LAST_LINES = 15
 class Workspace:
     """One commit: ``folder`` is the project as the commit has it, with the outputs that git tracks taken away."""
 
-    def __init__(self, scratch: Path, folder: Path, project: Path) -> None:
+    def __init__(self, scratch: Path, folder: Path, project: Path, commit: str) -> None:
         self.folder = folder
+        self.recording = Recording(scratch)
+        self._commit = commit
         self._scratch = scratch
         self._kept = scratch / "kept"
+        self._of_git = set(checkout.git(folder, "ls-files", "-z").split("\0"))
+        self._committed: dict[str, dict[str, str]] = {}
         self._cache = revisions.cache_folder(project)
-        self._has_remote = _adopt_settings(project, folder)
+        self._has_remote = _adopt_settings(project, folder, scratch / "dvc")
+
+    def is_of_git(self, path: str) -> bool:
+        """Whether the commit holds the file, or files below the folder, at this path in the project."""
+        return path in self._of_git or any(name.startswith(f"{path}/") for name in self._of_git)
+
+    def committed(self, output: Output) -> dict[str, str]:
+        """The files of an output that the commit holds in git: MD5 by path in it, of a file by the empty path."""
+        return self._committed.get(output.path, {})
 
     def set_aside(self, lock: Lock) -> None:
-        """Take away every output that is there, so that what is there afterwards was made by the stages."""
+        """Take away every output that is there, so that what is there afterwards was made by the stages.
+
+        Raises: UserError, before anything is taken away, if one of them lies outside the checkout.
+        """
+        place = f"{LOCK_FILE} of commit {self._commit[:12]}"
+        paths.refuse_outside(self.folder, (output.path for output in lock.outputs()), place)
         for output in lock.outputs():
             path = self.folder / output.path
+            if self.is_of_git(output.path) and output.path not in self._committed:
+                self._committed[output.path] = self._digests(path)
             if path.is_file():
-                self._kept.mkdir(exist_ok=True)
-                path.replace(self._kept / provenance.md5_file(path))
+                self._keep(path)
             elif path.is_dir():
                 shutil.rmtree(path)
+
+    def _digests(self, path: Path) -> dict[str, str]:
+        return lockfile.listing(path) if path.is_dir() else {"": provenance.md5_file(path)}
+
+    def _keep(self, path: Path) -> None:
+        self._kept.mkdir(exist_ok=True)
+        path.replace(self._kept / provenance.md5_file(path))
 
     def get_data(self, lock: Lock) -> None:
         """Get the data that the stages read and git does not have, from DVC's cache or remote.
 
         Raises: UserError that names the file, its digest and the way to get it.
         """
-        tracked = (provenance.git(self.folder, "ls-files", "-z", "*.dvc", "**/*.dvc") or "").split("\0")
-        pointers = [name for name in tracked if name]
+        pointers = sorted(name for name in self._of_git if name.endswith(".dvc"))
         if pointers and self._dvc("checkout", *pointers).returncode and self._has_remote:
             self._dvc("pull", *pointers)
+        checkout.refuse_bytecode(self.folder, self._commit)
         for path, digest in lock.inputs().items():
             if "://" not in path and not (self.folder / path).exists():
                 raise UserError(f"{path} (md5 {digest}): {self._way_to(path, pointers)}")
@@ -81,7 +100,8 @@ class Workspace:
 
         Raises: UserError with the last lines of a stage that fails.
         """
-        done = self._dvc("repro", "--force", "--no-run-cache", "--no-commit", environment=environment)
+        recorded = self.recording.environment | dict(environment)
+        done = self._dvc("repro", "--force", "--no-run-cache", "--no-commit", environment=recorded)
         if done.returncode:
             lines = "\n  ".join(done.stdout.strip().splitlines()[-_LAST_LINES:])
             raise UserError(f"expected the stages of the commit to run again, got exit {done.returncode}:\n  {lines}")
@@ -90,7 +110,7 @@ class Workspace:
         """A file with the bytes of this digest, which an output is or holds; None if neither git nor DVC has it."""
         found = self._find(md5)
         if found is None and self._has_remote:
-            provenance.git(self.folder, "checkout", "--quiet", "HEAD", "--", "dvc.lock")
+            provenance.git(self.folder, "checkout", "--quiet", "HEAD", "--", LOCK_FILE)
             self._dvc("fetch", output.path)
             found = self._find(md5)
         return found
@@ -107,86 +127,54 @@ class Workspace:
         return None
 
     def _dvc(self, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run DVC with this Python; both of its streams are in ``stdout``."""
-        inherited = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
-        inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
-        inherited["MLFLOW_TRACKING_URI"] = f"sqlite:///{self._scratch / 'mlflow.db'}"
-        return _in_session([sys.executable, "-m", "dvc", *words], self.folder, inherited | dict(environment or {}))
+        """Run DVC with this Python, which takes no module from the checkout; both of its streams are in ``stdout``.
+
+        Raises: UserError if it fails because the disk is full.
+        """
+        store = {"MLFLOW_TRACKING_URI": f"sqlite:///{self._scratch / 'mlflow.db'}"}
+        cleaned = children.environment() | store | dict(environment or {})
+        done = children.run([sys.executable, "-P", "-m", "dvc", *words], self.folder, cleaned)
+        if done.returncode:
+            checkout.refuse_full_disk(self._scratch, done.stdout)
+        return done
 
 
 @contextmanager
 def checked_out(project: Path, commit: str) -> Iterator[Workspace]:
-    """Yield a workspace of ``commit`` of the project; it is removed however the block ends."""
-    cache = project / ".cache"
-    cache.mkdir(exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=PREFIX, dir=cache))
-    try:
-        below = (provenance.git(project, "rev-parse", "--show-prefix") or "").strip()
-        _check_out(project, commit, scratch / "checkout")
-        yield Workspace(scratch, scratch / "checkout" / below, project)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    """Yield a workspace of ``commit`` of the project; it is removed however the block ends.
 
-
-def _check_out(project: Path, commit: str, folder: Path) -> None:
-    """A repository that borrows the objects of the project's; unlike `git worktree` it leaves no trace in there.
-
-    `git clone` would not do: it refuses to share a shallow clone, which is what most CI services check out.
+    Raises: UserError if it cannot be made, and whatever the block raises; without room on the disk, one that says so.
     """
-    folder.mkdir()
-    _git(folder, "init", "--quiet", "--template=")
-    objects = _git(project, "rev-parse", "--path-format=absolute", "--git-path", "objects")
-    information = folder / ".git" / "objects" / "info"
-    information.mkdir(parents=True, exist_ok=True)
-    (information / "alternates").write_text(f"{objects.strip()}\n", encoding="utf-8")
-    shallow = Path(_git(project, "rev-parse", "--path-format=absolute", "--git-path", "shallow").strip())
-    if shallow.is_file():
-        shutil.copyfile(shallow, folder / ".git" / "shallow")
-    _git(folder, "checkout", "--quiet", "--detach", commit)
+    cache = project / ".cache"
+    with files.told_if_full(cache):
+        cache.mkdir(exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=PREFIX, dir=cache))
+        try:
+            below = (provenance.git(project, "rev-parse", "--show-prefix") or "").strip()
+            checkout.check_out(project, commit, scratch / "checkout")
+            yield Workspace(scratch, scratch / "checkout" / below, project, commit)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _git(folder: Path, *words: str) -> str:
-    said = provenance.git(folder, *words, seconds=600)
-    if said is None:
-        raise UserError(f"git {words[0]}: expected to check the commit out in {folder}, got an error; run `git fsck`")
-    return said
-
-
-def _adopt_settings(project: Path, folder: Path) -> bool:
+def _adopt_settings(project: Path, folder: Path, own: Path) -> bool:
     """Give a checkout the project's DVC cache and remotes, local ones and secrets too; paths become absolute.
 
+    What DVC keeps of a repository elsewhere, hashes that it trusts above all, it keeps in the folder ``own`` here.
     Returns: whether there is a remote to fetch from by default.
     """
-    from dvc.config import Config
+    from dvc.config import Config, ConfigError
 
-    settings: dict[str, Any] = Config(dvc_dir=str(project / ".dvc"))
     cache = revisions.cache_folder(project).parents[1]  # DVC adds files/md5 itself
-    default = settings["core"].get("remote")
-    with Config(dvc_dir=str(folder / ".dvc")).edit("local") as local:
-        local["cache"] = dict(settings["cache"]) | {"dir": str(cache)}
-        local["remote"] = {name: dict(remote) for name, remote in settings["remote"].items()}
-        if default:
-            local["core"] = {"remote": default}
-    return bool(default)
-
-
-def _in_session(command: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command in a session of its own, and end all of it when this process is interrupted."""
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
+    if not (folder / ".dvc").is_dir():
+        raise UserError(f"{folder}: expected a project of DVC in the commit, got one without .dvc; `dvc init`, commit")
     try:
-        said, _ = process.communicate()
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
-    return subprocess.CompletedProcess(command, process.returncode, said)
+        settings: dict[str, Any] = Config(dvc_dir=str(project / ".dvc"))
+        default = settings["core"].get("remote")
+        with Config(dvc_dir=str(folder / ".dvc")).edit("local") as local:
+            local["cache"] = dict(settings["cache"]) | {"dir": str(cache)}
+            local["remote"] = {name: dict(remote) for name, remote in settings["remote"].items()}
+            local["core"] = {"site_cache_dir": str(own)} | ({"remote": default} if default else {})
+    except ConfigError as error:
+        raise UserError(f"{folder / '.dvc' / 'config'}: {error}") from None
+    return bool(default)

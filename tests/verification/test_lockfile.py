@@ -51,12 +51,14 @@ def test_inputs_are_what_no_stage_makes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "place"),
     [
-        ("md5: bb", "md5: b0", "pipeline/train.py"),
+        ("md5: bb", "md5: b0", "train: pipeline/train.py"),
         ("lr: 0.1", "lr: 0.2", "train: params.yaml.train.lr"),
         ("method: constant", "method: step", "train: params.yaml.train.schedule.method"),
         ("pipeline train", "pipeline train --fast", "train: cmd"),
-        ("etag: ee", "etag: e0", "s3://bucket/raw.csv"),
+        ("etag: ee", "etag: e0", "prepare: s3://bucket/raw.csv"),
         ("path: models/w", "path: models/v", "train: models/v"),
+        ("md5: cc}", "md5: cc, size: 3}", "train: models/w"),
+        ("outs:\n    - {path: models/w", "extra: 1\n    outs:\n    - {path: models/w", "train: extra"),
         ("  prepare:\n", "  other:\n", "prepare"),
     ],
 )

@@ -1,0 +1,84 @@
+"""What a commit's dvc.yaml asks for, as DVC reads it: nothing of it has run."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.lock import STAGES_FILE
+from pipeline.verification import paths
+
+_LONGEST = 200  # characters of DVC's message
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage, values of params.yaml filled in: ``params`` are those of each file, as dvc.lock nests them."""
+
+    command: str | list[str]
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+    params: dict[str, Any]
+
+
+@contextmanager
+def repository(folder: Path, commit: str) -> Iterator[Any]:
+    """DVC's view of the checkout of a commit.
+
+    Raises: UserError if DVC cannot read it, or if a stage or a .dvc file would write outside the project.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(folder)) as opened:
+            _refuse_outside(opened, folder, commit)
+            yield opened
+    except DvcException as error:
+        text = " ".join(str(error).split()).replace(os.path.relpath(folder) + os.sep, "")[:_LONGEST]
+        raise UserError(f"commit {commit[:12]}: expected a project that DVC can read, got: {text}") from None
+
+
+def stages(opened: Any) -> dict[str, Stage]:
+    """The stages of the project's dvc.yaml by name."""
+    return {stage.name: _stage(stage) for stage in opened.index.stages if _is_of_project(stage)}
+
+
+def _stage(stage: Any) -> Stage:
+    from dvc.dependency import ParamsDependency
+
+    params = [entry for entry in stage.deps if isinstance(entry, ParamsDependency)]
+    others = [entry for entry in stage.deps if not isinstance(entry, ParamsDependency)]
+    return Stage(
+        command=stage.cmd,
+        inputs=frozenset(entry.def_path for entry in others),
+        outputs=frozenset(entry.def_path for entry in stage.outs),
+        params={entry.def_path: entry.read_params() for entry in params},
+    )
+
+
+def _is_of_project(stage: Any) -> bool:
+    return bool(stage.path_in_repo == STAGES_FILE)
+
+
+def _refuse_outside(opened: Any, folder: Path, commit: str) -> None:
+    """DVC removes outputs before a stage runs, and writes those of .dvc files: it must be kept in the project, too."""
+    for stage in opened.index.stages:
+        place = f"{stage.path_in_repo} of commit {commit[:12]}"
+        if _is_of_project(stage) and Path(stage.wdir).resolve() != folder.resolve():
+            raise UserError(
+                f"{place}: stage {stage.name}: expected a stage that runs in the project's folder, got wdir: "
+                f"{str(stage.wdir)[:_LONGEST]}; write its paths from there"
+            )
+        paths.refuse_outside(folder, (_seen_from(folder, output) for output in stage.outs), place)
+
+
+def _seen_from(folder: Path, output: Any) -> str:
+    """An output's path as seen from the project's folder; in full where it lies elsewhere."""
+    if output.protocol != "local":
+        return str(output.def_path)
+    path = Path(str(output.fs_path))
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
