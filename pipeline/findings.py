@@ -9,15 +9,24 @@ from pipeline.numerics import degenerate, separation
 from pipeline.numerics.softmax import Block, row_counts
 
 _NAMED = 3
+_ONE_OF_MANY = (
+    "columns depend on each other or on b, so that without a penalty W is one of many with the same probabilities; "
+    "a train.l2 of 1e-9 takes the one of least norm"
+)
 _CURE = "W grows for ever without a penalty, set train.l2 above 0"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """``sentences`` for the model's result; ``apart``: without a penalty there is no optimum."""
+    """``sentences`` for the model's result.
+
+    Without a penalty there is no optimum where classes are ``apart``, and not one W alone where columns are
+    ``dependent``: then a combination of them and of b is 0 in every row.
+    """
 
     sentences: tuple[str, ...]
     apart: bool
+    dependent: bool = False
 
 
 def find(
@@ -35,12 +44,17 @@ def find(
     """
     rows = degenerate.counted(blocks)
     apart = [] if penalty else degenerate.classes_apart(rows, len(features), len(classes), intercept)
+    columns, shared = _of_columns(rows, features, threads), _of_categories(rows, features)
+    categories = rows[0].codes.shape[1]
     sentences = [
         *_of_classes(rows, classes, intercept),
-        *_of_columns(rows, features, threads),
+        *columns,
+        *shared,
         *_of_separation(apart, features, classes),
     ]
-    return Findings(tuple(sentences), bool(apart))
+    # The levels of a category add up to 1, as b does; numbers follow from others and a constant, which is b.
+    dependent = bool(shared) or categories > 1 or (intercept and bool(categories or columns))
+    return Findings(tuple(sentences), bool(apart), dependent)
 
 
 def _of_classes(blocks: Sequence[Block], classes: Sequence[object], intercept: bool) -> list[str]:
@@ -66,7 +80,7 @@ def _of_columns(blocks: Sequence[Block], features: Sequence[str], threads: int) 
     for found in degenerate.collinear_columns(blocks, threads)[:_NAMED]:
         others = _list([features[column] for column in found.of])
         sentences.append(f"column {features[found.column]} follows from {others}: they share its weight in W")
-    return sentences + _of_categories(blocks, features)
+    return sentences
 
 
 def _of_categories(blocks: Sequence[Block], features: Sequence[str]) -> list[str]:
@@ -94,6 +108,16 @@ def _of_separation(apart: Sequence[degenerate.Apart], features: Sequence[str], c
     return [f"told apart without error: {pairs}; {_CURE}"]
 
 
+def of_optimum(
+    known: Findings, blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], intercept: bool
+) -> Findings:
+    """``known``, and whether a training without a penalty has an optimum, and if so which of many it ends at."""
+    found = with_separation(known, blocks, features, classes, intercept)
+    if found.apart or not found.dependent:
+        return found
+    return replace(found, sentences=(*found.sentences, _ONE_OF_MANY))
+
+
 def with_separation(
     known: Findings, blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], intercept: bool
 ) -> Findings:
@@ -112,7 +136,7 @@ def with_separation(
     sentences = _from_the_rest(x, y, labels, features, classes, intercept)
     if not sentences and len(labels) > 2 and len(labels) * (len(features) + 1) <= separation.LARGEST_RULE:
         sentences = _from_each_other(x, y, labels, features, classes, intercept)
-    return Findings((*known.sentences, *sentences), known.apart or bool(sentences))
+    return replace(known, sentences=(*known.sentences, *sentences), apart=bool(sentences))
 
 
 def _from_the_rest(

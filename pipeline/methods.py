@@ -236,7 +236,7 @@ class Finding(_Stepping):
         """Looked for at the end, once, and without a penalty only: the linear programs take their time."""
         if self._unlooked is not None:
             data, self._unlooked = self._unlooked, None
-            self._findings = findings.with_separation(
+            self._findings = findings.of_optimum(
                 self._findings, data.blocks, data.features, data.labels, self._params.intercept
             )
         return self._findings.apart

@@ -98,7 +98,8 @@ def test_a_level_and_a_number_of_rows_without_weight_tell_nothing(solver: str) -
         _without_penalty(table, solver) for table in (weighted, weighted.take(np.flatnonzero(~light)))
     )
     assert with_them.result.status is without.result.status is Status.CONVERGED_UNPROVEN
-    assert with_them.ending.findings == without.ending.findings == ()
+    assert with_them.ending.findings == without.ending.findings
+    assert "told apart" not in " ".join(without.ending.findings)
     assert with_them.objective == pytest.approx(without.objective, rel=1e-9)
 
 

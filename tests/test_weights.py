@@ -64,6 +64,22 @@ def test_a_weight_is_that_many_rows(tmp_path: Path) -> None:
             assert ours[name][metric] == pytest.approx(theirs[name][metric], rel=1e-9)
 
 
+@pytest.mark.parametrize("solver", [{"solver": "adam", "lr": 0.1}, {"solver": "auto", "lr": None, "l2": 0.01}])
+def test_a_class_weight_is_the_weight_of_its_rows(tmp_path: Path, solver: dict[str, Any]) -> None:
+    """Times the row's own: the products of float64 are the same, so the bits of W and b are."""
+    frame = _table().assign(x=lambda table: table["x"].fillna(0.0)).drop(columns="fold")
+    classes = {"a": 0.5, "b": 3.0}
+    by_class = _prepare(frame, tmp_path / "class", weights="w", standardise=False)
+    frame["w"] *= frame["y"].map(classes)
+    by_row = _prepare(frame, tmp_path / "row", weights="w", standardise=False)
+    params = train.Params.model_validate(_TRAINING | solver)
+    weighted = params.model_copy(update={"class_weight": classes})
+    one, other = (
+        train.train(data, chosen, lambda _: None)[0] for data, chosen in ((by_class, weighted), (by_row, params))
+    )
+    assert (one.weights.tobytes(), one.bias.tobytes()) == (other.weights.tobytes(), other.bias.tobytes())
+
+
 def test_rare_levels_are_those_of_little_weight(tmp_path: Path) -> None:
     """Beyond the limit the levels that stay are those of the table with its rows repeated."""
     frame = pd.DataFrame({"c": ["u"] * 5 + ["v"] * 2 + ["t"], "w": [1] * 5 + [3, 4, 2], "y": ["a", "b"] * 4})
