@@ -1,25 +1,30 @@
 """The encoder: any table with the right columns -> float32 numbers and integer codes, the columns that W expects.
 
-Fitted on training rows by `pipeline.fitting`, stored as JSON in the prepared data and in the model. Imports numpy only.
-n rows, p number columns of the encoding, c category columns, D = p + sum of the categories' levels.
+Fitted on training rows by `pipeline.fitting`, stored as JSON in the prepared data and in the model. Imports numpy and
+pydantic only. n rows, p number columns of the encoding, c category columns, D = p + sum of the categories' levels.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted
 from pipeline.table import dates
-from pipeline.table.columns import Chunk, Class, Kind, Texts
+from pipeline.table.columns import DATE_PARTS, Chunk, Class, Kind, Texts
 
 MISSING = "<missing>"
 OTHER = "<other>"
 UNSEEN = "<unseen>"
 RESERVED = (MISSING, OTHER, UNSEEN)
+
+# The dataclasses below are the form of the JSON: what is read back must be of their fields and types.
+_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class NumberColumn:
     ``mean`` is that of the training rows, in the column's unit. ``indicator``: a column of W, 1 where the value is
     missing and else 0, follows the numbers.
     """
+
+    __pydantic_config__ = _STRICT
 
     name: str
     kind: Kind
@@ -51,6 +58,8 @@ class CategoryColumn:
     With too many levels, OTHER stands before UNSEEN, for all texts that have no level of their own.
     """
 
+    __pydantic_config__ = _STRICT
+
     name: str
     levels: tuple[str, ...]
 
@@ -66,6 +75,8 @@ class Encoded:
 @dataclass(frozen=True)
 class Encoder:
     """Everything that turns a table into the columns of W, and the columns of W into names."""
+
+    __pydantic_config__ = _STRICT
 
     numbers: tuple[NumberColumn, ...]
     categories: tuple[CategoryColumn, ...]
@@ -144,14 +155,67 @@ class Encoder:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Encoder":
-        """The encoder that ``to_json`` described."""
-        return cls(
-            numbers=tuple(NumberColumn(**column) for column in document["numbers"]),
-            categories=tuple(CategoryColumn(c["name"], tuple(c["levels"])) for c in document["categories"]),
-            target=document["target"],
-            classes=tuple(document["classes"]),
-            missing_values=tuple(document["missing_values"]),
-        )
+        """The encoder that ``to_json`` described.
+
+        Raises: ValueError, pydantic's where a type is wrong, if no encoder can be described so.
+        """
+        content = {name: value for name, value in document.items() if name != "features"}
+        encoder = _form().validate_json(json.dumps(content))
+        _require_sense(encoder)
+        if document.get("features") != list(encoder.features):
+            raise ValueError("features: expected the names that numbers and categories give, got others")
+        return encoder
+
+
+@cache
+def _form() -> TypeAdapter[Encoder]:
+    return TypeAdapter(Encoder)
+
+
+def _require_sense(encoder: Encoder) -> None:
+    """Check what types do not say. Raises: ValueError that names the column."""
+    for number in encoder.numbers:
+        _require_number(number)
+    for category in encoder.categories:
+        _require_levels(category)
+    if len({type(label) for label in encoder.classes}) != 1:
+        raise ValueError("classes: expected labels of one type, got none or several types")
+    dated = {number.column for number in encoder.numbers if dates.is_date(number.kind)}
+    plain = [number.name for number in encoder.numbers if not dates.is_date(number.kind)]
+    _require_distinct("column", [*plain, *dated, *(category.name for category in encoder.categories), encoder.target])
+    _require_distinct("feature", encoder.features)
+    _require_distinct("class", encoder.classes)
+
+
+def _require_number(number: NumberColumn) -> None:
+    place = f"column {quoted(number.name)}"
+    if number.scale <= 0:
+        raise ValueError(f"{place}: expected a scale > 0, got {number.scale!r}")
+    if dates.is_date(number.kind):
+        try:
+            dates.require_format(number.kind)
+        except ValueError as error:
+            raise ValueError(f"{place}: expected {error}") from None
+        _, space, part = number.name.rpartition(" ")
+        if not space or part not in DATE_PARTS:
+            raise ValueError(f"{place}: expected a name that ends with the part of a date, got none")
+    elif number.kind not in ("number", "boolean"):
+        raise ValueError(f"{place}: expected the kind number, boolean or date, got {quoted(number.kind)}")
+
+
+def _require_levels(category: CategoryColumn) -> None:
+    ordinary = [level for level in category.levels if level not in RESERVED]
+    own = category.levels[len(ordinary) :]
+    if own not in ((UNSEEN,), (MISSING, UNSEEN), (OTHER, UNSEEN), (MISSING, OTHER, UNSEEN)):
+        raise ValueError(f"column {quoted(category.name)}: expected levels that end with {UNSEEN}, got others")
+
+
+def _require_distinct(what: str, names: Iterable[object]) -> None:
+    seen: set[object] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{what} {quoted(name)}: expected it once, got it twice")
+        seen.add(name)
 
 
 def code_type(level_counts: Sequence[int]) -> np.dtype[Any]:

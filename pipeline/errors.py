@@ -1,6 +1,14 @@
-"""The one exception that stands for a mistake of the person who uses the tool."""
+"""The one exception that stands for a mistake of the person who uses the tool, and how it quotes what came."""
 
+import reprlib
+from collections.abc import Collection
 from unicodedata import category
+
+# No cell, name or value of an input stands in a message with more characters than this.
+MOST_CHARACTERS = 200
+
+_MOST_OF_A_LIST = 60
+_END = 20
 
 
 class UserError(Exception):
@@ -23,3 +31,57 @@ def printable(text: str) -> str:
 
 def _escaped(char: str) -> str:
     return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def shortened(text: object, most: int = MOST_CHARACTERS) -> str:
+    """A name or text from outside as it stands in a message: on one line, of at most ``most`` characters.
+
+    What no screen shows (line ends, escape sequences, lone surrogates) is written as Python's escapes; of a long text
+    the beginning, the end and the length remain.
+    """
+    given = str(text)
+    if len(given) <= most and given.isprintable():
+        return given
+    # Of a mebibyte only what can be shown is escaped.
+    escaped = _on_one_line(given[:most])
+    if len(given) <= most and len(escaped) <= most:
+        return escaped
+    length = f" ({len(given):,} characters)"
+    end = _on_one_line(given[-_END:])[-_END:]
+    return f"{escaped[: most - len(length) - len(end) - 3]}...{end}{length}"
+
+
+def quoted(value: object, most: int = MOST_CHARACTERS) -> str:
+    """A value from outside as Python writes it, of at most ``most`` characters; the length of a longer text follows."""
+    if not isinstance(value, str):
+        return shortened(_REPR.repr(value), most)
+    whole = repr(value[:most])
+    if len(value) <= most and len(whole) <= most:
+        return whole
+    length = f" ({len(value):,} characters)"
+    room = most - len(length) - 3
+    end = repr(value[-_END:])[1:-1][-_END:]
+    return f"{whole[: room - len(end) - 1]}...{end}{whole[0]}{length}"
+
+
+def listed(names: Collection[object], most: int = 5) -> str:
+    """The first names of a list, each shortened, and how many follow them."""
+    first = ", ".join(shortened(name, _MOST_OF_A_LIST) for name, _ in zip(names, range(most), strict=False))
+    return first if len(names) <= most else f"{first} and {len(names) - most:,} more"
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+class _Bounded(reprlib.Repr):
+    """``repr`` whose length does not grow with the value, however deep or often a list stands in itself."""
+
+    def repr_int(self, value: int, _level: int) -> str:
+        """An integer; Python refuses to write one of more than 4,300 digits."""
+        return repr(value) if value.bit_length() < 256 else f"an integer of {value.bit_length():,} bits"
+
+
+_REPR = _Bounded()
+_REPR.maxlevel = 3
+_REPR.maxstring = _REPR.maxother = 60

@@ -10,15 +10,18 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
+from pydantic import ConfigDict, JsonValue, NonNegativeInt
+from safetensors import SafetensorError
 
-from pipeline import files
+from pipeline import documents, files
+from pipeline.documents import Digest, Form
 from pipeline.encoding import Encoder
-from pipeline.errors import UserError
+from pipeline.errors import UserError, listed, shortened
 from pipeline.table.columns import Class
 
 FORMAT = "softmax-model/1"
@@ -78,17 +81,64 @@ def save(folder: Path, model: Model) -> None:
     files.write_json(folder / METADATA_FILE, _document(model, weights))
 
 
+class _Result(Form):
+    """How training ended: what readers of a model count on; train says more."""
+
+    model_config = ConfigDict(extra="allow")
+
+    status: str
+    meaning: str = ""
+    reason: str = ""
+    epochs: NonNegativeInt = 0
+    passes: NonNegativeInt = 0
+    best_epoch: NonNegativeInt | None = None
+    cost: float = 0.0
+    objective: float = 0.0
+    gradient_norm: float = 0.0
+    bound: float | None = None
+    relative_bound: float | None = None
+    findings: tuple[str, ...] | list[str] = ()
+
+
+class _Document(Form):
+    """What softmax.json holds beside its digest; ``classes`` and ``features`` repeat the encoder's, for readers."""
+
+    format: str
+    classes: list[int | str | bool]
+    features: list[str]
+    encoder: dict[str, Any]
+    params: dict[str, JsonValue]
+    data_digest: str
+    result: _Result
+    weights: Digest
+
+
 def load(folder: Path) -> Model:
     """Read a model that ``save`` wrote.
 
-    Raises: UserError if a file is missing, cut short, edited, from another model, or of another format version.
+    Raises: UserError if a file is missing, cut short, edited, from another model, or of another format version, and if
+    it was forged: its digests match, but not what they are of.
     """
-    document = _read_document(folder / METADATA_FILE)
-    tensors = _read_weights(folder / WEIGHTS_FILE, document["weights"])
+    document = documents.read_bytes(folder / METADATA_FILE, _MISSING)
+    weights = documents.read_bytes(folder / WEIGHTS_FILE, _MISSING)
+    return parse(document, weights, folder)
+
+
+def parse(metadata: bytes, weights: bytes, folder: Path) -> Model:
+    """The model that the content of the two files of ``folder`` is; the errors are those of ``load``."""
+    path = folder / METADATA_FILE
+    sealed = documents.parse(metadata, path, _DAMAGED)
+    document = documents.unsealed(sealed, FORMAT, path, _DAMAGED, "run `dvc repro` to train anew")
+    with documents.faults_named(path, _DAMAGED):
+        _Document.model_validate(document)
+        encoder = Encoder.from_json(document["encoder"])
+        if (document["classes"], document["features"]) != ([*encoder.classes], [*encoder.features]):
+            raise ValueError("classes, features: expected those of the encoder, got others")
+    tensors = _tensors(weights, folder / WEIGHTS_FILE, document["weights"], encoder)
     return Model(
         weights=tensors["W"],
         bias=tensors["b"],
-        encoder=Encoder.from_json(document["encoder"]),
+        encoder=encoder,
         params=document["params"],
         data_digest=document["data_digest"],
         result=document["result"],
@@ -145,44 +195,33 @@ def _document(model: Model, weights: bytes) -> dict[str, Any]:
     return content | {"digest": files.sha256_text(files.canonical_json(content))}
 
 
-def _read_document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(_read_bytes(path), parse_constant=_refuse_constant)
-    except ValueError:
-        raise UserError(f"{path}: expected JSON, got something else: {_DAMAGED}") from None
-    if not isinstance(document, dict) or "format" not in document:
-        raise UserError(f"{path}: expected a model's metadata, got JSON without 'format': {_DAMAGED}")
-    if document["format"] != FORMAT:
-        raise UserError(f"{path}: expected format {FORMAT}, got {document['format']!r}: run `dvc repro` to train anew")
-    digest = document.pop("digest", None)
-    if digest != files.sha256_text(files.canonical_json(document)):
-        raise UserError(f"{path}: digest does not match its content: {_DAMAGED}")
-    return document
-
-
-def _read_weights(path: Path, sha256: str) -> dict[str, NDArray[np.float64]]:
-    content = _read_bytes(path)
+def _tensors(content: bytes, path: Path, sha256: str, encoder: Encoder) -> dict[str, NDArray[np.float64]]:
+    """W and b. Raises: UserError unless they are the ones in the metadata, of float64, finite and of its shapes."""
     if _sha256(content) != sha256:
         raise UserError(
             f"{path}: SHA-256 is not the one in {METADATA_FILE}: "
             "file was cut short, edited, or belongs to another model; run `dvc repro`"
         )
-    return safetensors.numpy.load(content)
+    try:
+        tensors: dict[str, NDArray[Any]] = safetensors.numpy.load(content)
+    except (SafetensorError, ValueError, TypeError, KeyError):  # the last two of a dtype that numpy lacks
+        raise UserError(f"{path}: expected safetensors, got something else: {_DAMAGED}") from None
+    shapes = {"W": (len(encoder.classes), len(encoder.features)), "b": (len(encoder.classes),)}
+    if tensors.keys() != shapes.keys():
+        raise UserError(f"{path}: expected the tensors W and b, got {listed(sorted(tensors))}: {_DAMAGED}")
+    for name, shape in shapes.items():
+        tensor = tensors[name]
+        if (tensor.dtype, tensor.shape) != (np.dtype(np.float64), shape):
+            came = f"{tensor.dtype} {shortened(tensor.shape)}"
+            raise UserError(f"{path}: tensor {name}: expected float64 {shape}, got {came}: {_DAMAGED}")
+        if not np.isfinite(tensor).all():
+            raise UserError(f"{path}: tensor {name}: expected finite numbers, got NaN or infinity: {_DAMAGED}")
+    return tensors
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise UserError(f"{path}: no such file; train a model with `dvc repro`, or name its folder") from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
 _DAMAGED = "file was cut short or edited; run `dvc repro`"
+_MISSING = "train a model with `dvc repro`, or name its folder"

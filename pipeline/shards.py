@@ -9,21 +9,23 @@ int64 = 1-based data row in the source, and weights (n,) float64 if rows have an
 """
 
 import hashlib
-import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from pipeline import files
+from pipeline import documents, files, values
+from pipeline.documents import Digest, Form
 from pipeline.encoding import Encoder
-from pipeline.errors import UserError
+from pipeline.errors import UserError, listed, quoted
 from pipeline.numerics import workers
 from pipeline.numerics.kept import Kept
 
@@ -106,7 +108,7 @@ class Writer:
 
     def _write(self, split: str, shard: Shard) -> None:
         entry = self._splits.setdefault(split, {"rows": 0, "shards": []})
-        name = f"{split}-{len(entry['shards']):05d}.safetensors"
+        name = _file_name(split, len(entry["shards"]))
         listed: dict[str, Any] = {"file": name, "rows": len(shard.rows)}
         entry["rows"] += len(shard.rows)
         entry["shards"].append(listed)
@@ -143,6 +145,10 @@ class Writer:
         return digest
 
 
+def _file_name(split: str, position: int) -> str:
+    return f"{split}-{position:05d}.safetensors"
+
+
 def _joined(parts: list[Shard]) -> Shard:
     if len(parts) == 1:
         return parts[0]
@@ -150,51 +156,134 @@ def _joined(parts: list[Shard]) -> Shard:
     return Shard(**{name: np.concatenate([tensors[name] for tensors in columns]) for name in columns[0]})
 
 
+class _ShardForm(Form):
+    """A shard as prepared.json lists it."""
+
+    file: str
+    rows: Annotated[int, Field(ge=1, le=SHARD_ROWS)]
+    sha256: Digest
+
+
+class _SplitForm(Form):
+    rows: int
+    shards: Annotated[list[_ShardForm], Field(min_length=1)]
+
+
+class _PreparedForm(Form):
+    """What prepared.json holds beside its digest."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    format: str
+    block_rows: Literal[16_384]
+    schema_digest: Annotated[Digest, Field(alias="schema")]
+    encoder: Digest
+    splits: dict[str, _SplitForm]
+
+
 def open_prepared(folder: Path) -> Prepared:
-    """Open a folder that prepare wrote, verifying every digest; arrays are memory-mapped.
+    """Open a folder that prepare wrote, verifying every digest and value; arrays are memory-mapped.
 
     Of many workers each verifies and maps its own shards here, and another one when it first asks for it.
-    Raises: UserError that names the file that is missing, damaged or edited.
+    Raises: UserError that names the file that is missing, damaged, edited, or forged: its digest matches, but it is
+    not what prepare writes.
     """
     files.restore(folder)
-    content = _json(folder / "prepared.json")
-    if content.get("format") != FORMAT:
-        came = content.get("format")
-        raise UserError(f"{folder}/prepared.json: expected format {FORMAT}, got {came!r}; run `dvc repro`")
-    digest = content.pop("digest", None)
-    if digest != files.sha256_text(files.canonical_json(content)):
-        raise _damaged(folder / "prepared.json")
-    _verify(folder / "schema.json", content["schema"])
-    _verify(folder / "encoder.json", content["encoder"])
-    splits = {name: _open_split(folder, entry) for name, entry in content["splits"].items()}
-    encoder = Encoder.from_json(_json(folder / "encoder.json"))
-    return Prepared(digest=digest, schema=_json(folder / "schema.json"), encoder=encoder, splits=splits)
+    path = folder / "prepared.json"
+    sealed = documents.read(path, _REMEDY)
+    content = documents.unsealed(sealed, FORMAT, path, _REMEDY, "run `dvc repro`")
+    with documents.faults_named(path, _REMEDY):
+        form = _PreparedForm.model_validate(content)
+        for name, split in form.splits.items():
+            _require_names_and_rows(name, split)
+        if "train" not in form.splits or not form.splits.keys() <= {"train", "validation", "test"}:
+            raise ValueError(f"splits: expected train, and maybe validation and test, got {listed(form.splits)}")
+    _verify(folder / "schema.json", form.schema_digest)
+    _verify(folder / "encoder.json", form.encoder)
+    described = documents.read(folder / "encoder.json", _REMEDY)
+    with documents.faults_named(folder / "encoder.json", _REMEDY):
+        encoder = Encoder.from_json(described)
+    is_weighted = _is_weighted(folder, form)
+    splits = {name: _open_split(folder, split, encoder, is_weighted) for name, split in form.splits.items()}
+    schema = documents.read(folder / "schema.json", _REMEDY)
+    return Prepared(digest=sealed["digest"], schema=schema, encoder=encoder, splits=splits)
 
 
-def _open_split(folder: Path, entry: Mapping[str, Any]) -> Split:
-    listed = entry["shards"]
+def _require_names_and_rows(name: str, split: _SplitForm) -> None:
+    """Check that the shards are called as prepare calls them, so that none lies elsewhere or counts twice."""
+    for position, shard in enumerate(split.shards):
+        if shard.file != _file_name(name, position):
+            raise ValueError(f"shard: expected {_file_name(name, position)}, got {quoted(shard.file)}")
+    if any(shard.rows != SHARD_ROWS for shard in split.shards[:-1]):
+        raise ValueError(f"{name}: expected {SHARD_ROWS} rows in every shard but the last, got fewer")
+    rows = sum(shard.rows for shard in split.shards)
+    if rows != split.rows:
+        raise ValueError(f"{name}: expected {rows} rows, as its shards have together, got {split.rows}")
+
+
+def _is_weighted(folder: Path, form: _PreparedForm) -> bool:
+    """Whether rows have weights: all have, or none, so the first shard tells."""
+    path = folder / form.splits["train"].shards[0].file
+    return "weights" in _header(path)[0]
+
+
+def _open_split(folder: Path, split: _SplitForm, encoder: Encoder, is_weighted: bool) -> Split:
+    entries = split.shards
 
     def opened(place: int) -> Shard:
-        path = folder / listed[place]["file"]
-        _verify(path, listed[place]["sha256"])
-        return Shard(**_mapped(path))
+        path = folder / entries[place].file
+        _verify(path, entries[place].sha256)
+        shard = _mapped(path, entries[place].rows, encoder, is_weighted)
+        values.require(shard, encoder, path)
+        return shard
 
-    shards = Kept(opened, len(listed))
-    mine = workers.own(len(listed))
+    shards = Kept(opened, len(entries))
+    mine = workers.own(len(entries))
     shards[mine.start : mine.stop]  # opened by being asked for
-    return Split(rows=entry["rows"], shards=shards, shard_rows=[shard["rows"] for shard in listed])
+    return Split(rows=split.rows, shards=shards, shard_rows=[shard.rows for shard in entries])
 
 
-def _mapped(path: Path) -> dict[str, NDArray[Any]]:
-    """Tensors of a safetensors file as views of the mapped file; the library's own reader copies them.
+def _mapped(path: Path, rows: int, encoder: Encoder, is_weighted: bool) -> Shard:
+    """Tensors of a safetensors file as views of the mapped file; the library's own reader copies them."""
+    header, start = _header(path)
+    _require_tensors(path, header, rows, encoder, is_weighted)
+    raw: NDArray[np.uint8] = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+    return Shard(**{name: _view(raw[start:], entry) for name, entry in header.items()})
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """The tensors that a safetensors file lists, and where its data begins.
 
     Layout: 8 bytes little-endian length, that many bytes of JSON header, then the data that its offsets point into.
+    The library is asked first, since it checks length, types, shapes and offsets against the file.
+    Raises: UserError for a file that is not there, or that the library refuses.
     """
-    raw: NDArray[np.uint8] = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
-    start = 8 + int(raw[:8].view("<u8")[0])
-    header = json.loads(bytes(raw[8:start]))
+    documents.require_file(path, _REMEDY)
+    try:
+        with safe_open(path, framework="numpy"), path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = documents.parse(file.read(length), path, _REMEDY)
+    except SafetensorError:
+        raise UserError(f"{path}: expected safetensors, got something else: {_REMEDY}") from None
     header.pop("__metadata__", None)
-    return {name: _view(raw[start:], entry) for name, entry in header.items()}
+    return header, 8 + length
+
+
+def _require_tensors(path: Path, header: Mapping[str, Any], rows: int, encoder: Encoder, is_weighted: bool) -> None:
+    """Check that a shard has the tensors of the format, of its types and shapes."""
+    expected = {
+        "numbers": (("F32",), [rows, encoder.number_count]),
+        "codes": (("U8", "I16", "I32"), [rows, len(encoder.categories)]),
+        "labels": (("I32",), [rows]),
+        "rows": (("I64",), [rows]),
+        **({"weights": (("F64",), [rows])} if is_weighted else {}),
+    }
+    if header.keys() != expected.keys():
+        raise UserError(f"{path}: expected the tensors {', '.join(expected)}, got {listed(sorted(header))}: {_REMEDY}")
+    for name, (types, shape) in expected.items():
+        if header[name]["dtype"] not in types or header[name]["shape"] != shape:
+            came = f"{quoted(header[name]['dtype'])} {quoted(header[name]['shape'])}"
+            raise UserError(f"{path}: tensor {name}: expected {' or '.join(types)} {shape}, got {came}: {_REMEDY}")
 
 
 def _view(data: NDArray[np.uint8], entry: Mapping[str, Any]) -> NDArray[Any]:
@@ -202,26 +291,10 @@ def _view(data: NDArray[np.uint8], entry: Mapping[str, Any]) -> NDArray[Any]:
     return data[begin:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{path}: no such file; run `dvc repro` to prepare the data") from None
-    except ValueError:
-        raise _damaged(path) from None
-    if not isinstance(document, dict):
-        raise _damaged(path)
-    return document
-
-
 def _verify(path: Path, sha256: str) -> None:
-    try:
-        found = files.sha256_file(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run `dvc repro` to prepare the data") from None
-    if found != sha256:
-        raise _damaged(path)
+    documents.require_file(path, _REMEDY)
+    if files.sha256_file(path) != sha256:
+        raise UserError(f"{path}: digest does not match its content: {_REMEDY}")
 
 
-def _damaged(path: Path) -> UserError:
-    return UserError(f"{path}: digest does not match its content: the file was cut short or edited; run `dvc repro`")
+_REMEDY = "the file was cut short or edited; run `dvc repro`"

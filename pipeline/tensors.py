@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shortened
 from pipeline.numerics import workers
 from pipeline.numerics.kept import Made
 from pipeline.numerics.softmax import Block
@@ -52,25 +52,51 @@ class Blocks(Made[Block]):
 def blocks_of(prepared: Prepared, split: Split, class_weights: NDArray[np.float64] | None) -> Blocks:
     """All blocks of a split; ``class_weights`` is (k,) or None for 1 each. A worker looks at its own only.
 
-    Raises: UserError that names block and column if a number is NaN or infinite, which `prepare` never writes.
+    Raises: UserError that names block and column if a number is NaN or infinite, or a weight is that or below 0, which
+    `prepare` never writes.
     """
     blocks = Blocks(prepared, split, class_weights)
     names = prepared.encoder.features
     for position in workers.own(len(blocks)):
-        _check(blocks[position].numbers, position, names)
+        _check(blocks[position], position, names)
     return blocks
 
 
-def _check(numbers: Tensor, position: int, names: Sequence[str]) -> None:
-    if not numbers.numel() or all(map(math.isfinite, torch.aminmax(numbers))):  # of a NaN both are NaN
-        return
-    row, column = torch.nonzero(~torch.isfinite(numbers))[0].tolist()
+def _check(block: Block, position: int, names: Sequence[str]) -> None:
+    # Of a NaN both extremes are NaN.
+    if block.numbers.numel() and not all(map(math.isfinite, torch.aminmax(block.numbers))):
+        row, column = torch.nonzero(~torch.isfinite(block.numbers))[0].tolist()
+        value = float(block.numbers[row, column])
+        raise _wrong(block, position, row, f"column {shortened(names[column])}: expected a number, got {value}")
+    if block.weights is not None and not (block.weights.min() >= 0 and block.weights.max() < math.inf):
+        row = int(torch.nonzero(~((block.weights >= 0) & (block.weights < math.inf)))[0])
+        value = float(block.weights[row])
+        raise _wrong(block, position, row, f"the row's weight: expected a finite weight >= 0, got {value}")
+
+
+def _wrong(block: Block, position: int, row: int, what: str) -> UserError:
     first = position * BLOCK_ROWS
-    block = f"block {position} (rows {first} to {first + len(numbers) - 1})"
-    raise UserError(
-        f"prepared data: {block}, column {names[column]}: expected a number, got {float(numbers[row, column])} "
-        f"in row {first + row}; run `dvc repro -f prepare` to write it anew"
+    place = f"block {position} (rows {first} to {first + len(block.labels) - 1})"
+    return UserError(
+        f"prepared data: {place}, {what} in row {first + row}; run `dvc repro -f prepare` to write it anew"
     )
+
+
+def require_weight(blocks: Sequence[Block]) -> None:
+    """Check that some row weighs more than 0, class weights counted in; all workers ask together.
+
+    Raises: UserError.
+    """
+    largest = workers.collect(lambda block: [_largest_weight(block)], blocks)
+    if not any(float(weight) > 0 for (weight,) in largest):
+        raise UserError(
+            "train: expected training rows of weight above 0 in the prepared data, got none; see prepare.weights and "
+            "train.class_weight in params.yaml, then run `dvc repro`"
+        )
+
+
+def _largest_weight(block: Block) -> Tensor:
+    return torch.ones(1) if block.weights is None else block.weights.max().reshape(1)
 
 
 @functools.cache

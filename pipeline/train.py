@@ -65,6 +65,7 @@ def train(
     weights = class_weights(params, prepared)
     totals = _class_totals(prepared, weights)
     blocks = tensors.blocks_of(prepared, prepared.splits["train"], weights)
+    tensors.require_weight(blocks)
     encoder = prepared.encoder
     found = _accelerator(params)
     data = methods.Data(blocks, encoder.level_counts, encoder.features, encoder.classes, found)

@@ -171,7 +171,7 @@ def later_format(folder: Path) -> None:
         (edit_metadata, "softmax.json: digest does not match its content: file was cut short or edited"),
         (not_finite, "softmax.json: expected JSON, got something else"),
         (not_utf8, "softmax.json: expected JSON, got something else"),
-        (not_a_mapping, "softmax.json: expected a model's metadata"),
+        (not_a_mapping, "softmax.json: expected a JSON object, got list"),
         (later_format, "softmax.json: expected format softmax-model/1, got 'softmax-model/2'"),
     ],
 )

@@ -28,7 +28,7 @@ def number(name: str, *, mean: float = 0.0, indicator: bool = False) -> NumberCo
 def tutorial(tmp_path: Path) -> Path:
     """A folder with the tutorial's model: x1 to x4, classes 0, 1 and 2."""
     encoder = Encoder(tuple(number(f"x{i}") for i in range(1, 5)), (), "y", (0, 1, 2), ("",))
-    model.save(tmp_path / "models", model.Model(np.array(W), np.array(B), encoder, {}, "", {}))
+    model.save(tmp_path / "models", model.Model(np.array(W), np.array(B), encoder, {}, "", {"status": "converged"}))
     return tmp_path / "models"
 
 
@@ -47,7 +47,7 @@ def penguins(tmp_path: Path) -> Path:
     )
     # 2 + 3 + 4 columns; each weight of the second class is its own power of two, so that a sum tells what was added.
     weights = np.vstack([np.zeros(9), 2.0 ** np.arange(9)])
-    model.save(tmp_path / "models", model.Model(weights, np.zeros(2), encoder, {}, "", {}))
+    model.save(tmp_path / "models", model.Model(weights, np.zeros(2), encoder, {}, "", {"status": "converged"}))
     return tmp_path / "models"
 
 

@@ -32,12 +32,12 @@ def _rows(first: int, count: int, weights: bool = False) -> shards.Shard:
     )
 
 
-def _write(folder: Path, parts: list[tuple[str, shards.Shard]]) -> str:
+def _write(folder: Path, parts: list[tuple[str, shards.Shard]], encoder: Encoder = ENCODER) -> str:
     with files.new_folder(folder) as new:
         writer = shards.Writer(new)
         for split, part in parts:
             writer.add(split, part)
-        return writer.finish({"rows": 0}, ENCODER)
+        return writer.finish({"rows": 0}, encoder)
 
 
 def test_rows_come_back_in_order(tmp_path: Path) -> None:
@@ -88,7 +88,9 @@ def test_any_shape_comes_back(tmp_path_factory: pytest.TempPathFactory, n: int, 
         rows=np.arange(1, n + 1),
     )
     folder = tmp_path_factory.mktemp("shapes") / "prepared"
-    _write(folder, [("train", shard)])
+    numbers = tuple(NumberColumn(f"n{i}", "number", 0.5, 0.0, 1.0, False) for i in range(p))
+    categories = tuple(CategoryColumn(f"c{i}", (*map(str, range(n * c)), UNSEEN)) for i in range(c))
+    _write(folder, [("train", shard)], Encoder(numbers, categories, "y", ("p", "q"), ()))
     read = shards.open_prepared(folder).splits["train"].shards[0]
     for name, array in shard.tensors().items():
         np.testing.assert_array_equal(getattr(read, name), array)

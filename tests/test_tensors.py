@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline import shards, tensors
-from pipeline.encoding import CategoryColumn, Encoder, NumberColumn
+from pipeline.encoding import UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.errors import UserError
 
 ROWS = 2 * shards.BLOCK_ROWS + 100
@@ -15,7 +15,7 @@ ROWS = 2 * shards.BLOCK_ROWS + 100
 
 def _encoder() -> Encoder:
     numbers = tuple(NumberColumn(name, "number", 0.0, 0.0, 1.0, False) for name in ("height", "width"))
-    return Encoder(numbers, (CategoryColumn("colour", ("red", "green")),), "y", ("a", "b"), ())
+    return Encoder(numbers, (CategoryColumn("colour", ("red", UNSEEN)),), "y", ("a", "b"), ())
 
 
 def _prepared(folder: Path, numbers: np.ndarray) -> shards.Prepared:
@@ -57,17 +57,47 @@ def test_numbers_stay_in_the_mapped_file(tmp_path: Path) -> None:
         blocks[3]
 
 
+def _in_memory(numbers: np.ndarray, weights: np.ndarray) -> shards.Prepared:
+    """Prepared data that never was a file, whose values nothing has checked."""
+    rows = np.arange(len(numbers))
+    codes, labels = (rows % 2).astype(np.uint8)[:, None], (rows % 2).astype(np.int32)
+    split = shards.Split(len(rows), [shards.Shard(numbers, codes, labels, rows + 1, weights)], [len(rows)])
+    return shards.Prepared("", {}, _encoder(), {"train": split})
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_number_that_is_none_is_named_with_block_and_column(tmp_path: Path, value: float) -> None:
+def test_a_number_that_is_none_is_named_with_block_and_column(value: float) -> None:
     """In the last row, which is in the third block."""
     numbers = _numbers()
     numbers[-1, 1] = value
-    prepared = _prepared(tmp_path / "prepared", numbers)
+    prepared = _in_memory(numbers, np.ones(ROWS))
     first, last = 2 * shards.BLOCK_ROWS, ROWS - 1
     where = rf"block 2 \(rows {first} to {last}\), column width"
     said = f"prepared data: {where}: expected a number, got {value} in row {last}"
     with pytest.raises(UserError, match=said + "; run `dvc repro -f prepare`"):
         tensors.blocks_of(prepared, prepared.splits["train"], None)
+
+
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf])
+def test_a_weight_that_is_none_is_named_with_its_row(value: float) -> None:
+    """Negative, NaN or infinite."""
+    weights = np.ones(ROWS)
+    weights[7] = value
+    prepared = _in_memory(_numbers(), weights)
+    said = f"the row's weight: expected a finite weight >= 0, got {value} in row 7; run"
+    with pytest.raises(UserError, match=said):
+        tensors.blocks_of(prepared, prepared.splits["train"], None)
+
+
+@pytest.mark.parametrize("class_weights", [None, np.array([0.0, 1.0])])
+def test_rows_that_all_weigh_nothing_are_refused(class_weights: np.ndarray | None) -> None:
+    """By their own weights, or by those of their classes together with them."""
+    weights = np.zeros(ROWS)
+    weights[::2] = 0.0 if class_weights is None else 1.0
+    prepared = _in_memory(_numbers(), weights)
+    blocks = tensors.blocks_of(prepared, prepared.splits["train"], class_weights)
+    with pytest.raises(UserError, match="expected training rows of weight above 0 in the prepared data, got none"):
+        tensors.require_weight(blocks)
 
 
 def test_the_largest_float32_is_a_number(tmp_path: Path) -> None:
