@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import click
 
-from pipeline import errors, launch, mirror, params, provenance
+from pipeline import credentials, errors, launch, mirror, params, provenance
 from pipeline.errors import UserError
 from pipeline.mirror import Mirror
 from pipeline.numerics import workers
@@ -245,9 +245,10 @@ def _mirrored(stage: str, **paths: Path) -> AbstractContextManager[Mirror | None
     """Track the stage that runs inside the block, as the params' ``tracking:`` says; of many workers the first does."""
     if workers.rank():
         return nullcontext()
-    return mirror.started(
-        stage, params.load(PARAMS_FILE, "tracking", mirror.Params), params.read_params(PARAMS_FILE), paths
-    )
+    document = params.read_params(PARAMS_FILE)
+    section = document.get("prepare")
+    credentials.refuse(str(section.get("source", "")) if isinstance(section, dict) else "")  # the run would show it
+    return mirror.started(stage, params.load(PARAMS_FILE, "tracking", mirror.Params), document, paths)
 
 
 def _terminate(signal_number: int, _frame: object) -> NoReturn:

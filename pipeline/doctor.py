@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline import launch, lock, mirror, params, provenance, revisions, tracked
+from pipeline import credentials, launch, lock, mirror, params, provenance, revisions, tracked
 from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.verification import workspace
@@ -235,7 +235,7 @@ def _reached(name: str, look: Callable[[], bool]) -> Finding:
         try:
             said.append(look())
         except Exception as error:  # whatever the library of this kind of remote raises
-            said.append(" ".join(str(error).split()) or type(error).__name__)
+            said.append(credentials.masked(" ".join(str(error).split())) or type(error).__name__)
 
     thread = threading.Thread(target=attempt, daemon=True)
     thread.start()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pipeline import advice, files, progress, schema
+from pipeline import advice, credentials, files, progress, schema
 from pipeline.errors import UserError
 from pipeline.fitting import MAX_LEVELS
 from pipeline.params import read_params
@@ -303,6 +303,7 @@ def main(*, address: str, target: str, out: Path, template: Path, force: bool) -
     ``-`` is standard output.
     Raises: UserError if ``out`` is there and not to be replaced, or is no params file, or the table cannot be read.
     """
+    credentials.refuse(address)
     files.require_file_name(out)
     if out != STANDARD_OUTPUT and out.exists() and not force:
         raise UserError(f"{out}: is there already; --force replaces its section 'prepare:', -o FILE writes elsewhere")

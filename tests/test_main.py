@@ -134,3 +134,15 @@ def test_an_error_moves_no_cursor(project: Project) -> None:
     """Control characters of a name are told by their escapes."""
     result = project.pipeline("runs", "a\x1b[31mb\u202e", check=False)
     assert result.stderr.startswith(r"a\x1b[31mb\u202e: expected a commit")
+
+
+def test_a_secret_in_a_source_reaches_no_file(params: Project) -> None:
+    """A training by hand with such a source in params.yaml ends before its run would show it."""
+    _with_param(params, "source: data/raw/tutorial.csv ", "source: http://user:hunter2@127.0.0.1:9/x.csv ")
+    for words in (["prepare", "--out", "data/prepared"], ["train", "--prepared", "data/prepared", "--out", "models"]):
+        result = params.pipeline(*words, check=False)
+        assert result.returncode == 1
+        assert result.stderr.startswith("http://***@127.0.0.1:9/x.csv: expected an address without user names")
+        assert len(result.stderr.splitlines()) == 1
+    written = [path for path in params.folder.rglob("*") if path.is_file() and path.name != "params.yaml"]
+    assert not any(b"hunter2" in path.read_bytes() for path in written)

@@ -12,7 +12,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from pipeline import provenance, revisions, tracked
+from pipeline import credentials, provenance, revisions, tracked
 from pipeline.errors import UserError
 from pipeline.revisions import Revision
 
@@ -118,10 +118,11 @@ def _dependencies(revision: Revision) -> dict[str, str]:
 
 
 def flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys."""
+    """Nested mappings as one, with dotted keys and without secrets."""
     found: dict[str, Any] = {}
     for key, value in document.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        shown = credentials.masked(value) if isinstance(value, str) else value
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": shown}
     return found
 
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
-from pipeline import files
+from pipeline import credentials, files
 from pipeline.errors import UserError
 from pipeline.table import downloads, transcoding
 
@@ -178,6 +178,7 @@ def find(address: str, pattern: str = "*", separator: str = "auto", encoding: st
     Of a folder the files count that match ``pattern``, sorted by name. Separator and encoding are those of the first
     file where they are "auto". Raises: UserError if nothing is there.
     """
+    credentials.refuse(address)
     try:
         addresses = sorted(_addresses(address, pattern))
     except OSError as error:
@@ -257,7 +258,8 @@ def unreadable(address: object, error: OSError) -> UserError:
     """The error for a file that is not there, may not be read, or does not decompress."""
     if isinstance(error, FileNotFoundError):
         return UserError(f"{address}: expected a CSV file: no such file or directory")
-    reason = (error.strerror or str(error) or "cannot be read").lower()
+    # A store that sends a reader on to another address, with a signature in it, tells of that one.
+    reason = credentials.masked(error.strerror or str(error) or "cannot be read").lower()
     return UserError(f"{address}: expected a CSV file: {reason}")
 
 
@@ -306,5 +308,8 @@ def _remote(address: str) -> tuple[Any, str]:
     try:
         system, path = url_to_fs(address)  # type: ignore[no-untyped-call]
         return system, str(path)
-    except (ImportError, ValueError) as error:
-        raise UserError(f"{address}: cannot be opened: {error}") from None
+    except (OSError, UserError):
+        raise
+    except Exception as error:  # each file system of fsspec has errors of its own for what an address lacks
+        reason = credentials.masked(" ".join(str(error).split()))[:200]
+        raise UserError(f"{address}: cannot be opened: expected all that fsspec needs, got: {reason}") from None

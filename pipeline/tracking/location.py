@@ -1,9 +1,10 @@
 """Where MLflow keeps runs and files: the one SQLite file at the project's root, or what the environment says."""
 
 import os
-import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from pipeline import credentials
 
 DATABASE_FILE = "mlflow.db"
 ARTIFACTS_FOLDER = "mlartifacts"
@@ -58,5 +59,6 @@ def is_database(uri: str) -> bool:
 
 
 def shown(uri: str) -> str:
-    """The address, or any text with addresses in it, without user names and passwords."""
-    return re.sub(r"://[^/@\s]+@", "://***@", uri)
+    """The address, or any text with addresses in it, without user names, passwords and other secrets."""
+    known = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return credentials.masked(uri.replace(known, credentials.masked(known)) if known else uri)

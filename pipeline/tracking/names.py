@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+from pipeline import credentials
+
 KEY_LENGTH = 250
 PARAM_LENGTH = 6000
 
@@ -60,9 +62,10 @@ def flatten(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def params(document: dict[str, Any]) -> dict[str, str]:
-    """A params document as MLflow params; a value longer than MLflow keeps ends in ``...``."""
+    """A params document as MLflow params, without secrets; a value longer than MLflow keeps ends in ``...``."""
     flat = flatten(document)
-    values = (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in flat.values())
+    texts = (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in flat.values())
+    values = map(credentials.masked, texts)
     return dict(zip(unique_parts(flat), map(_shortened, values), strict=True))
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from pipeline import credentials, provenance
 from pipeline import model as models
-from pipeline import provenance
 from pipeline.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -74,7 +74,7 @@ def read_data(prepared: Path, params: dict[str, Any]) -> Data:
     try:
         splits = document["splits"]
         return Data(
-            source=str(params.get("prepare", {}).get("source", prepared)),
+            source=credentials.masked(str(params.get("prepare", {}).get("source", prepared))),
             digest=document["digest"],
             rows={name: splits[name]["rows"] for name in SPLITS if name in splits},
             columns={column["name"]: _TYPES.get(column["kind"], "double") for column in encoder["numbers"]}
