@@ -13,7 +13,13 @@ _NAME_LENGTH = 100
 _NEUTRAL = (None, False, 0, "", "none", "full", "all", "constant", "float64")
 
 # Params that say nothing special with these values.
-_USUAL = {"intercept": True, "tolerance": 1e-8, "device": "cpu"}
+_USUAL = {
+    "intercept": True,
+    "tolerance": 1e-8,
+    "device": "cpu",
+    "decimal": "auto",
+    "missing_target": "error",
+}
 
 # MLflow's table has room for some 25 characters: what is tried most comes first, then what is special, then the rest.
 _FIRST = ("lr",)
