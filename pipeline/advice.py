@@ -3,6 +3,7 @@
 n rows; columns are those of a survey. Everything but what gives the target away is judged over the whole table.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +26,14 @@ _ROWS_TO_TELL_APART = 100
 # Of the rows, and of the largest class: many classes are all rare, and none of them is imbalanced for that.
 _RARE_CLASS, _MUCH_RARER = 0.01, 0.1
 _MANY_CLASSES = 10  # more than the digits
+# Of fewer rows, or fewer ids, nothing is told apart.
+_FEWEST_ROWS, _FEWEST_IDS = 5, 5
+_WORD = re.compile(r"[^\W\d_]?[a-z]+|[A-Z]+(?![a-z])")
+_NUMBER_WORDS = frozenset({"no", "nr", "num", "number", "code", "key"})
+_IDS = frozenset(
+    {"id", "ids", "uid", "uuid", "guid", "identifier", "subj", "subject", "patient", "participant", "respondent"}
+    | {"customer", "client", "person", "individual", "household", "user", "account", "student", "employee", "case"}
+)
 _BINS = 100
 _ROWS_IN_BIN = 20
 
@@ -109,6 +118,13 @@ def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, s
             if (seen := _rows_told_apart(survey, sight, name)) is not None:
                 each = "each row" if seen == survey.rows else f"each of the first {seen:,} rows"
                 yield f"{name} holds another whole number in {each}; if it names or numbers them, leave it out"
+            elif _is_another_text_in_each_row(survey, name):
+                yield f"{name} holds another text in each row, of which nothing can be learnt; leave it out"
+            elif (distinct := _values_that_come_again(survey, sight, name)) is not None:
+                yield (
+                    f"{name} looks like an id that comes again: {distinct:,} values in {survey.rows:,} rows; leave it "
+                    "out, and, so that nobody both trains and tests, set split.method: hash and split.key to it"
+                )
             if (right := _hits(survey, sight, name, target)) is not None:
                 yield f"{name} gives {target} away: alone it is right in {right:.1%} of rows; is it known beforehand?"
 
@@ -138,13 +154,47 @@ def _about_classes(target: str, classes: Mapping[str, int]) -> Iterator[str]:
 
 
 def _rows_told_apart(survey: Survey, sight: Sight, name: str) -> int | None:
-    """How many rows of the sample there are, if a column of whole numbers holds another one in each; else None."""
+    """How many rows of the sample there are, if a column of whole numbers holds another one in each; else None.
+
+    Of few rows the numbers must be consecutive, or the column be called an id: a measure may differ by chance.
+    """
     moments = survey.moments.get(name)
-    if moments is None or survey.missing[name]:
+    if moments is None or survey.missing[name] or not moments.whole:
         return None
-    values = np.concatenate(sight.sample[name])
-    differ = len(np.unique(values)) == len(values) >= _ROWS_TO_TELL_APART
-    return len(values) if differ and moments.whole else None
+    values = np.concatenate(sight.sample[name]).view(np.float64)
+    rows = len(values)
+    if len(np.unique(values)) < rows or rows < _FEWEST_ROWS:
+        return None
+    consecutive = moments.maximum - moments.minimum == survey.rows - 1
+    return rows if rows >= _ROWS_TO_TELL_APART or consecutive or _names_somebody(name) else None
+
+
+def _is_another_text_in_each_row(survey: Survey, name: str) -> bool:
+    """Whether a category tells all rows apart; of many rows it is left out already."""
+    return survey.rows >= _FEWEST_ROWS and len(survey.levels.get(name, ())) == survey.rows
+
+
+def _values_that_come_again(survey: Survey, sight: Sight, name: str) -> int | None:
+    """How many values a column has that is called an id of somebody with several rows; else None."""
+    if not _names_somebody(name) or name not in sight.sample or dates.is_date(survey.kinds[name]):
+        return None
+    if name in survey.levels:
+        distinct = len(survey.levels[name])
+    elif survey.moments[name].whole:
+        values = np.concatenate(sight.sample[name]).view(np.float64)
+        distinct = len(np.unique(values[~np.isnan(values)]))
+    else:
+        return None
+    return distinct if _FEWEST_IDS <= distinct < survey.count(name) else None
+
+
+def _names_somebody(name: str) -> bool:
+    """Whether a column is called id, patient, customerID, subject_no and the like."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    while len(words) > 1 and words[-1] in _NUMBER_WORDS:
+        words.pop()
+    last = words[-1] if words else ""
+    return "id" in words or last in _IDS or (last.endswith("id") and last.removesuffix("id") in _IDS)
 
 
 def _hits(survey: Survey, sight: Sight, name: str, target: str) -> float | None:

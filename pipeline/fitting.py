@@ -62,10 +62,17 @@ def _numbers(training: Survey, name: str, standardise: bool, date_parts: Sequenc
         if name in training.moments:
             yield _number(training, name, kind, standardise)
         return
-    for position, part in enumerate(date_parts):
+    for position, part in enumerate(_parts(kind, date_parts)):
         number = _number(training, part_name(name, part), kind, standardise)
         # A date is missing with all its parts: one column of W for it is enough.
         yield replace(number, indicator=number.indicator and position == 0)
+
+
+def _parts(kind: Kind, date_parts: Sequence[DatePart]) -> Sequence[DatePart]:
+    """Of ``date_parts`` those that dates of this kind tell; of a time of day, hour and minute in any case."""
+    told = dates.parts_of(kind)
+    asked = [part for part in date_parts if part in told]
+    return told if dates.is_time_of_day(kind) or not asked else asked
 
 
 def _number(training: Survey, name: str, kind: Kind, standardise: bool) -> NumberColumn:

@@ -27,6 +27,10 @@ MISSING_VALUES = ("", "NA", "N/A", "NaN", "nan", "null")
 _LARGE = 1_000_000
 _FEW_ROWS_OF_A_CLASS = 50
 
+# A column is nearly one of dates if so many of its values are; texts of the others are shown up to so many characters.
+_NEARLY_ALL = 0.8
+_SHOWN_CHARACTERS = 40
+
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = {"null", "true", "false", "y", "n", "yes", "no", "on", "off"}
 _SECTION = re.compile(r"^prepare:.*?(?=^\S|\Z)", re.DOTALL | re.MULTILINE)
@@ -130,10 +134,15 @@ def _dates_in(survey: Survey, target: str) -> dict[str, list[Kind]]:
 
 def _kinds_of_dates(column: str, texts: Collection[str], names: Collection[str]) -> list[Kind]:
     """The kinds of dates that all texts are of; none where a part of the column is called as another of ``names``."""
-    if any(part_name(column, part) in names for part in DATE_PARTS):
+    if _hides_a_part(column, names):
         return []
     possible = dates.possible(texts)
     return possible[:1] if dates.ISO in possible else possible
+
+
+def _hides_a_part(column: str, names: Collection[str]) -> bool:
+    """Whether another column is called as a part of this one would be, were it one of dates."""
+    return any(part_name(column, part) in names for part in DATE_PARTS)
 
 
 def section(found: Found) -> str:
@@ -152,7 +161,7 @@ def section(found: Found) -> str:
     first, columns = found.source.files[0], len(found.survey.kinds) + len(found.crowded)
     lines = [
         "prepare:",
-        *(f"  # warning: {_one_line(doubt)}" for doubt in (*spelling_doubts, *doubts, *_undecided(found))),
+        *(f"  # warning: {_one_line(doubt)}" for doubt in (*spelling_doubts, *doubts, *_about_dates(found))),
         f"  source: {_text(source)}  # {found.survey.rows:,} rows, {columns} columns",
         f'  files: {json.dumps(pattern):<28}# of a source that is a folder: which, such as "2024-*.csv"',
         f"  separator: {json.dumps(first.separator)}                 # one character between cells, or auto",
@@ -244,11 +253,48 @@ def _range_of_dates(found: Found, name: str) -> str:
     return f"{in_order[0]} to {in_order[-1]}"
 
 
+def _about_dates(found: Found) -> Iterator[str]:
+    yield from _undecided(found)
+    yield from _short_years(found)
+    yield from _nearly_dates(found)
+
+
 def _undecided(found: Found) -> Iterator[str]:
     for name, possible in found.dates.items():
         if len(possible) > 1:
             ways = " or ".join(f"{_text(name)}: {_text(kind)}" for kind in possible)
-            yield f"{name} holds dates whose day and month could be exchanged; say which in types: {ways}"
+            orders = "day, month and year" if any(map(dates.has_short_years, possible)) else "day and month"
+            yield f"{name} holds dates whose {orders} could be exchanged; say which in types: {ways}"
+
+
+def _short_years(found: Found) -> Iterator[str]:
+    """The centuries of years of two digits, with the first cells: a birthday of 1963 would be read as of 2063."""
+    for name, kind in found.dated.items():
+        if dates.has_short_years(kind):
+            cells = list(found.survey.levels.get(name, ()))[:3]
+            moments = [(cell, dates.moment_of(cell, kind)) for cell in cells]
+            example = "".join(f", {cell} as of {moment[0]}" for cell, moment in moments if moment is not None)
+            yield (
+                f"{name} has years of two digits: 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to 2068{example}"
+                "; write four digits if that is wrong"
+            )
+
+
+def _nearly_dates(found: Found) -> Iterator[str]:
+    """Columns that were dates if it were not for a few texts."""
+    for name, levels in found.survey.levels.items():
+        if name == found.target or name in found.dates or _hides_a_part(name, found.survey.kinds):
+            continue
+        common = dates.commonest(levels)
+        if common is not None and (others := common[1]):
+            share = 1 - sum(levels[text] for text in others) / sum(levels.values())
+            if share >= _NEARLY_ALL and len(levels) - len(others) > 1:
+                listed = ", ".join(repr(text[:_SHOWN_CHARACTERS]) for text in others[:3])
+                yield (
+                    f"{name} holds dates ({common[0]}) in {share:.0%} of its values; the rest, such as {listed}, "
+                    f"keeps it from being one: correct them or add them to missing_values, and set types: "
+                    f"{{{_text(name)}: {_text(common[0])}}}"
+                )
 
 
 def _types(found: Found) -> str:
@@ -261,6 +307,8 @@ def _date_parts(found: Found) -> Iterator[DatePart]:
     """The parts that dates of the table differ in; an hour that is 0 in all of them is one column too many."""
     yield from ("year", "month", "day", "weekday")
     for name, kind in found.dated.items():
+        if dates.is_time_of_day(kind):
+            continue  # it becomes hour and minute in any case
         levels = found.survey.levels.get(name)
         moments = () if levels is None else (dates.moment_of(level, kind) for level in levels)
         if levels is None or any(moment is not None and moment[DATE_PARTS.index("hour")] for moment in moments):

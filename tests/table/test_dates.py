@@ -1,5 +1,8 @@
 """Dates of a format: what pandas reads of them, one message for what they are not, and no guess where two ways fit."""
 
+import os
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -48,7 +51,7 @@ def test_only_what_is_clear_is_guessed() -> None:
     assert dates.possible(["13/02/2024", "02/13/2024"]) == []
 
 
-@pytest.mark.parametrize("form", ["%d/%m", "%Q", "%Y %Y", "%Y %Z", "%", "day", "%%Y", "%Y\0"])
+@pytest.mark.parametrize("form", ["%d/%m", "%Q", "%Y %Y", "%Y %Z", "%d/%m %H:%M", "%M:%S", "%", "day", "%%Y", "%Y\0"])
 def test_formats_that_tell_no_moment_are_refused(form: str) -> None:
     """A format without a year, of the machine's time zone, or that Python does not know, is one message."""
     with pytest.raises(ValueError, match=r"such as 'date %d/%m/%Y', got 'date "):
@@ -88,3 +91,75 @@ def test_a_wrong_type_is_told_by_its_param(tmp_path: Path) -> None:
         written.write_text(f'prepare: {{source: t.csv, target: y, types: {{d: "{kind}"}}}}\n')
         with pytest.raises(UserError, match=f"prepare.types.d: expected {expected}.* got '{kind}'"):
             params.load(written, "prepare", prepare.Params)
+
+
+@pytest.mark.parametrize(
+    ("texts", "kinds"),
+    [
+        (["25/11/63", "01/02/01"], ["date %d/%m/%y"]),
+        (["02/03/04", "01/02/01"], ["date %d/%m/%y", "date %m/%d/%y"]),
+        (["25.11.63", "1.2.01"], ["date %d.%m.%y"]),
+        (["Mar-2018", "Dec-2011"], ["date %b-%Y"]),
+        (["July 1990", "May 1991"], ["date %B %Y"]),
+        (["May 1990", "May 1991"], ["date %b %Y"]),
+        (["03/2018", "12/2018"], ["date %m/%Y"]),
+        (["2018-03", "2018-12"], ["date %Y-%m"]),
+        (["14:30", "9:05"], ["date %H:%M"]),
+        (["2:30 PM", "11:05 AM"], ["date %I:%M %p"]),
+        (["1/13/2020 3:45 PM"], ["date %m/%d/%Y %I:%M %p"]),
+        (["1/13/20", "1/13/2020"], []),
+        (["14:30", "2:30 PM"], []),
+        (["1.2", "1.3"], []),
+        (["p", "q"], []),
+    ],
+)
+def test_dates_as_people_write_them_are_known(texts: list[str], kinds: list[str]) -> None:
+    """Short years, months without a day and times of day are found where every text fits, and told if two ways fit."""
+    assert dates.possible(texts) == kinds
+
+
+def test_every_common_kind_is_possible_for_its_own_texts() -> None:
+    """What a format of COMMON writes passes the outlines by which formats are sorted out, and is read back."""
+    for kind in dates.COMMON[1:]:
+        text = datetime(2024, 12, 31, 23, 59).strftime(dates.format_of(kind) or "")
+        assert dates.moment_of(text, kind) in [dates.moment_of(text, other) for other in dates.possible([text])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        ("date", "year month day weekday hour minute"), ("date %d/%m/%y", "year month day weekday"),
+        ("date %b-%Y", "year month"), ("date %Y", "year"), ("date %H:%M", "hour minute"),
+        ("date %d/%m/%Y %H", "year month day weekday hour"), ("date %Y-%j", "year month day weekday"),
+    ],
+)  # fmt: skip
+def test_a_date_has_the_parts_that_its_format_tells(kind: str, parts: str) -> None:
+    """A month has no day and no weekday of its own, a time of day no year: a column of W for them would say nothing."""
+    dates.require_format(kind)
+    assert dates.parts_of(kind) == tuple(parts.split())
+
+
+def test_times_of_day_become_hour_and_minute(tmp_path: Path) -> None:
+    """Whatever date_parts asks of dates, a time gives the numbers that it has; months give those that they have."""
+    prepared = _prepare(tmp_path, "d,y\n14:30,a\n9:05,b\n", "date %H:%M")
+    (shard,) = prepared.splits["train"].shards
+    assert prepared.encoder.features == ("d hour", "d minute")
+    assert shard.numbers.tolist() == [[14, 30], [9, 5]]
+    (tmp_path / "months").mkdir()
+    assert _prepare(tmp_path / "months", "d,y\nMar-2018,a\nMay-2019,b\n", "date %b-%Y").encoder.features == (
+        "d year",
+        "d month",
+    )
+
+
+@pytest.mark.parametrize("language", ["de_DE.UTF-8", "C.UTF-8", "fr_FR"])
+def test_names_of_months_do_not_depend_on_the_environment(language: str) -> None:
+    """Nothing sets LC_TIME for the process, which strptime would follow: months are English everywhere."""
+    work = (
+        "import locale\nfrom pipeline import init, prepare, predict, train, evaluate\n"
+        "from pipeline.table import dates\n"
+        "print(locale.setlocale(locale.LC_TIME), dates.moment_of('Dec-2018', 'date %b-%Y'))"
+    )
+    environment = os.environ | {"LC_ALL": language, "LC_TIME": language, "LANG": language}
+    result = subprocess.run([sys.executable, "-c", work], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout == "C (2018, 12, 1, 5, 0, 0)\n"
