@@ -91,12 +91,12 @@ def _trials(console: Console, place: Workspace, recorded: Lock, target: Target, 
         return [Trial("before any stage", contradictions)]
     console.print(f"{len(recorded.inputs())} inputs, as dvc.lock records them; its stages run", markup=False)
     for name, stage in recorded.stages.items():
-        console.print(f"  {name}: {_printable(stage.get('cmd'))}", markup=False)
+        console.print(_printable(f"  {name}: {stage.get('cmd')}"), markup=False)
     return [_trial(console, place, recorded, target, setting) for setting in settings(deep)]
 
 
 def _trial(console: Console, place: Workspace, recorded: Lock, target: Target, setting: Setting) -> Trial:
-    console.print(f"{', '.join(recorded.stages)} again, {setting.name}", markup=False)
+    console.print(_printable(f"{', '.join(recorded.stages)} again, {setting.name}"), markup=False)
     place.set_aside(recorded)
     place.run_stages(setting.environment)
     trial = Trial(setting.name, comparison.compare(place, recorded, target.tags))

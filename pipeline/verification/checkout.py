@@ -79,7 +79,7 @@ def git(folder: Path, *words: str) -> str:
         raise UserError(
             f"git {words[0]}: expected to check the commit out in {folder}, got {last[:_LONGEST]!r}; run `git fsck`"
         )
-    return done.stdout.decode(errors="replace")
+    return os.fsdecode(done.stdout)  # names of files are bytes, and need be no UTF-8
 
 
 def refuse_full_disk(folder: Path, message: str) -> None:

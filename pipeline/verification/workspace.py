@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from pipeline import files, provenance, revisions
 from pipeline.errors import UserError
-from pipeline.lock import LOCK_FILE, Lock, Output, parsed_listing
+from pipeline.lock import FOLDER_MARK, LOCK_FILE, Lock, Output, parsed_listing
 from pipeline.verification import checkout, children, lockfile, paths
 from pipeline.verification.loaded import Recording
 
@@ -74,12 +76,27 @@ class Workspace:
         Raises: UserError that names the file, its digest and the way to get it.
         """
         pointers = sorted(name for name in self._of_git if name.endswith(".dvc"))
+        self._refuse_listings(pointers)
         if pointers and self._dvc("checkout", *pointers).returncode and self._has_remote:
-            self._dvc("pull", *pointers)
+            self._dvc("fetch", *pointers)
+            self._refuse_listings(pointers)
+            self._dvc("checkout", *pointers)
         checkout.refuse_bytecode(self.folder, self._commit)
         for path, digest in lock.inputs().items():
             if "://" not in path and not (self.folder / path).exists():
                 raise UserError(f"{path} (md5 {digest}): {self._way_to(path, pointers)}")
+
+    def _refuse_listings(self, pointers: list[str]) -> None:
+        """Raise if a folder of the cache, which .dvc files name, holds a path that leads out of it.
+
+        DVC would write there. Raises: UserError.
+        """
+        for pointer in pointers:
+            document = YAML(typ="safe", pure=True).load((self.folder / pointer).read_text(encoding="utf-8"))
+            for entry in document.get("outs") or []:
+                listing = self._cache_path(str(entry.get("md5")))
+                if listing.name.endswith(FOLDER_MARK) and listing.is_file():
+                    parsed_listing(listing.read_bytes())
 
     def _way_to(self, path: str, pointers: list[str]) -> str:
         covered = any(f"{path}/".startswith(f"{pointer.removesuffix('.dvc')}/") for pointer in pointers)
@@ -121,10 +138,13 @@ class Workspace:
         return parsed_listing(found.read_bytes()) if found else None
 
     def _find(self, md5: str) -> Path | None:
-        for path in (self._kept / md5, self._cache / md5[:2] / md5[2:]):
+        for path in (self._kept / md5, self._cache_path(md5)):
             if path.is_file() and provenance.md5_file(path) == md5.removesuffix(".dir"):
                 return path
         return None
+
+    def _cache_path(self, md5: str) -> Path:
+        return self._cache / md5[:2] / md5[2:]
 
     def _dvc(self, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run DVC with this Python, which takes no module from the checkout; both of its streams are in ``stdout``.

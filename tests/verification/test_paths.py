@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import provenance
 from pipeline.errors import UserError
 from pipeline.verification import paths
 from tests.verification.small import Small
@@ -57,6 +58,24 @@ def test_a_file_elsewhere_is_never_touched(small: Small, tmp_path: Path, place: 
         small.contradictions()
     assert victim.read_text(encoding="utf-8") == "precious"
     assert not list((small.folder / ".cache").iterdir())
+
+
+def test_a_folder_of_the_cache_with_a_way_out_is_not_checked_out(small: Small) -> None:
+    """A listing of another one's remote may name files above its folder: DVC would write them."""
+    victim = small.folder.parent / "victim"
+    victim.write_text("precious", encoding="utf-8")
+    md5 = provenance.md5_bytes(b"forged")
+    up = "/".join([".."] * 4)
+    listing = f'[{{"md5": "{md5}", "relpath": "{up}/victim"}}]'.encode()
+    name = f"{provenance.md5_bytes(listing)}.dir"
+    for entry, content in ((md5, b"forged"), (name, listing)):
+        place = small.folder / ".dvc/cache/files/md5" / entry[:2] / entry[2:]
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(content)
+    small.write("more.dvc", f"outs:\n- md5: {name}\n  size: 6\n  nfiles: 1\n  hash: md5\n  path: more\n")
+    with pytest.raises(UserError, match=r"expected paths in it, got '\.\./"):
+        small.contradictions()
+    assert victim.read_text(encoding="utf-8") == "precious"
 
 
 def _point_at(small: Small, victim: Path, place: str) -> None:
