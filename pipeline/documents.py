@@ -31,9 +31,12 @@ class Form(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-def read(path: Path, remedy: str) -> dict[str, Any]:
-    """The JSON object in a file. Raises: UserError that names the file and ends with ``remedy``."""
-    return parse(read_bytes(path, remedy), path, remedy)
+def read(path: Path, remedy: str, missing: str) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises: UserError that names the file and ends with ``remedy``, or with ``missing`` if there is no file.
+    """
+    return parse(read_bytes(path, missing), path, remedy)
 
 
 def parse(content: bytes, path: object, remedy: str) -> dict[str, Any]:
@@ -72,25 +75,25 @@ def _digest(content: dict[str, Any]) -> str | None:
         return None
 
 
-def read_bytes(path: Path, remedy: str) -> bytes:
-    """The bytes of a regular file. Raises: UserError that names the file; PermissionError."""
-    require_file(path, remedy)
+def read_bytes(path: Path, missing: str) -> bytes:
+    """The bytes of a regular file. Raises: UserError that names the file and ends with ``missing``; PermissionError."""
+    require_file(path, missing)
     return path.read_bytes()
 
 
-def require_file(path: Path, remedy: str) -> None:
+def require_file(path: Path, missing: str) -> None:
     """Check that there is a regular file, which DVC may have linked to its cache; a device or a pipe may never end."""
     try:
         is_file = path.is_file()
     except PermissionError:
         raise
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {(error.strerror or '').lower()}: {remedy}") from None
+        raise UserError(f"{path}: cannot be read: {(error.strerror or '').lower()}; {missing}") from None
     if is_file:
         return
     if path.is_dir() or not path.exists():
-        raise UserError(f"{path}: no such file; {remedy}")
-    raise UserError(f"{path}: expected a regular file, got a device, a pipe or a socket: {remedy}")
+        raise UserError(f"{path}: no such file; {missing}")
+    raise UserError(f"{path}: expected a regular file, got a device, a pipe or a socket; {missing}")
 
 
 @contextmanager

@@ -190,7 +190,7 @@ def open_prepared(folder: Path) -> Prepared:
     """
     files.restore(folder)
     path = folder / "prepared.json"
-    sealed = documents.read(path, _REMEDY)
+    sealed = documents.read(path, _REMEDY, _MISSING)
     content = documents.unsealed(sealed, FORMAT, path, _REMEDY, "run `dvc repro`")
     with documents.faults_named(path, _REMEDY):
         form = _PreparedForm.model_validate(content)
@@ -200,12 +200,12 @@ def open_prepared(folder: Path) -> Prepared:
             raise ValueError(f"splits: expected train, and maybe validation and test, got {listed(form.splits)}")
     _verify(folder / "schema.json", form.schema_digest)
     _verify(folder / "encoder.json", form.encoder)
-    described = documents.read(folder / "encoder.json", _REMEDY)
+    described = documents.read(folder / "encoder.json", _REMEDY, _MISSING)
     with documents.faults_named(folder / "encoder.json", _REMEDY):
         encoder = Encoder.from_json(described)
     is_weighted = _is_weighted(folder, form)
     splits = {name: _open_split(folder, split, encoder, is_weighted) for name, split in form.splits.items()}
-    schema = documents.read(folder / "schema.json", _REMEDY)
+    schema = documents.read(folder / "schema.json", _REMEDY, _MISSING)
     return Prepared(digest=sealed["digest"], schema=schema, encoder=encoder, splits=splits)
 
 
@@ -258,7 +258,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     The library is asked first, since it checks length, types, shapes and offsets against the file.
     Raises: UserError for a file that is not there, or that the library refuses.
     """
-    documents.require_file(path, _REMEDY)
+    documents.require_file(path, _MISSING)
     try:
         with safe_open(path, framework="numpy"), path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -292,9 +292,10 @@ def _view(data: NDArray[np.uint8], entry: Mapping[str, Any]) -> NDArray[Any]:
 
 
 def _verify(path: Path, sha256: str) -> None:
-    documents.require_file(path, _REMEDY)
+    documents.require_file(path, _MISSING)
     if files.sha256_file(path) != sha256:
         raise UserError(f"{path}: digest does not match its content: {_REMEDY}")
 
 
+_MISSING = "run `dvc repro` to prepare the data"
 _REMEDY = "the file was cut short or edited; run `dvc repro`"

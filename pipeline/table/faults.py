@@ -139,9 +139,8 @@ def no_text(source: Where) -> UserError:
     )
 
 
-def open_quote(file: Where) -> UserError:
-    """The error for a file whose last row is the rest of the file, from a quote on that nothing closes."""
-    line = max(record.line for record in places.records(file))
+def open_quote(file: Where, line: int) -> UserError:
+    """The error for a file whose last row, from this line on, is the rest of it, behind a quote that nothing closes."""
     return UserError(
         f"{file}, line {line}: expected a quote that closes the quoted cell, got the end of the file\n"
         '  close the quote, or write a quote that belongs to the text as "" in a quoted cell'

@@ -13,49 +13,66 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 
-LONGEST_ROW_BYTES = 1 << 28
+# A million columns take less. What is longer is no table, or a quote was left open, and would fill the memory.
+LONGEST_ROW_BYTES = 1 << 24
 
 _MARK = b"\xef\xbb\xbf"
-_QUOTE = ord('"')
+_QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
 
 
 class OpenQuoteError(Exception):
-    """The last row opens a quote that nothing closes, so where its cells end is unknown."""
+    """The last row, which begins on ``line``, opens a quote that nothing closes, so where its cells end is unknown."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+def too_long(name: object, line: int) -> UserError:
+    """The error for a row that begins on this line and does not end within LONGEST_ROW_BYTES."""
+    return UserError(f"{name}, line {line}: a row is longer than {LONGEST_ROW_BYTES:,} bytes; is a quote left open?")
 
 
 def cut(file: BinaryIO, name: str, separator: str, size: int) -> Iterator[memoryview]:
     """Pieces of about ``size`` bytes, each of whole rows; a row longer than that makes a longer piece.
 
     The byte order mark and blank lines before the header are left out; the last piece ends in a line ending.
-    Raises: UserError for a row longer than 256 MiB; OpenQuoteError.
+    Raises: UserError for a row longer than LONGEST_ROW_BYTES; OpenQuoteError.
     """
-    waiting, begun = b"", False
+    waiting, begun, line = b"", False, 1
     while block := file.read(max(size, len(waiting))):
         waiting += block
         if not begun and len(waiting) >= len(_MARK):
-            waiting = _from_header(waiting)
+            line += _line_ends(waiting[: _before_header(waiting)])
+            waiting = waiting[_before_header(waiting) :]
             begun = bool(waiting)
         end = _end_of_rows(waiting, separator) if begun else 0
         if end:
             yield memoryview(waiting)[:end]
+            line += _line_ends(waiting[:end])
             waiting = waiting[end:]
-        elif len(waiting) > LONGEST_ROW_BYTES:
-            raise UserError(f"{name}: a row is longer than {LONGEST_ROW_BYTES:,} bytes; is a quote left open?")
-    waiting = waiting if begun else _from_header(waiting)
+        elif len(waiting) >= LONGEST_ROW_BYTES:
+            raise too_long(name, line)
+    waiting = waiting if begun else waiting[_before_header(waiting) :]
     if waiting:
-        yield memoryview(_ended(waiting, separator))
+        yield memoryview(_ended(waiting, separator, line))
 
 
-def _ended(rows: bytes, separator: str) -> bytes:
+def _ended(rows: bytes, separator: str, line: int) -> bytes:
     """The last rows of a file, with the line ending that Arrow needs behind a header without rows."""
     for ended in (rows, rows + b"\n"):
         if _end_of_rows(ended, separator) == len(ended):
             return ended
-    raise OpenQuoteError
+    raise OpenQuoteError(line + _line_ends(rows[: _end_of_rows(rows, separator)]))
 
 
-def _from_header(data: bytes) -> bytes:
-    return data.removeprefix(_MARK).lstrip(b"\r\n")
+def _line_ends(data: bytes) -> int:
+    return data.count(b"\n") or data.count(b"\r")
+
+
+def _before_header(data: bytes) -> int:
+    """Bytes of the byte order mark and the blank lines before the header."""
+    return len(data) - len(data.removeprefix(_MARK).lstrip(b"\r\n"))
 
 
 def _end_of_rows(data: bytes, separator: str) -> int:
@@ -67,10 +84,17 @@ def _end_of_rows(data: bytes, separator: str) -> int:
     if not _opens_cells(array, quotes, separator):
         return _end_of_lines(_quoted(separator).sub(lambda found: b"q" * len(found[0]), data))
     end = _end_of_lines(data)
-    while end and (before := int(np.searchsorted(quotes, end))) % 2:
-        # That newline is quoted: look before the quote that opens its cell.
-        end = _end_of_lines(data[: quotes[before - 1]])
-    return end
+    return end if np.searchsorted(quotes, end) % 2 == 0 else _last_unquoted(array, quotes)
+
+
+def _last_unquoted(data: NDArray[np.uint8], quotes: NDArray[np.int64]) -> int:
+    """The end of the last line that has an even number of quotes before it, 0 if there is none."""
+    for lines in (data == _LINE_FEED, data[:-1] == _RETURN):
+        ends = np.flatnonzero(lines) + 1
+        unquoted = ends[np.searchsorted(quotes, ends) % 2 == 0]
+        if unquoted.size:
+            return int(unquoted[-1])
+    return 0
 
 
 def _end_of_lines(data: bytes) -> int:

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from pipeline.table import sources
+from pipeline.table import pieces, sources
 from pipeline.table.sources import File, Where
 
 # A regular expression, of Python and of RE2, for a decimal number as Arrow reads it.
@@ -45,6 +45,35 @@ Others = Mapping[str, Callable[[str], bool]]
 NO_OTHERS: Others = MappingProxyType({})
 
 
+class _Lines:
+    """The lines of a file, as long as no row of them is longer than the reader of the data takes.
+
+    ``line`` is that of the row's beginning, 1-based; the reader of the rows sets it.
+    """
+
+    def __init__(self, name: File, file: io.TextIOWrapper) -> None:
+        self.line = 1
+        self._name = name
+        self._file = file
+        self._room = pieces.LONGEST_ROW_BYTES
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(self._room + 1)
+        self._room -= len(line)
+        if self._room < 0:
+            raise pieces.too_long(self._name, self.line)
+        if not line:
+            raise StopIteration
+        return line
+
+    def end_row(self) -> None:
+        """The next row begins; blank lines before it count as its own, or they could go on for ever."""
+        self._room = pieces.LONGEST_ROW_BYTES
+
+
 def records(source: Where) -> Iterator[Record]:
     """The first file's header and then its rows; blank lines are not rows. Bytes not in UTF-8 become surrogates."""
     csv.field_size_limit(sys.maxsize)
@@ -53,12 +82,13 @@ def records(source: Where) -> Iterator[Record]:
         first.open() as raw,
         io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
     ):
-        reader = csv.reader(file, delimiter=first.separator)
-        line = 1
+        lines = _Lines(first, file)
+        reader = csv.reader(lines, delimiter=first.separator)
         for cells in reader:
             if cells:
-                yield Record(first, line, cells)
-            line = reader.line_num + 1
+                yield Record(first, lines.line, cells)
+                lines.end_row()
+            lines.line = reader.line_num + 1
 
 
 def find(source: Where, matches: Callable[[Record], bool], limit: int = 1) -> list[Record]:

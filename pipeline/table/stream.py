@@ -197,8 +197,8 @@ def _pieces(
                 yield _Piece(file, names, rows, number, before + raw.tell(), fresh, typed)
     except OSError as error:
         raise sources.unreadable(file, error) from None
-    except pieces.OpenQuoteError:
-        raise faults.open_quote(file) from None
+    except pieces.OpenQuoteError as error:
+        raise faults.open_quote(file, error.line) from None
 
 
 def read(source: Where, kinds: Mapping[str, Kind], missing_values: Sequence[str], pace: Pace = PACE) -> Iterator[Chunk]:

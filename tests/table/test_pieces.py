@@ -1,7 +1,11 @@
 """Pieces of whole rows: cut where Arrow ends a row, whatever is quoted and however long."""
 
 import csv
+import gzip
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -69,5 +73,53 @@ def test_an_open_quote_at_the_end_is_told() -> None:
 def test_an_open_quote_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quote that no one closes makes a row without end, which is refused before it fills the memory."""
     monkeypatch.setattr(pieces, "LONGEST_ROW_BYTES", 1_000)
-    with pytest.raises(UserError, match=r"t.csv: a row is longer than 1,000 bytes; is a quote left open\?"):
+    with pytest.raises(UserError, match=r"t.csv, line 2: a row is longer than 1,000 bytes; is a quote left open\?"):
         _cut(b'a,b\n1,"' + b"2\n" * 5_000, 100)
+
+
+def test_an_open_quote_tells_the_line_of_its_row() -> None:
+    """Counted over pieces, a byte order mark, blank lines, and every line ending."""
+    for ending in (b"\n", b"\r\n", b"\r"):
+        lines = [b"a,b", b'1,"x', b'y"', b"3,4", b'5,"6', b"7,8"]
+        text = b"\xef\xbb\xbf" + 2 * ending + ending.join(lines) + ending
+        for size in (3, 7, 100):
+            with pytest.raises(pieces.OpenQuoteError) as caught:
+                _cut(text, size)
+            assert caught.value.line == 7
+
+
+_MANY = 64 << 20
+HOSTILE = {
+    "bytes 0": (b"", b"\0"),
+    "quotes only": (b"a,b\n1,", b'"'),
+    "a row of quoted newlines": (b"a,b\n", b'"\n",'),
+    "a header without end": (b"", b"12,"),
+}
+_READ = """
+import resource, sys
+from pipeline.errors import UserError
+from pipeline.table import sources, stream
+
+try:
+    for chunk in stream.read(sources.find(sys.argv[1]), {"b": "text"}, [""]):
+        pass
+except UserError as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in kilobytes there only")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_row_without_end_is_told_before_it_fills_the_memory(tmp_path: Path, name: str) -> None:
+    """A gzip file of kilobytes unpacks to ten gigabytes; what is read of it stays below one."""
+    head, unit = HOSTILE[name]
+    # Members of gzip may follow one another, so the same one, many times, is a file in no time.
+    packed = gzip.compress(unit * (_MANY // len(unit)), 1)
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(head) + (10 << 30) // _MANY * packed)
+    done = subprocess.run([sys.executable, "-c", _READ, str(path)], capture_output=True, text=True, check=True)
+    *told, peak = done.stdout.splitlines()
+    line = 1 if not head else 2
+    assert told == [f"{path}, line {line}: a row is longer than 16,777,216 bytes; is a quote left open?"]
+    assert int(peak) < 1_000
