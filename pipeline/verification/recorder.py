@@ -6,17 +6,28 @@ Knows nothing of the project: it runs before anything else, in whatever process 
 import atexit
 import os
 import sys
+import time
 from importlib import machinery, util
 from pathlib import Path
+from types import CodeType
 
 FOLDER_VARIABLE = "VERIFY_LOADED_FILES"
 
+_files: set[str] = set()
+
+
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    """Importing a module executes its code, also where the module puts another one in its own place."""
+    if event == "exec" and arguments and isinstance(arguments[0], CodeType):
+        _files.add(arguments[0].co_filename)
+
 
 def _leave_list(folder: str, started_in: str) -> None:
-    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    files.add(os.path.join(started_in, sys.argv[0]))  # noqa: PTH118  (a script's own __file__ is gone by now)
-    text = "\n".join(sorted(os.path.abspath(file) for file in files if isinstance(file, str)))  # noqa: PTH100
-    Path(folder, str(os.getpid())).write_text(text, encoding="utf-8", errors="replace")
+    """Write the files of code and of compiled extensions, and of the script, which no import executes."""
+    extensions = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    files = _files | {file for file in extensions if isinstance(file, str)} | {sys.argv[0]}
+    text = "\n".join(sorted(os.path.join(started_in, file) for file in files))  # noqa: PTH118
+    Path(folder, f"{os.getpid()}-{time.time_ns()}").write_text(text, encoding="utf-8", errors="replace")
 
 
 def _run_the_environments_own() -> None:
@@ -30,5 +41,6 @@ def _run_the_environments_own() -> None:
 
 if __name__ == "sitecustomize":
     if os.environ.get(FOLDER_VARIABLE):
+        sys.addaudithook(_note)
         atexit.register(_leave_list, os.environ[FOLDER_VARIABLE], os.getcwd())  # noqa: PTH109
     _run_the_environments_own()

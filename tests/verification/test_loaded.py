@@ -9,17 +9,27 @@ from pipeline.lock import Lock
 from pipeline.verification import loaded
 from tests.verification.small import Small
 
+# A module that gives its place to the installed one, once it has run.
+_STANDS_BEFORE = """
+import sys
+here = sys.path.pop(0)
+del sys.modules["json"]
+import json
+sys.path.insert(0, here)
+"""
+
 LOCK = Lock({"copy": {"deps": [{"path": "code/covered.py", "md5": "aa"}, {"path": "library", "md5": "bb.dir"}]}})
 
 
 def test_loaded_files_of_the_folder_are_recorded(tmp_path: Path) -> None:
-    """A process lists what it loaded from the folder, a module that shadows a library too; empty files say nothing."""
+    """A process lists what it loaded from the folder, one that stood before a library too; empty files say nothing."""
     project = tmp_path / "project"
     for name in ("main.py", "helper.py", "json.py", "package/__init__.py", "package/part.py", "unused.py"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("x = 1\n", encoding="utf-8")
     (project / "package/__init__.py").write_text("", encoding="utf-8")
-    (project / "main.py").write_text("import helper, json, package.part\n", encoding="utf-8")
+    (project / "json.py").write_text(_STANDS_BEFORE, encoding="utf-8")
+    (project / "main.py").write_text("import helper, json, package.part\njson.dumps(1)\n", encoding="utf-8")
     recording = loaded.Recording(tmp_path)
     subprocess.run([sys.executable, "main.py"], cwd=project, env=os.environ | recording.environment, check=True)
     assert recording.files(project) == {"main.py", "helper.py", "json.py", "package/part.py"}

@@ -1,0 +1,431 @@
+"""What `verify` finds of tampering: `python -m benchmarks.tampering [--count 100] [--seed 0] [--kinds NAME ...]`.
+
+The shipped tutorial, of a few epochs, is run and committed. Each case is a copy of it in which one thing is changed
+that the project promises, drawn by the seed, and committed; `verify` must end with status 1 and name the place
+(caught), or, for what dvc.lock does not record, pass and name it (named). Prints a line a case and a table of kinds;
+exit status 1 if a case was neither.
+"""
+
+import argparse
+import contextlib
+import importlib
+import io
+import multiprocessing
+import os
+import random
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from ruamel.yaml import YAML
+
+from pipeline import __main__ as command_line
+from pipeline import provenance
+from tests.project import SOURCE, Project
+
+EPOCHS = 3
+CAUGHT, NAMED, MISSED = "caught", "named", "MISSED"
+
+_YAML = YAML(typ="safe", pure=True)
+_HEXADECIMAL = "0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to tamper: ``tamper`` changes the project and returns what ``words`` of the command line must print.
+
+    ``share`` is the number of its cases in a hundred.
+    """
+
+    name: str
+    share: int
+    tamper: Callable[[Project, Random], str]
+    outcome: str = CAUGHT
+    words: Callable[[Project], list[str]] = lambda _: ["verify"]
+
+
+def _lock(project: Project, change: Callable[[dict[str, Any]], str]) -> str:
+    """Change dvc.lock as YAML; returns what ``change`` does."""
+    path = project.folder / "dvc.lock"
+    document = _YAML.load(path.read_text(encoding="utf-8"))
+    expected = change(document["stages"])
+    text = io.StringIO()
+    _YAML.dump(document, text)
+    path.write_text(text.getvalue(), encoding="utf-8")
+    return expected
+
+
+def _other_digit(text: str, rng: Random, digits: str = "0123456789") -> str:
+    """The text with one of its digits changed; never one that starts a number, which would change its format."""
+    places = [place for place in range(1, len(text)) if text[place] in digits and text[place - 1] in f"{digits}."]
+    place = rng.choice(places)
+    digit = rng.choice([digit for digit in digits if digit != text[place]])
+    return text[:place] + digit + text[place + 1 :]
+
+
+def _rewrite(path: Path, change: Callable[[str], str]) -> None:
+    """Change a file that may be a link into DVC's cache, without the cache."""
+    text = path.read_bytes().decode()
+    path.unlink()
+    path.write_bytes(change(text).encode())
+
+
+def _entries(stages: dict[str, Any], side: str, among: Callable[[str], bool]) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, entry) for name in stages for entry in stages[name][side] if among(str(entry["path"]))]
+
+
+def _is_made(path: str) -> bool:
+    return path.startswith(("data/prepared", "models/", "reports/"))
+
+
+def _digest(side: str, among: Callable[[str], bool]) -> Callable[[Project, Random], str]:
+    """Another md5 of an input or output in dvc.lock."""
+
+    def tamper(project: Project, rng: Random) -> str:
+        def change(stages: dict[str, Any]) -> str:
+            _, entry = rng.choice(_entries(stages, side, among))
+            entry["md5"] = _other_digit(entry["md5"].partition(".")[0], rng, _HEXADECIMAL) + entry["md5"][32:]
+            return str(entry["path"])
+
+        return _lock(project, change)
+
+    return tamper
+
+
+def _size(side: str, among: Callable[[str], bool]) -> Callable[[Project, Random], str]:
+    """Another size, or number of files, in dvc.lock."""
+
+    def tamper(project: Project, rng: Random) -> str:
+        def change(stages: dict[str, Any]) -> str:
+            _, entry = rng.choice(_entries(stages, side, among))
+            key = rng.choice([key for key in ("size", "nfiles") if key in entry])
+            entry[key] += rng.choice([-1, 1, 1000])
+            return str(entry["path"])
+
+        return _lock(project, change)
+
+    return tamper
+
+
+def _lock_param(project: Project, rng: Random) -> str:
+    def change(stages: dict[str, Any]) -> str:
+        section = stages["train"]["params"]["params.yaml"]["train"]
+        name = rng.choice(["seed", "epochs", "lr", "l2", "momentum", "precision", "snapshot_every"])
+        section[name] = f"{section[name]}0" if isinstance(section[name], str) else section[name] + 1
+        return f"train.{name}"
+
+    return _lock(project, change)
+
+
+def _lock_command(project: Project, rng: Random) -> str:
+    def change(stages: dict[str, Any]) -> str:
+        name = rng.choice(list(stages))
+        stages[name]["cmd"] += rng.choice([" ", " --fast", "; true"])
+        return f"{name}: cmd"
+
+    return _lock(project, change)
+
+
+def _lock_dependency(project: Project, rng: Random) -> str:
+    def change(stages: dict[str, Any]) -> str:
+        name = rng.choice(list(stages))
+        if rng.random() < 0.5:
+            return str(stages[name]["deps"].pop(rng.randrange(len(stages[name]["deps"])))["path"])
+        stages[name]["deps"].append({"path": "README.md", "hash": "md5", "md5": "ab" * 16, "size": 1})
+        return "README.md"
+
+    return _lock(project, change)
+
+
+def _lock_stage(project: Project, rng: Random) -> str:
+    def change(stages: dict[str, Any]) -> str:
+        name = rng.choice(["prepare", "train", "evaluate"])
+        stages[f"{name}2"] = stages[name] if rng.random() < 0.5 else stages.pop(name)
+        return name
+
+    return _lock(project, change)
+
+
+_EDITS = [
+    *(("seed: 1 ", "seed: 2 "), ("lr: 0.1 ", "lr: 0.2 "), ("calibration_bins: 10", "calibration_bins: 11")),
+    *(("epochs: 3", "epochs: 4"), ("standardise: false", "standardise: true"), ("l2: 0.0 ", "l2: 0.5 ")),
+]
+
+
+def _params(project: Project, rng: Random) -> str:
+    old, new = rng.choice(_EDITS)
+    _rewrite(project.folder / "params.yaml", lambda text: text.replace(old, new, 1))
+    return old.partition(":")[0]
+
+
+def _code(project: Project, rng: Random) -> str:
+    """A covered module, changed so that no result changes."""
+    stages = _YAML.load(project.read("dvc.lock"))["stages"]
+    path = rng.choice([entry["path"] for _, entry in _entries(stages, "deps", lambda path: path.endswith(".py"))])
+    _rewrite(project.folder / path, lambda text: text + rng.choice(["\n", "# \n", "_UNUSED = 1\n"]))
+    return str(path)
+
+
+def _uncovered_code(project: Project, rng: Random) -> str:
+    path = rng.choice(["pipeline/__main__.py", "pipeline/launch.py", "pipeline/mirror.py", "pipeline/tracking/runs.py"])
+    _rewrite(project.folder / path, lambda text: text + "_UNUSED = 1\n")
+    return f"changed after dvc.lock was committed: {path}"
+
+
+def _shadow(project: Project, rng: Random) -> str:
+    """A module that stands before an installed one."""
+    name = rng.choice(["tqdm", "safetensors"])
+    folder = project.folder / name
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        f"import sys\n_here = sys.path.pop(0)\ndel sys.modules[{name!r}]\nimport {name} as _real\n"
+        f"sys.path.insert(0, _here)\n__path__ = _real.__path__\nglobals().update(vars(_real))\n",
+        encoding="utf-8",
+    )
+    return f"{name}/__init__.py"
+
+
+def _data(project: Project, rng: Random) -> str:
+    def change(text: str) -> str:
+        lines = text.splitlines(keepends=True)
+        match rng.randrange(4):
+            case 0:
+                return "".join(lines) + "\n"
+            case 1:
+                return "".join(lines[:-1])
+            case 2:
+                return text.replace("\n", "\r\n")
+            case _:
+                row = rng.randrange(1, len(lines))
+                lines[row] = lines[row].replace(",", ".5,", 1)
+                return "".join(lines)
+
+    _rewrite(project.folder / "data/raw/tutorial.csv", change)
+    return "data/raw/tutorial.csv"
+
+
+def _data_in_cache(project: Project, rng: Random) -> str:
+    """The same, of a table that DVC keeps: only its cache is changed, read-only as DVC left it."""
+    path = "data/raw/tutorial.csv"
+    md5 = provenance.md5_file(project.folder / path)
+    project.run("git", "rm", "-q", "--cached", path)
+    project.dvc("add", "-q", path)
+    kept = project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    kept.chmod(0o644)
+    text = kept.read_text(encoding="utf-8")
+    kept.write_text(text + "\n" if rng.random() < 0.5 else text.replace(",", ".5,", 1), encoding="utf-8")
+    kept.chmod(0o444)
+    return path
+
+
+def _output_in_cache(project: Project, rng: Random) -> str:
+    """A changed digit of an output in DVC's cache, from which runs are built anew."""
+    (entry,) = [entry for entry in _outputs(project) if entry["path"] == "models/history.csv"]
+    kept = project.folder / ".dvc/cache/files/md5" / entry["md5"][:2] / entry["md5"][2:]
+    kept.chmod(0o644)
+    kept.write_text(_other_digit(kept.read_text(encoding="utf-8"), rng), encoding="utf-8")
+    kept.chmod(0o444)
+    (project.folder / "mlflow.db").unlink()
+    return f"{entry['md5'][2:]}: expected the bytes that its name is the md5 of"
+
+
+def _outputs(project: Project) -> list[dict[str, Any]]:
+    stages = _YAML.load(project.read("dvc.lock"))["stages"]
+    return [entry for _, entry in _entries(stages, "outs", lambda _: True)]
+
+
+def _metrics(project: Project, rng: Random) -> str:
+    _rewrite(project.folder / "reports/metrics.json", lambda text: _other_digit(text, rng))
+    return "reports/metrics.json"
+
+
+def _metrics_link(project: Project, _: Random) -> str:
+    path = project.folder / "reports/metrics.json"
+    path.rename(project.folder / "reports/forged.json")
+    path.symlink_to("forged.json")
+    return "reports/metrics.json"
+
+
+def _made_by_others(name: str) -> Callable[[Project, Random], str]:
+    """An output of other bytes, recorded by `dvc commit` as if the stages had made it."""
+
+    def tamper(project: Project, rng: Random) -> str:
+        _rewrite(project.folder / name, lambda text: _other_digit(text, rng))
+        project.dvc("commit", "-q", "-f")
+        return name
+
+    return tamper
+
+
+def _bytecode(project: Project, rng: Random) -> str:
+    module = rng.choice(["train", "evaluate", "model", "shards"])
+    version = f"cpython-{sys.version_info.major}{sys.version_info.minor}"
+    path = rng.choice([f"pipeline/__pycache__/{module}.{version}.pyc", f"pipeline/{module}.pyc"])
+    (project.folder / path).parent.mkdir(exist_ok=True)
+    (project.folder / path).write_bytes(b"compiled")
+    project.run("git", "add", "-f", path)
+    return path
+
+
+def _pin(project: Project, rng: Random) -> str:
+    name = rng.choice(["numpy", "scipy", "torch", "pyarrow", "safetensors"])
+    lines = project.read("requirements.lock").splitlines()
+    changed = [f"{name}==0.0.1" if line.startswith(f"{name}==") else line for line in lines]
+    (project.folder / "requirements.lock").write_text("\n".join(changed) + "\n", encoding="utf-8")
+    return f"asks for {name}==0.0.1"
+
+
+def _elsewhere(project: Project, rng: Random) -> str:
+    """An output outside the checkout, where there is a file that must stay."""
+    victim = project.folder.parent / "victim"
+    victim.write_text("precious", encoding="utf-8")
+    spelling = rng.choice([str(victim), "../victim", "data/../../../../victim", "c:/victim", "link/victim"])
+    if spelling.startswith("link"):
+        (project.folder / "link").symlink_to(victim.parent)
+    name = rng.choice(["dvc.lock", "dvc.yaml"])
+    _rewrite(project.folder / name, lambda text: text.replace("models/history.csv", spelling))
+    return "link -> " if spelling.startswith("link") else f"expected outputs inside the project, got {spelling!r}"
+
+
+# Of a hundred cases most are of kinds that are found before a stage runs: they take seconds.
+KINDS = [
+    Kind("forged metrics.json in git", 7, _metrics),
+    Kind("md5 of an input in dvc.lock", 7, _digest("deps", lambda path: not _is_made(path))),
+    Kind("md5 of what another stage wrote", 7, _digest("deps", _is_made)),
+    Kind("size or nfiles of an input", 6, _size("deps", lambda _: True)),
+    Kind("a param in dvc.lock", 6, _lock_param),
+    Kind("a command in dvc.lock", 5, _lock_command),
+    Kind("an input more or less in dvc.lock", 6, _lock_dependency),
+    Kind("a stage more or less in dvc.lock", 5, _lock_stage),
+    Kind("params.yaml", 6, _params),
+    Kind("code that dvc.lock covers", 6, _code),
+    Kind("data in git", 6, _data),
+    Kind("data in DVC's cache", 5, _data_in_cache),
+    Kind("history.csv in DVC's cache, track", 3, _output_in_cache, words=lambda _: ["track", "HEAD"]),
+    Kind("metrics.json as a link", 2, _metrics_link),
+    Kind("committed bytecode", 3, _bytecode),
+    Kind("an output outside the project", 4, _elsewhere),
+    Kind("md5 of an output in dvc.lock", 2, _digest("outs", lambda path: path.startswith("reports/p"))),
+    Kind("size or nfiles of an output", 2, _size("outs", lambda path: path.startswith("reports/p"))),
+    Kind("predictions of other bytes", 3, _made_by_others("reports/predictions.csv")),
+    Kind("history of other bytes", 2, _made_by_others("models/history.csv")),
+    Kind("code that dvc.lock does not cover", 3, _uncovered_code, NAMED),
+    Kind("a module before an installed one", 2, _shadow, NAMED),
+    Kind("a pin in requirements.lock", 2, _pin, NAMED),
+]
+
+
+def _base(folder: Path) -> Project:
+    """The tutorial, run for a few epochs and committed."""
+    project = Project(folder)
+    for name in ("requirements.lock", ".gitattributes"):
+        shutil.copyfile(SOURCE / name, folder / name)
+    _rewrite(folder / "params.yaml", lambda text: text.replace("epochs: 1001", f"epochs: {EPOCHS}"))
+    project.dvc("repro", "-q")
+    _commit(project)
+    return project
+
+
+def _commit(project: Project) -> None:
+    project.run("git", "add", "-A")
+    project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "state")
+
+
+def _call(folder: Path, words: list[str], printed: Path) -> None:
+    """Run the command line in a process that has loaded it already, and exit with its status."""
+    os.chdir(folder)
+    sys.argv = ["pipeline", *words]
+    with (
+        printed.open("w", encoding="utf-8") as file,
+        contextlib.redirect_stdout(file),
+        contextlib.redirect_stderr(file),
+    ):
+        try:
+            command_line.main()
+        except SystemExit as ended:
+            if isinstance(ended.code, str):
+                print(ended.code)
+            sys.exit(0 if ended.code in (None, 0) else 1)
+
+
+def _verified(folder: Path, words: list[str]) -> tuple[int, str]:
+    """Exit status and output of `python -m pipeline` with these words."""
+    printed = folder.parent / "printed"
+    process = multiprocessing.get_context("fork").Process(target=_call, args=(folder, words, printed))
+    process.start()
+    process.join()
+    return process.exitcode or 0, printed.read_text(encoding="utf-8")
+
+
+def _case(base: Project, folder: Path, kind: Kind, rng: Random) -> tuple[str, str, str]:
+    """Outcome of one case, what had to be named, and what was printed."""
+    shutil.copytree(base.folder, folder / "project", symlinks=True)
+    project = Project.at(folder / "project")
+    expected = kind.tamper(project, rng)
+    _commit(project)
+    status, text = _verified(project.folder, kind.words(project))
+    victim = folder / "victim"
+    unharmed = not victim.exists() or victim.read_text(encoding="utf-8") == "precious"
+    as_it_should = status == (1 if kind.outcome == CAUGHT else 0) and expected in text and unharmed
+    return kind.outcome if as_it_should else MISSED, expected, text
+
+
+def _honest(base: Project) -> None:
+    status, text = _verified(base.folder, ["verify"])
+    if status:
+        sys.exit(f"the commit without tampering must verify:\n{text}")
+
+
+def main() -> None:
+    """Run the cases and print what became of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", nargs="*", default=[], help="only kinds whose name holds one of these")
+    given = parser.parse_args()
+    kinds = [kind for kind in KINDS if not given.kinds or any(part in kind.name for part in given.kinds)]
+    rounds = range(max(kind.share for kind in kinds))
+    dealt = [kind for turn in rounds for kind in kinds if turn < kind.share]
+    cases = [dealt[number % len(dealt)] for number in range(given.count)]
+    console, outcomes = Console(highlight=False, soft_wrap=True), Counter[tuple[str, str]]()
+    for name in ("dvc.repo", "dvc.config", "dvc.fs", "dvc.dependency", "pipeline.verify", "pipeline.model"):
+        importlib.import_module(name)  # once, before the cases are forked off
+    with tempfile.TemporaryDirectory() as scratch:
+        base = _base(Path(scratch) / "base")
+        _honest(base)
+        for number, kind in enumerate(cases):
+            folder = Path(scratch) / "case"
+            folder.mkdir()
+            rng = random.Random(f"{given.seed}-{number}-{kind.name}")
+            outcome, expected, text = _case(base, folder, kind, rng)
+            console.print(f"{number + 1:4} {outcome:7} {kind.name}: {expected}", markup=False)
+            if outcome == MISSED:
+                console.print(text, markup=False)
+            outcomes[kind.name, outcome] += 1
+            shutil.rmtree(folder)
+    _print_table(console, kinds, outcomes)
+    if any(outcome == MISSED for _, outcome in outcomes):
+        sys.exit(1)
+
+
+def _print_table(console: Console, kinds: list[Kind], outcomes: Counter[tuple[str, str]]) -> None:
+    table = Table("changed", CAUGHT, NAMED, MISSED, "total")
+    names = [kind.name for kind in kinds if any(name == kind.name for name, _ in outcomes)]
+    for name in names:
+        counts = [outcomes[name, outcome] for outcome in (CAUGHT, NAMED, MISSED)]
+        table.add_row(name, *map(str, counts), str(sum(counts)))
+    counts = [sum(outcomes[name, outcome] for name in names) for outcome in (CAUGHT, NAMED, MISSED)]
+    console.print(table)
+    console.print(f"caught {counts[0]}, named {counts[1]}, missed {counts[2]}, of {sum(counts)}")
+
+
+if __name__ == "__main__":
+    main()
