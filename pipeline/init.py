@@ -79,6 +79,7 @@ class _Reading:
             if column in self.mixed:
                 raise fault
             self.mixed[column] = fault.text
+            self.mixed |= {name: text for name, text in fault.others.items() if name not in self.fixed}
         elif isinstance(fault, kinds.CrowdedError) and (possible := _kinds_of_dates(column, fault.texts, self.names)):
             self.fixed[column] = possible[0]
         else:

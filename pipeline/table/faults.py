@@ -1,7 +1,7 @@
 """What a person reads about a CSV file that cannot be used: the place, what was expected, what came, what to do."""
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.errors import UserError
 from pipeline.table import dates, places, spellings
@@ -15,12 +15,16 @@ _UTF16_MARKS = ((1, 0xFE), (1, 0xFF))
 
 
 class MisfitError(UserError):
-    """A ``text`` in ``column`` that is not of the kind that the rest of the column is of."""
+    """A ``text`` in ``column`` that is not of the kind that the rest of the column is of.
+
+    ``others``: what else is known by then, the texts of further columns.
+    """
 
     def __init__(self, message: str, column: str, text: str) -> None:
         super().__init__(message)
         self.column = column
         self.text = text
+        self.others: Mapping[str, str] = {}
 
 
 def closest(name: str, names: Collection[str]) -> str:

@@ -236,16 +236,25 @@ def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey |
             _refuse_names_of_rows(reading, survey)
     except parsing.WrongKindError as wrong:
         _widen(reading, survey, wrong.column)
+        _widen_like(reading, survey, wrong.rows)
         return None
     return None if _narrow(reading, survey, judged) else survey
 
 
 def _refuse_mixtures(reading: _Reading, survey: Survey, judged: Mapping[str, _Judged]) -> None:
     """Stop at the first chunk that shows a mixture: a column of numbers read as text would fill the memory."""
+    mixed: dict[str, str] = {}
     for name, column in judged.items():
+        marks = reading.columns.marks
         for level in islice(survey.levels[name], column.levels, None):
-            if not column.add(level, reading.columns.marks):
-                raise reading.mixture(name)
+            if not column.add(level, marks):
+                words = (text for text in survey.levels[name] if not spellings.of_text(text, marks))
+                mixed[name] = next(words, level)
+                break
+    if mixed:
+        fault = reading.mixture(next(iter(mixed)))
+        fault.others = {name: text for name, text in mixed.items() if name != fault.column}
+        raise fault
 
 
 def _refuse_names_of_rows(reading: _Reading, survey: Survey) -> None:
@@ -274,6 +283,21 @@ def _widen(reading: _Reading, survey: Survey, column: str) -> None:
     if is_number(kind):
         reading.refused.setdefault(column, set()).add(kind)
         reading.kinds[column] = _other_spelling(reading, column, kind, has_numbers=survey.count(column) > 0)
+
+
+def _widen_like(reading: _Reading, survey: Survey, rows: Any) -> None:
+    """Change the kinds of all columns that had no value before these ``rows``, which a guess then knew nothing of.
+
+    Else each of thousands of such columns would start the reading once more.
+    """
+    if rows is None:
+        return
+    for name, column in zip(rows.column_names, rows.columns, strict=True):
+        kind = reading.kinds[name]
+        is_empty = survey.count(name) == 0 and name not in reading.columns.fixed
+        if is_empty and is_number(kind) and pa.types.is_string(column.type):
+            reading.refused.setdefault(name, set()).add(kind)
+            reading.kinds[name] = _kind_of(column, reading.columns.marks)
 
 
 def _other_spelling(reading: _Reading, column: str, kind: Kind, has_numbers: bool) -> Kind:

@@ -25,11 +25,15 @@ CONVERSION = re.compile(r"In CSV column #(\d+):.*?CSV conversion error to .*?: i
 
 
 class WrongKindError(Exception):
-    """A value of ``column`` does not fit the kind the column is read as."""
+    """A value of ``column`` does not fit the kind the column is read as.
 
-    def __init__(self, column: str) -> None:
+    ``rows``: where they are known, the rows around it as an Arrow table of the types that Arrow guesses.
+    """
+
+    def __init__(self, column: str, rows: Any = None) -> None:
         super().__init__(column)
         self.column = column
+        self.rows = rows
 
 
 def type_of(kind: Kind) -> pa.DataType:

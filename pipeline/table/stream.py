@@ -95,7 +95,10 @@ def mapped(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> 
         try:
             table = piece.parse(list(reading.kinds), reading.kinds, reading.missing_values)
         except pa.ArrowInvalid as error:
-            raise faults.told(piece.file, str(error)) from None
+            fault = faults.told(piece.file, str(error))
+            if isinstance(fault, parsing.WrongKindError):
+                fault.rows = piece.guessed(list(reading.kinds), reading.missing_values)
+            raise fault from None
         chunk = parsing.chunk_of(table, reading.kinds, first_row=1)
         try:
             return chunk, work(chunk), piece.position
@@ -144,6 +147,13 @@ class _Piece:
             self.fresh.add(self.number, table)
         return table
 
+    def guessed(self, columns: Sequence[str], missing_values: Sequence[str]) -> Any:
+        """The columns of the types that Arrow guesses; None if they cannot be read."""
+        try:
+            return replace(self, fresh=None).parse(columns, {}, missing_values)
+        except pa.ArrowInvalid:
+            return None
+
 
 @dataclass(frozen=True)
 class _KeptPiece:
@@ -155,6 +165,9 @@ class _KeptPiece:
 
     def parse(self, columns: Sequence[str], _kinds: Mapping[str, Kind], _missing_values: Sequence[str]) -> Any:
         return kept.load(self.path, columns)
+
+    def guessed(self, _columns: Sequence[str], _missing_values: Sequence[str]) -> None:
+        """Nothing: what was parsed once has its types."""
 
 
 def _all_pieces(source: Where, reading: Reading, fresh: list[Fresh]) -> Iterator[_Piece | _KeptPiece]:
@@ -234,8 +247,5 @@ def head(source: Where, columns: Sequence[str], missing_values: Sequence[str], s
     """The first ``size`` bytes of ``columns``, of the types that Arrow guesses; None if they cannot be read."""
     for file, names in _files(source):
         for piece in _pieces(file, names, size):
-            try:
-                return piece.parse(columns, {}, missing_values)
-            except pa.ArrowInvalid:
-                return None
+            return piece.guessed(columns, missing_values)
     return None

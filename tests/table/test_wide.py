@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from pipeline import roles
+from pipeline.errors import UserError
 from pipeline.roles import Wanted
-from pipeline.table import stream
+from pipeline.table import faults, kinds, stream
 from pipeline.table.columns import Chunk
 from pipeline.table.survey import Survey
 
@@ -69,3 +71,42 @@ def test_columns_are_surveyed_together() -> None:
         alone = Survey({name: "number"})
         alone.add(chunk)
         assert (alone.moments[name], alone.missing[name]) == (survey.moments[name], survey.missing[name])
+
+
+def _starts(folder: Path, cells: Any) -> tuple[int, UserError | None]:
+    """How often the kinds of a table are learnt anew, and the error that it ends with; ``cells(row, column)``."""
+    source = folder / "t.csv"
+    rows = [",".join(cells(row, column) for column in range(40)) for row in range(400)]
+    source.write_text("\n".join([",".join(f"c{column}" for column in range(40)), *rows]) + "\n")
+    starts = 0
+
+    class Watcher:
+        def __init__(self, _: Any) -> None:
+            nonlocal starts
+            starts += 1
+
+        def look(self, chunk: Chunk) -> None: ...
+
+        def see(self, chunk: Chunk, looked: Any) -> None: ...
+
+    try:
+        kinds.learn(
+            source, kinds.Columns([f"c{column}" for column in range(40)]), ["", "NA"], Watcher, stream.Pace(4096)
+        )
+    except UserError as error:
+        return starts, error
+    return starts, None
+
+
+def test_columns_that_begin_late_start_the_reading_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts in many columns that the first guess saw empty are found together, not by a reading for each column."""
+    monkeypatch.setattr(kinds, "_GUESS_BYTES", 2048)
+    assert _starts(tmp_path, lambda row, column: "" if row < 300 else "pqrs"[(row + column) % 4]) == (2, None)
+
+
+def test_columns_that_mix_are_told_together(tmp_path: Path) -> None:
+    """The error for the first column that mixes numbers and texts knows the others, which a reader may want to know."""
+    starts, error = _starts(tmp_path, lambda row, column: "many" if row == 399 and column % 2 else str(row * column))
+    assert isinstance(error, faults.MisfitError)
+    assert (starts, error.column, error.text) == (1, "c1", "many")
+    assert error.others == {f"c{column}": "many" for column in range(3, 40, 2)}
