@@ -25,6 +25,11 @@ from pipeline.numerics.solvers.sampled_newton import SampledNewton
 from pipeline.numerics.solvers.status import Status
 from pipeline.numerics.sums import thread_count
 
+_BY_DIAGONAL = (
+    "products of the columns are too large for float32, so that steps were scaled column by column: "
+    "set prepare.standardise to true for fewer of them"
+)
+
 
 @dataclass(frozen=True)
 class Data:
@@ -255,7 +260,7 @@ class Finding(_Stepping):
             passes=self._optimum.passes,
             method=self._plan.solver,
             reason=self._plan.reason,
-            findings=self._findings.sentences,
+            findings=(*self._findings.sentences, *([_BY_DIAGONAL] if self._optimum.by_diagonal else [])),
         )
 
 

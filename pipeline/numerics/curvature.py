@@ -20,6 +20,7 @@ from pipeline.numerics import ordering, pairs
 from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.layout import Rows
+from pipeline.numerics.roots import square_root
 from pipeline.numerics.sums import Grid, exact_sums, scattered_sums
 
 # Rows of a tile, whose products of columns stay in a core's cache; and rows that one thread adds up in float64 before
@@ -239,7 +240,7 @@ def _tiles_by_level(x: Tensor, weights: Tensor, codes: Tensor, levels: int, size
 
 def _chunks(values: Tensor) -> Tensor:
     """Rows (w, t) as chunks of them, (N, w, c)."""
-    return values.view(len(values), -1, _CHUNK_ROWS).transpose(0, 1)
+    return values.view(len(values), values.shape[1] // _CHUNK_ROWS, _CHUNK_ROWS).transpose(0, 1)
 
 
 def ridge(curvature: Tensor, share: float) -> Tensor:
@@ -248,13 +249,23 @@ def ridge(curvature: Tensor, share: float) -> Tensor:
 
 
 def cholesky(matrix: Tensor) -> Tensor:
-    """The lower factors (..., q, q); diagonals that rounding made too small are raised until there are some."""
-    raised, diagonal = 0.0, matrix.diagonal(dim1=-2, dim2=-1).abs()
+    """The lower factors (..., q, q); diagonals that rounding made too small are raised until there are some.
+
+    Where they would more than double, rounding outweighs all that the matrix holds, and its diagonal alone is taken.
+    Raises: OverflowError if a number is NaN or infinite.
+    """
+    if not bool(matrix.sum().isfinite()):
+        raise OverflowError("the curvature holds a number that is NaN or infinite")
+    diagonal = matrix.diagonal(dim1=-2, dim2=-1).abs()
+    raised = diagonal.new_zeros(diagonal.shape[:-1])
     while True:
-        factor: Tensor
-        factor, failed = torch.linalg.cholesky_ex(matrix + raised * torch.diag_embed(diagonal))
+        factor, failed = torch.linalg.cholesky_ex(matrix + torch.diag_embed(raised[..., None] * diagonal))
         if not bool(failed.any()):
             return factor
-        if raised > 1.0:
-            raise OverflowError("the curvature holds a number that is NaN or infinite")
-        raised = max(raised * 10, 1e-12)
+        if float(raised.max()) > 1.0:
+            break
+        raised = torch.where(failed > 0, (raised * 10).clamp(min=1e-12), raised)
+    mean = diagonal.mean(-1, keepdim=True)
+    mean = torch.where(mean > 0, mean, 1.0)
+    alone = torch.diag_embed(square_root(torch.where(diagonal > 0, diagonal, mean)))
+    return torch.where((failed > 0)[..., None, None], alone, factor)

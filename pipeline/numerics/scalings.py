@@ -18,6 +18,7 @@ from pipeline.numerics.layout import PackedBlock, Rows
 from pipeline.numerics.sums import Grid, exact_sums, in_order, on_one_thread, scattered_sums
 
 _RIDGE = 1e-7  # of a column's own curvature: float32 products leave that much
+_FLOAT32_RIDGE = 1e-5  # l2 as a share of a column's own curvature from which float32 can hold an inverse
 _GRAM_ROWS = 128
 _LIGHT, _WORTH_CHOOSING = 0.1, 0.7
 
@@ -49,19 +50,24 @@ class ByClass:
             return found[:1] if alike else found
 
         inverses = self._alone(spread) if len(rows.packed) == 1 else self._summed(spread)
-        return rows.centre.uncentred(_ByClassFactor(torch.stack(inverses).expand(rows.classes, -1, -1)))
+        # float32, as a stand-in needs no more digits, and a product with it reads half the memory; but where a block's
+        # smallest eigenvalue may be below float32's share of the largest, its inverse would no longer be positive.
+        inverse = torch.stack([inverse for inverse, _ in inverses])
+        if all(well_conditioned for _, well_conditioned in inverses):
+            inverse = inverse.to(torch.float32)
+        return rows.centre.uncentred(_ByClassFactor(inverse.expand(rows.classes, -1, -1)))
 
-    def _alone(self, spread: Callable[[PackedBlock], Tensor]) -> list[Tensor]:
+    def _alone(self, spread: Callable[[PackedBlock], Tensor]) -> list[tuple[Tensor, bool]]:
         """Of a block that is all rows: it is its own sum and needs no grid."""
         (block,) = self.objective.rows.packed
 
-        def work() -> list[Tensor]:
+        def work() -> list[tuple[Tensor, bool]]:
             x = _with_one(self.objective.rows, block)
             return [self._inverse(_gram(x, of_class)) for of_class in spread(block)]
 
         return on_one_thread(work)
 
-    def _summed(self, spread: Callable[[PackedBlock], Tensor]) -> list[Tensor]:
+    def _summed(self, spread: Callable[[PackedBlock], Tensor]) -> list[tuple[Tensor, bool]]:
         rows = self.objective.rows
 
         def partials(block: PackedBlock) -> list[Tensor]:
@@ -72,15 +78,13 @@ class ByClass:
         (grams,) = exact_sums(partials, rows.packed, [grid], rows.threads)
         return in_order(self._inverse, list(grams), rows.threads)
 
-    def _inverse(self, gram: Tensor) -> Tensor:
-        """Of gram / V + l2; a product with the inverse takes a tenth of the time of two triangular solves.
-
-        float32, as a stand-in needs no more digits, and a product with it reads half the memory.
-        """
-        block = gram / self.objective.rows.total_weight
+    def _inverse(self, gram: Tensor) -> tuple[Tensor, bool]:
+        """Of gram / V + l2, and whether float32 can hold it; a product takes a tenth of triangular solves' time."""
+        l2, block = self.objective.l2, gram / self.objective.rows.total_weight
+        well_conditioned = bool((l2 >= _FLOAT32_RIDGE * block.diagonal()[:-1]).all())
         block.diagonal().add_(ridge(block.diagonal(), _RIDGE))
-        block.diagonal()[:-1].add_(self.objective.l2)
-        return torch.cholesky_inverse(cholesky(block)).to(torch.float32)
+        block.diagonal()[:-1].add_(l2)
+        return torch.cholesky_inverse(cholesky(block)), well_conditioned
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class _ByClassFactor:
 
     def solve(self, gradient: Tensor) -> Tensor:
         # Rows times matrices, from the left: symmetric, and a sixth of the time of matrices times columns.
-        rows = gradient.T.to(torch.float32, memory_format=torch.contiguous_format)[:, None, :]
+        rows = gradient.T.to(self.inverse.dtype, memory_format=torch.contiguous_format)[:, None, :]
         return torch.bmm(rows, self.inverse)[:, 0, :].T.to(torch.float64)
 
 

@@ -4,7 +4,7 @@ import torch
 
 from pipeline.numerics.centring import Factor
 from pipeline.numerics.layout import centred
-from pipeline.numerics.solvers.conjugate import bias_direction, direction
+from pipeline.numerics.solvers.conjugate import bias_direction, direction, newton_step
 
 
 class _Plain:
@@ -79,3 +79,44 @@ def test_a_bias_direction_leaves_a_thousandth_of_the_gradient() -> None:
     left = (gradient + hessian @ found).abs() / shares
     assert float(left.max()) <= 1.001e-3 * float((gradient.abs() / shares).max())
     assert products < 20
+
+
+def _hidden() -> tuple[torch.Tensor, torch.Tensor]:
+    """diag(1, ..., 1, 1e-12) for each of 2 classes; the gradient along the last is 1e-9, its decrement 1e-6."""
+    matrix = torch.diag(torch.tensor([1.0] * 5 + [1e-12], dtype=torch.float64))
+    gradient = torch.full((6, 2), 1e-8, dtype=torch.float64) * torch.tensor([1.0, -1.0])
+    gradient[-1] *= 0.1
+    return matrix, gradient
+
+
+def test_a_newton_steps_decrement_is_that_of_the_curvature_and_not_of_a_ridge() -> None:
+    """A preconditioner that takes the last eigenvalue for 1e-6 sees 1e-12 of the decrement of 2e-6."""
+    matrix, gradient = _hidden()
+    ridged = _Exact(matrix + 1e-6 * torch.eye(6, dtype=torch.float64))
+    step = newton_step(gradient, lambda along: matrix @ along, ridged, goal=1e-8)
+    assert step is not None
+    assert float((gradient * ridged.solve(gradient)).sum()) < 1e-11
+    assert abs(step.decrement - 2e-6) <= 1e-2 * 2e-6
+
+
+def test_a_newton_step_of_an_indefinite_preconditioner_is_none() -> None:
+    """Rounding can leave a negative eigenvalue in a stand-in for the Hessian: nothing is claimed then."""
+    matrix, gradient = _hidden()
+    assert newton_step(gradient, lambda along: matrix @ along, _Exact(-matrix), goal=1e-8) is None
+
+
+def test_a_newton_step_without_curvature_has_no_end() -> None:
+    """A gradient along which nothing curves: the decrement is infinite, not 0."""
+    _, gradient = _quadratic()
+    step = newton_step(gradient, torch.zeros_like, _Plain(), goal=1e-8)
+    assert step is not None
+    assert step.decrement == float("inf")
+
+
+def test_a_newton_step_from_the_optimum_is_none_at_all() -> None:
+    """A gradient of 0."""
+    matrix, _ = _quadratic()
+    step = newton_step(torch.zeros(6, 3, dtype=torch.float64), lambda along: matrix @ along, _Plain(), goal=1e-8)
+    assert step is not None
+    assert step.decrement == 0.0
+    assert not step.direction.any()

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from pipeline.numerics.cross_entropy import CrossEntropy
-from pipeline.numerics.curvature import Arrow
+from pipeline.numerics.curvature import Arrow, cholesky
 from pipeline.numerics.layout import Rows
 from pipeline.numerics.scalings import ByClass, Diagonal, Kronecker
 from tests.problems import Problem, synthetic
@@ -92,3 +92,23 @@ def test_a_diagonal_takes_categories() -> None:
     ones = torch.ones_like(_theta(problem))
     expected = (problem.dense**2).mean(0) * (2 / 9) + L2
     np.testing.assert_allclose(1 / factor.solve(ones)[:-1, 0].numpy(), expected, rtol=1e-6)
+
+
+def test_a_matrix_that_rounding_made_indefinite_leaves_its_diagonal() -> None:
+    """No raising of its own diagonal makes it definite; its neighbour in the batch is factored as it is."""
+    definite = torch.tensor([[4.0, 1.0], [1.0, 9.0]], dtype=torch.float64)
+    rounded = torch.tensor([[4e-9, 1.0], [1.0, -9e-9]], dtype=torch.float64)
+    factors = cholesky(torch.stack([definite, rounded]))
+    torch.testing.assert_close(factors[0] @ factors[0].T, definite, rtol=1e-14, atol=0)
+    torch.testing.assert_close(factors[1] @ factors[1].T, torch.diag(rounded.diagonal().abs()), rtol=1e-14, atol=0)
+
+
+def test_curvature_of_0_is_a_plain_gradient_step() -> None:
+    """All probabilities 0 or 1, no penalty."""
+    torch.testing.assert_close(cholesky(torch.zeros(3, 3, dtype=torch.float64)), torch.eye(3, dtype=torch.float64))
+
+
+def test_a_matrix_that_is_no_number_is_refused() -> None:
+    """NaN does not become a factor."""
+    with pytest.raises(OverflowError, match="NaN or infinite"):
+        cholesky(torch.full((2, 2), torch.nan, dtype=torch.float64))

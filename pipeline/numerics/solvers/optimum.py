@@ -15,7 +15,7 @@ from pipeline.numerics import certificate
 from pipeline.numerics.centring import Factor
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
 from pipeline.numerics.layout import centred, dot
-from pipeline.numerics.scalings import Scaling
+from pipeline.numerics.scalings import Diagonal, Scaling
 from pipeline.numerics.solvers import bias, conjugate, search
 from pipeline.numerics.solvers.lbfgs import Memory
 from pipeline.numerics.solvers.loop import Epoch
@@ -31,6 +31,7 @@ _NEAR_GOAL = 0.3  # of the goal: a residual that would leave so low a bound need
 
 # Shares of the objective: below the first, float32 sees no decrease; below the second it does if bounds still improve.
 _FLOAT32_BLIND, _FLOAT32_WEAK, _PATIENCE = 1e-11, 1e-8, 6
+_FLOAT32_STEPS_IN_VAIN = 20  # its gradient of columns of 1e3 and more may be noise far above these shares
 _ROUNDING = 1e-13
 _FLOAT64_BLIND, _FLOAT64_PATIENCE = 1e-14, 12
 _WORTH_FORGETTING = 0.5  # what the smallest squared gradient fell by since memory was last given up
@@ -63,6 +64,7 @@ class Optimum:
         self.status: Status | None = None
         self.bound: float | None = None
         self.point: Point | None = None
+        self.by_diagonal = False  # whether the curvature could not be factored somewhere on the way
         self._objective, self._source, self._tolerance = objective, source, tolerance
         self._start = start
         self._memory = Memory(source.memory)
@@ -132,8 +134,7 @@ class Optimum:
         for refresh in range(self._refreshes):
             self._scaling = self._source.scaling(refresh) or self._scaling
         if bool(found["has factor"]):
-            assert self._scaling is not None
-            self._factor = self._scaling.factor(self._factor_at, self._mix)
+            self._factor = self._factor_of_curvature(self._factor_at)
         if means:
             self._objective.label_means()
         self._objective.passes, self._source.sample_passes = passes, sample_passes
@@ -217,6 +218,7 @@ class Optimum:
 
     def _step(self) -> None:
         point = self._refreshed()
+        slow = self._since == 0 and self._refreshes > 1
         direction = centred(self._direction(point))
         slope = dot(point.gradient, direction)
         self._decrements.append(-slope)
@@ -227,8 +229,15 @@ class Optimum:
             point = self.point = self._evaluate(point.theta, torch.float64)
             direction = centred(self._direction(point))
             slope = dot(point.gradient, direction)
-        if point.precision == torch.float64 and self._is_over(point, slope):
-            return
+        if point.precision == torch.float64:
+            if self._objective.l2 == 0 and (slow or -slope / 2 <= self._goal(point)):
+                direction, decrement = self._newton_step(point)
+                if decrement / 2 <= self._goal(point):
+                    self._end_at_minimum_of_model(point, direction)
+                    return
+                slope = dot(point.gradient, direction)
+            elif self._is_over(point, slope):
+                return
         found = self._search(point, direction, slope)
         if found is None:
             self._give_up(point)
@@ -245,6 +254,27 @@ class Optimum:
         found, self._products = conjugate.direction(point.gradient, product, self._factor, point.objective, small)
         return found
 
+    def _newton_step(self, point: Point) -> conjugate.NewtonStep:
+        """By the curvature itself, in float64.
+
+        The decrement of a stand-in may be far too small: its ridge is larger than the curvature along columns that are
+        nearly equal, and along these the objective may be percents above its optimum.
+        """
+        assert self._factor is not None
+        product, goal = self._objective.hessian(point.theta, torch.float64), 2 * self._goal(point)
+        step = conjugate.newton_step(point.gradient, product, self._factor, goal)
+        if step is None:
+            step = conjugate.newton_step(point.gradient, product, self._diagonal(point.theta), goal)
+            assert step is not None  # no number of a diagonal is below 0
+        return step
+
+    def _end_at_minimum_of_model(self, point: Point, direction: Tensor) -> None:
+        """A last step, whose error is the square of the one before; kept if float64 sees no rise."""
+        last = self._evaluate(point.theta + direction, torch.float64)
+        if last.objective <= point.objective + _ROUNDING * abs(point.objective):
+            self.point = last
+        self.status = Status.CONVERGED_UNPROVEN
+
     def _refreshed(self) -> Point:
         """Build the factor at the first step, and anew where progress is slow."""
         point = self._here()
@@ -255,11 +285,22 @@ class Optimum:
             slow = slow and self._source.renews
         if self._factor is None or slow:
             self._scaling = self._source.scaling(self._refreshes) or self._scaling
-            assert self._scaling is not None
-            self._factor, self._factor_at = self._scaling.factor(point.theta, self._mix), point.theta
+            self._factor, self._factor_at = self._factor_of_curvature(point.theta), point.theta
             self._refreshes += 1
             self._since = 0
         return point
+
+    def _factor_of_curvature(self, theta: Tensor) -> Factor:
+        """The scaling's; of a diagonal where float32 products leave the numbers, as squares of 1e20 do."""
+        assert self._scaling is not None
+        try:
+            return self._scaling.factor(theta, self._mix)
+        except OverflowError:
+            self.by_diagonal = True
+            return self._diagonal(theta)
+
+    def _diagonal(self, theta: Tensor) -> Factor:
+        return Diagonal(self._objective.on_processor()).factor(theta)
 
     def _count_stall(self, point: Point) -> None:
         size = float(self._objective.rows.centre.gradient(point.gradient).square().sum())
@@ -270,14 +311,14 @@ class Optimum:
         """Whether float32 resolves no more; without l2 the end itself needs float64."""
         share = -slope / max(abs(point.objective), 1e-300)
         weak = max(_FLOAT32_WEAK, self._tolerance if self._objective.l2 == 0 else 0.0)
-        return share < _FLOAT32_BLIND or (share < weak and (self._stalled >= _PATIENCE or self._objective.l2 == 0))
+        if share < _FLOAT32_BLIND or self._stalled >= _FLOAT32_STEPS_IN_VAIN:
+            return True
+        return share < weak and (self._stalled >= _PATIENCE or self._objective.l2 == 0)
 
     def _is_over(self, point: Point, slope: float) -> bool:
-        """Whether no step is to be made: without l2 by half the squared Newton decrement, else by rounding alone."""
+        """Whether rounding leaves no step to make."""
         share = -slope / max(abs(point.objective), 1e-300)
-        if self._objective.l2 == 0 and share / 2 <= self._tolerance:
-            self.status = Status.CONVERGED_UNPROVEN
-        elif self._stalled >= _FLOAT64_PATIENCE and share < _FLOAT64_BLIND:
+        if self._stalled >= _FLOAT64_PATIENCE and share < _FLOAT64_BLIND:
             if not len(self._memory) or self._best > _WORTH_FORGETTING * self._forgot_at:
                 self.status = Status.STALLED
             else:  # pairs of tiny steps hold rounding: it may be they that see no decrease

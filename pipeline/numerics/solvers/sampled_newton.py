@@ -54,9 +54,12 @@ class SampledNewton:
         self.sample_passes = 0.0
 
     def start(self, theta: Tensor) -> Tensor:
-        """A point near the optimum, from a sample of the rows."""
+        """A point near the optimum, from a sample of the rows; the same point where its curvature is no number."""
         sample = self._sample(int(self._target * _FIRST_SHARE))
-        theta = _minimise(sample, theta, _SOLVED)
+        try:
+            theta = _minimise(sample, theta, _SOLVED)
+        except OverflowError:
+            return theta
         self.sample_passes += sample.passes * sample.rows.count / self._objective.rows.count
         return theta
 

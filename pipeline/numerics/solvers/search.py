@@ -21,12 +21,17 @@ def backtracking(
 ) -> Iterator[Trial]:
     """Trials of the steps 1 and then ever shorter ones, to the minimum of the parabola through value, slope and trial.
 
-    A step is a tenth to a half of the one before; none is below ``shortest``.
+    A step is a tenth to a half of the one before; none is below ``shortest``. One that leads to where f is not a finite
+    number is no trial.
     Source: Nocedal and Wright 2006, section 3.5, eq. 3.57 and 3.58.
     """
     step = 1.0
     while step >= shortest:
-        trial = objective.evaluate(point.theta + step * direction, point.precision)
+        try:
+            trial = objective.evaluate(point.theta + step * direction, point.precision)
+        except OverflowError:
+            step /= 10
+            continue
         rise = trial.objective - point.objective
         yield Trial(step, trial, rise)
         step *= max(0.1, min(0.5, -slope * step / (2 * max(rise - slope * step, 1e-300))))
