@@ -1,4 +1,4 @@
-"""What `verify` finds of tampering: `python -m benchmarks.tampering [--count 100] [--seed 0] [--kinds NAME ...]`.
+"""What `verify` finds of tampering: `python -m benchmarks.tampering [--count N] [--seed 0] [--kinds NAME ...]`.
 
 The shipped tutorial, of a few epochs, is run and committed. Each case is a copy of it in which one thing is changed
 that the project promises, drawn by the seed, and committed; `verify` must end with status 1 and name the place
@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections import Counter
@@ -42,7 +43,7 @@ _HEXADECIMAL = "0123456789abcdef"
 class Kind:
     """A way to tamper: ``tamper`` changes the project and returns what ``words`` of the command line must print.
 
-    ``share`` is the number of its cases in a hundred.
+    ``share`` is the number of its cases, of all cases.
     """
 
     name: str
@@ -295,7 +296,46 @@ def _elsewhere(project: Project, rng: Random) -> str:
     return "link -> " if spelling.startswith("link") else f"expected outputs inside the project, got {spelling!r}"
 
 
-# Of a hundred cases most are of kinds that are found before a stage runs: they take seconds.
+_METRICS = ("train/final_cost", "eval/log_loss", "eval/accuracy", "weights/0/x1")
+_PARAMS = ("train.seed", "train.lr", "prepare.source")
+
+
+def _larger(text: str) -> str:
+    return str(float(text) + 0.5)
+
+
+def _longer(text: str) -> str:
+    return f"{text}0"
+
+
+def _run_id(project: Project) -> list[str]:
+    with contextlib.closing(sqlite3.connect(project.folder / "mlflow.db")) as database:
+        ((run_id,),) = database.execute("SELECT run_uuid FROM runs")
+    return ["verify", str(run_id)[:8]]
+
+
+def _run_row(table: str, keys: tuple[str, ...], value: Callable[[str], str]) -> Callable[[Project, Random], str]:
+    """Another value of a key of the run, in MLflow's database."""
+
+    def tamper(project: Project, rng: Random) -> str:
+        key = rng.choice(keys)
+        with contextlib.closing(sqlite3.connect(project.folder / "mlflow.db")) as database, database:
+            for name in (table, f"latest_{table}") if table == "metrics" else (table,):
+                rows = database.execute(f"SELECT value FROM {name} WHERE key = ?", (key,)).fetchall()
+                new = value(str(rows[-1][0]))
+                database.execute(f"UPDATE {name} SET value = ? WHERE key = ?", (new, key))
+        return key
+
+    return tamper
+
+
+def _run_artifact(project: Project, rng: Random) -> str:
+    files = sorted(path for path in (project.folder / "mlartifacts").rglob("metrics.json"))
+    _rewrite(rng.choice(files), lambda text: _other_digit(text, rng))
+    return "metrics.json"
+
+
+# Most cases are of kinds that are found before a stage runs: they take seconds.
 KINDS = [
     Kind("forged metrics.json in git", 7, _metrics),
     Kind("md5 of an input in dvc.lock", 7, _digest("deps", lambda path: not _is_made(path))),
@@ -320,6 +360,10 @@ KINDS = [
     Kind("code that dvc.lock does not cover", 3, _uncovered_code, NAMED),
     Kind("a module before an installed one", 2, _shadow, NAMED),
     Kind("a pin in requirements.lock", 2, _pin, NAMED),
+    Kind("a metric of the run in MLflow", 2, _run_row("metrics", _METRICS, _larger), words=_run_id),
+    Kind("a param of the run in MLflow", 2, _run_row("params", _PARAMS, _longer), words=_run_id),
+    Kind("a tag of the run in MLflow", 2, _run_row("tags", ("data.digest", "train.status"), _longer), words=_run_id),
+    Kind("an artifact of the run in MLflow", 2, _run_artifact, words=_run_id),
 ]
 
 
@@ -387,7 +431,7 @@ def _honest(base: Project) -> None:
 def main() -> None:
     """Run the cases and print what became of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--count", type=int, default=sum(kind.share for kind in KINDS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="*", default=[], help="only kinds whose name holds one of these")
     given = parser.parse_args()
