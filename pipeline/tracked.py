@@ -17,8 +17,6 @@ _SECONDS = 120
 # An id of an MLflow run, or enough of its start for a person to type; git's own ids are tried first.
 RUN_ID = re.compile(r"[0-9a-f]{6,32}")
 
-Attached = tuple[list[str], dict[str, str]]
-
 
 def run(project: Path, wanted: str, experiment: str) -> dict[str, Any]:
     """The run whose id is, or begins with, ``wanted``: its ``id``, ``status`` and ``tags``.
@@ -28,15 +26,26 @@ def run(project: Path, wanted: str, experiment: str) -> dict[str, Any]:
     return _ask(project, {"ask": "run", "wanted": wanted, "experiment": experiment})
 
 
-def attach(project: Path, experiment: str, key: str, run_id: str | None, tag: str, receipt: str) -> Attached:
-    """Give every run of the model ``key``, and the run ``run_id``, the receipt and the tag ``verified``.
+def examine(
+    project: Path, experiment: str, key: str, run_id: str | None, again: str | None, folder: Path
+) -> list[dict[str, Any]]:
+    """``id``, ``tags``, ``differences`` and ``counts`` of the model's runs, and of the run ``run_id``, newest first.
 
-    Returns: their ids, and the tags of the newest; none if the project has no store yet.
+    They are compared with the model's run in the store ``again``; without one, or without its address,
+    ``differences`` is None. Artifacts are copied into ``folder``, which is the caller's to remove.
     Raises: UserError if the store cannot be reached.
     """
-    question = {"ask": "attach", "experiment": experiment, "key": key, "run": run_id, "tag": tag, "receipt": receipt}
-    answer = _ask(project, question)
-    return answer["ids"], answer["tags"]
+    question = {"ask": "examine", "experiment": experiment, "key": key, "run": run_id, "again": again}
+    runs: list[dict[str, Any]] = _ask(project, question | {"folder": str(folder)})["runs"]
+    return runs
+
+
+def attach(project: Path, experiment: str, verdicts: dict[str, str], receipt: str) -> None:
+    """Give each run its verdict as the tag ``verified``, and the receipt.
+
+    Raises: UserError if the store cannot be reached.
+    """
+    _ask(project, {"ask": "attach", "experiment": experiment, "verdicts": verdicts, "receipt": receipt})
 
 
 def store(project: Path, experiment: str) -> dict[str, Any]:

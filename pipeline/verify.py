@@ -20,11 +20,13 @@ from pipeline.verification import (
     pins,
     receipt,
     revision,
+    run_record,
     workspace,
 )
 from pipeline.verification.comparison import Finding
 from pipeline.verification.receipt import Circumstances, Trial
 from pipeline.verification.revision import Target
+from pipeline.verification.run_record import RunRecord
 from pipeline.verification.workspace import Workspace
 
 RECEIPTS = Path("reports") / "receipts"
@@ -69,12 +71,17 @@ def main(*, wanted: str, deep: bool, experiment: str) -> None:
     with workspace.checked_out(project, target.commit) as place:
         recorded = lockfile.read(place.folder, target.commit)
         trials = _trials(console, place, recorded, target, deep)
+        identical = all(trial.identical for trial in trials)
         circumstances = _circumstances(console, place, recorded)
+        runs = _examine(console, project, experiment, target, place, recorded, identical)
+        trials += [run.trial() for run in runs if run.run_id == target.run_id and identical]
         document = receipt.document(target.commit, recorded, trials, here, circumstances)
         path = project / RECEIPTS / f"{target.commit[:12]}.json"
         files.write_json(path, document)
-        tags = _attach(console, project, experiment, target, comparison.model_key(place, recorded), document["verdict"])
-        reasons = causes.sentences(target.tags or tags, place.folder)
+        _attach(console, project, experiment, target, runs, identical)
+        newest = runs[0].tags if runs else {}
+        only_run = identical and document["verdict"] != "identical"
+        reasons = [run_record.REASON] if only_run else causes.sentences(target.tags or newest, place.folder)
     if not _concluded(console, trials, reasons, path.relative_to(project)):
         sys.exit(1)
 
@@ -137,20 +144,56 @@ def _line(finding: Finding) -> str:
     return f"  DIFFERENT  {finding.place}: {finding.difference}"
 
 
-def _attach(
-    console: Console, project: Path, experiment: str, target: Target, key: str | None, verdict: str
-) -> dict[str, str]:
-    """Put the receipt on the model's runs, and return what the newest one says of its origin; never a failure."""
-    text = (project / RECEIPTS / f"{target.commit[:12]}.json").read_text(encoding="utf-8")
-    tag = f"{'yes' if verdict == 'identical' else 'no'} {target.commit[:12]}"
+def _examine(
+    console: Console,
+    project: Path,
+    experiment: str,
+    target: Target,
+    place: Workspace,
+    recorded: Lock,
+    identical: bool,
+) -> list[RunRecord]:
+    """The model's runs, compared where the outputs are ``identical``; the run that was asked for is told line by line.
+
+    Raises: UserError if the store of a run that was asked for cannot be reached.
+    """
+    key = comparison.model_key(place, recorded)
     try:
-        ids, tags = tracked.attach(project, experiment, key or "", target.run_id, tag, text)
+        runs = run_record.examine(project, experiment, key, target.run_id, place if identical else None)
+    except UserError as error:
+        if target.run_id:
+            raise
+        console.print(f"warning: MLflow's runs are not compared: {error}", markup=False)
+        return []
+    for run in runs:
+        if run.run_id == target.run_id:
+            _print(console, run.trial().findings if identical else [])
+    return runs
+
+
+def _attach(
+    console: Console, project: Path, experiment: str, target: Target, runs: Sequence[RunRecord], identical: bool
+) -> None:
+    """Put verdict and receipt on the model's runs; never a failure."""
+    verdicts = {}
+    for run in runs:
+        verdict = run.verdict(target.commit, identical, run.run_id == target.run_id)
+        if verdict:
+            verdicts[run.run_id] = verdict
+        elif run.differing:
+            first, others = run.differing[0], len(run.differing) - 1
+            more = f", and {others} more" if others else ""
+            told = f"{first.place}: {first.difference}{more}; `python -m pipeline verify {run.run_id[:8]}` tells all"
+            console.print(_printable(f"not this commit's: {told}"), markup=False)
+    text = (project / RECEIPTS / f"{target.commit[:12]}.json").read_text(encoding="utf-8")
+    try:
+        if verdicts:
+            tracked.attach(project, experiment, verdicts, text)
     except UserError as error:
         console.print(f"warning: the receipt is not in MLflow: {error}", markup=False)
-        return {}
-    for run_id in ids:
-        console.print(f"MLflow run {run_id[:8]}: tag verified = {tag}", markup=False)
-    return tags
+        return
+    for run_id, verdict in verdicts.items():
+        console.print(f"MLflow run {run_id[:8]}: tag verified = {verdict}", markup=False)
 
 
 def _concluded(console: Console, trials: Sequence[Trial], reasons: Sequence[str], path: Path) -> bool:

@@ -1,7 +1,9 @@
 """`python -m pipeline verify` in real repositories: what is identical passes, and nothing else does."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -62,6 +64,46 @@ def test_an_mlflow_run_is_verified_and_tagged(project: Project) -> None:
     assert (same_id, tags["verified"]) == (run_id, f"yes {head[:12]}")
     assert not list((project.folder / ".cache").glob("verify-*"))
     assert project.run("git", "status", "--porcelain").stdout == "?? reports/receipts/\n"
+
+
+def test_an_edited_run_is_not_verified(project: Project) -> None:
+    """A metric, a param, a tag and a file that were changed in MLflow are each named, and so is the tag they cost."""
+    ((run_id, _),) = _runs(project)
+    head = project.run("git", "rev-parse", "HEAD").stdout.strip()
+    metrics = project.folder / "mlartifacts" / run_id / "artifacts" / "metrics.json"
+    text = metrics.read_text(encoding="utf-8")
+    with (
+        closing(sqlite3.connect(project.folder / "mlflow.db")) as database,
+        closing(sqlite3.connect(":memory:")) as before,
+    ):
+        database.backup(before)
+        with database:
+            for statement in (
+                "UPDATE params SET value = '0.3' WHERE key = 'train.lr'",
+                "UPDATE latest_metrics SET value = 0.01 WHERE key = 'eval/log_loss'",
+                "UPDATE metrics SET value = 0.9 WHERE key = 'train/cost' AND step = 1",
+                "UPDATE tags SET value = 'converged' WHERE key = 'train.status'",
+            ):
+                assert database.execute(statement).rowcount == 1
+        metrics.write_text(text.replace("1", "2", 1), encoding="utf-8")
+        result = project.pipeline("verify", run_id[:6], check=False)
+        ((_, tags),) = _runs(project)
+        metrics.write_text(text, encoding="utf-8")
+        before.backup(database)
+    assert result.returncode == 1
+    found = [line.split(f"MLflow run {run_id[:8]}: ")[1] for line in result.stdout.splitlines() if "DIFFERENT" in line]
+    assert found[0] == "param train.lr: 0.3 recorded, 0.1 now"
+    assert found[1].startswith("metric eval/log_loss: 0.01 recorded, ")
+    assert found[2].startswith("metric train/cost, step 1: 0.9 recorded, ")
+    assert found[3].startswith("tag train.status: converged recorded, ")
+    assert found[4].startswith("artifact metrics.json: ")
+    assert len(found) == 5
+    assert f"identical  MLflow run {run_id[:8]}: data set" in result.stdout
+    assert "why? the outputs are those of the commit" in result.stdout
+    assert tags["verified"] == f"no {head[:12]}"
+    receipt = json.loads(project.read(f"reports/receipts/{head[:12]}.json"))
+    assert receipt["verdict"] == "different"
+    (project.folder / f"reports/receipts/{head[:12]}.json").unlink()
 
 
 def test_deep_runs_with_threads_and_workers(project: Project) -> None:

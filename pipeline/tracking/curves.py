@@ -47,10 +47,15 @@ def costs(history: dict[str, list[float]], time: int, known: Iterable[int] = ())
     for name, values in history.items():
         if name == "epoch" or (name == _RATE and len(set(values)) == 1):
             continue
-        for position in thinned(len(epochs), _COST_POINTS if name == "cost" else _OTHER_POINTS).tolist():
+        for position in thinned(len(epochs), limit(name)).tolist():
             if name == _RATE or epochs[position] not in seen:
                 metrics.append(Metric(f"train/{name}", values[position], time, epochs[position]))
     return metrics
+
+
+def limit(column: str) -> int:
+    """How many points the curve of a column of history.csv has at most, but for those of a training that went on."""
+    return _COST_POINTS if column == "cost" else _OTHER_POINTS
 
 
 def recorded(store: Store, run_id: str) -> set[int]:

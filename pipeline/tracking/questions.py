@@ -3,7 +3,9 @@
 ``python -m pipeline.tracking.questions`` reads one JSON object from standard input and prints one line of JSON:
 
     {"ask": "run", "wanted", "experiment"}                            id, status and tags of a run
-    {"ask": "attach", "key", "run", "tag", "receipt", "experiment"}   ids of the runs, and tags of the newest
+    {"ask": "examine", "key", "run", "again", "folder", "experiment"} runs of a model, each compared with the one in
+                                                                      the store ``again``, if there is one
+    {"ask": "attach", "verdicts", "receipt", "experiment"}            nothing; the runs have tag and receipt
     {"ask": "store", "experiment"}                                    uri, runs and abandoned; nothing without a store
 
 What a person has to mend comes back as ``failed``.
@@ -13,15 +15,20 @@ import contextlib
 import json
 import os
 import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
 from pipeline import provenance
 from pipeline.errors import UserError
-from pipeline.tracking import join, location, receipts
+from pipeline.tracking import join, location, receipts, run_comparison
 from pipeline.tracking.failures import as_user_errors
 from pipeline.tracking.store import Store, open_store
 
@@ -37,10 +44,11 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
         case "run":
             run = receipts.find(store, question["wanted"])
             return {"id": str(run.info.run_id), "status": run.info.status, "tags": dict(run.data.tags)}
+        case "examine":
+            return {"runs": _examined(store, question)}
         case "attach":
-            runs = receipts.attach(store, question["key"], question["run"], question["tag"], question["receipt"])
-            tags = dict(runs[0].data.tags) if runs else {}
-            return {"ids": [str(run.info.run_id) for run in runs], "tags": tags}
+            receipts.attach(store, question["verdicts"], question["receipt"])
+            return {}
         case _:
             return _state(store)
 
@@ -51,7 +59,44 @@ def _without_store(question: dict[str, Any], database: str) -> dict[str, Any]:
             f"verify {question['wanted']}: expected a revision of git, a DVC experiment, or an MLflow run, got a name "
             f"that git and DVC do not know, and there is no MLflow store at {database}"
         )
-    return {"ids": [], "tags": {}} if question["ask"] == "attach" else {}
+    return {"runs": []} if question["ask"] == "examine" else {}
+
+
+def _examined(store: Store, question: dict[str, Any]) -> list[dict[str, Any]]:
+    """Id, tags, differences and number of places by kind of each run of the model, newest first.
+
+    Without a store of runs that were made again there is nothing to compare with, and differences are None.
+    """
+    found = receipts.of_model(store, question["key"], question["run"])
+    folder = Path(question["folder"])
+    made_again = _made_again(question["again"], question["key"]) if question["again"] and found else None
+    again = run_comparison.read(*made_again, _below(folder, "again")) if made_again else None
+    examined = []
+    for run in found:
+        answer: dict[str, Any] = {"id": str(run.info.run_id), "tags": dict(run.data.tags), "differences": None}
+        if again:
+            recorded = run_comparison.read(store.client, run, _below(folder, run.info.run_id), again.artifacts)
+            answer["differences"] = [asdict(each) for each in run_comparison.differences(recorded, again)]
+            answer["counts"] = {kind: recorded.count(kind) for kind in run_comparison.KINDS}
+        examined.append(answer)
+    return examined
+
+
+def _made_again(uri: str, key: str) -> tuple[MlflowClient, Run] | None:
+    """The newest run of a model in a store that only its own stages wrote; None if they wrote none."""
+    database = location.sqlite_file(uri)
+    if database is None or not database.exists():
+        return None
+    client = MlflowClient(tracking_uri=uri)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    condition = f"tags.`{join.KEY_TAG}` = '{key}'"
+    found = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
+    return (client, found[0]) if found else None
+
+
+def _below(folder: Path, name: str) -> Path:
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    return folder / name
 
 
 def _state(store: Store) -> dict[str, Any]:

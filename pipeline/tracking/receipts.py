@@ -1,5 +1,7 @@
 """Receipts of `verify` on the runs that they are about: a tag that the table of runs shows, and the file itself."""
 
+import re
+
 from mlflow.entities import Run
 
 from pipeline.errors import UserError
@@ -9,8 +11,8 @@ from pipeline.tracking.store import Store
 VERIFIED_TAG = "verified"
 RECEIPT_FILE = "receipt.json"
 
-# Repeats of one training share a key; more of them than this are not looked at one by one.
-_MOST_RUNS = 100
+# A digest; whatever else a model's metadata says must not become a part of a query.
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 def find(store: Store, wanted: str) -> Run:
@@ -28,19 +30,16 @@ def find(store: Store, wanted: str) -> Run:
     )
 
 
-def attach(store: Store, key: str, run_id: str | None, tag: str, receipt: str) -> list[Run]:
-    """Tag the runs of the model ``key``, and the run ``run_id``, as verified or not; they get the receipt's text.
-
-    Returns: the runs, newest first.
-    """
-    condition = f"tags.`{join.KEY_TAG}` = '{key}'"
-    newest_first = ["attributes.start_time DESC"]
-    found = list(
-        store.client.search_runs([store.experiment_id], condition, max_results=_MOST_RUNS, order_by=newest_first)
-    )
+def of_model(store: Store, key: str, run_id: str | None) -> list[Run]:
+    """The newest runs of the model ``key``, and the run ``run_id``; newest first, at most ``SHOWN`` and one."""
+    found = join.tagged(store, join.KEY_TAG, key) if _KEY.fullmatch(key) else []
     if run_id and run_id not in [run.info.run_id for run in found]:
         found.append(store.client.get_run(run_id))
-    for run in found:
-        store.client.log_text(run.info.run_id, receipt, RECEIPT_FILE)
-        store.client.set_tag(run.info.run_id, VERIFIED_TAG, tag)
     return found
+
+
+def attach(store: Store, verdicts: dict[str, str], receipt: str) -> None:
+    """Give each run its verdict as the tag ``verified``, and the receipt's text as a file."""
+    for run_id, verdict in verdicts.items():
+        store.client.log_text(run_id, receipt, RECEIPT_FILE)
+        store.client.set_tag(run_id, VERIFIED_TAG, verdict)

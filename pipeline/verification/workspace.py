@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from pipeline import files, provenance, revisions
 from pipeline.errors import UserError
 from pipeline.lock import FOLDER_MARK, LOCK_FILE, Lock, Output, parsed_listing
+from pipeline.tracking import location
 from pipeline.verification import checkout, children, lockfile, paths
 from pipeline.verification.loaded import Recording
 
@@ -46,6 +47,11 @@ class Workspace:
     def committed(self, output: Output) -> dict[str, str]:
         """The files of an output that the commit holds in git: MD5 by path in it, of a file by the empty path."""
         return self._committed.get(output.path, {})
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow store of the stages that run here, which knows of no other run."""
+        return location.sqlite_uri(self._scratch / "mlflow.db")
 
     def set_aside(self, lock: Lock) -> None:
         """Take away every output that is there, so that what is there afterwards was made by the stages.
@@ -151,7 +157,7 @@ class Workspace:
 
         Raises: UserError if it fails because the disk is full.
         """
-        store = {"MLFLOW_TRACKING_URI": f"sqlite:///{self._scratch / 'mlflow.db'}"}
+        store = {"MLFLOW_TRACKING_URI": self.tracking_uri}
         cleaned = children.environment() | store | dict(environment or {})
         done = children.run([sys.executable, "-P", "-m", "dvc", *words], self.folder, cleaned)
         if done.returncode:
