@@ -57,11 +57,12 @@ class Processor:
 def project_root() -> Path:
     """The project's main folder, absolute, also inside the temporary workspace of a DVC experiment.
 
-    DVC sets DVC_ROOT to the main workspace for every stage. Elsewhere it is the nearest folder, from the current one
+    DVC sets DVC_ROOT to the main workspace for every stage, and DVC_STAGE with it: one that a shell has for itself
+    must not send a command to another project. Elsewhere it is the nearest folder, from the current one
     upwards, that holds params.yaml or .dvc; the current one if there is none.
     """
     given = os.environ.get("DVC_ROOT")
-    if given:
+    if given and "DVC_STAGE" in os.environ:
         return Path(given).absolute()
     here = Path.cwd()
     for folder in (here, *here.parents):

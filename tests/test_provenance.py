@@ -85,7 +85,19 @@ def test_machine_without_git_has_none(repository: Path, monkeypatch: pytest.Monk
 def test_root_is_what_dvc_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inside a stage the root is the main workspace, wherever the stage runs."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "main"))
+    monkeypatch.setenv("DVC_STAGE", "train")
     assert provenance.project_root() == tmp_path / "main"
+
+
+def test_a_root_of_dvc_that_a_shell_has_by_itself_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a stage has both variables; a command given by hand works in the project that it is given in."""
+    (tmp_path / "params.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "other"))
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    assert provenance.project_root() == tmp_path
 
 
 @pytest.mark.parametrize("marker", ["params.yaml", ".dvc"])
