@@ -20,6 +20,8 @@ SAMPLE_ROWS = 200_000
 
 # A column gives the target away if it alone makes a tenth of the mistakes that the largest class alone makes.
 _REVEALING = 0.1
+# It may, if it makes a third of them and is right in this share of rows at least.
+_SUGGESTIVE, _NEARLY_ALWAYS = 1 / 3, 0.95
 _MANY_LEVELS = 1_000
 # Of fewer rows a measure may be another number in each by chance.
 _ROWS_TO_TELL_APART = 100
@@ -125,8 +127,12 @@ def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, s
                     f"{name} looks like an id that comes again: {distinct:,} values in {survey.rows:,} rows; leave it "
                     "out, and, so that nobody both trains and tests, set split.method: hash and split.key to it"
                 )
-            if (right := _hits(survey, sight, name, target)) is not None:
-                yield f"{name} gives {target} away: alone it is right in {right:.1%} of rows; is it known beforehand?"
+            if (shares := _hits(survey, sight, name, target)) is not None:
+                right, base = shares
+                yield (
+                    f"{name} gives {target} away: alone it is right in {right:.1%} of rows, the largest class in "
+                    f"{base:.1%}; is it known beforehand?"
+                )
 
 
 def _about_classes(target: str, classes: Mapping[str, int]) -> Iterator[str]:
@@ -197,8 +203,11 @@ def _names_somebody(name: str) -> bool:
     return "id" in words or last in _IDS or (last.endswith("id") and last.removesuffix("id") in _IDS)
 
 
-def _hits(survey: Survey, sight: Sight, name: str, target: str) -> float | None:
-    """The share of rows whose class is the commonest of their value's, if that is suspiciously large."""
+def _hits(survey: Survey, sight: Sight, name: str, target: str) -> tuple[float, float] | None:
+    """The share of rows whose class is the commonest of their value's, if it is suspiciously large beside the second.
+
+    The second is the share of the largest class.
+    """
     if name not in sight.sample:
         return None
     values = np.concatenate(sight.sample[name])
@@ -212,7 +221,9 @@ def _hits(survey: Survey, sight: Sight, name: str, target: str) -> float | None:
     # A value that stands on one row predicts nothing.
     hits = float(best[best > 1].sum()) / len(labels)
     base = float(np.bincount(labels).max()) / len(labels)
-    return hits if 1 - hits < _REVEALING * (1 - base) else None
+    missed = (1 - hits) / (1 - base) if base < 1 else 1
+    reveals = missed < _REVEALING or (missed < _SUGGESTIVE and hits >= _NEARLY_ALWAYS)
+    return (hits, base) if reveals else None
 
 
 def _binned(values: NDArray[np.float64]) -> NDArray[np.uint64]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pipeline import advice, credentials, files, progress, schema
+from pipeline import advice, credentials, files, hints, progress, schema
 from pipeline.errors import UserError
 from pipeline.fitting import MAX_LEVELS
 from pipeline.params import read_params
@@ -43,6 +43,7 @@ class Found:
     ``mixed``: per column of numbers and texts, the first text. ``crowded``: columns of too many texts, not surveyed.
     ``dates``: per column that may hold dates, the kinds of dates that all its values are of; one where that is clear.
     ``undecided``: per column of numbers whose decimal mark is not clear, the ways to read them.
+    ``codes``: per column of digits with leading zeros, one such text.
     """
 
     source: Source
@@ -53,6 +54,7 @@ class Found:
     crowded: Sequence[str]
     dates: Mapping[str, Sequence[Kind]]
     undecided: Mapping[str, Sequence[Spelling]]
+    codes: Mapping[str, str]
 
     @property
     def dated(self) -> dict[str, Kind]:
@@ -65,13 +67,14 @@ class _Reading:
     """What is known of the columns so far; each error of a reading adds to it, and the next one knows."""
 
     names: list[str]
+    codes: dict[str, str] = field(default_factory=dict)
     mixed: dict[str, str] = field(default_factory=dict)
     crowded: list[str] = field(default_factory=list)
     fixed: dict[str, Kind] = field(default_factory=dict)
 
     def columns(self, target: str) -> kinds.Columns:
         """What is to be read, and how."""
-        return kinds.Columns(self.names, [target, *self.mixed], fixed=self.fixed)
+        return kinds.Columns(self.names, [target, *self.codes, *self.mixed], fixed=self.fixed)
 
     def take(self, column: str, fault: UserError) -> None:
         """Read ``column`` in another way, or not at all, because of this error. Raises: the error if that is no use."""
@@ -85,6 +88,7 @@ class _Reading:
         else:
             self.fixed.pop(column, None)
             self.mixed.pop(column, None)
+            self.codes.pop(column, None)
             self.names.remove(column)
             self.crowded.append(column)
 
@@ -97,7 +101,8 @@ def look(source: Source, target: str) -> Found:
     names = [name for name in stream.header(source) if name]
     if target not in names:
         raise UserError(f"{source}: expected a column for --target, got {target!r}{faults.closest(target, names)}")
-    reading, sights = _Reading(names), [advice.Sight(target)]
+    features = [name for name in names if name != target]
+    reading, sights = _Reading(names, hints.codes(source, features, MISSING_VALUES)), [advice.Sight(target)]
 
     def watch(_: Mapping[str, Kind]) -> kinds.Watcher:
         sights[:] = [advice.Sight(target)]
@@ -110,7 +115,17 @@ def look(source: Source, target: str) -> Found:
     labels.classes_of(source, target, survey.levels[target], as_text=False)
     undecided = kinds.undecided(source, reading.columns(target), survey)
     in_dates = _dates_in(survey, target)
-    return Found(source, target, survey, sights[0], reading.mixed, reading.crowded, in_dates, undecided)
+    return Found(
+        source,
+        target,
+        survey,
+        sights[0],
+        reading.mixed,
+        reading.crowded,
+        in_dates,
+        undecided,
+        reading.codes,
+    )
 
 
 def _survey(source: Source, target: str, reading: _Reading, watch: kinds.Watch, pace: stream.Pace) -> Survey:
@@ -155,14 +170,25 @@ def section(found: Found) -> str:
     left_out = {name: why for name, why in left_out.items() if name not in found.dated or "names" not in why}
     unclear = dict.fromkeys(found.undecided, "holds numbers whose decimal mark is not clear")
     left_out |= {name: why for name, why in unclear.items() if name in left_out}
+    left_out |= {
+        name: f"mixes numbers and texts such as {text!r}, {why.removeprefix('names the rows: ')}"
+        for name, text in found.mixed.items()
+        if "names the rows" in (why := left_out.get(name, ""))
+    }
     _require_features(found, left_out)
+    hinted = [
+        *hints.marks(found.source, found.survey, found.mixed),
+        *hints.sentinels(found.survey, found.sight, found.target),
+        *hints.frequencies(found.survey, found.sight, left_out),
+    ]
     spelling_doubts = schema.spelling_doubts(found.survey, found.undecided)
     doubts = advice.warnings(found.survey, found.sight, found.target, {**left_out, **found.dated})
+    categories = [name for name in (*found.codes, *found.mixed) if name not in left_out]
     source, pattern = _source_and_files(found.source.address)
     first, columns = found.source.files[0], len(found.survey.kinds) + len(found.crowded)
     lines = [
         "prepare:",
-        *(f"  # warning: {_one_line(doubt)}" for doubt in (*spelling_doubts, *doubts, *_about_dates(found))),
+        *(f"  # warning: {_one_line(doubt)}" for doubt in (*spelling_doubts, *hinted, *doubts, *_about_dates(found))),
         f"  source: {_text(source)}  # {found.survey.rows:,} rows, {columns} columns",
         f'  files: {json.dumps(pattern):<28}# of a source that is a folder: which, such as "2024-*.csv"',
         f"  separator: {json.dumps(first.separator)}                 # one character between cells, or auto",
@@ -170,7 +196,7 @@ def section(found: Found) -> str:
         '  decimal: auto                  # the decimal mark of numbers: "." | "," | auto',
         f"  target: {_text(found.target)}  # {_classes(found.survey, found.target)}",
         *_features(found, left_out),
-        f"  categories: [{', '.join(map(_text, found.mixed))}]  # number columns to read as categories (codes, years)",
+        f"  categories: [{', '.join(map(_text, categories))}]  # number columns to read as categories (codes, years)",
         "  weights: null                  # column of numbers >= 0: how many times a row counts; no feature",
         f'  types: {_types(found)}  # of columns: number, category, boolean, date or "date %d/%m/%Y"',
         f"  date_parts: [{', '.join(_date_parts(found))}]  # numbers that a date becomes; hour and minute too",
@@ -231,7 +257,8 @@ def _described(found: Found, name: str) -> str:
     if name in found.dated:
         return f"{found.dated[name]}, {_range_of_dates(found, name)}{gaps}"
     if name in survey.levels:
-        mixture = f", mixes numbers and texts such as {found.mixed[name]!r}" if name in found.mixed else ""
+        mixture = f", codes with leading zeros such as {found.codes[name]!r}" if name in found.codes else ""
+        mixture += f", mixes numbers and texts such as {found.mixed[name]!r}" if name in found.mixed else ""
         count = len(survey.levels[name])
         return _one_line(f"category, {count:,} level{'' if count == 1 else 's'}{mixture}{gaps}")
     moments = survey.moments[name]

@@ -246,9 +246,10 @@ def _refuse_mixtures(reading: _Reading, survey: Survey, judged: Mapping[str, _Ju
     mixed: dict[str, str] = {}
     for name, column in judged.items():
         marks = reading.columns.marks
-        for level in islice(survey.levels[name], column.levels, None):
+        levels = survey.levels[name]
+        for level in islice(levels, column.levels, None) if len(levels) > column.levels else ():
             if not column.add(level, marks):
-                words = (text for text in survey.levels[name] if not spellings.of_text(text, marks))
+                words = (text for text in levels if not spellings.of_text(text, marks))
                 mixed[name] = next(words, level)
                 break
     if mixed:

@@ -8,6 +8,7 @@ quoted commas and newlines; blank lines are not rows.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
@@ -147,10 +148,12 @@ class _Piece:
             self.fresh.add(self.number, table)
         return table
 
-    def guessed(self, columns: Sequence[str], missing_values: Sequence[str]) -> Any:
-        """The columns of the types that Arrow guesses; None if they cannot be read."""
+    def guessed(
+        self, columns: Sequence[str], missing_values: Sequence[str], kinds: Mapping[str, Kind] = MappingProxyType({})
+    ) -> Any:
+        """The columns, of the types that Arrow guesses where ``kinds`` has none; None if they cannot be read."""
         try:
-            return replace(self, fresh=None).parse(columns, {}, missing_values)
+            return replace(self, fresh=None).parse(columns, kinds, missing_values)
         except pa.ArrowInvalid:
             return None
 
@@ -243,9 +246,18 @@ def require_columns(source: Where, columns: Sequence[str]) -> list[str]:
     return names
 
 
-def head(source: Where, columns: Sequence[str], missing_values: Sequence[str], size: int) -> Any:
-    """The first ``size`` bytes of ``columns``, of the types that Arrow guesses; None if they cannot be read."""
+def head(
+    source: Where,
+    columns: Sequence[str],
+    missing_values: Sequence[str],
+    size: int,
+    kinds: Mapping[str, Kind] = MappingProxyType({}),
+) -> Any:
+    """The first ``size`` bytes of ``columns``, as an Arrow table; None if they cannot be read.
+
+    Columns without one of the ``kinds`` are of the type that Arrow guesses.
+    """
     for file, names in _files(source):
         for piece in _pieces(file, names, size):
-            return piece.guessed(columns, missing_values)
+            return piece.guessed(columns, missing_values, kinds)
     return None
