@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.encoding import RESERVED
 from pipeline.errors import UserError
-from pipeline.table import places
+from pipeline.table import places, spellings
 from pipeline.table.columns import Class
 from pipeline.table.sources import Where
 from pipeline.table.spellings import Spelling
@@ -51,8 +51,10 @@ def require_weights(
     if survey.missing[column] == 0 and survey.moments[column].minimum >= 0:
         return
 
+    spelling = spellings.of_kind(survey.kinds[column])
+
     def is_wrong(cell: str) -> bool:
-        return cell in missing_values or float(cell) < 0
+        return cell in missing_values or (float(cell) if spelling is None else spelling.value_of(cell)) < 0
 
     place, text = places.find_cell(source, column, is_wrong, others)
     raise UserError(f"{place}: expected a weight >= 0, got {text!r}")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter
 
 from pipeline.errors import UserError, quoted
-from pipeline.table import dates
+from pipeline.table import dates, spellings
 from pipeline.table.columns import DATE_PARTS, Chunk, Class, Kind, Texts
 
 MISSING = "<missing>"
@@ -199,7 +199,7 @@ def _require_number(number: NumberColumn) -> None:
         _, space, part = number.name.rpartition(" ")
         if not space or part not in DATE_PARTS:
             raise ValueError(f"{place}: expected a name that ends with the part of a date, got none")
-    elif number.kind not in ("number", "boolean"):
+    elif number.kind not in (spellings.PLAIN, "boolean") and spellings.of_kind(number.kind) is None:
         raise ValueError(f"{place}: expected the kind number, boolean or date, got {quoted(number.kind)}")
 
 

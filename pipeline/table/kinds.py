@@ -7,7 +7,8 @@ The rule, which knows no order of rows:
 - all values are numbers, and nothing tells a decimal mark from one between thousands, as in 12,345: text;
 - numbers and texts mixed, or numbers of two spellings: an error that names the first text, unless the column is
   declared a category.
-Where any column has a decimal comma, all columns of numbers may: a file is written with one decimal mark.
+A file is written with one decimal mark: where any column shows a decimal comma, all columns of numbers may have one,
+and what a column leaves open the others decide.
 
 The target, the columns that split, declared categories and what Parquet holds as text are read as text whatever they
 hold; a column whose type is given is read as that, and only a given type makes dates.
@@ -159,7 +160,7 @@ def learn(
     reading = _Reading(source, missing_values, kinds, texts, {}, columns)
     while True:
         survey = _attempt(reading, watch(reading.kinds), pace)
-        if survey is not None and not _share_comma(reading, survey):
+        if survey is not None and not _share_mark(reading, survey):
             _refuse_nul(source, survey)
             return survey
 
@@ -181,16 +182,10 @@ def _guess(source: Where, columns: Sequence[str], missing_values: Sequence[str],
     if rows is None:
         return {}
     kinds = {name: _kind_of(column, marks) for name, column in zip(rows.column_names, rows.columns, strict=True)}
-    if any(_has_comma(kind) for kind in kinds.values()):
+    if any(_mark_shown(kind) == "," for kind in kinds.values()):
         whole = [name for name in kinds if pa.types.is_integer(rows.schema.field(name).type)]
         kinds |= dict.fromkeys(whole, spellings.COMMA)
     return kinds
-
-
-def _has_comma(kind: Kind) -> bool:
-    """Whether numbers of this kind have a decimal comma."""
-    spelling = spellings.of_kind(kind)
-    return spelling is not None and spelling.decimal == ","
 
 
 def _kind_of(column: Any, marks: str) -> Kind:
@@ -204,19 +199,28 @@ def _kind_of(column: Any, marks: str) -> Kind:
     return possible[0].kind if len(possible) == 1 else "text"
 
 
-def _share_comma(reading: _Reading, survey: Survey) -> bool:
-    """Whether columns are to be read with a decimal comma since another one is; their kinds are then changed."""
-    if reading.columns.decimal != "auto" or not any(map(_has_comma, reading.kinds.values())):
+def _share_mark(reading: _Reading, survey: Survey) -> bool:
+    """Whether columns are to be read with the decimal mark that others show; their kinds are then changed."""
+    shown = {mark for kind in reading.kinds.values() if (mark := _mark_shown(kind)) is not None}
+    if reading.columns.decimal != "auto":
         return False
     changed: dict[str, Kind] = {}
     for name, kind in reading.kinds.items():
-        if kind == spellings.PLAIN and name not in reading.columns.fixed:
+        if "," in shown and kind == spellings.PLAIN and name not in reading.columns.fixed:
             changed[name] = spellings.COMMA
-    for name, possible in undecided(reading.source, reading.columns, survey).items():
-        changed[name] = next(spelling.kind for spelling in possible if spelling.decimal == ",")
+    for name, possible in undecided(reading.source, reading.columns, survey).items() if len(shown) == 1 else ():
+        changed[name] = next(spelling.kind for spelling in possible if {spelling.decimal} == shown)
     changed = {name: kind for name, kind in changed.items() if kind not in reading.refused.get(name, ())}
     reading.kinds.update(changed)
     return bool(changed)
+
+
+def _mark_shown(kind: Kind) -> str | None:
+    """The decimal mark of a file that has numbers of this kind, which for many kinds may be either."""
+    spelling = spellings.of_kind(kind)
+    if spelling is None:
+        return None
+    return "," if spelling.decimal == "," else "." if spelling.thousands == "," else None
 
 
 def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey | None:

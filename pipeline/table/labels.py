@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from pipeline.errors import UserError
-from pipeline.table import places
+from pipeline.table import places, spellings
 from pipeline.table.columns import Class
 from pipeline.table.sources import Where
 
@@ -50,6 +50,7 @@ def _natural(source: Where, target: str, levels: Mapping[str, int]) -> Mapping[s
     if all(text.lower() in _WORDS for text in levels):
         return {text: _WORDS[text.lower()] for text in levels}
     if not all(places.is_number(text) for text in levels):
+        _refuse_spelled(source, target, levels)
         return {text: text for text in levels}
     if len(levels) > MANY_NUMBERS:
         raise _continuous(f"{source}, column {target}", f"has {len(levels):,} distinct numbers")
@@ -58,6 +59,16 @@ def _natural(source: Where, target: str, levels: Mapping[str, int]) -> Mapping[s
         place, text = places.find_cell(source, target, lambda cell: places.is_number(cell) and _whole(cell) is None)
         raise _continuous(place, f"holds {text}")
     return {text: value for text, value in whole.items() if value is not None}
+
+
+def _refuse_spelled(source: Where, target: str, levels: Mapping[str, int]) -> None:
+    """Stop at numbers with fractions in a spelling of their own, such as 182,9."""
+    possible = spellings.common(levels, spellings.MARKS["auto"])
+    if len(possible) == 1:
+        fraction = next((text for text in levels if not possible[0].value_of(text).is_integer()), None)
+        if fraction is not None:
+            place, text = places.find_cell(source, target, fraction.__eq__)
+            raise _continuous(place, f"holds {text}")
 
 
 def _whole(text: str) -> int | None:

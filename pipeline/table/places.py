@@ -17,12 +17,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from pipeline.table import pieces, sources
+from pipeline.table import pieces, sources, spellings
 from pipeline.table.sources import File, Where
 
-# A regular expression, of Python and of RE2, for a decimal number as Arrow reads it.
-DECIMAL = r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*"
-_DECIMAL = re.compile(DECIMAL)
+_DECIMAL = re.compile(spellings.DECIMAL)
 _INFINITE = re.compile(r"[ \t]*[+-]?inf(inity)?[ \t]*", re.IGNORECASE)
 
 # Numbers are stored as float32; what lies beyond it would become infinite.

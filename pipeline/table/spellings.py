@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.table import places
 from pipeline.table.columns import Kind
 
 PLAIN: Kind = "number"
 COMMA: Kind = "number 1234,5"
+
+# A regular expression, of Python and of RE2, for a decimal number as Arrow reads it.
+DECIMAL = r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*"
 
 # What may be the decimal mark, the likelier first.
 MARKS = {"auto": ".,", ".": ".", ",": ","}
@@ -58,7 +60,7 @@ class Spelling:
     def pattern(self) -> str:
         """A regular expression, of Python and of RE2, for a whole cell."""
         if self == _PLAIN:
-            return places.DECIMAL
+            return DECIMAL
         blank, before, after = f"[{_BLANKS}]*", re.escape(self.prefix), re.escape(self.suffix)
         sign = f"(?:[+-]?{before}{blank}|{before}{blank}[+-])" if before else "[+-]?"
         grouped = f"|[1-9][0-9]{{0,2}}(?:[{self.thousands}][0-9]{{3}})+" if self.thousands else ""

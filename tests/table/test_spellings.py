@@ -161,6 +161,24 @@ def test_a_spelling_moves_no_row(tmp_path: Path) -> None:
     assert sent[0] == sent[1]
 
 
+def test_thousands_commas_elsewhere_decide(tmp_path: Path) -> None:
+    """A column that shows thousands commas tells what 12,345 is in another; both marks in one file tell nothing."""
+    assert _numbers(_prepare(tmp_path, "x;z;y\n12,345;$1,234.50;a\n1,000;$7;b\n")) == [[12345, 1234.5], [1000, 7]]
+    mixed = _prepare(tmp_path, "x;z;n;y\n12,345;$1,234.50;1,5;a\n1,000;$7;2,5;b\n")
+    assert mixed.encoder.kinds == {"z": "number $1,234.5", "n": "number 1234,5", "x": "text"}
+
+
+def test_weights_and_targets_may_be_written_so(tmp_path: Path) -> None:
+    """Weights take a type, and one below 0 is named; a target with fractions is no class in any spelling."""
+    text = "x;w;y\n1;0,5;a\n2;1,5;b\n"
+    types = {"w": "number 1234,5"}
+    assert _prepare(tmp_path, text, weights="w", types=types).splits["train"].shards[0].weights.tolist() == [0.5, 1.5]
+    with pytest.raises(UserError, match=r"line 2, column w: expected a weight >= 0, got '-0,5'"):
+        _prepare(tmp_path, text.replace("0,5", "-0,5"), weights="w", types=types)
+    with pytest.raises(UserError, match=r"line 2, column y: looks continuous: it holds 182,9"):
+        _prepare(tmp_path, "x;y\n1;182,9\n2;170\n")
+
+
 def _scored(trained: model.Model, source: Path) -> list[list[float]]:
     table = sources.find(str(source))
     (scores,) = predict.predict(trained, table, predict.Unseen(trained.encoder))
