@@ -20,6 +20,8 @@ _SENTINELS = (-99999.0, -9999.0, -999.0, -99.0, -9.0, 9.0, 99.0, 999.0, 9999.0, 
 _FEW_WORDS = 3
 _NUMBERS_PER_WORD = 5
 
+# No frequency table crosses so many columns.
+_MANY_COLUMNS = 30
 _COUNTS = ("freq", "frequency", "count", "counts", "n", "weight", "weights")
 
 # Enough rows to see a leading zero in.
@@ -78,7 +80,7 @@ def frequencies(survey: Survey, sight: Sight, left_out: Collection[str]) -> Iter
     Columns that are ``left_out`` do not count.
     """
     others = [name for name in survey.kinds if name not in left_out and name in sight.sample]
-    for name in others:
+    for name in others if len(others) <= _MANY_COLUMNS else ():
         moments = survey.moments.get(name)
         if name.casefold() in _COUNTS and moments is not None and moments.whole and moments.minimum >= 0:
             columns = [np.concatenate(sight.sample[other]) for other in others if other != name]

@@ -15,7 +15,7 @@ PLAIN: Kind = "number"
 COMMA: Kind = "number 1234,5"
 
 # A regular expression, of Python and of RE2, for a decimal number as Arrow reads it.
-DECIMAL = r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*"
+DECIMAL = r"[ \t]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*"
 
 # What may be the decimal mark, the likelier first.
 MARKS = {"auto": ".,", ".": ".", ",": ","}
@@ -28,10 +28,12 @@ _SIGN = f"(?:[A-Z]{{0,3}}[{_SIGNS}]|{_CODES}|%)"
 
 # Blanks between digits are also written as no-break spaces, the wide and the narrow one.
 _BLANKS = " \t\u00a0\u202f"
+# Between a sign and a number. Any number of them would take Python's expressions quadratic time.
+_GAP = f"[{_BLANKS}]{{0,99}}"
 _SEPARATORS = (",", ".", " ", "\u00a0", "\u202f", "'", "\u2019")
 _AROUND = re.compile(
-    rf"[{_BLANKS}]*[+-]?(?P<prefix>{_SIGN}?)[{_BLANKS}]*[+-]?[0-9,.](?:[0-9,.{_BLANKS}'\u2019]*[0-9.])?"
-    rf"(?:[eE][+-]?[0-9]+)?[{_BLANKS}]*(?P<suffix>{_SIGN}?)[{_BLANKS}]*"
+    rf"[+-]?(?P<prefix>{_SIGN}?){_GAP}[+-]?[0-9,.](?:[0-9,.{_BLANKS}'\u2019]*[0-9.])?"
+    rf"(?:[eE][+-]?[0-9]+)?{_GAP}(?P<suffix>{_SIGN}?)"
 )
 _KIND = re.compile(rf"number (?P<prefix>{_SIGN}?)1(?P<thousands>[^0-9]?)234(?P<decimal>[.,])5(?P<suffix>{_SIGN}?)")
 
@@ -61,18 +63,23 @@ class Spelling:
         """A regular expression, of Python and of RE2, for a whole cell."""
         if self == _PLAIN:
             return DECIMAL
-        blank, before, after = f"[{_BLANKS}]*", re.escape(self.prefix), re.escape(self.suffix)
-        sign = f"(?:[+-]?{before}{blank}|{before}{blank}[+-])" if before else "[+-]?"
+        return f"[{_BLANKS}]*{self._bare_pattern}[{_BLANKS}]*"
+
+    @functools.cached_property
+    def _bare_pattern(self) -> str:
+        """The pattern of a cell without blanks around it."""
+        before, after = re.escape(self.prefix), re.escape(self.suffix)
+        sign = f"(?:[+-]?{before}{_GAP}|{before}{_GAP}[+-])" if before else "[+-]?"
         grouped = f"|[1-9][0-9]{{0,2}}(?:[{self.thousands}][0-9]{{3}})+" if self.thousands else ""
         digits = f"(?:(?:[0-9]+{grouped})(?:[{self.decimal}][0-9]+)?|[{self.decimal}][0-9]+)"
-        return f"{blank}{sign}{digits}(?:[eE][+-]?[0-9]+)?{blank}{after}{blank}"
+        return f"{sign}{digits}(?:[eE][+-]?[0-9]+)?" + (_GAP + after if after else "")
 
     @functools.cached_property
     def _compiled(self) -> re.Pattern[str]:
-        return re.compile(self.pattern)
+        return re.compile(self.pattern if self == _PLAIN else self._bare_pattern)
 
     def matches(self, text: str) -> bool:
-        return self._compiled.fullmatch(text) is not None
+        return self._compiled.fullmatch(text if self == _PLAIN else text.strip(_BLANKS)) is not None
 
     @property
     def dropped(self) -> str:
@@ -120,7 +127,7 @@ def _all(prefix: str, suffix: str, marks: str) -> tuple[Spelling, ...]:
 
 def of_text(text: str, marks: str) -> list[Spelling]:
     """All spellings of which the text is a number, with a decimal mark among ``marks``; none for other texts."""
-    around = _AROUND.fullmatch(text)
+    around = _AROUND.fullmatch(text.strip(_BLANKS))
     if around is None or (around["prefix"] and around["suffix"]):
         return []
     return [spelling for spelling in _all(around["prefix"], around["suffix"], marks) if spelling.matches(text)]
