@@ -14,7 +14,10 @@ PAGE = Path(__file__).parent.parent / ".dvc" / "plots.html"
 # The templates of dvc-render are Vega-Lite 5: the last release of that line.
 _VEGA_LITE = "5.21"
 
-# Each plot is a <div> of its own inside <main>. DVC calls `vegaEmbed(selector, specification)`.
+# DVC fills {plot_divs} with scripts that hold names of classes and columns as they are, so that a class called
+# `</script><script>...` would run. <plaintext> makes all that follows it text, to the end of the page, whatever it is.
+# From this the page's own script takes the specifications: DVC writes each as JSON, so on one line, before
+# `vegaEmbed(selector, spec)`, and the line break between the two is in no JSON. Each plot gets a <div> inside <main>.
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -38,10 +41,23 @@ _PAGE = """<!DOCTYPE html>
 <body>
 <main>
 <noscript>The plots are drawn by JavaScript, which is switched off in this browser.</noscript>
-{plot_divs}
 </main>
-</body>
-</html>
+<script>
+document.addEventListener("DOMContentLoaded", () => {
+  const written = document.querySelector("plaintext").textContent;
+  const parts = /var spec = (.*);\\n\\s*vegaEmbed\\(|<p>(.*)<\\/p>\\s*<img src="(.*)">/g;
+  for (const [, spec, title, image] of written.matchAll(parts)) {
+    const plot = document.querySelector("main").appendChild(document.createElement("div"));
+    if (spec) {
+      vegaEmbed(plot, JSON.parse(spec));
+    } else {
+      plot.append(title, document.createElement("br"), Object.assign(new Image(), {src: image}));
+    }
+  }
+});
+</script>
+<plaintext hidden>
+{plot_divs}
 """
 
 _LICENCES = """The script below is a bundle of libraries that are not part of this project, made by vl-convert-python.

@@ -6,8 +6,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from dvc_render.html import render_html
+from dvc_render.image import ImageRenderer
+from dvc_render.vega import VegaRenderer
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -95,3 +99,35 @@ def test_the_committed_page_is_what_its_script_writes() -> None:
     from scripts import plots_page
 
     assert (SOURCE / ".dvc" / "plots.html").read_text(encoding="utf-8") == plots_page.page()
+
+
+# Each ends a script, an attribute, a comment or a text, and would leave a mark in the window where it ran.
+HOSTILE = (
+    "</script><script>window.ran = 1</script>",
+    "<img src=x onerror='window.ran = 1'>",
+    "--></plaintext></noscript><svg onload=window.ran=1>",
+    "; vegaEmbed('#x', window.ran = 1);\n            vegaEmbed('#x')",
+    "' + (window.ran = 1) + '",
+    "\u2028&lt;b&gt; {plot_divs} \\u003c/script>",
+)
+
+
+@pytest.mark.slow
+@chromium.needed
+def test_names_are_texts_whatever_they_hold(tmp_path: Path, browser: webdriver.Chrome) -> None:
+    """DVC's own renderer, in our page: classes that are markup or code are drawn as they read, and nothing runs."""
+    points = [{"actual": a, "predicted": b, "rev": HOSTILE[1]} for a in HOSTILE for b in HOSTILE]
+    marks = {"x": "predicted", "y": "actual", "title": HOSTILE[0], "template": "confusion"}
+    drawing = quote("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    image = {"src": f"data:image/svg+xml,{drawing}", "rev": HOSTILE[1]}
+    renderers = [VegaRenderer(points, "confusion.csv", **marks), ImageRenderer([image], "weights.png")]
+    page = render_html(renderers, tmp_path / "index.html", SOURCE / ".dvc" / "plots.html")
+    browser.get_log("browser")
+    browser.get(Path(page).as_uri())
+    WebDriverWait(browser, chromium.PATIENCE).until(lambda driver: driver.execute_script(DRAWINGS)[0]["drawn"])
+    plot, picture = browser.execute_script(DRAWINGS)
+    assert HOSTILE[0] in plot["text"]
+    assert HOSTILE[1] in picture["text"]
+    assert browser.execute_script("return document.querySelectorAll('main img').length") == 1
+    assert browser.execute_script("return window.ran") is None
+    assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
