@@ -16,7 +16,7 @@ from pydantic import PositiveInt
 
 from pipeline import files, plots, predictions, scores, shards
 from pipeline import model as models
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.numerics import probabilities, workers
 from pipeline.params import Section
 from pipeline.scores import Predictions
@@ -169,7 +169,9 @@ def main(*, params: Params, prepared: Path, model: Path, out: Path) -> None:
         splits = predict_splits(trained, data, write)
     for split, predicted in splits.items():
         for sentence in scores.doubts(predicted, trained.classes):
-            print(f"evaluate: {split}: {sentence}")
+            print(printable(f"evaluate: {split}: {sentence}"))
+    if formula := predictions.formula_warning(out / PREDICTIONS_FILE, trained.classes):
+        print(printable(formula))
     files.write_json(out / METRICS_FILE, metrics_document(splits, trained, params.calibration_bins))
     drawn = list(splits)[-1]
     plots.write(out / PLOTS_FOLDER, drawn, splits[drawn], trained, params.calibration_bins)

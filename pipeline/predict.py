@@ -15,7 +15,7 @@ from rich.table import Table
 from pipeline import files, predictions
 from pipeline import model as models
 from pipeline.encoding import OTHER, Encoder
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.numerics import probabilities
 from pipeline.table import sources, stream
 from pipeline.table.columns import Chunk, Class
@@ -111,9 +111,9 @@ def main(*, source: str | Path, out: Path | None, model: Path) -> None:
             with predictions.open_csv(out, trained.classes) as write:
                 for part in scores:
                     write(_block(trained.classes, part))
-    warning = unseen.warning(table)
-    if warning:
-        print(warning, file=sys.stderr)
+    formula = None if out is None else predictions.formula_warning(out, trained.classes)
+    for warning in filter(None, (unseen.warning(table), formula)):
+        print(printable(warning), file=sys.stderr)
 
 
 def _require_place(out: Path, source: Source, model: Path) -> None:
@@ -141,7 +141,7 @@ def _block(classes: list[Class], scores: Scores) -> predictions.Block:
 
 def _print(source: Where, classes: list[Class], scores: Iterable[Scores]) -> None:
     """One line a class, so that any number of classes fits a terminal's width."""
-    names = [predictions.class_text(label) for label in classes]
+    names = [printable(predictions.class_text(label)) for label in classes]
     rows = list(islice(_rows(names, scores), ROWS_SHOWN + 1))
     shown = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     for heading in ("row", "predicted", "class", "logit", "probability", "rank"):
@@ -154,7 +154,7 @@ def _print(source: Where, classes: list[Class], scores: Iterable[Scores]) -> Non
     console = Console(highlight=False, markup=False, width=10_000)
     console.print(shown)
     if len(rows) > ROWS_SHOWN:
-        console.print(f"The first {ROWS_SHOWN} rows of {source}; -o OUT.csv writes all of them.")
+        console.print(f"The first {ROWS_SHOWN} rows of {printable(str(source))}; -o OUT.csv writes all of them.")
 
 
 def _rows(names: list[str], scores: Iterable[Scores]) -> Iterator[list[tuple[str, ...]]]:

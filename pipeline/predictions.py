@@ -24,6 +24,9 @@ SUM_TOLERANCE = 1e-6
 
 STANDARD_OUTPUT = Path("-")
 
+# Spreadsheet programs take a cell that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 # Columns of a block by name, each (n,).
 Block = Mapping[str, NDArray[Any]]
 
@@ -31,6 +34,18 @@ Block = Mapping[str, NDArray[Any]]
 def class_text(label: Class) -> str:
     """A class as it reads in a table and in column names; booleans as JSON spells them."""
     return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def formula_warning(path: Path, classes: Sequence[Class]) -> str | None:
+    """One line that names a class which a spreadsheet program would run as a formula, or None if there is none.
+
+    Names are written as they are all the same: programs must read back the class that was trained, and a sign before
+    it would make it another. Source: OWASP, CSV Injection.
+    """
+    name = next((label for label in classes if isinstance(label, str) and label.startswith(_FORMULA)), None)
+    if name is None:
+        return None
+    return f"warning: {path}: class {name[:200]!r} is a formula to spreadsheet programs: import the column as text"
 
 
 def class_names(classes: Sequence[Class], indices: NDArray[np.integer[Any]]) -> NDArray[np.object_]:

@@ -19,7 +19,7 @@ from pipeline import assigning, checks, files, fitting, progress, roles, schema,
 from pipeline.assigning import Assign
 from pipeline.duplicates import Duplicates
 from pipeline.encoding import Encoder
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.params import Section
 from pipeline.roles import Roles, Wanted
 from pipeline.split import NAMES, TRAIN, Assignment, Split
@@ -331,4 +331,4 @@ def main(*, params: Params, source: str | Path, out: Path, cache: Path | None = 
         if store is not None:
             store.commit()
     doubts = schema.spelling_doubts(learned.survey, learned.undecided, learned.declared)
-    click.echo("\n".join([*(f"warning   {doubt}" for doubt in doubts), source_line, *reused, *report]))
+    click.echo(printable("\n".join([*(f"warning   {doubt}" for doubt in doubts), source_line, *reused, *report])))

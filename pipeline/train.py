@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline import baselines, checkpoint, files, methods, model, shards, start, tensors
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.history import History, row
 from pipeline.knobs import Params as Params
 from pipeline.numerics import accelerator, workers
@@ -269,7 +269,7 @@ def _print(solver: str, result: dict[str, Any]) -> None:
     if solver != result["method"]:
         print(f"train: {solver} takes {result['method']}: {result['reason']}")
     for sentence in result["findings"]:
-        print(f"train: {sentence}")
+        print(printable(f"train: {sentence}"))
     proven = (
         "" if result["bound"] is None else f"objective proven within {result['relative_bound']:.1e} of its optimum, "
     )

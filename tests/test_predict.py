@@ -221,3 +221,18 @@ def test_a_device_is_no_table(tutorial: Path) -> None:
     """Some of them never end."""
     with pytest.raises(UserError, match="/dev/zero: expected a file or a folder, got a pipe or a device"):
         predict.main(source="/dev/zero", out=None, model=tutorial)
+
+
+@pytest.mark.parametrize("label", ["[red]x[/red]", "[/]", "\x1b[31mred\x1b[0m", "=cmd|' /C calc'!A0", "a,b"])
+def test_a_class_may_be_called_anything(tmp_path: Path, capsys: pytest.CaptureFixture[str], label: str) -> None:
+    """Printed it reads as it is, without moving the cursor; in the file it is the same bytes, and formulas are told."""
+    encoder = Encoder((number("x"),), (), "y", (label, "other"), ("",))
+    model.save(
+        tmp_path / "models",
+        model.Model(np.array([[1.0], [0.0]]), np.zeros(2), encoder, {}, "", {"status": "converged"}),
+    )
+    (row,) = score(tmp_path / "models", "x\n1\n")
+    assert row["predicted"] == label
+    assert capsys.readouterr().err.count("is a formula to spreadsheet programs") == label.startswith("=")
+    predict.main(source=tmp_path / "in.csv", out=None, model=tmp_path / "models")
+    assert f" {label} ".replace("\x1b", r"\x1b") in capsys.readouterr().out

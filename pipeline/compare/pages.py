@@ -7,6 +7,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from pipeline.errors import printable
+from pipeline.markdown import text
 
 # Of lines in a file or a pipe, where a cell broken in two can no longer be searched for.
 _FILE_WIDTH = 200
@@ -64,12 +68,12 @@ def print_text(record: dict[str, Any]) -> None:
     """Print tables to standard output."""
     width = None if sys.stdout.isatty() else _FILE_WIDTH
     console = Console(highlight=False, soft_wrap=True, width=width)
-    console.print(f"a: {record['a']}\nb: {record['b']}", markup=False)
+    console.print(printable(f"a: {record['a']}\nb: {record['b']}"), markup=False)
     parts = list(sections(record))
     for title, header, lines in parts:
         table = Table(*header, title=title, title_justify="left")
         for line in lines:
-            table.add_row(*(cell.replace("[", r"\[") for cell in line))
+            table.add_row(*(Text(printable(cell)) for cell in line))
         console.print(table)
     if not parts:
         console.print("nothing differs")
@@ -77,12 +81,13 @@ def print_text(record: dict[str, Any]) -> None:
 
 def markdown(record: dict[str, Any]) -> str:
     """The same as Markdown."""
-    lines = [f"**a**: {record['a']}  ", f"**b**: {record['b']}"]
+    lines = [f"**a**: {text(record['a'])}  ", f"**b**: {text(record['b'])}"]
     parts = list(sections(record))
     for title, header, rows in parts:
-        lines += ["", f"#### {title}", "", _line(header), _line(["---"] * len(header)), *map(_line, rows)]
+        lines += ["", f"#### {title}", "", _line(header), _line(["---"] * len(header))]
+        lines += [_line([*map(text, row)]) for row in rows]
     return "\n".join([*lines, *([] if parts else ["", "Nothing differs."])])
 
 
 def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(cells)} |"

@@ -1,7 +1,9 @@
 """What a person reads about a run first: its name in the table of runs, and its description."""
 
+import shlex
 from typing import Any
 
+from pipeline import markdown
 from pipeline.model import Model
 from pipeline.provenance import Commit, Experiment
 from pipeline.tracking import names
@@ -69,7 +71,8 @@ def _is_idle(key: str, knobs: dict[str, Any]) -> bool:
 def description(data: Data, training: Training | None, way_back: str | None, metrics: dict[str, Any] | None) -> str:
     """A few lines of Markdown, what matters first: MLflow folds all but the first three away."""
     rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
-    lines = [f"{data.name} `{data.digest[:8]}`: {rows} rows from `{data.source}`"]
+    name, source = markdown.text(data.name), markdown.code(data.source)
+    lines = [f"{name} `{data.digest[:8]}`: {rows} rows from {source}"]
     if training:
         lines[:0] = [_verdict(training.model, metrics), *_trouble(training.model.result)]
     if metrics:
@@ -116,7 +119,7 @@ def _cell(row: dict[str, Any], metric: str) -> str:
 def way_back(commit: Commit | None, experiment: Experiment | None) -> str | None:
     """The command that brings code, params and outputs of a run back, in Markdown; None if nothing is known."""
     if experiment:
-        return f"`dvc exp apply {experiment.name}`"
+        return markdown.code(f"dvc exp apply {shlex.quote(experiment.name)}")
     if commit is None:
         return None
     if commit.dirty:
