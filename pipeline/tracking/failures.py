@@ -29,6 +29,8 @@ def as_user_errors(advice: str = "") -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:
+        raise  # not of a store, whose libraries have errors of their own: whoever reads the output has read enough
     except FAILURES as error:
         raise UserError(f"MLflow: {explained(error)}{advice}") from None
 
