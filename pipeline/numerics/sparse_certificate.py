@@ -23,22 +23,33 @@ and the first mean is at most u * cost (convexity again, KL(y_i || p_i) being th
 log(1 + u^2 (1/m - 1)), m the smallest p_i,y_i (KL is below the logarithm of 1 + chi^2). So one pass at theta and one
 over the labels are enough.
 
-Limits: as in certificate.py, the rounding of float64 sums is no part of the figure.
+Limits: as in certificate.py, the rounding of float64 sums is no part of the figure. So an |A_jk| above l1 by no more
+than 2^-42 of the column's largest |x_ij| times the cost (>= mean (1 - p_i,y_i)) counts as l1: residuals that differ
+by that share of themselves would make it so, at a divergence of 2^-84 of the cost. Without that a column of numbers
+around 1e12, whose slope is known to 1e-4 at best, could never be proven.
 Source: Boyd and Vandenberghe 2004, section 5.7.1; scaled residuals as dual point: Ndiaye, Fercoq, Gramfort and Salmon
 2017, "Gap safe screening rules for sparsity enforcing penalties", section 3; the treatment of the free bias is ours.
 """
 
 import math
 
+import torch
 from torch import Tensor
 
 from pipeline.numerics.certificate import Balance, Facts, balanced
 
+_ROUNDING = 2.0**-42
 
-def bound(facts: Facts, least_sure: float, l1: float, l2: float, intercept: bool) -> float:
-    """The largest that F(theta) - F* can be, in nats; ``least_sure`` is m, the smallest p_i,y_i. l1 > 0."""
+
+def bound(facts: Facts, least_sure: float, l1: float, l2: float, intercept: bool, largest_numbers: Tensor) -> float:
+    """The largest that F(theta) - F* can be, in nats; l1 > 0.
+
+    ``least_sure`` is m, the smallest p_i,y_i; ``largest_numbers`` (d, 1) is max_i |x_ij|.
+    """
     balance = balanced(facts, intercept)
     slope = balance.data_gradient(facts, l2)
+    rounding = _ROUNDING * min(1.0, facts.cost) * largest_numbers
+    slope = torch.where(slope.abs() <= l1 + rounding, slope.clamp(-l1, l1), slope)
     largest = float(slope.abs().max()) if slope.numel() else 0.0
     feasible = 1.0 if largest <= l1 else l1 / largest
     scales = {feasible, 1.0} if l2 else {feasible}

@@ -24,7 +24,8 @@ def _value(point: Point, l1: float) -> float:
 
 def _bound(objective: CrossEntropy, point: Point, l1: float) -> float:
     facts = certificate.Facts(point.theta, point.gradient, point.cost, objective.label_means())
-    return sparse_certificate.bound(facts, point.least_sure, l1, objective.l2, objective.rows.intercept)
+    rows = objective.rows
+    return sparse_certificate.bound(facts, point.least_sure, l1, objective.l2, rows.intercept, rows.largest[:-1])
 
 
 @PENALTIES

@@ -21,6 +21,8 @@ from torch import Tensor
 
 from pipeline.numerics import certificate, sparse_certificate, working_curvature
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
+from pipeline.numerics.curvature import ridge
+from pipeline.numerics.roots import square_root
 from pipeline.numerics.sample import stratified
 from pipeline.numerics.softmax import Evaluation
 from pipeline.numerics.solvers.loop import Epoch
@@ -32,8 +34,8 @@ _CHEAP_WORK = 3e9  # multiplications of a Hessian that may be built at every ste
 _ROWS_A_PARAMETER, _AT_LEAST = 8, 4096  # of the sample
 _FIRST_SHARE, _FIRST_TOLERANCE = 1 / 8, 1e-2  # of the sample that gives the first answer
 
-# What keeps the quadratic's minimum unique, as a share of the mean diagonal: where W of two classes may be shifted
-# together without a change of F, the curvature is 0.
+# What keeps the quadratic's minimum unique, as a share of a variable's own curvature: where W of two classes may be
+# shifted together without a change of F, the curvature is 0.
 _RIDGE = 1e-10
 
 _EXACTNESS = 1e-2  # of the quadratic's minimum, as a share of the subgradient
@@ -55,6 +57,8 @@ class ProximalNewton:
         self._objective, self._l1, self._start, self._tolerance = objective, l1, start, tolerance
         self._sample: CrossEntropy | None = None
         self._sample_passes = 0.0
+        largest = objective.rows.largest
+        self._units = torch.where(largest > 0, largest, 1.0)  # (d + 1, 1), of x
         self._columns = torch.empty(0, dtype=torch.int64)
         self._curvature = torch.empty(0)
         self._decrements: list[float] = []
@@ -108,8 +112,8 @@ class ProximalNewton:
     def bound_at(self, point: Point) -> float:
         """The proven bound on F - F* there, in nats."""
         facts = certificate.Facts(point.theta, point.gradient, point.cost, self._objective.label_means())
-        l2, intercept = self._objective.l2, self._objective.rows.intercept
-        return sparse_certificate.bound(facts, point.least_sure, self._l1, l2, intercept)
+        l2, rows = self._objective.l2, self._objective.rows
+        return sparse_certificate.bound(facts, point.least_sure, self._l1, l2, rows.intercept, rows.largest[:-1])
 
     def evaluation_at(self, point: Point) -> Evaluation:
         """Cost, both penalties, and as gradient the subgradient of smallest norm."""
@@ -158,7 +162,9 @@ class ProximalNewton:
         l1 = torch.full((len(places), point.theta.shape[1]), self._l1, dtype=torch.float64)
         l1[-1] = 0.0
         here, at = point.theta[places].flatten(), point.gradient[places].flatten()
-        found = minimise(here, at, self._curvature, l1.flatten(), _EXACTNESS * float(slope.abs().max()))
+        roots = square_root(self._curvature.diagonal().clamp(min=1e-300))
+        exactness = _EXACTNESS * float((slope[places].flatten().abs() / roots).max())
+        found = minimise(here, at, self._curvature, l1.flatten(), exactness)
         direction = torch.zeros_like(point.theta)
         direction[places] = (found - here).view(len(places), -1)
         reached = self._search(point, direction)
@@ -171,8 +177,11 @@ class ProximalNewton:
         self.point = reached
 
     def _working_columns(self, theta: Tensor, slope: Tensor) -> Tensor:
-        """Columns of W that are not 0 or want to leave it, ascending; those that want it most where they are many."""
-        wish = slope[:-1].abs().amax(1)
+        """Columns of W that are not 0 or want to leave it, ascending; those that want it most where they are many.
+
+        What they want is measured in logits, so that it does not depend on a column's unit.
+        """
+        wish = slope[:-1].abs().amax(1) / self._units[:-1, 0]
         columns = torch.nonzero((wish > 0) | (theta[:-1] != 0).any(1)).flatten()
         room = max(1, _LARGEST // theta.shape[1] - 1)
         if len(columns) > room:
@@ -195,7 +204,7 @@ class ProximalNewton:
         self._columns = columns
         self._curvature = working_curvature.over(objective, theta, columns)
         diagonal = self._curvature.diagonal()
-        diagonal += _RIDGE * diagonal.mean()
+        diagonal += ridge(diagonal, _RIDGE)
         if objective.rows.intercept:
             k = theta.shape[1]
             self._curvature[-k:, -k:] += 1.0 / k**2  # b of all classes may be shifted together
@@ -221,8 +230,8 @@ class ProximalNewton:
         value, step = self._value(point), 1.0
         if -decrease <= _ROUNDING * value:
             trial = self._evaluate(point.theta + direction)
-            halved = self._subgradient(trial).norm() <= 0.5 * self._subgradient(point).norm()
-            return trial if bool(halved) else None
+            before, after = ((self._subgradient(p) / self._units).norm() for p in (point, trial))
+            return trial if bool(after <= 0.5 * before) else None
         while step >= _SHORTEST:
             trial = self._evaluate(point.theta + step * direction)
             if self._value(trial) - value <= 1e-4 * step * decrease + _ROUNDING * value:

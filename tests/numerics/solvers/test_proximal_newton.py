@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from sklearn.datasets import load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.numerics.solvers import proximal_newton
+from pipeline.numerics.solvers import proximal_newton, sparse_quadratic
 from pipeline.numerics.solvers.status import Status
 from tests.problems import Problem, Solved, numbers_only, solve, standardised, synthetic
 
@@ -165,3 +168,69 @@ def test_too_few_epochs_and_too_small_a_tolerance_are_statuses() -> None:
     stalled = solve(_wine(), l1=1e-3, tolerance=1e-40)
     assert stalled.result.status is Status.STALLED
     assert stalled.ending.bound < 1e-11 * stalled.objective
+
+
+@pytest.mark.parametrize("l2", [0.0, 1e-3])
+@pytest.mark.parametrize("l1", [1e-1, 1e-3])
+def test_columns_of_any_unit_converge_to_the_proof(l1: float, l2: float) -> None:
+    """Columns of 1e-12 to 1e12: a dozen steps, and SciPy's optimum of rescaled columns with a penalty of its own each.
+
+    L-BFGS-B on the positive and negative parts of the weights is an upper bound; 1e-8 is what is proven of ours.
+    """
+    random = np.random.default_rng(0)
+    x = random.normal(size=(300, 13))
+    labels = (x @ random.normal(size=(13, 3)) + random.gumbel(size=(300, 3))).argmax(1)
+    units = np.logspace(-12, 12, 13)
+    problem = numbers_only(x * units, labels)
+    solved = solve(problem, l1=l1, l2=l2, tolerance=1e-8, epochs=12)
+    assert solved.result.status is Status.CONVERGED
+    expected = _rescaled(problem.numbers.astype(np.float64) / units, labels, l1 / units, l2 / units**2)
+    assert solved.objective == pytest.approx(expected, rel=1e-6)
+    assert solved.objective <= expected * (1 + 1e-8)
+
+
+def _rescaled(x: np.ndarray, labels: np.ndarray, l1: np.ndarray, l2: np.ndarray) -> float:
+    """The least cost with penalties l1 (d,) on |W| and l2 (d,) on W^2 / 2 that SciPy finds, three classes."""
+    n, d = x.shape
+    chosen = np.eye(3)[labels]
+
+    def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        up, down, b = flat[: 3 * d].reshape(d, 3), flat[3 * d : 6 * d].reshape(d, 3), flat[6 * d :]
+        w = up - down
+        scores = x @ w + b
+        slope = softmax(scores, axis=1) - chosen
+        cost = -(chosen * log_softmax(scores, axis=1)).sum() / n
+        by_weight = x.T @ slope / n + l2[:, None] * w
+        penalties = (l1[:, None] * (up + down)).sum() + (l2[:, None] * w**2).sum() / 2
+        parts = [by_weight + l1[:, None], l1[:, None] - by_weight, slope.mean(0)]
+        return cost + penalties, np.concatenate([part.ravel() for part in parts])
+
+    # A weight whose penalty is above any slope that it can have stays 0.
+    bounds = [(0.0, 0.0 if penalty > 1e3 else None) for penalty in np.tile(np.repeat(l1, 3), 2)] + [(None, None)] * 3
+    options = {"maxiter": 10_000, "maxfun": 100_000, "ftol": 1e-15, "gtol": 1e-9}
+    return float(minimize(value, np.zeros(6 * d + 3), jac=True, method="L-BFGS-B", bounds=bounds, options=options).fun)
+
+
+def test_nearly_as_many_classes_as_rows_take_few_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """39 classes of 40 rows: 40 factors when this was written, over all steps together."""
+    random, count, factor = np.random.default_rng(0), 0, sparse_quadratic.cholesky
+
+    def counted(matrix: torch.Tensor) -> torch.Tensor:
+        nonlocal count
+        count += 1
+        return factor(matrix)
+
+    monkeypatch.setattr(sparse_quadratic, "cholesky", counted)
+    problem = numbers_only(random.normal(size=(40, 10)), np.append(np.arange(39), 0))
+    assert solve(problem, l1=1e-4, tolerance=1e-8).result.status is Status.CONVERGED
+    assert 0 < count < 60
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(("classes", "label"), [(1, 0), (2, 1), (3, 0)])
+def test_one_row_of_large_numbers_has_an_answer(classes: int, label: int, intercept: bool) -> None:
+    """l1 keeps W finite without b; with it the one class that has a row is certain."""
+    problem = numbers_only(np.array([[1e3, 2e3, -1e3]]), np.array([label]))
+    solved = solve(problem, classes=classes, l1=1e-3, tolerance=1e-8, intercept=intercept)
+    assert solved.result.status is Status.CONVERGED
+    assert solved.ending.bound <= 1e-8 * solved.objective

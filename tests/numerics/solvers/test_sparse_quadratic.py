@@ -45,3 +45,27 @@ def test_the_least_subgradient_by_hand(value: float, gradient: float, expected: 
     """With l1 = 1: at 0 whatever of the gradient is above 1, elsewhere gradient plus sign."""
     found = least_subgradient(torch.tensor(value), torch.tensor(gradient), 1.0)
     assert float(found) == expected
+
+
+def test_curvature_of_one_row_is_no_obstacle() -> None:
+    """x x' of numbers around 1,000 has rank 1, and rounding makes it indefinite; only the row's largest entry stays."""
+    random = np.random.default_rng(0)
+    row = torch.tensor(1e3 * random.normal(size=20))
+    zero, penalty = torch.zeros(20, dtype=torch.float64), torch.full((20,), 1e-3, dtype=torch.float64)
+    found = minimise(zero, -row, torch.outer(row, row), penalty, 1e-12)
+    largest = int(row.abs().argmax())
+    assert torch.nonzero(found).flatten().tolist() == [largest]
+    assert float(found[largest]) == pytest.approx((1 - 1e-3 / abs(float(row[largest]))) / float(row[largest]), rel=1e-9)
+
+
+def test_units_of_variables_do_not_matter() -> None:
+    """Variables in units from 1e-12 to 1e12, penalties with them: the answer of equal units, to rounding."""
+    random = np.random.default_rng(1)
+    x = random.normal(size=(60, 20))
+    curvature, gradient = torch.tensor(x.T @ x / 60), torch.tensor(-x.T @ (x[:, 0] + random.normal(size=60)) / 60)
+    zero, penalty = torch.zeros(20, dtype=torch.float64), torch.full((20,), 0.1, dtype=torch.float64)
+    units = torch.logspace(-12, 12, 20, dtype=torch.float64)
+    expected = minimise(zero, gradient, curvature, penalty, 1e-12)
+    found = minimise(zero, gradient * units, curvature * units * units[:, None], penalty * units, 1e-12)
+    torch.testing.assert_close(found * units, expected, rtol=1e-9, atol=1e-12)
+    assert 0 < int((expected != 0).sum()) < 20
