@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.numerics import degenerate, separation
+from pipeline.numerics import degenerate, reduction, separation
 from pipeline.numerics.softmax import Block, row_counts
 
 _NAMED = 3
@@ -42,7 +42,7 @@ def find(
 
     ``penalty`` is that on W, of either kind, in all.
     """
-    rows = degenerate.counted(blocks)
+    rows = reduction.counted(blocks)
     apart = [] if penalty else degenerate.classes_apart(rows, len(features), len(classes), intercept)
     columns, shared = _of_columns(rows, features, threads), _of_categories(rows, features)
     categories = rows[0].codes.shape[1]
@@ -125,7 +125,7 @@ def with_separation(
 
     First each class from the rest, since that is said in few words, then any classes from any others.
     """
-    counted = degenerate.counted(blocks)
+    counted = reduction.counted(blocks)
     rows, labels = sum(row_counts(counted)), degenerate.competing(counted, len(classes), intercept)
     if known.apart or len(labels) < 2:
         return known

@@ -180,6 +180,20 @@ def test_a_row_of_weight_two_is_the_row_twice() -> None:
     _close(solve(heavy, l2=1e-2), solve(twice, l2=1e-2))
 
 
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_three_rows_that_count_among_many_that_do_not_are_three_rows(solver: str, intercept: bool) -> None:
+    """A sample is one of the rows that count, and the optimum is that of a table of three rows."""
+    problem = synthetic(300, 2, (3,), 3)
+    three = np.array([np.flatnonzero(problem.labels == label)[0] for label in range(3)])
+    weights = np.isin(np.arange(300), three).astype(np.float64)
+    weighted, alone = replace(problem, weights=weights), problem.take(np.sort(three))
+    knobs = {"solver": solver, "l2": 1e-2, "tolerance": 1e-8, "intercept": intercept}
+    ours, theirs = solve(weighted, size=50, **knobs), solve(alone, **knobs)
+    assert ours.result.status is Status.CONVERGED
+    _close(ours, theirs)
+
+
 def test_a_row_of_weight_zero_is_no_row() -> None:
     """Its label and numbers do not matter."""
     problem = synthetic(900)

@@ -1,7 +1,7 @@
 """What is odd about the training rows, cheaply found: columns that tell nothing, columns told by others, classes apart.
 
 n rows, p number columns, d columns of W, k classes. All rows count alike: those of weight 0, which count nowhere, are
-to be left out before (``counted``).
+to be left out before (reduction.py).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from pipeline.numerics import workers
 from pipeline.numerics.extremes import largest_magnitudes, ranges
-from pipeline.numerics.kept import Made
 from pipeline.numerics.roots import square_root
 from pipeline.numerics.separation import Labels, Matrix
 from pipeline.numerics.softmax import Block, row_counts
@@ -63,21 +62,6 @@ class Apart:
 
     label: int
     column: int
-
-
-def counted(blocks: Sequence[Block]) -> Sequence[Block]:
-    """Their rows of positive weight; no block without any, unless none has any."""
-    if blocks[0].weights is None:
-        return blocks
-    positive = Made(lambda place: _of_positive_weight(blocks[place]), len(blocks))
-    filled = [place for place, rows in enumerate(row_counts(positive)) if rows]
-    return Made(lambda place: positive[filled[place]], len(filled)) if filled else positive
-
-
-def _of_positive_weight(block: Block) -> Block:
-    assert block.weights is not None
-    counts = block.weights > 0
-    return block if bool(counts.all()) else block.part(counts)
 
 
 def rows_of_classes(blocks: Sequence[Block], classes: int) -> Tensor:

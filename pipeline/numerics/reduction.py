@@ -1,5 +1,7 @@
 """The problem in fewer unknowns, where that changes nothing about its optimum. Shapes are those of layout.py.
 
+Rows of weight 0 are no part of the objective: a sample of such rows alone would have no mean.
+
 Classes without a row of positive weight: their probability should be 0, which no finite b gives. They are left out, and
 come back with W = 0 and a b so low that their probability stays below e^-60 in every row.
 
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from pipeline.numerics import workers
 from pipeline.numerics.extremes import largest_magnitudes
-from pipeline.numerics.kept import Kept
+from pipeline.numerics.kept import Kept, Made
 from pipeline.numerics.softmax import Block, Parameters, row_counts
 
 _NEGLIGIBLE = 60.0  # nats: e^-60 is 9e-27
@@ -80,8 +82,24 @@ class Reduction:
         return Parameters(weights, bias)
 
 
+def counted(blocks: Sequence[Block]) -> Sequence[Block]:
+    """Their rows of positive weight; no block without any, unless none has any."""
+    if blocks[0].weights is None:
+        return blocks
+    positive = Made(lambda place: _of_positive_weight(blocks[place]), len(blocks))
+    filled = [place for place, rows in enumerate(row_counts(positive)) if rows]
+    return Made(lambda place: positive[filled[place]], len(filled)) if filled else positive
+
+
+def _of_positive_weight(block: Block) -> Block:
+    assert block.weights is not None
+    counts = block.weights > 0
+    return block if bool(counts.all()) else block.part(counts)
+
+
 def reduce(blocks: Sequence[Block], classes: int, l2: float, intercept: bool) -> Reduction:
     """Leave out what can be left out; without an intercept no class can, as its b could not be low."""
+    blocks = counted(blocks)
     totals = _class_totals(blocks, classes)
     present = torch.nonzero(totals).flatten() if intercept else torch.arange(classes)
     position = torch.zeros(classes, dtype=torch.int64)
