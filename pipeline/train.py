@@ -15,7 +15,7 @@ from pipeline import baselines, checkpoint, files, methods, model, shards, start
 from pipeline.errors import UserError, printable
 from pipeline.history import History, row
 from pipeline.knobs import Params as Params
-from pipeline.numerics import accelerator, workers
+from pipeline.numerics import accelerator, certificate, workers
 from pipeline.numerics.accelerator import Accelerator
 from pipeline.numerics.kept import Kept
 from pipeline.numerics.softmax import PROCESSOR, Block, Objective, Parameters
@@ -219,6 +219,7 @@ def _result(result: loop.Result, ending: methods.Ending, l1: float) -> dict[str,
         "gradient_norm": ending.final.gradient_norm,
         "bound": ending.bound,
         "relative_bound": None if ending.bound is None else ending.bound / (objective or 1.0),
+        **({} if ending.bound is None else {"probability_bound": certificate.probability_bound(ending.bound)}),
         **({} if ending.nonzero_weights is None else {"l1": l1, "nonzero_weights": ending.nonzero_weights}),
     }
 
@@ -270,9 +271,10 @@ def _print(solver: str, result: dict[str, Any]) -> None:
         print(f"train: {solver} takes {result['method']}: {result['reason']}")
     for sentence in result["findings"]:
         print(printable(f"train: {sentence}"))
-    proven = (
-        "" if result["bound"] is None else f"objective proven within {result['relative_bound']:.1e} of its optimum, "
-    )
+    proven = ""
+    if result["bound"] is not None:
+        proven = f"objective proven within {result['relative_bound']:.1e} of its optimum, "
+        proven += f"probabilities within {result['probability_bound']:.1e} (root mean square of the training rows), "
     if "nonzero_weights" in result:
         print(f"train: l1 leaves {result['nonzero_weights']} weights of W that are not 0")
     print(f"train: {result['method']}, {result['epochs']} epochs, {result['passes']} passes, ", end="")

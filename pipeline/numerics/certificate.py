@@ -21,11 +21,21 @@ KL is convex, so mean KL(pi_i || p_i) <= t sum_k q_k (log q_k - mean log p_ik), 
 so all of it follows from one pass at theta and one over the labels. Nothing is assumed about b. Without an intercept
 (1) is not needed and t = 0.
 
+Of probabilities: the same expansion about the optimum itself, where the gradient is 0, is an equation,
+
+    f(theta) - f*  =  mean KL(p*_i || p_i) + l2/2 ||W - W*||^2,
+
+to which a convex penalty such as l1 adds something >= 0. By Pinsker's inequality KL(p* || p) >= 2 TV(p*, p)^2, with TV
+the largest difference of the probabilities of any set of classes. So the mean of TV^2 over the rows is at most half of
+the bound on f - f*; of one row that counts as one of n, n times that.
+
 Limits: f and G are float64 sums whose own rounding is not part of the figure: 1e-15 relative, or 1e-16 of the largest
 logit where that is more (outliers of 1e6: 1e-12). Without l2 the bound does not exist: it is None.
-Source: Boyd and Vandenberghe 2004, sections 5.5.1 and 9.1.2; the treatment of the free bias is ours.
+Sources: Boyd and Vandenberghe 2004, sections 5.5.1 and 9.1.2; Tsybakov 2009, lemma 2.5 (Pinsker). The treatment of the
+free bias is ours.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -77,6 +87,14 @@ def bound(facts: Facts, l2: float, intercept: bool) -> float | None:
     balance = balanced(facts, intercept)
     moved = balance.data_gradient(facts, l2) + l2 * facts.theta[:-1]
     return balance.share * balance.divergence + float(moved.square().sum()) / (2 * l2)
+
+
+def probability_bound(bound: float) -> float:
+    """The largest root mean square, over the training rows, of the distance of p_i from the optimum's; in [0, 1].
+
+    The distance is total variation: no probability of a row differs by more. ``bound`` is that on f - f*, in nats.
+    """
+    return min(1.0, math.sqrt(max(bound, 0.0) / 2))
 
 
 def balanced(facts: Facts, intercept: bool) -> Balance:

@@ -259,6 +259,7 @@ def cholesky(matrix: Tensor) -> Tensor:
     diagonal = matrix.diagonal(dim1=-2, dim2=-1).abs()
     raised = diagonal.new_zeros(diagonal.shape[:-1])
     while True:
+        factor: Tensor
         factor, failed = torch.linalg.cholesky_ex(matrix + torch.diag_embed(raised[..., None] * diagonal))
         if not bool(failed.any()):
             return factor
@@ -268,4 +269,5 @@ def cholesky(matrix: Tensor) -> Tensor:
     mean = diagonal.mean(-1, keepdim=True)
     mean = torch.where(mean > 0, mean, 1.0)
     alone = torch.diag_embed(square_root(torch.where(diagonal > 0, diagonal, mean)))
-    return torch.where((failed > 0)[..., None, None], alone, factor)
+    factor = torch.where((failed > 0)[..., None, None], alone, factor)
+    return factor

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from pipeline.numerics import certificate
+from pipeline.numerics.certificate import probability_bound
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
 from pipeline.numerics.layout import Rows, theta_of
-from tests.problems import Problem, solve, synthetic
+from tests.problems import Problem, Solved, solve, synthetic
 
 # f is a float64 sum near 1: two of them differ by no less than this.
 ROUNDING = 1e-15
@@ -98,6 +99,37 @@ def test_the_bound_of_a_loose_training_holds_on_awkward_data(awkward: str, l2: f
     for solved in trained:
         # A logit of an outlier is rounded to 1e-16 of itself, which may be 1e4 times f.
         assert solved.objective - lowest <= solved.ending.bound + 1e-12 * solved.objective
+
+
+def _distances(problem: Problem, one: Solved, other: Solved) -> np.ndarray:
+    """Total variation of every row's probabilities, (n,)."""
+    first, second = (
+        torch.softmax(torch.tensor(problem.dense @ solved.weights.T + solved.bias), 1).numpy()
+        for solved in (one, other)
+    )
+    return np.asarray(np.abs(first - second).sum(1) / 2)
+
+
+@pytest.mark.parametrize("awkward", ["a rare class", "units of their own", "a column twice", "weights from 0 to 1e6"])
+@pytest.mark.parametrize("knobs", [{"solver": "lbfgs"}, {"solver": "newton"}, {"solver": "newton", "l1": 1e-3}])
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-5, 1e-8])
+def test_probabilities_are_as_near_to_the_optimums_as_the_bound_says(
+    awkward: str, knobs: dict[str, object], tolerance: float
+) -> None:
+    """Root mean square over the weighted rows, against a training to 1e-13 of the objective."""
+    problem = AWKWARD[awkward](synthetic(300, 4, (3,)))
+    weights = np.ones(300) if problem.weights is None else problem.weights
+    loose = solve(problem, l2=1e-3, tolerance=tolerance, **knobs)
+    optimum = solve(problem, l2=1e-3, tolerance=1e-13, **knobs)
+    squares = _distances(problem, loose, optimum) ** 2
+    bound = probability_bound(loose.ending.bound) + probability_bound(optimum.ending.bound)
+    assert np.sqrt((weights * squares).sum() / weights.sum()) <= bound
+
+
+def test_a_bound_of_many_nats_still_bounds_a_probability() -> None:
+    """No two probabilities are further apart than 1."""
+    assert probability_bound(1e9) == 1.0
+    assert probability_bound(2e-8) == pytest.approx(1e-4)
 
 
 def test_without_a_penalty_there_is_no_bound() -> None:
