@@ -1,6 +1,7 @@
 """What stands in the way of the promises on this machine, and what to do about it."""
 
 import json
+import shlex
 import shutil
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline import credentials, launch, lock, mirror, params, provenance, revisions, tracked
+from pipeline import credentials, launch, lock, mirror, params, provenance, queue_tasks, revisions, tracked
 from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.verification import workspace
@@ -170,6 +171,24 @@ def _leftovers(root: Path) -> Iterator[Finding]:
         yield Finding("leftovers", OK, "none")
 
 
+def _queue(root: Path) -> Iterator[Finding]:
+    from dvc.exceptions import DvcException
+
+    try:
+        tasks = list(queue_tasks.lost(root))
+    except DvcException as error:
+        yield Finding("dvc queue", PROBLEM, f"DVC cannot read its queue: {error}", "dvc queue status")
+        return
+    for task in tasks:
+        name = shlex.quote(task.name)
+        cure = f"dvc queue kill {name} && dvc queue remove {name}; then queue it again"
+        if task.folder:
+            cure += f", and rm -r {shlex.quote(str(task.folder.relative_to(root)))}"
+        yield Finding("dvc queue", NOTE, f"task {task.name} counts as running, but its process is gone", cure)
+    if not tasks:
+        yield Finding("dvc queue", OK, "no task that counts as running without a process")
+
+
 def _is_json(path: Path) -> bool:
     try:
         json.loads(path.read_bytes())
@@ -281,6 +300,7 @@ CHECKS: dict[str, Callable[[Path], Iterator[Finding]]] = {
     "params": _params,
     "disk": _disk,
     "leftovers": _leftovers,
+    "dvc queue": _queue,
     "dvc remote": _remote,
     "mlflow": _store,
 }
