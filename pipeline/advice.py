@@ -112,6 +112,7 @@ def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, s
         gaps = "1 row has" if survey.missing[target] == 1 else f"{survey.missing[target]:,} rows have"
         yield f"{gaps} no {target}, of {survey.rows:,}; missing_target: drop leaves them out"
     yield from _about_classes(target, survey.levels[target])
+    _, labels = np.unique(np.concatenate(sight.sample[target]), return_inverse=True)
     for name in survey.kinds:
         if name != target and name not in left_out:
             if len(survey.levels.get(name, ())) > _MANY_LEVELS:
@@ -127,7 +128,7 @@ def warnings(survey: Survey, sight: Sight, target: str, left_out: Mapping[str, s
                     f"{name} looks like an id that comes again: {distinct:,} values in {survey.rows:,} rows; leave it "
                     "out, and, so that nobody both trains and tests, set split.method: hash and split.key to it"
                 )
-            if (shares := _hits(survey, sight, name, target)) is not None:
+            if (shares := _hits(survey, sight, name, labels)) is not None:
                 right, base = shares
                 yield (
                     f"{name} gives {target} away: alone it is right in {right:.1%} of rows, the largest class in "
@@ -203,17 +204,16 @@ def _names_somebody(name: str) -> bool:
     return "id" in words or last in _IDS or (last.endswith("id") and last.removesuffix("id") in _IDS)
 
 
-def _hits(survey: Survey, sight: Sight, name: str, target: str) -> tuple[float, float] | None:
+def _hits(survey: Survey, sight: Sight, name: str, labels: NDArray[np.int64]) -> tuple[float, float] | None:
     """The share of rows whose class is the commonest of their value's, if it is suspiciously large beside the second.
 
-    The second is the share of the largest class.
+    The second is the share of the largest class. ``labels``: (n,) the classes of the sample's rows, as integers.
     """
     if name not in sight.sample:
         return None
     values = np.concatenate(sight.sample[name])
     if name not in survey.levels:
         values = _binned(values.view(np.float64))
-    _, labels = np.unique(np.concatenate(sight.sample[target]), return_inverse=True)
     _, groups = np.unique(values, return_inverse=True)
     pairs, counts = np.unique(groups.astype(np.int64) * (labels.max() + 1) + labels, return_counts=True)
     best = np.zeros(groups.max() + 1, dtype=np.int64)
