@@ -36,6 +36,8 @@ _ROUNDING = 1e-13
 _FLOAT64_BLIND, _FLOAT64_PATIENCE = 1e-14, 12
 _WORTH_FORGETTING = 0.5  # what the smallest squared gradient fell by since memory was last given up
 
+_SURE = 0.5 + 1e-6  # as a probability of float32 must be to be above 1/2
+
 _BIAS_STEPS, _SHORTEST_STEP = 4, 1e-8
 _FLOAT32_NOISE = 1e-6  # share of the objective that float32 may err by
 
@@ -212,7 +214,7 @@ class Optimum:
         point = self._here()
         if point.theta.shape[1] == 1:
             self.status = Status.CONVERGED_UNPROVEN
-        elif point.least_sure > 0.5:
+        elif point.least_sure > _SURE:
             # Every row's own class is the most likely one: along theta the cost falls to 0 and has no minimum.
             self.status = Status.SEPARABLE
 
