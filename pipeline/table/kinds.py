@@ -194,8 +194,8 @@ def _kind_of(column: Any, marks: str) -> Kind:
         return spellings.COMMA if marks == "," else spellings.PLAIN
     if types.is_boolean(column.type):
         return "boolean"
-    texts = column.drop_null().unique().to_pylist() if types.is_string(column.type) else []
-    possible = spellings.common(texts, marks)
+    texts = dict.fromkeys(column.to_pylist()) if types.is_string(column.type) else {}
+    possible = spellings.common((text for text in texts if text is not None), marks)
     return possible[0].kind if len(possible) == 1 else "text"
 
 

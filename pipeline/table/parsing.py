@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
@@ -81,7 +80,10 @@ def parse(
 
 def _spelled(name: str, column: Any, spelling: Spelling) -> Any:
     """A column of texts as float64. Raises: WrongKindError for one that is not of this spelling."""
-    compute: Any = pa.compute
+    # Here, since it takes long to load and few tables need it.
+    from pyarrow import compute as kernels
+
+    compute: Any = kernels
     if not compute.all(compute.match_substring_regex(column, f"^(?:{spelling.pattern})$"), min_count=0).as_py():
         raise WrongKindError(name)
     for sign in filter(None, (spelling.prefix, spelling.suffix)):
