@@ -48,8 +48,9 @@ PROBLEMS = pytest.mark.parametrize(
         _problem((4,), 3, False),
         _problem((3, 7), 9, True),
         _problem((5, 2), 8, True),
+        _problem((5, 40), 7, True, numbers=70),
     ],
-    ids=["numbers", "weighted", "category", "categories", "eight classes"],
+    ids=["numbers", "weighted", "category", "categories", "eight classes", "wide"],
 )
 
 

@@ -105,11 +105,20 @@ def _without_hessian(sizes: Sizes, reason: str) -> Plan:
 
 def _cheap(sizes: Sizes) -> Scaled:
     numbers = sizes.columns - sum(sizes.levels)
-    if sizes.levels and class_arrow.needed_bytes(sizes.levels, numbers, sizes.classes) <= AUTO_BYTES:
+    if sizes.levels and _class_arrow_fits(sizes, numbers):
         return "class_arrow"
     if not sizes.levels and _by_class_fits(sizes):
         return "by_class"
     return "diagonal" if sizes.levels or max(sizes.columns, sizes.classes) > _LARGEST_GRAM else "kronecker"
+
+
+def _class_arrow_fits(sizes: Sizes, numbers: int) -> bool:
+    """As for ``by_class``: products of numbers are made class by class, for rows and for levels."""
+    sample = min(sizes.rows, max(8 * sizes.columns, 2048, _ROWS_A_CLASS * sizes.classes))
+    work = 2 * (sample + sum(sizes.levels)) * (numbers + 1) ** 2 * sizes.classes
+    one_pass = 2 * sizes.rows * (numbers + len(sizes.levels)) * sizes.classes
+    needed = class_arrow.needed_bytes(sizes.levels, numbers, sizes.classes)
+    return work <= max(_BY_CLASS_WORK, _PASSES_WORTH * one_pass) and needed <= AUTO_BYTES
 
 
 def _by_class_fits(sizes: Sizes) -> bool:

@@ -21,6 +21,7 @@ GIBIBYTE = 1 << 30
         (Sizes(100_000, 784, 5_000, ()), "diagonal"),
         (Sizes(100_000, 5_000, 4, (2_000, 3_000)), "class_arrow"),
         (Sizes(100_000, 20_003, 3, (20_000,)), "hessian"),
+        (Sizes(4_914, 1_757, 7, (3, 253, 18, 15, 13)), "diagonal"),
     ],
 )
 def test_auto_takes_a_hessian_where_it_pays_off(sizes: Sizes, scaled: str) -> None:
