@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import quoted
 from pipeline.numerics.moments import Moments
 from pipeline.table import dates, digests
 from pipeline.table.columns import Chunk
@@ -155,8 +156,8 @@ def _about_classes(target: str, classes: Mapping[str, int]) -> Iterator[str]:
     elif smallest < _RARE_CLASS * rows and smallest < _MUCH_RARER * largest:
         cure = "train.class_weight: balanced counts classes alike"
         yield (
-            f"{target} is imbalanced: {rarest!r} has {smallest:,} of {rows:,} rows, the largest class {largest:,}; "
-            + (f"{cure}, but if it is a count leave it none" if are_numbers else cure)
+            f"{target} is imbalanced: {quoted(rarest)} has {smallest:,} of {rows:,} rows, the largest class "
+            f"{largest:,}; " + (f"{cure}, but if it is a count leave it none" if are_numbers else cure)
         )
 
 

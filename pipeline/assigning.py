@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shortened
 from pipeline.roles import Roles
 from pipeline.split import DROPPED, Assignment, Split, by_column, by_hash, by_seed
 from pipeline.table import digests, places
@@ -58,7 +58,7 @@ def _by_hash(
     key = split.key
     if key is not None and chunk.lacks(key):
         line = places.lines_without_value(source, key, missing_values, 1, others)[0]
-        raise UserError(f"{source}, line {line}, column {key}: expected a key to split by, got no value")
+        raise UserError(f"{source}, line {line}, column {shortened(key)}: expected a key to split by, got no value")
     return by_hash(digests.of_rows(chunk, hashed, split.seed), split)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.encoding import RESERVED
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted, shortened
 from pipeline.table import places, spellings
 from pipeline.table.columns import Class
 from pipeline.table.sources import Where
@@ -20,7 +20,7 @@ def require_labels(source: Where, target: str, missing_values: Sequence[str], su
         lines = places.lines_without_value(source, target, missing_values, limit=5)
         listed = ", ".join(map(str, lines)) + (", ..." if missing > len(lines) else "")
         raise UserError(
-            f"{source}, column {target}: {missing:,} of {survey.rows:,} rows have no label: line {listed}; "
+            f"{source}, column {shortened(target)}: {missing:,} of {survey.rows:,} rows have no label: line {listed}; "
             "set prepare.missing_target: drop, or correct prepare.missing_values if a label is taken for missing"
         )
 
@@ -30,7 +30,8 @@ def refuse_undecided(source: Where, undecided: Mapping[str, Sequence[Spelling]])
     for name, possible in undecided.items():
         types = " or ".join(f"'{spelling.kind}'" for spelling in possible)
         raise UserError(
-            f"{source}, column {name}: split.method hash would move rows once a value tells whether these are {types}\n"
+            f"{source}, column {shortened(name)}: split.method hash would move rows once a value tells whether "
+            f"these are {types}\n"
             "  set prepare.decimal, or give the column one of them as its type in prepare.types, or category"
         )
 
@@ -57,13 +58,15 @@ def require_weights(
         return cell in missing_values or (float(cell) if spelling is None else spelling.value_of(cell)) < 0
 
     place, text = places.find_cell(source, column, is_wrong, others)
-    raise UserError(f"{place}: expected a weight >= 0, got {text!r}")
+    raise UserError(f"{place}: expected a weight >= 0, got {quoted(text)}")
 
 
 def require_weight_to_train(source: Where, column: str, training: Survey) -> None:
     """Check that not all training rows have weight 0."""
     if training.moments[column].maximum <= 0:
-        raise UserError(f"{source}, column {column}: all training rows have weight 0; correct prepare.weights")
+        raise UserError(
+            f"{source}, column {shortened(column)}: all training rows have weight 0; correct prepare.weights"
+        )
 
 
 def require_training_rows(source: Where, target: str, classes: Mapping[str, Class], training: Survey) -> None:
@@ -71,7 +74,7 @@ def require_training_rows(source: Where, target: str, classes: Mapping[str, Clas
     trained = {classes[text] for text in training.levels[target]}
     absent = sorted(set(classes.values()) - trained)
     if absent:
-        listed = ", ".join(repr(name) for name in absent[:5]) + (", ..." if len(absent) > 5 else "")
+        listed = ", ".join(quoted(name) for name in absent[:5]) + (", ..." if len(absent) > 5 else "")
         raise UserError(
             f"{source}: the split leaves no training row of class {listed}; "
             "change prepare.split, or remove the rows of that class"

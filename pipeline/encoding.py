@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter
 
-from pipeline.errors import UserError, quoted
+from pipeline.errors import UserError, quoted, shortened
 from pipeline.table import dates, spellings
 from pipeline.table.columns import DATE_PARTS, Chunk, Class, Kind, Texts
 
@@ -232,8 +232,9 @@ def _standardised(chunk: Chunk, column: NumberColumn, values: NDArray[np.float64
     if faulty.size:
         row = int(faulty[0])
         raise UserError(
-            f"data row {chunk.first_row + row}, column {column.name}: {float(values[row])!r} is too far from the "
-            f"training rows (mean {column.shift!r}, standard deviation {column.scale!r}) to be standardised in float32"
+            f"data row {chunk.first_row + row}, column {shortened(column.name)}: {float(values[row])!r} is too far "
+            f"from the training rows (mean {column.shift!r}, standard deviation {column.scale!r}) to be "
+            "standardised in float32"
         )
     return encoded
 

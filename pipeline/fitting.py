@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.encoding import MISSING, OTHER, UNSEEN, CategoryColumn, Encoder, NumberColumn
-from pipeline.errors import UserError
+from pipeline.errors import UserError, listed, quoted
 from pipeline.numerics.weighted import WeightedMoments
 from pipeline.table import dates, places
 from pipeline.table.columns import DATE_PARTS, Class, DatePart, Kind, part_name
@@ -35,7 +35,7 @@ def fit(
     empty = [name for name in features if training.count(name) == 0 or _weightless(training, name)]
     if empty:
         raise UserError(
-            f"{source}: no value in any training row of column {', '.join(empty)}; leave it out of prepare.features, "
+            f"{source}: no value in any training row of column {listed(empty)}; leave it out of prepare.features, "
             "or see whether prepare.missing_values takes its values for missing"
         )
     encoder = Encoder(
@@ -109,5 +109,5 @@ def _refuse_twins(source: Where, encoder: Encoder) -> None:
     seen: set[str] = set()
     for name in encoder.features:
         if name in seen:
-            raise UserError(f"{source}: two columns of W would both be named {name!r}; rename one in the header")
+            raise UserError(f"{source}: two columns of W would both be named {quoted(name)}; rename one in the header")
         seen.add(name)

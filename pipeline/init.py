@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from pipeline import advice, credentials, files, hints, progress, schema
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted
 from pipeline.fitting import MAX_LEVELS
 from pipeline.params import read_params
 from pipeline.table import dates, faults, kinds, labels, sources, stream
@@ -100,7 +100,9 @@ def look(source: Source, target: str) -> Found:
     """
     names = [name for name in stream.header(source) if name]
     if target not in names:
-        raise UserError(f"{source}: expected a column for --target, got {target!r}{faults.closest(target, names)}")
+        raise UserError(
+            f"{source}: expected a column for --target, got {quoted(target)}{faults.closest(target, names)}"
+        )
     features = [name for name in names if name != target]
     reading, sights = _Reading(names, hints.codes(source, features, MISSING_VALUES)), [advice.Sight(target)]
 
@@ -171,7 +173,7 @@ def section(found: Found) -> str:
     unclear = dict.fromkeys(found.undecided, "holds numbers whose decimal mark is not clear")
     left_out |= {name: why for name, why in unclear.items() if name in left_out}
     left_out |= {
-        name: f"mixes numbers and texts such as {text!r}, {why.removeprefix('names the rows: ')}"
+        name: f"mixes numbers and texts such as {quoted(text)}, {why.removeprefix('names the rows: ')}"
         for name, text in found.mixed.items()
         if "names the rows" in (why := left_out.get(name, ""))
     }
@@ -257,8 +259,8 @@ def _described(found: Found, name: str) -> str:
     if name in found.dated:
         return f"{found.dated[name]}, {_range_of_dates(found, name)}{gaps}"
     if name in survey.levels:
-        mixture = f", codes with leading zeros such as {found.codes[name]!r}" if name in found.codes else ""
-        mixture += f", mixes numbers and texts such as {found.mixed[name]!r}" if name in found.mixed else ""
+        mixture = f", codes with leading zeros such as {quoted(found.codes[name])}" if name in found.codes else ""
+        mixture += f", mixes numbers and texts such as {quoted(found.mixed[name])}" if name in found.mixed else ""
         count = len(survey.levels[name])
         return _one_line(f"category, {count:,} level{'' if count == 1 else 's'}{mixture}{gaps}")
     moments = survey.moments[name]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import files
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted
 from pipeline.params import read_params
 
 WORKERS_VARIABLE = "PIPELINE_WORKERS"  # for workers, what OMP_NUM_THREADS is for threads
@@ -29,7 +29,7 @@ def workers_wanted(path: Path) -> int:
     if given is not None:
         place, wanted = WORKERS_VARIABLE, int(given) if given.isdecimal() else given
     if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
-        raise UserError(f"{place}: expected a whole number of at least 1, got {wanted!r}; 1 is one process")
+        raise UserError(f"{place}: expected a whole number of at least 1, got {quoted(wanted)}; 1 is one process")
     return wanted
 
 

@@ -8,7 +8,10 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted, shortened
+
+# Wrong params told at once.
+_MOST_SENTENCES = 10
 
 
 class Section(BaseModel):
@@ -36,7 +39,7 @@ def read_params(path: Path) -> dict[str, Any]:
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{place}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        raise UserError(f"{path}{place}: not valid YAML: {shortened(getattr(error, 'problem', error))}") from None
     if not isinstance(document, dict):
         raise UserError(f"{path}: expected sections such as 'train:', got {type(document).__name__}")
     return document
@@ -52,11 +55,13 @@ def load(path: Path, name: str, section: type[SectionType]) -> SectionType:
         raise UserError(f"{path}: section '{name}:' is missing")
     content = document[name]
     if not isinstance(content, dict):
-        raise UserError(f"{path}: {name}: expected a section of 'key: value' lines, got {content!r}")
+        raise UserError(f"{path}: {name}: expected a section of 'key: value' lines, got {quoted(content)}")
     try:
         return section.model_validate(content)
     except ValidationError as error:
-        raise UserError("\n".join(_sentences(path, name, section, content, error))) from None
+        sentences = _sentences(path, name, section, content, error)
+        more = [f"and {len(sentences) - _MOST_SENTENCES:,} more"] if len(sentences) > _MOST_SENTENCES else []
+        raise UserError("\n".join([*sentences[:_MOST_SENTENCES], *more])) from None
 
 
 def _sentences(path: Path, name: str, section: type[Section], content: Any, error: ValidationError) -> list[str]:
@@ -75,12 +80,12 @@ def _as_typed(content: Any, detail: ErrorDetails) -> tuple[str, ...]:
         if in_file:
             content = content[part]
         if in_file or (detail["type"] == "missing" and part == detail["loc"][-1]):
-            place.append(str(part))
+            place.append(shortened(part))
     return tuple(place)
 
 
 def _sentence(name: str, section: type[Section], typed: tuple[str, ...], details: list[ErrorDetails]) -> str:
-    place = ".".join([name, *typed])
+    place = shortened(".".join([name, *typed]))
     first = details[0]
     if first["type"] == "extra_forbidden":
         allowed = ", ".join(_fields_at(section, typed[:-1]))
@@ -88,10 +93,12 @@ def _sentence(name: str, section: type[Section], typed: tuple[str, ...], details
     if first["type"] == "missing":
         return f"{place}: is missing; add it (params.yaml of the project shows each with its meaning)"
     if first["type"] == "value_error":
-        return f"{place}: expected {first['msg'].removeprefix('Value error, ')}"
-    expectation = " or ".join(dict.fromkeys(detail["msg"].removeprefix("Input should be ") for detail in details))
+        return f"{place}: expected {shortened(first['msg'].removeprefix('Value error, '), 500)}"
+    expectation = " or ".join(
+        dict.fromkeys(shortened(detail["msg"].removeprefix("Input should be "), 500) for detail in details)
+    )
     came = first["input"]
-    return f"{place}: expected {expectation}, got {came!r} ({type(came).__name__})"
+    return f"{place}: expected {expectation}, got {quoted(came)} ({type(came).__name__})"
 
 
 def _fields_at(section: type[BaseModel], typed: tuple[str, ...]) -> list[str]:

@@ -15,7 +15,7 @@ from rich.table import Table
 from pipeline import files, predictions
 from pipeline import model as models
 from pipeline.encoding import OTHER, Encoder
-from pipeline.errors import UserError, printable
+from pipeline.errors import UserError, printable, quoted, shortened
 from pipeline.numerics import probabilities
 from pipeline.table import sources, stream
 from pipeline.table.columns import Chunk, Class
@@ -62,12 +62,12 @@ class Unseen:
         """One line that names them, or None if there are none."""
         if not self._new:
             return None
-        named = "; ".join(f"column {column}: {_named(list(values))}" for column, values in self._new.items())
+        named = "; ".join(f"column {shortened(column)}: {_named(list(values))}" for column, values in self._new.items())
         return f"warning: {source}: values that training did not see, scored as <unseen>: {named}"
 
 
 def _named(values: list[str]) -> str:
-    shown = ", ".join(map(repr, values[:VALUES_NAMED]))
+    shown = ", ".join(map(quoted, values[:VALUES_NAMED]))
     return shown if len(values) <= VALUES_NAMED else f"{shown} and {len(values) - VALUES_NAMED:,} more"
 
 

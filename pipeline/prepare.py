@@ -19,7 +19,7 @@ from pipeline import assigning, checks, files, fitting, progress, roles, schema,
 from pipeline.assigning import Assign
 from pipeline.duplicates import Duplicates
 from pipeline.encoding import Encoder
-from pipeline.errors import UserError, printable
+from pipeline.errors import UserError, printable, quoted
 from pipeline.params import Section
 from pipeline.roles import Roles, Wanted
 from pipeline.split import NAMES, TRAIN, Assignment, Split
@@ -85,7 +85,7 @@ class Params(Section):
     @classmethod
     def _separator_is_one_character(cls, separator: str) -> str:
         if separator != "auto" and (len(separator) != 1 or not separator.isascii() or separator in '"\r\n'):
-            raise ValueError(f"auto or one ASCII character, no quote and no newline, got {separator!r}")
+            raise ValueError(f"auto or one ASCII character, no quote and no newline, got {quoted(separator)}")
         return separator
 
     @field_validator("encoding")
@@ -98,7 +98,7 @@ class Params(Section):
                 return codecs.lookup(encoding).name
             return encoding
         except (LookupError, UnicodeError):
-            raise ValueError(f"auto or an encoding of Python, such as windows-1252, got {encoding!r}") from None
+            raise ValueError(f"auto or an encoding of Python, such as windows-1252, got {quoted(encoding)}") from None
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,9 @@ def roles_of(params: Params, source: Where) -> Roles:
     roles.require(source, names, "categories", params.categories)
     roles.require(source, names, "types", list(params.typed))
     if params.typed.get(params.target, "category") != "category":
-        raise UserError(f"params.yaml: prepare.types: {params.target!r} is the target; only category can be its type")
+        raise UserError(
+            f"params.yaml: prepare.types: {quoted(params.target)} is the target; only category can be its type"
+        )
     wanted = Wanted(params.features, params.target, params.split.reads_column, params.split.reads_key, params.weights)
     assigned = roles.assign(wanted, source, names)
     read = assigned.by_column()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted
 from pipeline.table import faults
 from pipeline.table.columns import DATE_PARTS, part_name
 from pipeline.table.sources import Where
@@ -58,9 +58,11 @@ def assign(wanted: Wanted, source: Where, names: Sequence[str]) -> Roles:
         require(source, names, param, [] if column is None else [column])
     others = {wanted.target, wanted.split, wanted.weights}
     if wanted.target == wanted.split:
-        raise UserError(f"params.yaml: prepare.split.column: {wanted.target!r} is the target; name another column")
+        raise UserError(
+            f"params.yaml: prepare.split.column: {quoted(wanted.target)} is the target; name another column"
+        )
     if wanted.weights is not None and wanted.weights in (wanted.target, wanted.split, wanted.key):
-        raise UserError(f"params.yaml: prepare.weights: {wanted.weights!r} has another role; name another column")
+        raise UserError(f"params.yaml: prepare.weights: {quoted(wanted.weights)} has another role; name another column")
     if isinstance(wanted.features, str):
         features = {name for name in names if name not in others | {wanted.key}}
     else:
@@ -84,7 +86,7 @@ def require(source: Where, names: Sequence[str], param: str, columns: Sequence[s
     for name in columns:
         if name not in there:
             hint = faults.closest(name, names)
-            raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {name!r}{hint}")
+            raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {quoted(name)}{hint}")
 
 
 def require_free_parts(source: Where, names: Sequence[str], dates: Sequence[str]) -> None:
@@ -93,7 +95,9 @@ def require_free_parts(source: Where, names: Sequence[str], dates: Sequence[str]
     for date in dates:
         for part in DATE_PARTS:
             if (taken := part_name(date, part)) in there:
-                raise UserError(f"{source}: the date {date!r} has a part {taken!r}, as a column is called; rename one")
+                raise UserError(
+                    f"{source}: the date {quoted(date)} has a part {quoted(taken)}, as a column is called; rename one"
+                )
 
 
 def _role(name: str, wanted: Wanted) -> str:
@@ -103,7 +107,7 @@ def _role(name: str, wanted: Wanted) -> str:
 def _refuse(source: Where, names: Sequence[str], features: set[str], wanted: Wanted) -> None:
     for name in names:
         if name in features & {wanted.target, wanted.split, wanted.weights}:
-            raise UserError(f"params.yaml: prepare.features: {name!r} is {_role(name, wanted)}; leave it out")
+            raise UserError(f"params.yaml: prepare.features: {quoted(name)} is {_role(name, wanted)}; leave it out")
     if not features:
         raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
     if "" in features:

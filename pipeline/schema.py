@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.encoding import OTHER, Encoder
+from pipeline.errors import quoted
 from pipeline.fitting import ordered
 from pipeline.table import dates, spellings
 from pipeline.table.columns import DATE_PARTS, Class, Kind, part_name
@@ -144,7 +145,7 @@ def _merged(survey: Survey, encoder: Encoder) -> Iterator[str]:
         if OTHER in category.levels:
             kept = frozenset(category.levels)
             rest = {level: rows for level, rows in survey.levels[category.name].items() if level not in kept}
-            shown = ", ".join(repr(level) for level in ordered(rest)[:3])
+            shown = ", ".join(quoted(level) for level in ordered(rest)[:3])
             yield (
                 f"other     {category.name}: {len(rest):,} rare levels with {sum(rest.values()):,} rows are one, "
                 f"{OTHER}: {shown}{', ...' if len(rest) > 3 else ''}; prepare.max_levels is the limit"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted
 from pipeline.params import Section
 from pipeline.table import places
 from pipeline.table.columns import Texts
@@ -140,6 +140,6 @@ def by_column(source: Where, column: str, texts: Texts, others: places.Others = 
     known = np.array([level in NAMES for level in texts.levels] + [False])
     if not known[texts.codes].all():
         place, text = places.find_cell(source, column, lambda cell: cell not in NAMES, others)
-        raise UserError(f"{place}: expected train, validation or test, got {text!r}")
+        raise UserError(f"{place}: expected train, validation or test, got {quoted(text)}")
     indices = [NAMES.index(level) if level in NAMES else DROPPED for level in texts.levels]
     return np.array(indices, dtype=np.uint8)[texts.codes]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline import model
 from pipeline.encoding import Encoder
-from pipeline.errors import UserError
+from pipeline.errors import UserError, listed
 from pipeline.knobs import FIRST_ORDER, Params
 from pipeline.knobs import Start as Knobs
 from pipeline.numerics.softmax import Parameters
@@ -139,5 +139,4 @@ def _sentence(features: Sequence[str], earlier: model.Model) -> str:
 
 
 def _some(names: Collection[str]) -> str:
-    shown = ", ".join([*names][:_NAMED])
-    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
+    return listed(names, _NAMED)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline import baselines, checkpoint, files, methods, model, shards, start, tensors
-from pipeline.errors import UserError, printable
+from pipeline.errors import UserError, listed, printable
 from pipeline.history import History, row
 from pipeline.knobs import Params as Params
 from pipeline.numerics import accelerator, certificate, workers
@@ -143,8 +143,8 @@ def class_weights(params: Params, prepared: shards.Prepared) -> NDArray[np.float
     classes = [str(name) for name in prepared.encoder.classes]
     if set(given) != set(classes):
         raise UserError(
-            f"params.yaml: train.class_weight: expected one weight for each of the classes {', '.join(classes)}, "
-            f"got {', '.join(given) or 'none'}; name every class once"
+            f"params.yaml: train.class_weight: expected one weight for each of the classes {listed(classes)}, "
+            f"got {listed(given) or 'none'}; name every class once"
         )
     weights = np.array([given[name] for name in classes])
     if not weights.any():

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 
+from pipeline.errors import quoted
 from pipeline.table.columns import DATE_PARTS, DatePart, Kind
 
 # Dates of ISO 8601; followed by a format it is a kind of its own, such as "date %d/%m/%Y".
@@ -70,7 +71,7 @@ def require_format(kind: Kind) -> None:
     if not tells_a_moment or directives & _REFUSED:
         raise ValueError(
             "date and a format of Python's strptime with a year, or of a time of day, and without %Z, "
-            f"such as 'date %d/%m/%Y', got {kind!r}"
+            f"such as 'date %d/%m/%Y', got {quoted(kind)}"
         )
 
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Collection, Mapping, Sequence
 
-from pipeline.errors import UserError
+from pipeline.errors import MOST_CHARACTERS, UserError, listed, quoted, shortened
 from pipeline.table import dates, places, spellings
 from pipeline.table.columns import Kind, is_number
 from pipeline.table.parsing import CONVERSION, FALSE_WORDS, TRUE_WORDS, WrongKindError
@@ -27,14 +27,18 @@ class MisfitError(UserError):
         self.others: Mapping[str, str] = {}
 
 
+def _folded(name: str) -> str:
+    """A name for comparing; of a long one the beginning, since comparing takes the product of two lengths."""
+    return name[:MOST_CHARACTERS].casefold().strip()
+
+
 def closest(name: str, names: Collection[str]) -> str:
     """A hint for a name that is not among ``names``: the one most like it, or all of them if none is."""
-    folded = {other.casefold().strip(): other for other in names}
-    near = difflib.get_close_matches(name.casefold().strip(), list(folded), n=1)
+    folded = {_folded(other): other for other in names}
+    near = difflib.get_close_matches(_folded(name), list(folded), n=1)
     if near:
-        return f"; did you mean {folded[near[0]]!r}?"
-    shown = list(names)[:20]
-    return f"; the file has {', '.join(shown)}" + (", ..." if len(names) > len(shown) else "")
+        return f"; did you mean {quoted(folded[near[0]])}?"
+    return f"; the file has {listed(names, 20)}"
 
 
 def misfit(source: Where, column: str, kind: Kind, missing_values: Sequence[str]) -> "MisfitError":
@@ -64,7 +68,7 @@ def _misfit(place: str, column: str, text: str, expected: str | None, param: str
     if own and not places.is_number(text):
         types = " or ".join(f"'{spelling.kind}'" for spelling in own)
         advice = f"correct it, give the column the type {types} in prepare.types, or {way_out}"
-    return MisfitError(f"{place}: expected {expected}, got {text!r}\n  {advice}", column, text)
+    return MisfitError(f"{place}: expected {expected}, got {quoted(text)}\n  {advice}", column, text)
 
 
 def _fault_of_spelling(text: str, spelling: Spelling) -> str | None:
@@ -105,7 +109,7 @@ def mixture(source: Where, column: str, missing_values: Sequence[str], marks: st
         return not fitting
 
     place, text = places.find_cell(source, column, differs)
-    expected = f"a number written as {seen[0][0]!r} is" if seen else "a number"
+    expected = f"a number written as {quoted(seen[0][0])} is" if seen else "a number"
     return _misfit(place, column, text, expected, "prepare.categories")
 
 
@@ -117,7 +121,9 @@ def require_same_columns(file: Where, names: Sequence[str], wanted: Sequence[str
     """Check that a file of a table has the columns of the first file, in any order."""
     for name in sorted({*names} ^ {*wanted}):
         has = "lacks" if name in wanted else "has"
-        raise UserError(f"{file}: {has} the column {name!r}, unlike the first file; all files need the same columns")
+        raise UserError(
+            f"{file}: {has} the column {quoted(name)}, unlike the first file; all files need the same columns"
+        )
 
 
 def told(source: Where, message: str) -> Exception:
@@ -133,7 +139,7 @@ def told(source: Where, message: str) -> Exception:
             f"{ragged.file}, line {ragged.line}: expected {width} cells as in the header, got {len(ragged.cells)}\n"
             "  a cell that holds the separator or a newline must stand in double quotes"
         )
-    return UserError(f"{source}: not a CSV file that can be read: {message}")
+    return UserError(f"{source}: not a CSV file that can be read: {shortened(message)}")
 
 
 def no_text(source: Where) -> UserError:

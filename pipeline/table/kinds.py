@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted, shortened
 from pipeline.table import dates, faults, parsing, places, sources, spellings, stream
 from pipeline.table.columns import Chunk, Kind, is_number
 from pipeline.table.sources import Where
@@ -40,7 +40,7 @@ class CrowdedError(UserError):
 
     def __init__(self, source: Where, column: str, texts: Collection[str]) -> None:
         super().__init__(
-            f"{source}, column {column}: expected at most {MOST_LEVELS:,} distinct texts, got more\n"
+            f"{source}, column {shortened(column)}: expected at most {MOST_LEVELS:,} distinct texts, got more\n"
             "  leave it out of prepare.features, or, if it holds dates, give it the type date in prepare.types; what "
             "its rows have in common, such as a prefix, belongs in a column of its own"
         )
@@ -100,7 +100,7 @@ def require_type(declared: str) -> str:
     elif declared not in ("number", "category", "boolean") and spellings.of_kind(declared) is None:
         raise ValueError(
             "number, category, boolean, date, a format such as 'date %d/%m/%Y', or 1234.5 as the numbers are written, "
-            f"such as 'number 1.234,5' or 'number $1234.5', got {declared!r}"
+            f"such as 'number 1.234,5' or 'number $1234.5', got {quoted(declared)}"
         )
     return declared
 
@@ -276,7 +276,9 @@ def _refuse_nul(source: Where, survey: Survey) -> None:
     for name, levels in survey.levels.items():
         if any("\0" in level for level in levels):
             place, text = places.find_cell(source, name, lambda cell: "\0" in cell)
-            raise UserError(f"{place}: expected text, got {text!r}, which holds bytes 0; was the file cut or damaged?")
+            raise UserError(
+                f"{place}: expected text, got {quoted(text)}, which holds bytes 0; was the file cut or damaged?"
+            )
 
 
 def _widen(reading: _Reading, survey: Survey, column: str) -> None:

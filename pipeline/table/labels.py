@@ -11,7 +11,7 @@ prepare.categories, the target is read as text whatever it holds.
 from collections.abc import Mapping
 from decimal import Decimal
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted, shortened
 from pipeline.table import places, spellings
 from pipeline.table.columns import Class
 from pipeline.table.sources import Where
@@ -32,9 +32,9 @@ def classes_of(source: Where, target: str, levels: Mapping[str, int], as_text: b
     classes = {text: text for text in levels} if as_text else _natural(source, target, levels)
     distinct = set(classes.values())
     if len(distinct) < 2:
-        came = f"only {next(iter(distinct))!r}" if distinct else "no label in any row"
+        came = f"only {quoted(next(iter(distinct)))}" if distinct else "no label in any row"
         raise UserError(
-            f"{source}, column {target}: expected a target with two classes or more, got {came}; "
+            f"{source}, column {shortened(target)}: expected a target with two classes or more, got {came}; "
             "choose another prepare.target, or add rows of other classes"
         )
     return dict(classes)
@@ -43,7 +43,7 @@ def classes_of(source: Where, target: str, levels: Mapping[str, int], as_text: b
 def refuse_too_many(source: Where, target: str, distinct: int) -> None:
     """Stop while reading, before the labels of a continuous target fill the memory."""
     if distinct > MANY_TEXTS:
-        raise _continuous(f"{source}, column {target}", f"has more than {MANY_TEXTS:,} distinct values")
+        raise _continuous(f"{source}, column {shortened(target)}", f"has more than {MANY_TEXTS:,} distinct values")
 
 
 def _natural(source: Where, target: str, levels: Mapping[str, int]) -> Mapping[str, Class]:
@@ -53,11 +53,11 @@ def _natural(source: Where, target: str, levels: Mapping[str, int]) -> Mapping[s
         _refuse_spelled(source, target, levels)
         return {text: text for text in levels}
     if len(levels) > MANY_NUMBERS:
-        raise _continuous(f"{source}, column {target}", f"has {len(levels):,} distinct numbers")
+        raise _continuous(f"{source}, column {shortened(target)}", f"has {len(levels):,} distinct numbers")
     whole = {text: _whole(text) for text in levels}
     if None in whole.values():
         place, text = places.find_cell(source, target, lambda cell: places.is_number(cell) and _whole(cell) is None)
-        raise _continuous(place, f"holds {text}")
+        raise _continuous(place, f"holds {shortened(text)}")
     return {text: value for text, value in whole.items() if value is not None}
 
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from pipeline.errors import shortened
 from pipeline.table import pieces, sources, spellings
 from pipeline.table.sources import File, Where
 
@@ -119,8 +120,8 @@ def find_cell(
     and the column, and the text is empty.
     """
     for found, cell in _find_in(source, column, matches, 1, others):
-        return f"{found.file}, line {found.line}, column {column}", cell
-    return f"{source}, column {column}", ""
+        return f"{found.file}, line {found.line}, column {shortened(column)}", cell
+    return f"{source}, column {shortened(column)}", ""
 
 
 def lines_without_value(

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, listed, quoted
 from pipeline.table import faults, kept, parsing, pieces, places, sources, spellings, threads
 from pipeline.table.columns import Chunk, Kind, is_number
 from pipeline.table.kept import Fresh, Kept
@@ -80,7 +80,9 @@ def header(source: Where) -> list[str]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise UserError(f"{source}, line {first.line}: two columns are named {name!r}; rename one in the header")
+            raise UserError(
+                f"{source}, line {first.line}: two columns are named {quoted(name)}; rename one in the header"
+            )
         seen.add(name)
     return names
 
@@ -241,8 +243,8 @@ def require_columns(source: Where, columns: Sequence[str]) -> list[str]:
     there = frozenset(names)
     absent = [name for name in columns if name not in there]
     if absent:
-        listed = ", ".join(absent)
-        raise UserError(f"{source}: missing {faults.plural(absent)} {listed}{faults.closest(absent[0], names)}")
+        named = listed(absent)
+        raise UserError(f"{source}: missing {faults.plural(absent)} {named}{faults.closest(absent[0], names)}")
     return names
 
 

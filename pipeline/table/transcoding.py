@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shortened
 
 _BLOCK_BYTES = 1 << 20
 _BATCH_ROWS = 1 << 15
@@ -142,7 +142,8 @@ def _require_cells(schema: Any, name: str) -> None:
         kind = _plain_type(field.type)
         if not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind) or _is_text(kind)):
             raise UserError(
-                f"{name}, column {field.name}: expected numbers, texts, true and false, or times, got {field.type}; "
+                f"{name}, column {shortened(field.name)}: expected numbers, texts, true and false, or times, got "
+                f"{shortened(field.type)}; "
                 "write the file without this column, or with its parts as columns"
             )
 

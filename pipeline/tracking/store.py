@@ -15,7 +15,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted
 from pipeline.tracking import database, empty, location
 from pipeline.tracking.params import timeout_s
 
@@ -203,7 +203,7 @@ def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> st
                 raise
     if found.lifecycle_stage == "deleted":
         raise UserError(
-            f"params.yaml: tracking.experiment: expected an active MLflow experiment, got {name!r}, which was deleted; "
-            f"`mlflow experiments restore --experiment-id {found.experiment_id}` brings it back"
+            f"params.yaml: tracking.experiment: expected an active MLflow experiment, got {quoted(name)}, which was "
+            f"deleted; `mlflow experiments restore --experiment-id {found.experiment_id}` brings it back"
         )
     return str(found.experiment_id)
