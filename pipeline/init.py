@@ -183,7 +183,8 @@ def section(found: Found) -> str:
         *hints.sentinels(found.survey, found.sight, found.target),
         *hints.frequencies(found.survey, found.sight, left_out),
     ]
-    spelling_doubts = schema.spelling_doubts(found.survey, found.undecided)
+    header_doubts = schema.header_doubts([*found.survey.kinds, *found.crowded], found.target)
+    spelling_doubts = [*header_doubts, *schema.spelling_doubts(found.survey, found.undecided)]
     doubts = advice.warnings(found.survey, found.sight, found.target, {**left_out, **found.dated})
     categories = [name for name in (*found.codes, *found.mixed) if name not in left_out]
     source, pattern = _source_and_files(found.source.address)

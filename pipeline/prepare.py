@@ -7,6 +7,7 @@ needs all labels before it can tell which rows train, so it takes one pass more 
 import codecs
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -333,4 +334,5 @@ def main(*, params: Params, source: str | Path, out: Path, cache: Path | None = 
         if store is not None:
             store.commit()
     doubts = schema.spelling_doubts(learned.survey, learned.undecided, learned.declared)
+    doubts = chain(schema.header_doubts(stream.header(found), params.target), doubts)
     click.echo(printable("\n".join([*(f"warning   {doubt}" for doubt in doubts), source_line, *reused, *report])))

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.encoding import OTHER, Encoder
-from pipeline.errors import quoted
+from pipeline.errors import listed, quoted
 from pipeline.fitting import ordered
-from pipeline.table import dates, spellings
+from pipeline.table import dates, places, spellings
 from pipeline.table.columns import DATE_PARTS, Class, Kind, part_name
 from pipeline.table.sources import Source
 from pipeline.table.spellings import Spelling
@@ -88,6 +88,20 @@ def _columns(count: int, kind: str) -> str:
 def _shares(class_rows: Mapping[Class, int], shown: int = 10) -> str:
     listed = [f"{name} ({rows:,})" for name, rows in list(class_rows.items())[:shown]]
     return ", ".join(listed) + (", ..." if len(class_rows) > shown else "")
+
+
+def header_doubts(names: Sequence[str], target: str) -> Iterator[str]:
+    """What speaks for a first row of data where the header should be: all names beside the target's are numbers.
+
+    0, 1, 2, ... are names that programs give, and no doubt.
+    """
+    features = [name for name in names if name != target]
+    counted = all(name == str(position) for position, name in enumerate(names))
+    if features and not counted and all(places.is_number(name) for name in features):
+        yield (
+            f"all columns are called by numbers ({listed(features)}): if the first line is a row of data, the header "
+            "line with the names is missing; add it, or that row is lost"
+        )
 
 
 def spelling_doubts(

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from pipeline import credentials, files
 from pipeline.errors import UserError
-from pipeline.table import downloads, transcoding
+from pipeline.table import downloads, signatures, transcoding
 
 # What a person calls the table that another program writes, and the addresses that mean it.
 STANDARD_INPUT = "standard input"
@@ -79,6 +79,11 @@ class File:
         """Whether the file says that it is Parquet."""
         with self._raw() as raw:
             return raw.read(4) == _PARQUET
+
+    def require_text(self) -> None:
+        """Check that the file is no picture, workbook or other thing that is known and no CSV. Raises: UserError."""
+        with self.unpacked() as stream:
+            signatures.require_text(stream.read(signatures.FIRST_BYTES), self)
 
     def texts(self) -> set[str]:
         """The columns that the file itself says are texts, which only Parquet does."""
@@ -218,6 +223,7 @@ def _is_pipe(address: str) -> bool:
 
 def _source(address: str, found: list[File], separator: str, encoding: str) -> Source:
     try:
+        found[0].require_text()
         chosen = _encoding(found[0]) if encoding == "auto" else encoding
         mark = _separator(found[0], separator, chosen)
     except OSError as error:

@@ -64,9 +64,10 @@ class Seen(Generic[Result]):
 def header(source: Where) -> list[str]:
     """Column names of a CSV file, in order.
 
-    Raises: UserError if there is no such file, it is empty, its header is not UTF-8 or names a column twice.
+    Raises: UserError if there is no such file, it is no CSV or empty, its header is not UTF-8 or names a column twice.
     """
     try:
+        sources.files_of(source)[0].require_text()
         first = next(places.records(source), None)
     except OSError as error:
         raise sources.unreadable(source, error) from None
@@ -80,9 +81,9 @@ def header(source: Where) -> list[str]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise UserError(
-                f"{source}, line {first.line}: two columns are named {quoted(name)}; rename one in the header"
-            )
+            lacking = ", or add the header line if it is missing" if places.is_number(name) else ""
+            place = f"{source}, line {first.line}"
+            raise UserError(f"{place}: two columns are named {quoted(name)}; rename one in the header{lacking}")
         seen.add(name)
     return names
 
