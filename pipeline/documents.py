@@ -42,14 +42,27 @@ def read(path: Path, remedy: str, missing: str) -> dict[str, Any]:
 def parse(content: bytes, path: object, remedy: str) -> dict[str, Any]:
     """The JSON object that the content of ``path`` is; the errors are those of ``read``."""
     try:
+        document = decoded(content)
+    except ValueError:
+        raise UserError(f"{path}: expected JSON, got something else: {remedy}") from None
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: expected a JSON object, got {type(document).__name__}: {remedy}")
+    return document
+
+
+def decoded(content: bytes) -> Any:
+    """The JSON value that is the content of a file.
+
+    Raises: ValueError unless every key stands once, numbers are finite, texts can be written again, and lists and
+    objects are not nested deeper than Python can follow.
+    """
+    try:
         text = content.decode()
         document = json.loads(text, parse_constant=_refused, parse_float=_finite, object_pairs_hook=_unique)
         if _SURROGATE.search(text):
             json.dumps(document, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: expected JSON, got something else: {remedy}") from None
-    if not isinstance(document, dict):
-        raise UserError(f"{path}: expected a JSON object, got {type(document).__name__}: {remedy}")
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     return document
 
 
@@ -66,6 +79,13 @@ def unsealed(document: dict[str, Any], form: str, path: object, remedy: str, oth
     if document.get("digest") != _digest(content):
         raise UserError(f"{path}: digest does not match its content: {remedy}")
     return content
+
+
+def key(content: bytes, path: object, remedy: str) -> str:
+    """The digest of a sealed document of whatever format. Raises: UserError that names the file."""
+    document = parse(content, path, remedy)
+    unsealed(document, str(document.get("format")), path, remedy, remedy)
+    return str(document["digest"])
 
 
 def _digest(content: dict[str, Any]) -> str | None:
@@ -91,9 +111,10 @@ def require_file(path: Path, missing: str) -> None:
         raise UserError(f"{path}: cannot be read: {(error.strerror or '').lower()}; {missing}") from None
     if is_file:
         return
-    if path.is_dir() or not path.exists():
+    if not path.exists():
         raise UserError(f"{path}: no such file; {missing}")
-    raise UserError(f"{path}: expected a regular file, got a device, a pipe or a socket; {missing}")
+    kind = "a folder" if path.is_dir() else "a device, a pipe or a socket"
+    raise UserError(f"{path}: expected a regular file, got {kind}; {missing}")
 
 
 @contextmanager

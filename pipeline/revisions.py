@@ -3,7 +3,6 @@
 Files come from git, from DVC's cache by the md5 in dvc.lock, or from DVC's remote. Knows git and DVC, not MLflow.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -13,7 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline import lock, provenance
+from pipeline import documents, lock, provenance
 from pipeline.errors import UserError
 from pipeline.provenance import Experiment
 
@@ -70,12 +69,12 @@ class Revision:
 
     @cached_property
     def model_key(self) -> str | None:
-        """The key of its model, which joins it to MLflow's runs; None if the model's metadata is in no cache."""
+        """The key of its model, which joins it to MLflow's runs; None if no cache has its metadata, or damaged ones."""
         path = self.lock.out_ending(MODEL_FILE)
         content = self.out(path) if path else None
         try:
-            return str(json.loads(content)["digest"]) if content else None
-        except (ValueError, KeyError):
+            return documents.key(content, MODEL_FILE, "") if content is not None else None
+        except UserError:
             return None
 
     @cached_property

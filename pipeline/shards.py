@@ -181,6 +181,21 @@ class _PreparedForm(Form):
     splits: dict[str, _SplitForm]
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a folder of prepared data says of itself: its digest, rows by split, and the encoder."""
+
+    digest: str
+    rows: dict[str, int]
+    encoder: Encoder
+
+
+def contents(folder: Path) -> Contents:
+    """Read prepared.json and encoder.json alone; no row need be there. The errors are those of ``open_prepared``."""
+    digest, form = _index(folder)
+    return Contents(digest, {name: split.rows for name, split in form.splits.items()}, _encoder(folder, form))
+
+
 def open_prepared(folder: Path) -> Prepared:
     """Open a folder that prepare wrote, verifying every digest and value; arrays are memory-mapped.
 
@@ -189,6 +204,17 @@ def open_prepared(folder: Path) -> Prepared:
     not what prepare writes.
     """
     files.restore(folder)
+    digest, form = _index(folder)
+    _verify(folder / "schema.json", form.schema_digest)
+    encoder = _encoder(folder, form)
+    is_weighted = _is_weighted(folder, form)
+    splits = {name: _open_split(folder, split, encoder, is_weighted) for name, split in form.splits.items()}
+    schema = documents.read(folder / "schema.json", _REMEDY, _MISSING)
+    return Prepared(digest=digest, schema=schema, encoder=encoder, splits=splits)
+
+
+def _index(folder: Path) -> tuple[str, _PreparedForm]:
+    """The digest of the prepared data, and the rest of prepared.json."""
     path = folder / "prepared.json"
     sealed = documents.read(path, _REMEDY, _MISSING)
     content = documents.unsealed(sealed, FORMAT, path, _REMEDY, "run `dvc repro`")
@@ -198,15 +224,15 @@ def open_prepared(folder: Path) -> Prepared:
             _require_names_and_rows(name, split)
         if "train" not in form.splits or not form.splits.keys() <= {"train", "validation", "test"}:
             raise ValueError(f"splits: expected train, and maybe validation and test, got {listed(form.splits)}")
-    _verify(folder / "schema.json", form.schema_digest)
-    _verify(folder / "encoder.json", form.encoder)
-    described = documents.read(folder / "encoder.json", _REMEDY, _MISSING)
-    with documents.faults_named(folder / "encoder.json", _REMEDY):
-        encoder = Encoder.from_json(described)
-    is_weighted = _is_weighted(folder, form)
-    splits = {name: _open_split(folder, split, encoder, is_weighted) for name, split in form.splits.items()}
-    schema = documents.read(folder / "schema.json", _REMEDY, _MISSING)
-    return Prepared(digest=sealed["digest"], schema=schema, encoder=encoder, splits=splits)
+    return sealed["digest"], form
+
+
+def _encoder(folder: Path, form: _PreparedForm) -> Encoder:
+    path = folder / "encoder.json"
+    _verify(path, form.encoder)
+    described = documents.read(path, _REMEDY, _MISSING)
+    with documents.faults_named(path, _REMEDY):
+        return Encoder.from_json(described)
 
 
 def _require_names_and_rows(name: str, split: _SplitForm) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import summary
+from pipeline import files, summary
 from pipeline.errors import UserError
 
 
@@ -14,7 +14,9 @@ def _write(folder: Path, epochs: int) -> None:
     (folder / "history.csv").write_text("\n".join(["epoch,cost", *lines]) + "\n")
     metrics = {"train": {"rows": 8, "log_loss": 0.25, "roc_auc_ovr": None}, "format": 1}
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    (folder / "softmax.json").write_text(json.dumps({"digest": "3f" * 32}))
+    content = {"format": "softmax-model/1"}
+    sealed = content | {"digest": files.sha256_text(files.canonical_json(content))}
+    (folder / "softmax.json").write_text(json.dumps(sealed))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,8 @@ def test_the_key_of_the_model_is_shown_whole(tmp_path: Path, capsys: pytest.Capt
     """Search in MLflow and train.start.key take it as it is printed."""
     _write(tmp_path, 3)
     summary.main(model=tmp_path, reports=tmp_path)
-    assert f"model.key {'3f' * 32}\n" in capsys.readouterr().out
+    key = json.loads((tmp_path / "softmax.json").read_text())["digest"]
+    assert f"model.key {key}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["history.csv", "metrics.json", "softmax.json"])
@@ -88,14 +91,14 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path, name: str, content: bytes
     """Whatever it holds, it is named with what to do, and no half of the summary is printed."""
     _write(tmp_path, 3)
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=f"{name}: expected .*, got something else; run `dvc repro`"):
+    with pytest.raises(UserError, match=f"{name}.*: expected .*, got .*; run `dvc repro`"):
         summary.main(model=tmp_path, reports=tmp_path)
 
 
 def test_a_folder_in_place_of_a_file_is_one_sentence(tmp_path: Path) -> None:
-    """The system's own reason is told."""
+    """It says which of the two was found."""
     _write(tmp_path, 3)
     (tmp_path / "metrics.json").unlink()
     (tmp_path / "metrics.json").mkdir()
-    with pytest.raises(UserError, match=r"metrics\.json: cannot be read: is a directory"):
+    with pytest.raises(UserError, match=r"metrics\.json: expected a regular file, got a folder"):
         summary.main(model=tmp_path, reports=tmp_path)

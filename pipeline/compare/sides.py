@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
 
-from pipeline import credentials, provenance, revisions, tracked
+from pipeline import credentials, documents, provenance, results, revisions, tracked
+from pipeline import model as models
 from pipeline.errors import UserError
 from pipeline.revisions import Revision
 
@@ -29,12 +29,15 @@ class Coefficients:
     values: NDArray[np.float64]
 
     @classmethod
-    def of(cls, document: bytes, weights: bytes) -> "Coefficients":
-        """Read the two files of a model."""
-        metadata, tensors = json.loads(document), safetensors.numpy.load(weights)
-        values = np.concatenate([tensors["W"], tensors["b"][:, np.newaxis]], axis=1)
-        classes = [name if isinstance(name, str) else json.dumps(name) for name in metadata["classes"]]
-        return cls(classes, [*metadata["features"], "bias"], values)
+    def of(cls, document: bytes, weights: bytes, place: str) -> "Coefficients":
+        """Read the two files of a model; ``place`` is what errors call their folder.
+
+        Raises: UserError if they are not what train writes.
+        """
+        model = models.parse(document, weights, Path(place))
+        values = np.concatenate([model.weights, model.bias[:, np.newaxis]], axis=1)
+        classes = [name if isinstance(name, str) else json.dumps(name) for name in model.classes]
+        return cls(classes, [*model.features, "bias"], values)
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,11 @@ def of_revision(revision: Revision) -> Side:
         params=flat({name: section for name, section in revision.params.items() if name not in _LEFT_OUT}),
         code=code if revision.sha else {path: _md5(revision.root / path) for path in code},
         versions=revision.pinned,
-        metrics=json.loads(_out(revision, "metrics.json") or b"{}"),
+        metrics=_metrics(revision),
         coefficients=_coefficients(revision),
         schema=_schema(revision),
         source=changed or deps.get(source, ""),
-        prepared=str(_prepared(revision, "prepared.json").get("digest", "")),
+        prepared=_prepared_digest(revision),
         table=lambda: revision.dependency(source, deps.get(source, "")),
         predictions=lambda: _out(revision, "predictions.csv"),
     )
@@ -140,19 +143,30 @@ def _out(revision: Revision, name: str) -> bytes | None:
     return revision.out(path) if path else None
 
 
+def _metrics(revision: Revision) -> dict[str, Any]:
+    content = _out(revision, "metrics.json")
+    return results.metrics(content, f"{revision.name}: metrics.json") if content is not None else {}
+
+
 def _coefficients(revision: Revision) -> Coefficients | None:
-    document, weights = _out(revision, "softmax.json"), _out(revision, "softmax.safetensors")
-    return Coefficients.of(document, weights) if document and weights else None
+    document, weights = _out(revision, models.METADATA_FILE), _out(revision, models.WEIGHTS_FILE)
+    if document is None or weights is None:
+        return None
+    path = revision.lock.out_ending(models.METADATA_FILE) or ""
+    return Coefficients.of(document, weights, f"{revision.name}: {Path(path).parent}")
 
 
 def _schema(revision: Revision) -> dict[str, str]:
-    columns = _prepared(revision, "schema.json").get("columns", [])
-    return {str(column["name"]): str(column["kind"]) for column in columns}
+    content = _prepared(revision, "schema.json")
+    return results.column_kinds(content, f"{revision.name}: schema.json") if content is not None else {}
 
 
-def _prepared(revision: Revision, name: str) -> dict[str, Any]:
-    """A JSON file that prepare wrote; empty if it is not there."""
+def _prepared_digest(revision: Revision) -> str:
+    content, place = _prepared(revision, "prepared.json"), f"{revision.name}: prepared.json"
+    return documents.key(content, place, results.REMEDY) if content is not None else ""
+
+
+def _prepared(revision: Revision, name: str) -> bytes | None:
+    """A file that prepare wrote; None if it is not there."""
     folder = next(iter(revision.lock.written_by("prepare")), None)
-    content = revision.out(f"{folder}/{name}") if folder else None
-    document: dict[str, Any] = json.loads(content) if content else {}
-    return document
+    return revision.out(f"{folder}/{name}") if folder else None

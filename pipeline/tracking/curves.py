@@ -12,8 +12,9 @@ import numpy as np
 from mlflow.entities import Metric
 from numpy.typing import NDArray
 
+from pipeline.results import SPLITS
 from pipeline.tracking import names
-from pipeline.tracking.outs import SPLITS, Training, main_split
+from pipeline.tracking.outs import Training, main_split
 from pipeline.tracking.store import Store
 
 # A chart is some 1,000 pixels wide; MLflow needs a tenth of a second for 1,000 points. history.csv keeps them all.

@@ -3,21 +3,21 @@
 k is the number of classes, d the number of features, s the number of snapshots.
 """
 
-import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
 
-from pipeline import credentials, provenance
+from pipeline import credentials, documents, provenance, results, shards
 from pipeline import model as models
-from pipeline.errors import UserError
+from pipeline.results import SPLITS
 
-SPLITS = ("train", "validation", "test")
+HISTORY_FILE = "history.csv"
+SNAPSHOTS_FILE = "snapshots.safetensors"
+
+_MISSING = "run `dvc repro`"
 
 # MLflow's names of the types of columns; all others are doubles.
 _TYPES = {"boolean": "boolean"}
@@ -56,7 +56,7 @@ class Training:
 
     def files(self) -> list[Path]:
         """The files that go into the run as they are."""
-        names = (models.METADATA_FILE, models.WEIGHTS_FILE, "history.csv", "snapshots.safetensors")
+        names = (models.METADATA_FILE, models.WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE)
         return [self.folder / name for name in names]
 
     def md5s(self) -> dict[Path, str]:
@@ -69,52 +69,53 @@ def read_data(prepared: Path, params: dict[str, Any]) -> Data:
 
     Raises: UserError if the data is not there or not what prepare writes.
     """
-    document = _read_json(prepared / "prepared.json")
-    encoder = _read_json(prepared / "encoder.json")
-    try:
-        splits = document["splits"]
-        return Data(
-            source=credentials.masked(str(params.get("prepare", {}).get("source", prepared))),
-            digest=document["digest"],
-            rows={name: splits[name]["rows"] for name in SPLITS if name in splits},
-            columns={column["name"]: _TYPES.get(column["kind"], "double") for column in encoder["numbers"]}
-            | {column["name"]: "string" for column in encoder["categories"]},
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{prepared}: expected what prepare writes, got no {error}; run `dvc repro`") from None
+    found = shards.contents(prepared)
+    section = params.get("prepare")
+    source = section.get("source", prepared) if isinstance(section, dict) else prepared
+    return Data(
+        source=credentials.masked(str(source)),
+        digest=found.digest,
+        rows={name: found.rows[name] for name in SPLITS if name in found.rows},
+        columns={column.name: _TYPES.get(column.kind, "double") for column in found.encoder.numbers}
+        | {column.name: "string" for column in found.encoder.categories},
+    )
 
 
 def read_training(folder: Path) -> Training:
     """Read the folder that train wrote.
 
-    Raises: UserError if a file is missing or damaged.
+    Raises: UserError if a file is missing, damaged or not what train writes.
     """
     model = models.load(folder)
-    snapshots = _read_tensors(folder / "snapshots.safetensors")
+    paths = folder / HISTORY_FILE, folder / SNAPSHOTS_FILE
+    history, snapshots = (documents.read_bytes(path, _MISSING) for path in paths)
+    taken = results.snapshots(snapshots, paths[1], model.weights.shape)
     return Training(
         folder=folder,
         model=model,
         model_md5=provenance.md5_file(folder / models.WEIGHTS_FILE),
-        history=_read_columns(folder / "history.csv"),
-        updates=snapshots["epoch"] + 1,
-        values=np.concatenate([snapshots["W"], snapshots["b"][:, :, np.newaxis]], axis=2),
+        history=results.history(history, paths[0]),
+        updates=taken["epoch"] + 1,
+        values=np.concatenate([taken["W"], taken["b"][:, :, np.newaxis]], axis=2),
     )
 
 
 def read_metrics(reports: Path) -> dict[str, Any]:
     """Read metrics.json of the folder that evaluate wrote.
 
-    Raises: UserError if it is missing or no JSON.
+    Raises: UserError if it is missing or not what evaluate writes.
     """
-    return _read_json(reports / "metrics.json")
+    path = reports / "metrics.json"
+    return results.metrics(documents.read_bytes(path, _MISSING), path)
 
 
 def read_sweep(reports: Path) -> dict[str, Any]:
     """Read sweep.json of the folder that sweep wrote.
 
-    Raises: UserError if it is missing or no JSON.
+    Raises: UserError if it is missing or not what sweep writes.
     """
-    return _read_json(reports / "sweep.json")
+    path = reports / "sweep.json"
+    return results.sweep(documents.read_bytes(path, "run `python -m pipeline sweep`"), path)
 
 
 def main_split(metrics: dict[str, Any]) -> str:
@@ -125,33 +126,3 @@ def main_split(metrics: dict[str, Any]) -> str:
 def report_files(reports: Path) -> list[Path]:
     """The reports that go into the run as they are; predictions.csv has a line a row and stays with DVC."""
     return [reports / "metrics.json", *sorted((reports / "plots").glob("*.csv"))]
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run `dvc repro`") from None
-    except ValueError:
-        raise UserError(f"{path}: expected JSON, got something else; run `dvc repro`") from None
-    if not isinstance(document, dict):
-        raise UserError(f"{path}: expected a JSON object, got {type(document).__name__}; run `dvc repro`")
-    return document
-
-
-def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        tensors: dict[str, NDArray[Any]] = safetensors.numpy.load_file(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run `dvc repro`") from None
-    return tensors
-
-
-def _read_columns(path: Path) -> dict[str, list[float]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            names, *rows = csv.reader(file)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run `dvc repro`") from None
-    columns = zip(*rows, strict=True)
-    return {name: [float(cell) for cell in column] for name, column in zip(names, columns, strict=True)}

@@ -2,12 +2,11 @@
 
 import csv
 import io
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import revisions, tags
+from pipeline import documents, results, revisions, tags
 from pipeline.compare.sides import Coefficients, Side, of_revision, recorded_source
 from pipeline.errors import UserError
 from pipeline.revisions import Revision
@@ -15,7 +14,8 @@ from pipeline.tracking import reading
 from pipeline.tracking.database import Seen
 
 # What a comparison reads of a run's artifacts.
-_FILES = ("softmax.json", "softmax.safetensors", "metrics.json", "dvc-md5.csv")
+_MD5_FILE = "dvc-md5.csv"
+_FILES = ("softmax.json", "softmax.safetensors", "metrics.json", _MD5_FILE)
 
 _VERSION = "version."
 
@@ -66,16 +66,19 @@ def _completed(run: Side, revision: Revision) -> Side:
 
 
 def _side(run: Seen, files: dict[str, bytes]) -> Side:
-    model = "softmax.json" in files and "softmax.safetensors" in files
+    place = f"run {run.run_id[:8]}"
+    metadata, weights = files.get("softmax.json"), files.get("softmax.safetensors")
+    has_model = metadata is not None and weights is not None
+    metrics = files.get("metrics.json")
     return Side(
-        name=f"run {run.run_id[:8]} {run.name}",
+        name=f"{place} {run.name}",
         params={key: _value(text) for key, text in run.params.items()},
-        code={path: md5 for path, md5 in _md5s(files.get("dvc-md5.csv", b"")).items() if path.endswith(".py")},
+        code={path: md5 for path, md5 in _md5s(files, place).items() if path.endswith(".py")},
         versions=_versions(run.tags),
         prepared=run.tags.get(tags.DATA, ""),
         partial=True,
-        metrics=json.loads(files.get("metrics.json", b"{}")),
-        coefficients=Coefficients.of(files["softmax.json"], files["softmax.safetensors"]) if model else None,
+        metrics={} if metrics is None else results.metrics(metrics, f"{place}: metrics.json"),
+        coefficients=Coefficients.of(metadata or b"", weights or b"", place) if has_model else None,
     )
 
 
@@ -85,13 +88,21 @@ def _versions(known: dict[str, str]) -> dict[str, str]:
     return {name: text.partition("+")[0] for name, text in found.items()}
 
 
-def _md5s(table: bytes) -> dict[str, str]:
-    return {line["file"]: line["md5"] for line in csv.DictReader(io.StringIO(table.decode())) if line["role"] == "dep"}
+def _md5s(files: dict[str, bytes], place: str) -> dict[str, str]:
+    """What the stages read, md5 by path. Raises: UserError if it is no such table."""
+    text = files.get(_MD5_FILE, b"").decode("utf-8", "replace")
+    try:
+        lines = list(csv.DictReader(io.StringIO(text, newline="")))
+        return {line["file"]: line["md5"] for line in lines if line["role"] == "dep"}
+    except (KeyError, csv.Error):
+        raise UserError(
+            f"{place}: {_MD5_FILE}: expected the columns role, file and md5, got others; the artifact was edited"
+        ) from None
 
 
 def _value(text: str) -> Any:
     """A param as params.yaml has it; texts are logged without quotes."""
     try:
-        return json.loads(text)
+        return documents.decoded(text.encode("utf-8", "surrogatepass"))
     except ValueError:
         return text

@@ -6,8 +6,9 @@ from typing import Any
 from pipeline import markdown
 from pipeline.model import Model
 from pipeline.provenance import Commit, Experiment
+from pipeline.results import SPLITS
 from pipeline.tracking import names
-from pipeline.tracking.outs import SPLITS, Data, Training, main_split
+from pipeline.tracking.outs import Data, Training, main_split
 
 _NAME_LENGTH = 100
 

@@ -1,0 +1,194 @@
+"""What stages leave for people to read, read back as what it is: metrics, a sweep, the course of a training, columns.
+
+Whoever reads them may hold files of an older commit, edited or forged. Each function takes a file's content and the
+name by which errors call it; k is the number of classes, d the number of features, s the number of snapshots.
+"""
+
+import csv
+import io
+from typing import Annotated, Any, NoReturn
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
+from safetensors import SafetensorError
+
+from pipeline import documents
+from pipeline.documents import Form
+from pipeline.errors import UserError, listed, quoted, shortened
+from pipeline.table.columns import Class
+
+SPLITS = ("train", "validation", "test")
+REMEDY = "the file was cut short or edited; run `dvc repro`"
+
+# Epochs, and what stands beside them: MLflow counts steps in int64, and float64 holds no larger integer exactly.
+_MOST_EPOCHS = 2**53
+
+_Numbers = dict[str, FiniteFloat | None]
+
+
+class _Open(Form):
+    """A document that may hold more than its readers count on, as those of other versions do."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _Baseline(_Open):
+    split: str
+    log_loss: FiniteFloat | None = None
+    accuracy: FiniteFloat | None = None
+
+
+class _OfClass(_Open):
+    split: str
+    label: Annotated[Class, Field(alias="class")]
+    f1: FiniteFloat | None = None
+    support: NonNegativeFloat | None = None
+
+
+class _Metrics(_Open):
+    train: _Numbers
+    validation: _Numbers = Field(default_factory=dict)
+    test: _Numbers = Field(default_factory=dict)
+    baseline: list[_Baseline] = Field(default_factory=list)
+    per_class: list[_OfClass] = Field(default_factory=list)
+
+
+def metrics(content: bytes, place: object) -> dict[str, Any]:
+    """metrics.json, with the lists ``baseline`` and ``per_class`` whether or not it has them.
+
+    Raises: UserError that names ``place``.
+    """
+    document = documents.parse(content, place, REMEDY)
+    with documents.faults_named(place, REMEDY):
+        _Metrics.model_validate(document)
+    return {"baseline": [], "per_class": []} | document
+
+
+class _Fit(_Open):
+    log_loss: FiniteFloat
+
+
+class _Line(_Open):
+    l2: PositiveFloat
+    log_loss: FiniteFloat
+    standard_error: FiniteFloat
+    training_log_loss: FiniteFloat
+    passes: NonNegativeInt
+    relative_bound: FiniteFloat
+    status: str
+    folds: Annotated[list[_Fit], Field(min_length=1)]
+
+
+class _SweepParams(_Open):
+    folds: NonNegativeInt
+
+
+class _Sweep(_Open):
+    chosen_l2: PositiveFloat
+    lowest_l2: PositiveFloat
+    rule: str
+    sweep: _SweepParams
+    lines: Annotated[list[_Line], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _choices_are_lines(self) -> "_Sweep":
+        tried = [line.l2 for line in self.lines]
+        if len(set(tried)) != len(tried):
+            raise ValueError("lines with another l2 each")
+        for l2 in (self.chosen_l2, self.lowest_l2):
+            if l2 not in tried:
+                raise ValueError(f"chosen_l2 and lowest_l2 among the l2 of lines, of which none is {l2!r}")
+        return self
+
+
+def sweep(content: bytes, place: object) -> dict[str, Any]:
+    """sweep.json. Raises: UserError that names ``place``."""
+    document = documents.parse(content, place, REMEDY)
+    with documents.faults_named(place, REMEDY):
+        _Sweep.model_validate(document)
+    return document
+
+
+class _Column(_Open):
+    name: str
+    kind: str
+
+
+class _Schema(_Open):
+    columns: list[_Column] = Field(default_factory=list)
+
+
+def column_kinds(content: bytes, place: object) -> dict[str, str]:
+    """The kind of each column from schema.json. Raises: UserError that names ``place``."""
+    document = documents.parse(content, place, REMEDY)
+    with documents.faults_named(place, REMEDY):
+        return {column.name: column.kind for column in _Schema.model_validate(document).columns}
+
+
+def history(content: bytes, place: object) -> dict[str, list[float]]:
+    """The columns of history.csv, ``epoch`` and ``cost`` among them; epochs are whole numbers that rise.
+
+    Raises: UserError that names ``place`` and the line.
+    """
+    try:
+        names, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+    except (ValueError, csv.Error):
+        _refuse(place, "a table of epochs", "something else")
+    if len(set(names)) != len(names) or not {"epoch", "cost"} <= set(names):
+        _refuse(place, "a header with epoch and cost, each name once", listed(names))
+    if not rows:
+        _refuse(place, "a line for each epoch", "none")
+    table = [_line(row, len(names), f"{place}, line {number}") for number, row in enumerate(rows, 2)]
+    columns = dict(zip(names, map(list, zip(*table, strict=True)), strict=True))
+    _require_epochs(columns["epoch"], place)
+    return columns
+
+
+def _line(row: list[str], count: int, place: str) -> list[float]:
+    if len(row) != count:
+        _refuse(place, f"{count} numbers", f"{len(row)} cells")
+    for cell in row:
+        try:
+            float(cell)
+        except ValueError:
+            _refuse(place, "a number", quoted(cell))
+    return [float(cell) for cell in row]
+
+
+def _require_epochs(epochs: list[float], place: object) -> None:
+    before = -1.0
+    for number, epoch in enumerate(epochs, 2):
+        if not (before < epoch <= _MOST_EPOCHS and epoch == int(epoch)):
+            _refuse(f"{place}, line {number}", "an epoch, a whole number above the one before", repr(epoch))
+        before = epoch
+
+
+def snapshots(content: bytes, place: object, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    """``epoch`` (s,) int64, W (s, k, d) and b (s, k) float64 from snapshots.safetensors; ``shape`` is (k, d).
+
+    Raises: UserError that names ``place``.
+    """
+    try:
+        tensors: dict[str, NDArray[Any]] = safetensors.numpy.load(content)
+    except (SafetensorError, ValueError, TypeError, KeyError):  # the last two of a dtype that numpy lacks
+        _refuse(place, "safetensors", "something else")
+    if tensors.keys() != {"epoch", "W", "b"}:
+        _refuse(place, "the tensors epoch, W and b", listed(sorted(tensors)) or "none")
+    count = max(1, tensors["epoch"].size)
+    expected = {"epoch": ("int64", (count,)), "W": ("float64", (count, *shape)), "b": ("float64", (count, shape[0]))}
+    for name, (kind, size) in expected.items():
+        tensor = tensors[name]
+        if (str(tensor.dtype), tensor.shape) != (kind, size):
+            _refuse(f"{place}: tensor {name}", f"{kind} {size}", f"{tensor.dtype} {shortened(tensor.shape)}")
+        if not np.isfinite(tensor).all():
+            _refuse(f"{place}: tensor {name}", "finite numbers", "NaN or infinity")
+    epochs = tensors["epoch"]
+    if epochs[0] < -1 or epochs[-1] > _MOST_EPOCHS or (epochs[1:] <= epochs[:-1]).any():
+        _refuse(f"{place}: tensor epoch", "epochs that rise from -1", "others")
+    return tensors
+
+
+def _refuse(place: object, expected: str, came: str) -> NoReturn:
+    raise UserError(f"{place}: expected {expected}, got {came}: {REMEDY}")
