@@ -15,9 +15,11 @@ from time import monotonic
 
 import safetensors.torch
 from pydantic import NonNegativeFloat
+from safetensors import SafetensorError
 from torch import Tensor
 
-from pipeline import files
+from pipeline import documents, files
+from pipeline.errors import UserError
 from pipeline.params import Section
 
 State = Mapping[str, Tensor]
@@ -50,21 +52,33 @@ class Checkpoint:
         self._key = key
         self._due = monotonic() + every_s
 
-    def read(self) -> dict[str, Tensor] | None:
-        """The state that an earlier process left; None without one. A damaged file is told of, and not used."""
-        try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
+    def read(self, fits: Callable[[State], bool] = lambda _: True) -> dict[str, Tensor] | None:
+        """The state that an earlier process left; None without one.
+
+        A file that is damaged, or whose state does not fit, is told of, and not used.
+        """
+        if not os.path.lexists(self._path):
             return None
-        digest, state = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-        if hashlib.sha256(self._key.encode() + state).digest() == digest:
+        state = self._loaded()
+        if state is not None and fits(state):
             self._taken_up()
-            return safetensors.torch.load(state)
+            return state
         print(
             f"warning: train: the checkpoint {self._path.name[:12]} is damaged or belongs to another training; "
             "it is not used, training begins anew",
             file=sys.stderr,
         )
+        return None
+
+    def _loaded(self) -> dict[str, Tensor] | None:
+        """What the file holds, if it is whole."""
+        try:
+            content = documents.read_bytes(self._path, "")
+            digest, state = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+            if hashlib.sha256(self._key.encode() + state).digest() == digest:
+                return safetensors.torch.load(state)
+        except (UserError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError):
+            pass  # the library's own errors are of many kinds, and all of them mean that it is no such file
         return None
 
     def offer(self, state: Callable[[], State]) -> None:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pipeline import baselines, checkpoint, files, methods, model, shards, start, tensors
+from pipeline import baselines, checkpoint, checkpoint_form, files, methods, model, shards, start, tensors
 from pipeline.errors import UserError, listed, printable
 from pipeline.history import History, row
 from pipeline.knobs import Params as Params
@@ -32,10 +32,10 @@ Watch = Callable[[dict[str, Any]], None]
 class _Memory:
     """The loop's state and the history, in one checkpoint that worker 0 writes and all workers read."""
 
-    def __init__(self, kept: checkpoint.Checkpoint, history: History) -> None:
+    def __init__(self, kept: checkpoint.Checkpoint, history: History, fits: Callable[[checkpoint.State], bool]) -> None:
         self._kept = kept
         self._history = history
-        self._left: Mapping[str, torch.Tensor] | None = workers.broadcast(kept.read)
+        self._left: Mapping[str, torch.Tensor] | None = workers.broadcast(lambda: kept.read(fits))
         self.epochs = int(self._left["epochs"]) if self._left else 0  # that were run before
         if self._left and workers.rank() == 0:
             print(f"train: goes on after epoch {self.epochs - 1}, from the checkpoint that it left")
@@ -77,7 +77,11 @@ def train(
 
     begin = start.of(encoder, params, earlier)
     history = History(begin.parameters, params.snapshot_every)
-    memory = _Memory(kept, history) if kept else None
+
+    def fits(state: checkpoint.State) -> bool:
+        return checkpoint_form.fits(state, params, len(encoder.classes), len(encoder.features))
+
+    memory = _Memory(kept, history, fits) if kept else None
     began = monotonic()
     method = methods.make(params, data, begin.parameters, objective)
     silent = True if workers.rank() else None  # None: where standard error is not a terminal

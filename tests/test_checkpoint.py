@@ -1,7 +1,9 @@
 """A training that is stopped goes on where it was, and ends with the bytes of one that was not."""
 
+import hashlib
 import io
 import json
+import os
 import random
 import signal
 import subprocess
@@ -12,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
-from pipeline import checkpoint, train
+from pipeline import checkpoint, checkpoint_form, train
 from tests.test_workers import prepared_folder
 from tests.train_every_solver import SOLVERS
 
@@ -184,3 +187,110 @@ params = train.Params.model_validate(json.loads(sys.argv[4]))
 print("ready", flush=True)
 train.main(params=params, prepared=prepared, out=out, checkpoints=lambda key: checkpoint.Checkpoint(kept, key, 0))
 """
+
+
+FORGERIES: dict[str, Callable[[torch.Tensor], torch.Tensor | None]] = {
+    "left out": lambda _: None,
+    "of another type": lambda tensor: tensor.to(torch.float16 if tensor.dtype.is_floating_point else torch.int32),
+    "of another shape": lambda tensor: torch.stack([tensor, tensor]),
+    "without elements": lambda tensor: tensor[:0] if tensor.dim() else tensor.reshape(1)[:0],
+    "NaN": lambda tensor: torch.full_like(tensor, torch.nan) if tensor.dtype.is_floating_point else None,
+    "negative": lambda tensor: torch.full_like(tensor, -2) if tensor.dtype == torch.int64 else None,
+    "huge": lambda tensor: torch.full_like(tensor, 2**62) if tensor.dtype == torch.int64 else None,
+}
+FORGED = ("sgd", "adam_balanced", "lbfgs", "sparse")
+
+# A list may be of any length where nothing else depends on it.
+ANY_LENGTH = {"method decrements"}
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> dict[str, tuple[train.Params, dict[str, Any]]]:
+    """Params, and the state after two epochs, of a solver of each kind."""
+    found: dict[str, tuple[train.Params, dict[str, Any]]] = {}
+    for solver in FORGED:
+        params = train.Params.model_validate({"seed": 1, "snapshot_every": 2} | SOLVERS[solver] | {"epochs": 6})
+        folder = tmp_path_factory.mktemp(solver)
+        with pytest.raises(_StoppedError):
+            train.main(
+                params=params, prepared=prepared, out=folder, watch=_stop_after(2), checkpoints=_at(folder / "kept")
+            )
+        (path,) = (folder / "kept").iterdir()
+        found[solver] = params, safetensors.torch.load(path.read_bytes()[32:])
+    return found
+
+
+@pytest.mark.parametrize("solver", FORGED)
+def test_a_state_of_another_form_does_not_fit(
+    states: dict[str, tuple[train.Params, dict[str, Any]]], solver: str
+) -> None:
+    """Every tensor in turn is left out, or is of another type, shape or range; nor does one more fit."""
+    params, state = states[solver]
+    classes, features = state["snapshot W"].shape[1:]
+    assert checkpoint_form.fits(state, params, classes, features)
+    assert not checkpoint_form.fits(state | {"more": torch.ones(1)}, params, classes, features)
+    assert not checkpoint_form.fits(state, params, classes, features + 1)
+    assert not checkpoint_form.fits(state, params, classes + 1, features)
+    assert not checkpoint_form.fits(state, params.model_copy(update={"epochs": 1}), classes, features)
+    for name, tensor in state.items():
+        for forgery, change in FORGERIES.items():
+            if forgery == "without elements" and name in ANY_LENGTH:
+                continue
+            forged = {key: value for key, value in state.items() if key != name}
+            if (other := change(tensor)) is not None:
+                forged[name] = other
+            assert not checkpoint_form.fits(forged, params, classes, features), (name, forgery)
+
+
+@pytest.mark.parametrize("solver", FORGED)
+def test_the_states_of_two_solvers_do_not_fit_each_other(
+    states: dict[str, tuple[train.Params, dict[str, Any]]], solver: str
+) -> None:
+    """Whatever their data have in common."""
+    params, state = states[solver]
+    classes, features = state["snapshot W"].shape[1:]
+    for other in set(FORGED) - {solver}:
+        assert not checkpoint_form.fits(states[other][1], params, classes, features), other
+
+
+def _forged(key: str, state: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + state).digest() + state
+
+
+STATES = {
+    "nothing": b"",
+    "no safetensors": b"x" * 99,
+    "a long header": (2**62).to_bytes(8, "little") + b"{}",
+    "other tensors": safetensors.torch.save({"W": torch.ones(1)}),
+    "epochs alone": safetensors.torch.save({"epochs": torch.tensor(3)}),
+}
+
+
+@pytest.mark.parametrize("forgery", STATES)
+def test_a_forged_checkpoint_is_told_of_and_not_used(
+    tmp_path: Path, prepared: Path, capsys: pytest.CaptureFixture[str], forgery: str
+) -> None:
+    """Its digest matches, but no training leaves such a state: training begins anew, and ends as if undisturbed."""
+    params = train.Params.model_validate({"seed": 1, "snapshot_every": 2, "solver": "sgd", "lr": 0.1, "epochs": 2})
+    train.main(params=params, prepared=prepared, out=tmp_path / "undisturbed")
+
+    def forged(key: str) -> checkpoint.Checkpoint:
+        (tmp_path / "kept").mkdir()
+        (tmp_path / "kept" / f"{key}.checkpoint").write_bytes(_forged(key, STATES[forgery]))
+        return checkpoint.Checkpoint(tmp_path / "kept", key, every_s=60)
+
+    train.main(params=params, prepared=prepared, out=tmp_path / "out", checkpoints=forged)
+    assert capsys.readouterr().err.count("is damaged or belongs to another training") == 1
+    assert _contents(tmp_path / "out") == _contents(tmp_path / "undisturbed")
+
+
+def test_a_pipe_in_place_of_a_checkpoint_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor a link that leads nowhere."""
+    for name in ("a" * 64, "b" * 64):
+        path = tmp_path / f"{name}.checkpoint"
+        if hasattr(os, "mkfifo") and name[0] == "a":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(tmp_path / "nowhere")
+        assert checkpoint.Checkpoint(tmp_path, name, every_s=0).read() is None
+    assert capsys.readouterr().err.count("it is not used") == 2
