@@ -1,4 +1,7 @@
-"""Questions to MLflow, asked of a process of its own: this one never loads it."""
+"""Questions to MLflow, asked of a process of its own: this one never loads it.
+
+Where the store would be a file that is not there, nothing is asked: it knows of no run, and none is made.
+"""
 
 import json
 import os
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.tracking import location
 from pipeline.tracking.params import timeout_s
 
 # Beside the wait for a database that another process holds.
@@ -19,11 +23,19 @@ RUN_ID = re.compile(r"[0-9a-f]{6,32}")
 
 
 def run(project: Path, wanted: str, experiment: str) -> dict[str, Any]:
-    """The run whose id is, or begins with, ``wanted``: its ``id``, ``status`` and ``tags``.
+    """The run whose id is, or begins with, ``wanted``: its ``id``, ``status``, ``tags`` and ``metrics_md5``.
+
+    The last is that of its metrics.json; None without an evaluation.
 
     Raises: UserError if there is none, more than one, or no store.
     """
-    return _ask(project, {"ask": "run", "wanted": wanted, "experiment": experiment})
+    found = _ask(project, {"ask": "run", "wanted": wanted, "experiment": experiment})
+    if not found:
+        raise UserError(
+            f"verify {wanted}: expected a revision of git, a DVC experiment, or an MLflow run, got a name that git and "
+            f"DVC do not know, and there is no MLflow store at {location.sqlite_file(location.tracking_uri(project))}"
+        )
+    return found
 
 
 def examine(
@@ -36,7 +48,7 @@ def examine(
     Raises: UserError if the store cannot be reached.
     """
     question = {"ask": "examine", "experiment": experiment, "key": key, "run": run_id, "again": again}
-    runs: list[dict[str, Any]] = _ask(project, question | {"folder": str(folder)})["runs"]
+    runs: list[dict[str, Any]] = _ask(project, question | {"folder": str(folder)}).get("runs", [])
     return runs
 
 
@@ -57,6 +69,10 @@ def store(project: Path, experiment: str) -> dict[str, Any]:
 
 
 def _ask(project: Path, question: dict[str, Any]) -> dict[str, Any]:
+    """The answer; {} without a store."""
+    database = location.sqlite_file(location.tracking_uri(project))
+    if database is not None and not database.exists():
+        return {}
     code = str(Path(__file__).parents[1])
     known = os.environ.get("PYTHONPATH")
     seconds = _SECONDS + timeout_s(project)

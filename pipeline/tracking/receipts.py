@@ -1,15 +1,19 @@
 """Receipts of `verify` on the runs that they are about: a tag that the table of runs shows, and the file itself."""
 
 import re
+import tempfile
+from pathlib import Path
 
 from mlflow.entities import Run
 
+from pipeline import provenance
 from pipeline.errors import UserError
 from pipeline.tracking import join, location
 from pipeline.tracking.store import Store
 
 VERIFIED_TAG = "verified"
 RECEIPT_FILE = "receipt.json"
+METRICS_FILE = "metrics.json"
 
 # A digest; whatever else a model's metadata says must not become a part of a query.
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -28,6 +32,14 @@ def find(store: Store, wanted: str) -> Run:
         f"verify {wanted}: expected a revision of git, a DVC experiment, or the id of one MLflow run in "
         f"{location.shown(store.uri)}, got {came}"
     )
+
+
+def metrics_md5(store: Store, run_id: str) -> str | None:
+    """The md5 of the metrics that the run's evaluation left, by which dvc.lock knows them; None without any."""
+    if METRICS_FILE not in (entry.path for entry in store.client.list_artifacts(run_id)):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        return provenance.md5_file(Path(store.client.download_artifacts(run_id, METRICS_FILE, folder)))
 
 
 def of_model(store: Store, key: str, run_id: str | None) -> list[Run]:

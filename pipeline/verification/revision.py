@@ -67,28 +67,31 @@ def _of_run(project: Path, wanted: str, experiment: str) -> Target:
     tags: dict[str, str] = run["tags"]
     if names.WEIGHTS not in tags or names.KEY not in tags:
         raise UserError(f"MLflow run {wanted}: expected a run with a trained model, got one that is {run['status']}")
-    return Target(_commit_of(project, wanted, tags), f"MLflow run {wanted}", run["id"], tags)
+    return Target(_commit_of(project, wanted, tags, run["metrics_md5"]), f"MLflow run {wanted}", run["id"], tags)
 
 
-def _commit_of(project: Path, wanted: str, tags: dict[str, str]) -> str:
-    """The commit whose dvc.lock records the run's model, else the clean one that it was trained from.
+def _commit_of(project: Path, wanted: str, tags: dict[str, str], metrics_md5: str | None) -> str:
+    """The commit whose dvc.lock records the run's model and its evaluation, else the model, else its clean origin.
 
     A person trains, then commits: the commit that the run names is mostly the one before the one that holds it. The
-    same weights may stand in older commits too, beside another model.key: those come last.
+    same weights may stand in older commits too, beside another model.key: those come last. A model that was evaluated
+    again, with other params, stands in several commits; the run has the metrics of one of them.
     """
     started = tags.get(names.COMMIT, "")
     clean = bool(started) and tags.get(names.DIRTY) == "false"
     name = tags.get(names.EXPERIMENT)
-    for commit in chain(
+    commits = chain(
         (str(found.sha) for found in revisions.experiments(project) if name and found.name == name),
         [started] if clean else [],
         revisions.later_commits(project, started) if started else [],
         [started] if started else [],
-    ):
-        if revisions.locks(project, commit, tags[names.WEIGHTS]):
-            return commit
-    for commit in revisions.commits_that_lock(project, tags[names.WEIGHTS]):
-        return commit
+        revisions.commits_that_lock(project, tags[names.WEIGHTS]),
+        revisions.commits_that_lock(project, metrics_md5) if metrics_md5 else [],
+    )
+    holding = [sha for sha in dict.fromkeys(commits) if revisions.locks(project, sha, tags[names.WEIGHTS])]
+    if holding:
+        agreeing = (sha for sha in holding if metrics_md5 and revisions.locks(project, sha, metrics_md5))
+        return next(agreeing, holding[0])
     if clean and revisions.find(project, started):
         return started
     raise UserError(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline import provenance
 from pipeline.errors import UserError
 from pipeline.tracking import join, receipts
 from pipeline.tracking.store import Store
@@ -42,3 +43,12 @@ def test_a_run_is_found_by_the_start_of_its_id(store: Store) -> None:
         receipts.find(store, "")
     with pytest.raises(UserError, match="got none"):
         receipts.find(store, "f" * 32)
+
+
+def test_the_metrics_of_a_run_have_the_md5_that_dvc_knows_them_by(store: Store) -> None:
+    """Of the file that its last evaluation left; a run without one has none."""
+    run_id = _run(store, KEY)
+    assert receipts.metrics_md5(store, run_id) is None
+    for text in ("{}", '{"log_loss": 0.5}\n'):
+        store.client.log_text(run_id, text, "metrics.json")
+        assert receipts.metrics_md5(store, run_id) == provenance.md5_bytes(text.encode())

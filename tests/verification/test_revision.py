@@ -71,7 +71,7 @@ def _lock(repository: Path, text: str) -> str:
 def test_a_run_leads_to_the_commit_that_it_was_trained_at(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not to an older one that brought the same weights; of a run with changes, to the commit that came of them."""
     old, other, new = (_lock(repository, text) for text in ("md5: aa, old", "md5: aa, other", "md5: aa, new"))
-    run: dict[str, Any] = {"id": "e" * 32, "status": "FINISHED"}
+    run: dict[str, Any] = {"id": "e" * 32, "status": "FINISHED", "metrics_md5": None}
     tags = {names.WEIGHTS: "aa", names.KEY: "k", names.COMMIT: other}
 
     def found(dirty: str, started: str) -> str:
@@ -83,6 +83,25 @@ def test_a_run_leads_to_the_commit_that_it_was_trained_at(repository: Path, monk
     assert found("true", other) == new
     assert found("true", new) == new
     assert found("true", "0" * 40) == old
+
+
+def test_a_run_leads_to_the_commit_with_its_evaluation(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of commits that hold one model, evaluated with other params; without any that has its metrics, as if it had none.
+
+    An evaluation of a commit that the run does not descend from is found, too.
+    """
+    start = git(repository, "rev-parse", "HEAD")
+    first, second, third = (_lock(repository, f"md5: aa, md5: {name}") for name in ("m1", "m2", "m3"))
+    git(repository, "checkout", "-q", "-b", "aside", start)
+    aside = _lock(repository, "md5: aa, md5: m4")
+    _lock(repository, "md5: bb, md5: m5")
+    run: dict[str, Any] = {"id": "e" * 32, "status": "FINISHED"}
+    run["tags"] = {names.WEIGHTS: "aa", names.KEY: "k", names.COMMIT: start, names.DIRTY: "true"}
+    monkeypatch.setattr(tracked, "run", lambda *_: run)
+    expected = {"m1": first, "m2": second, "m3": third, "m4": aside, "m5": first, None: first}
+    for md5, commit in expected.items():
+        run["metrics_md5"] = md5
+        assert revision.find(repository, "eeeeee", "softmax").commit == commit, md5
 
 
 def test_no_repository_and_no_commit_are_told_apart(tmp_path: Path) -> None:
