@@ -1,9 +1,10 @@
 """What `verify` finds of tampering: `python -m benchmarks.tampering [--count N] [--seed 0] [--kinds NAME ...]`.
 
-The shipped tutorial, of a few epochs, is run and committed. Each case is a copy of it in which one thing is changed
-that the project promises, drawn by the seed, and committed; `verify` must end with status 1 and name the place
-(caught), or, for what dvc.lock does not record, pass and name it (named). Prints a line a case and a table of kinds;
-exit status 1 if a case was neither.
+The shipped tutorial, of a few epochs, is run and committed. Each case changes one thing in a copy of it that the
+project promises, drawn by the seed, and commits it; `verify` must end with status 1 and name the place (caught), or,
+for what dvc.lock does not record, pass and name it (named). Cases that are found only after the stages have run share
+a copy, and each must be named on a line of its own. Prints a line a case and a table of kinds; exit status 1 if a case
+was neither.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import dvc.cli
 from rich.console import Console
 from rich.table import Table
 from ruamel.yaml import YAML
@@ -43,7 +45,8 @@ _HEXADECIMAL = "0123456789abcdef"
 class Kind:
     """A way to tamper: ``tamper`` changes the project and returns what ``words`` of the command line must print.
 
-    ``share`` is the number of its cases, of all cases.
+    It must stand on a line with ``line``. ``share`` is the number of its cases, of all cases. Kinds of one ``batch`` do
+    not meet in one place; one case of each is committed at once.
     """
 
     name: str
@@ -51,6 +54,21 @@ class Kind:
     tamper: Callable[[Project, Random], str]
     outcome: str = CAUGHT
     words: Callable[[Project], list[str]] = lambda _: ["verify"]
+    batch: str | None = None
+    line: str = ""
+
+    @property
+    def needs_run(self) -> bool:
+        """Whether it is about the run in MLflow; without one no other kind waits for MLflow."""
+        return self.words is _run_id
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to change: its kind, and its number among all cases."""
+
+    number: int
+    kind: Kind
 
 
 def _lock(project: Project, change: Callable[[dict[str, Any]], str]) -> str:
@@ -178,7 +196,7 @@ def _code(project: Project, rng: Random) -> str:
 def _uncovered_code(project: Project, rng: Random) -> str:
     path = rng.choice(["pipeline/__main__.py", "pipeline/launch.py", "pipeline/mirror.py", "pipeline/tracking/runs.py"])
     _rewrite(project.folder / path, lambda text: text + "_UNUSED = 1\n")
-    return f"changed after dvc.lock was committed: {path}"
+    return path
 
 
 def _shadow(project: Project, rng: Random) -> str:
@@ -218,7 +236,7 @@ def _data_in_cache(project: Project, rng: Random) -> str:
     path = "data/raw/tutorial.csv"
     md5 = provenance.md5_file(project.folder / path)
     project.run("git", "rm", "-q", "--cached", path)
-    project.dvc("add", "-q", path)
+    _dvc(project, "add", "-q", path)
     kept = project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
     kept.chmod(0o644)
     text = kept.read_text(encoding="utf-8")
@@ -234,7 +252,6 @@ def _output_in_cache(project: Project, rng: Random) -> str:
     kept.chmod(0o644)
     kept.write_text(_other_digit(kept.read_text(encoding="utf-8"), rng), encoding="utf-8")
     kept.chmod(0o444)
-    (project.folder / "mlflow.db").unlink()
     return f"{entry['md5'][2:]}: expected the bytes that its name is the md5 of"
 
 
@@ -260,7 +277,7 @@ def _made_by_others(name: str) -> Callable[[Project, Random], str]:
 
     def tamper(project: Project, rng: Random) -> str:
         _rewrite(project.folder / name, lambda text: _other_digit(text, rng))
-        project.dvc("commit", "-q", "-f")
+        _dvc(project, "commit", "-q", "-f")
         return name
 
     return tamper
@@ -335,6 +352,9 @@ def _run_artifact(project: Project, rng: Random) -> str:
     return "metrics.json"
 
 
+_AGAIN: dict[str, Any] = {"batch": "outputs", "line": "DIFFERENT"}
+_OF_RUN: dict[str, Any] = {"batch": "run", "line": "DIFFERENT  MLflow run", "words": _run_id}
+
 # Most cases are of kinds that are found before a stage runs: they take seconds.
 KINDS = [
     Kind("forged metrics.json in git", 7, _metrics),
@@ -353,22 +373,25 @@ KINDS = [
     Kind("metrics.json as a link", 2, _metrics_link),
     Kind("committed bytecode", 3, _bytecode),
     Kind("an output outside the project", 4, _elsewhere),
-    Kind("md5 of an output in dvc.lock", 2, _digest("outs", lambda path: path.startswith("reports/p"))),
-    Kind("size or nfiles of an output", 2, _size("outs", lambda path: path.startswith("reports/p"))),
-    Kind("predictions of other bytes", 3, _made_by_others("reports/predictions.csv")),
-    Kind("history of other bytes", 2, _made_by_others("models/history.csv")),
-    Kind("code that dvc.lock does not cover", 3, _uncovered_code, NAMED),
-    Kind("a module before an installed one", 2, _shadow, NAMED),
-    Kind("a pin in requirements.lock", 2, _pin, NAMED),
-    Kind("a metric of the run in MLflow", 2, _run_row("metrics", _METRICS, _larger), words=_run_id),
-    Kind("a param of the run in MLflow", 2, _run_row("params", _PARAMS, _longer), words=_run_id),
-    Kind("a tag of the run in MLflow", 2, _run_row("tags", ("data.digest", "train.status"), _longer), words=_run_id),
-    Kind("an artifact of the run in MLflow", 2, _run_artifact, words=_run_id),
+    Kind("predictions of other bytes", 2, _made_by_others("reports/predictions.csv"), **_AGAIN),
+    Kind("history of other bytes", 2, _made_by_others("models/history.csv"), **_AGAIN),
+    Kind("md5 of an output in dvc.lock", 2, _digest("outs", lambda path: path == "reports/plots"), **_AGAIN),
+    Kind(
+        "size or nfiles of an output", 2, _size("outs", lambda path: path == "models/snapshots.safetensors"), **_AGAIN
+    ),
+    Kind("code that dvc.lock does not cover", 2, _uncovered_code, NAMED, batch="named", line="of these changed after"),
+    Kind("a module before an installed one", 2, _shadow, NAMED, batch="named", line="not in dvc.lock, but loaded"),
+    Kind("a pin in requirements.lock", 2, _pin, NAMED, batch="named", line="note: "),
+    Kind("a metric of the run in MLflow", 2, _run_row("metrics", _METRICS, _larger), **_OF_RUN),
+    Kind("a param of the run in MLflow", 2, _run_row("params", _PARAMS, _longer), **_OF_RUN),
+    Kind("a tag of the run in MLflow", 2, _run_row("tags", ("data.digest", "train.status"), _longer), **_OF_RUN),
+    Kind("an artifact of the run in MLflow", 2, _run_artifact, **_OF_RUN),
 ]
 
 
 def _base(folder: Path) -> Project:
     """The tutorial, run for a few epochs and committed."""
+    folder.parent.mkdir()
     project = Project(folder)
     for name in ("requirements.lock", ".gitattributes"):
         shutil.copyfile(SOURCE / name, folder / name)
@@ -383,78 +406,105 @@ def _commit(project: Project) -> None:
     project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "state")
 
 
-def _call(folder: Path, words: list[str], printed: Path) -> None:
-    """Run the command line in a process that has loaded it already, and exit with its status."""
-    os.chdir(folder)
+def _pipeline(words: list[str]) -> object:
     sys.argv = ["pipeline", *words]
+    return command_line.main()
+
+
+def _call(folder: Path, command: Callable[[list[str]], object], words: list[str], printed: Path) -> None:
+    """Run a command line in a process that has loaded it already, and exit with its status."""
+    os.chdir(folder)
     with (
         printed.open("w", encoding="utf-8") as file,
         contextlib.redirect_stdout(file),
         contextlib.redirect_stderr(file),
     ):
         try:
-            command_line.main()
+            status = command(words)
         except SystemExit as ended:
-            if isinstance(ended.code, str):
-                print(ended.code)
-            sys.exit(0 if ended.code in (None, 0) else 1)
+            status = ended.code
+            if isinstance(status, str):
+                print(status)
+    sys.exit(0 if status in (None, 0) else 1)
 
 
-def _verified(folder: Path, words: list[str]) -> tuple[int, str]:
-    """Exit status and output of `python -m pipeline` with these words."""
+def _forked(folder: Path, command: Callable[[list[str]], object], words: list[str]) -> tuple[int, str]:
+    """Exit status and output of a command line."""
     printed = folder.parent / "printed"
-    process = multiprocessing.get_context("fork").Process(target=_call, args=(folder, words, printed))
+    process = multiprocessing.get_context("fork").Process(target=_call, args=(folder, command, words, printed))
     process.start()
     process.join()
     return process.exitcode or 0, printed.read_text(encoding="utf-8")
 
 
-def _case(base: Project, folder: Path, kind: Kind, rng: Random) -> tuple[str, str, str]:
-    """Outcome of one case, what had to be named, and what was printed."""
-    shutil.copytree(base.folder, folder / "project", symlinks=True)
+def _dvc(project: Project, *words: str) -> None:
+    status, text = _forked(project.folder, dvc.cli.main, list(words))
+    if status:
+        raise AssertionError(f"dvc {' '.join(words)}: exit {status}\n{text}")
+
+
+def _outcomes(base: Path, folder: Path, cases: list[Case], seed: int) -> tuple[list[tuple[str, str]], str]:
+    """Outcome of each case of a copy, with what had to be named; and what was printed."""
+    first = cases[0].kind
+    left_out = None if first.needs_run else shutil.ignore_patterns("mlflow.db", "mlartifacts")
+    shutil.copytree(base, folder / "project", symlinks=True, ignore=left_out)
     project = Project.at(folder / "project")
-    expected = kind.tamper(project, rng)
+    draws = [random.Random(f"{seed}-{case.number}-{case.kind.name}") for case in cases]
+    expected = [case.kind.tamper(project, rng) for case, rng in zip(cases, draws, strict=True)]
     _commit(project)
-    status, text = _verified(project.folder, kind.words(project))
+    status, text = _forked(project.folder, _pipeline, first.words(project))
     victim = folder / "victim"
     unharmed = not victim.exists() or victim.read_text(encoding="utf-8") == "precious"
-    as_it_should = status == (1 if kind.outcome == CAUGHT else 0) and expected in text and unharmed
-    return kind.outcome if as_it_should else MISSED, expected, text
+    as_it_should = unharmed and status == (1 if first.outcome == CAUGHT else 0)
+    outcomes = []
+    for case, place in zip(cases, expected, strict=True):
+        named = any(place in line and case.kind.line in line for line in text.splitlines())
+        outcomes.append((case.kind.outcome if as_it_should and named else MISSED, place))
+    return outcomes, text
 
 
-def _honest(base: Project) -> None:
-    status, text = _verified(base.folder, ["verify"])
-    if status:
-        sys.exit(f"the commit without tampering must verify:\n{text}")
+def _batches(kinds: list[Kind], count: int) -> list[list[Case]]:
+    """The cases, kind after kind in turns; those of one turn and batch together."""
+    turns = range(max(kind.share for kind in kinds))
+    dealt = [(turn, kind) for turn in turns for kind in kinds if turn < kind.share]
+    batches: dict[object, list[Case]] = {}
+    for number in range(count):
+        lap, place = divmod(number, len(dealt))
+        turn, kind = dealt[place]
+        key = (lap, turn, kind.batch) if kind.batch else number
+        batches.setdefault(key, []).append(Case(number, kind))
+    return list(batches.values())
 
 
 def main() -> None:
     """Run the cases and print what became of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=sum(kind.share for kind in KINDS))
+    parser.add_argument("--count", type=int, default=0, help="cases; all of the kinds by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="*", default=[], help="only kinds whose name holds one of these")
     given = parser.parse_args()
     kinds = [kind for kind in KINDS if not given.kinds or any(part in kind.name for part in given.kinds)]
-    rounds = range(max(kind.share for kind in kinds))
-    dealt = [kind for turn in rounds for kind in kinds if turn < kind.share]
-    cases = [dealt[number % len(dealt)] for number in range(given.count)]
+    if not kinds:
+        parser.error(f"--kinds: expected parts of {', '.join(kind.name for kind in KINDS)}")
     console, outcomes = Console(highlight=False, soft_wrap=True), Counter[tuple[str, str]]()
     for name in ("dvc.repo", "dvc.config", "dvc.fs", "dvc.dependency", "pipeline.verify", "pipeline.model"):
         importlib.import_module(name)  # once, before the cases are forked off
     with tempfile.TemporaryDirectory() as scratch:
-        base = _base(Path(scratch) / "base")
-        _honest(base)
-        for number, kind in enumerate(cases):
-            folder = Path(scratch) / "case"
-            folder.mkdir()
-            rng = random.Random(f"{given.seed}-{number}-{kind.name}")
-            outcome, expected, text = _case(base, folder, kind, rng)
-            console.print(f"{number + 1:4} {outcome:7} {kind.name}: {expected}", markup=False)
-            if outcome == MISSED:
-                console.print(text, markup=False)
-            outcomes[kind.name, outcome] += 1
+        base, folder = Path(scratch) / "base", Path(scratch) / "case"
+        made = _base(folder / "project")
+        shutil.copytree(made.folder, base, symlinks=True)
+        status, text = _forked(made.folder, _pipeline, _run_id(made))
+        if status:
+            sys.exit(f"the commit without tampering must verify:\n{text}")
+        for cases in _batches(kinds, given.count or sum(kind.share for kind in kinds)):
             shutil.rmtree(folder)
+            folder.mkdir()  # always the same: MLflow knows a run's files by their whole path
+            results, text = _outcomes(base, folder, cases, given.seed)
+            for case, (outcome, expected) in zip(cases, results, strict=True):
+                console.print(f"{case.number + 1:4} {outcome:7} {case.kind.name}: {expected}", markup=False)
+                outcomes[case.kind.name, outcome] += 1
+            if any(outcome == MISSED for outcome, _ in results):
+                console.print(text, markup=False)
     _print_table(console, kinds, outcomes)
     if any(outcome == MISSED for _, outcome in outcomes):
         sys.exit(1)
