@@ -91,6 +91,8 @@ def logits(block: PackedBlock, values: Operands, precision: torch.dtype) -> Tens
     """W x + b in the block's layout."""
     if values.levels is None:
         assert values.bias is not None
+        if block.divided is not None:
+            return block.divided.product(values.numbers.T.contiguous()).T.contiguous().add_(values.bias)
         return torch.addmm(values.bias, values.numbers, columns_of(block, precision).T)
     if precision == torch.float32 and len(block.code_columns) > 1:
         result = functional.embedding_bag(
@@ -100,7 +102,9 @@ def logits(block: PackedBlock, values: Operands, precision: torch.dtype) -> Tens
         result = values.levels.index_select(0, block.code_columns[0])
         for codes in block.code_columns[1:]:
             result += values.levels.index_select(0, codes)
-    if len(values.numbers) >= _WIDE:
+    if block.divided is not None:
+        result += block.divided.product(values.numbers)
+    elif len(values.numbers) >= _WIDE:
         result += (values.numbers.T.contiguous() @ columns_of(block, precision).T).T
     elif len(values.numbers):
         result.addmm_(columns_of(block, precision), values.numbers)
@@ -118,14 +122,16 @@ def transposed_product(rows: Rows, block: PackedBlock, residuals: Tensor) -> Ten
     p, d, k = rows.numbers, rows.columns, rows.classes
     result = torch.empty(d + 1, k, dtype=torch.float64, device=residuals.device)
     if rows.one_logit:
-        result[:d, 1] = torch.mm(residuals, columns_of(block, residuals.dtype))[0]
+        result[:d, 1] = _by_column(block, residuals)[0]
         result[d, 1] = residuals.sum()
         torch.neg(result[:, 1], out=result[:, 0])
     elif not rows.row_major:
-        result[:d] = torch.mm(residuals, columns_of(block, residuals.dtype)).T
+        result[:d] = _by_column(block, residuals).T
         result[d] = residuals.sum(1)
     else:
-        if p >= _WIDE:
+        if block.divided is not None:
+            result[:p] = block.divided.transposed_product(residuals)[:, :k]
+        elif p >= _WIDE:
             result[:p] = torch.mm(residuals.T.contiguous(), columns_of(block, residuals.dtype))[:k].T
         elif p:
             result[:p] = torch.mm(columns_of(block, residuals.dtype).T, residuals)[:, :k]
@@ -134,6 +140,13 @@ def transposed_product(rows: Rows, block: PackedBlock, residuals: Tensor) -> Ten
     if not rows.intercept:
         result[d] = 0.0
     return result
+
+
+def _by_column(block: PackedBlock, residuals: Tensor) -> Tensor:
+    """Class-major residuals (k, n) times the columns, (k, d)."""
+    if block.divided is not None:
+        return block.divided.transposed_product(residuals.T.contiguous()).T
+    return torch.mm(residuals, columns_of(block, residuals.dtype))
 
 
 def by_level(rows: Rows, block: PackedBlock, values: Tensor) -> Tensor:

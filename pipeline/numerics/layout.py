@@ -28,6 +28,7 @@ from pipeline.numerics.centring import Centre, centre_of
 from pipeline.numerics.extremes import largest_magnitudes
 from pipeline.numerics.kept import Kept, Made
 from pipeline.numerics.softmax import PROCESSOR, Block, Parameters, row_counts
+from pipeline.numerics.sparse_columns import DividedColumns, Division, divided, division_of
 from pipeline.numerics.sums import collected
 
 _LANES = 8  # float32 numbers in an AVX2 register
@@ -40,6 +41,7 @@ _PRECISIONS = (torch.float32, torch.float64)
 # thread waits for Python's lock (1.6 in place of 1.9 milliseconds for diamonds where blocks are not cut to 8,192 rows).
 _NUMBERS_AT_ONCE, _FEWEST_ROWS = 1 << 19, 256
 _LOGITS_AT_ONCE, _ROWS_A_COLUMN = 1 << 20, 2
+_TIMES_AS_MANY_SPARSE = 8  # numbers in a piece, where most columns are sparse
 
 # Entries of W up to which levels become columns, where classes do not fill a register either. On two threads, 131,072
 # rows: 22 columns and 2 classes 3.3 in place of 7.4 milliseconds, 22 and 5: 4.1 and 4.4, 32 and 5: 4.3 and 3.8.
@@ -54,7 +56,8 @@ class PackedBlock:
     numbers (n, p) float32 (float64 where columns were rotated); columns are what products are made of, (n, d) where
     class-major, else the numbers; codes (n, c) int32, counted over the levels of all categories, and the same as c
     columns; labels int64 and weights float64 as (n, 1) row-major or (1, n) class-major; one_hot the categories'
-    transposed one-hot matrix, (levels, n) sparse, by precision; none on an accelerator and where class-major.
+    transposed one-hot matrix, (levels, n) sparse, by precision; none on an accelerator and where class-major; divided
+    what products are made of in place of the numbers where most of these are sparse, never on an accelerator.
     """
 
     numbers: Tensor
@@ -64,6 +67,7 @@ class PackedBlock:
     labels: Tensor
     weights: Tensor | None
     one_hot: Mapping[torch.dtype, Tensor]
+    divided: DividedColumns | None = None
 
     @property
     def rows(self) -> int:
@@ -140,7 +144,12 @@ class Rows:
         self.columns = self.numbers + sum(levels)
         self.count = sum(counts)
         self.row_major: bool = part_of[0].row_major if part_of else bool(levels) and not self._has_few_columns()
+        self._division: Division | None = None
+        if accelerator is None:
+            self._division = part_of[0]._division if part_of else division_of(blocks[0].numbers)
         width = self.numbers if self.row_major else self.columns
+        if self._division is not None:
+            width = max(len(self._division.dense), -(-width // _TIMES_AS_MANY_SPARSE))
         self.blocks = blocks = _small_enough(blocks, counts, width, self.columns, classes)
         self.strata: Strata | None = None  # sorted once, for all samples
         self.one_logit = not self.row_major and classes == 2
@@ -214,6 +223,8 @@ class Rows:
         codes = (block.codes - self.numbers).to(torch.int32)
         dimension = self.class_dimension
         columns = block.numbers if self.row_major or not self.levels else _with_one_hot(block, self.columns)
+        # Levels become columns only where columns are too few to be divided, so that numbers are all columns there are.
+        division = self._division if columns.shape[1] == self.numbers else None
         return PackedBlock(
             numbers=columns[:, : self.numbers],
             columns=columns,
@@ -222,6 +233,7 @@ class Rows:
             labels=block.labels.unsqueeze(dimension),
             weights=None if block.weights is None else block.weights.unsqueeze(dimension),
             one_hot=_transposed_one_hot(codes, sum(self.levels)) if self.row_major and self.accelerator is None else {},
+            divided=None if division is None else divided(block.numbers, division),
         )
 
 
