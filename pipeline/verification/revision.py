@@ -1,7 +1,7 @@
 """Which commit a person means: by a name of git, by a DVC experiment, or by an MLflow run."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 from pipeline import provenance, revisions, tracked
@@ -79,19 +79,15 @@ def _commit_of(project: Path, wanted: str, tags: dict[str, str], metrics_md5: st
     """
     started = tags.get(names.COMMIT, "")
     clean = bool(started) and tags.get(names.DIRTY) == "false"
-    name = tags.get(names.EXPERIMENT)
-    commits = chain(
-        (str(found.sha) for found in revisions.experiments(project) if name and found.name == name),
-        [started] if clean else [],
-        revisions.later_commits(project, started) if started else [],
-        [started] if started else [],
-        revisions.commits_that_lock(project, tags[names.WEIGHTS]),
-        revisions.commits_that_lock(project, metrics_md5) if metrics_md5 else [],
-    )
-    holding = [sha for sha in dict.fromkeys(commits) if revisions.locks(project, sha, tags[names.WEIGHTS])]
-    if holding:
-        agreeing = (sha for sha in holding if metrics_md5 and revisions.locks(project, sha, metrics_md5))
-        return next(agreeing, holding[0])
+    with_model = None
+    for sha in _candidates(project, started, clean, tags, metrics_md5):
+        if not revisions.locks(project, sha, tags[names.WEIGHTS]):
+            continue
+        if metrics_md5 is None or revisions.locks(project, sha, metrics_md5):
+            return sha
+        with_model = with_model or sha
+    if with_model:
+        return with_model
     if clean and revisions.find(project, started):
         return started
     raise UserError(
@@ -99,3 +95,17 @@ def _commit_of(project: Path, wanted: str, tags: dict[str, str], metrics_md5: st
         f"{started[:12] or 'no commit'} that were never committed: no dvc.lock of any commit records its model "
         f"(md5 {tags[names.WEIGHTS]}); set its params, `dvc repro`, commit, and verify that commit"
     )
+
+
+def _candidates(
+    project: Path, started: str, clean: bool, tags: dict[str, str], metrics_md5: str | None
+) -> Iterator[str]:
+    """Commits that may hold the model, the likelier and the quicker to find first; one may come twice."""
+    name = tags.get(names.EXPERIMENT)
+    yield from (str(found.sha) for found in revisions.experiments(project) if name and found.name == name)
+    if started:
+        yield from [started] if clean else []
+        yield from revisions.later_commits(project, started)
+        yield started
+    yield from revisions.commits_that_lock(project, tags[names.WEIGHTS])
+    yield from revisions.commits_that_lock(project, metrics_md5) if metrics_md5 else []
