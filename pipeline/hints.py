@@ -1,15 +1,14 @@
-"""What the values of a table suggest beyond their kinds: marks for no value, codes, counts of a frequency table.
+"""What the values of a table suggest beyond their kinds: marks for no value, counts of a frequency table.
 
 Judged by the rows of a sample, or by the levels that a survey counts.
 """
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from pipeline.advice import Sight
-from pipeline.table import places, spellings, stream
+from pipeline.table import places, spellings
 from pipeline.table.columns import is_number
 from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
@@ -23,22 +22,6 @@ _NUMBERS_PER_WORD = 5
 # No frequency table crosses so many columns.
 _MANY_COLUMNS = 30
 _COUNTS = ("freq", "frequency", "count", "counts", "n", "weight", "weights")
-
-# Enough rows to see a leading zero in.
-_HEAD_BYTES = 1 << 23
-_PADDED = re.compile(r"0[0-9]+")
-
-
-def codes(source: Where, names: Sequence[str], missing_values: Sequence[str]) -> dict[str, str]:
-    """Per column of digits only, some of which begin with a zero, the first such text of the head of the table."""
-    texts = stream.head(source, names, missing_values, _HEAD_BYTES, dict.fromkeys(names, "text"))
-    found: dict[str, str] = {}
-    for name in names if texts is not None else ():
-        levels = texts.column(name).combine_chunks().dictionary.to_pylist()
-        first = next((level for level in levels if _PADDED.fullmatch(level)), None)
-        if first is not None and all(level.isascii() and level.isdigit() for level in levels):
-            found[name] = first
-    return found
 
 
 def marks(source: Where, survey: Survey, mixed: Collection[str]) -> Iterator[str]:

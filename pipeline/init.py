@@ -67,14 +67,13 @@ class _Reading:
     """What is known of the columns so far; each error of a reading adds to it, and the next one knows."""
 
     names: list[str]
-    codes: dict[str, str] = field(default_factory=dict)
     mixed: dict[str, str] = field(default_factory=dict)
     crowded: list[str] = field(default_factory=list)
     fixed: dict[str, Kind] = field(default_factory=dict)
 
     def columns(self, target: str) -> kinds.Columns:
         """What is to be read, and how."""
-        return kinds.Columns(self.names, [target, *self.codes, *self.mixed], fixed=self.fixed)
+        return kinds.Columns(self.names, [target, *self.mixed], fixed=self.fixed)
 
     def take(self, column: str, fault: UserError) -> None:
         """Read ``column`` in another way, or not at all, because of this error. Raises: the error if that is no use."""
@@ -88,7 +87,6 @@ class _Reading:
         else:
             self.fixed.pop(column, None)
             self.mixed.pop(column, None)
-            self.codes.pop(column, None)
             self.names.remove(column)
             self.crowded.append(column)
 
@@ -103,8 +101,7 @@ def look(source: Source, target: str) -> Found:
         raise UserError(
             f"{source}: expected a column for --target, got {quoted(target)}{faults.closest(target, names)}"
         )
-    features = [name for name in names if name != target]
-    reading, sights = _Reading(names, hints.codes(source, features, MISSING_VALUES)), [advice.Sight(target)]
+    reading, sights = _Reading(names), [advice.Sight(target)]
 
     def watch(_: Mapping[str, Kind]) -> kinds.Watcher:
         sights[:] = [advice.Sight(target)]
@@ -126,7 +123,7 @@ def look(source: Source, target: str) -> Found:
         reading.crowded,
         in_dates,
         undecided,
-        reading.codes,
+        kinds.codes(source, reading.columns(target), survey),
     )
 
 

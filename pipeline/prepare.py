@@ -108,7 +108,8 @@ class Learned:
 
     ``classes`` maps each label's text to its class. ``row_wise``: ``assign`` needs no row numbers, so that threads may
     call it. ``dropped`` rows have no label: no survey counts them, and ``assign`` sends them nowhere.
-    ``undecided``: columns of texts that are numbers in two spellings. ``declared``: columns whose kind
+    ``undecided``: columns of texts that are numbers in two spellings. ``codes``: columns of texts that are whole
+    numbers, some of which begin with a zero. ``declared``: columns whose kind
     does not depend on what they hold.
     """
 
@@ -119,6 +120,7 @@ class Learned:
     row_wise: bool
     dropped: int
     undecided: Mapping[str, Sequence[Spelling]]
+    codes: Collection[str]
     declared: Collection[str]
 
 
@@ -226,7 +228,8 @@ def learn(params: Params, source: Where, columns: Roles, pace: stream.Pace = str
     undecided = kinds.undecided(source, read, survey)
     if undecided and params.split.method == "hash" and params.split.key is None:
         checks.refuse_undecided(source, undecided)
-    return Learned(survey, training, classes, assign, row_wise is not None, dropped, undecided, fixed)
+    codes = kinds.codes(source, read, survey)
+    return Learned(survey, training, classes, assign, row_wise is not None, dropped, undecided, codes, fixed)
 
 
 def _survey_training(params: Params, source: Where, survey: Survey, assign: Assign, pace: stream.Pace) -> Survey:
@@ -281,6 +284,7 @@ def write(
         writer.finish(schema.describe(learned.survey, roles_by_column, columns.ignored, learned.dropped), encoder)
     return [
         *schema.report(learned.survey, encoder, _class_rows(learned, columns.target), split_rows, learned.dropped),
+        *schema.codes(learned.codes),
         *schema.straddling(0 if twins is None else twins.count()),
         *schema.held_out(params.split.asked_for, split_classes, classes),
     ]

@@ -138,8 +138,25 @@ def _spelled(survey: Survey) -> Iterator[str]:
         if (spelling := spellings.of_kind(kind)) is not None:
             columns.setdefault(str(spelling), []).append(name)
     for how, names in columns.items():
-        listed = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
-        yield f"numbers   read {how}: {listed}"
+        yield f"numbers   read {how}: {_first(names)}"
+
+
+def codes(names: Collection[str]) -> Iterator[str]:
+    """The report's line on columns that are no numbers only because of the zeros that some of their values begin with.
+
+    The type that brings the numbers back is told of the first.
+    """
+    if names:
+        name = next(iter(names))
+        first = name if name.isidentifier() else quoted(name)
+        yield (
+            f"codes     read as categories, since some begin with 0: {_first([*names])}; "
+            f"prepare.types: {{{first}: number}} reads numbers"
+        )
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
 
 
 def _dropped(survey: Survey, encoder: Encoder, dropped: int) -> Iterator[str]:

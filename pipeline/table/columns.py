@@ -48,13 +48,15 @@ class Chunk:
 
     ``first_row`` is the 1-based number of the first row, header not counted.
     ``numbers`` holds number and boolean columns, (n,) float64 with NaN for no value, and every part of each date column
-    under its ``part_name``; ``texts`` holds the text columns.
+    under its ``part_name``; ``texts`` holds the text columns. ``padded``: number columns that hold digits which begin
+    with a zero, such as 007; known only while kinds are not settled.
     """
 
     first_row: int
     rows: int
     numbers: Mapping[str, NDArray[np.float64]]
     texts: Mapping[str, Texts]
+    padded: frozenset[str] = frozenset()
 
     def lacks(self, column: str) -> bool:
         """Whether any row has no value in ``column``."""

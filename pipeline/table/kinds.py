@@ -1,6 +1,8 @@
 """Which kind each column is: number, boolean or text, decided over the whole table and never by a sample of its head.
 
 The rule, which knows no order of rows:
+- all values are whole numbers, and some begin with a zero, as 00334 does, but not 0 and 0.5: text, since codes do;
+- all values are whole numbers, and some begin with a zero, as 00334 does but 0 does not: text, since they are codes;
 - all values are decimal numbers: number; of one other spelling (`pipeline.table.spellings`): a number of that kind;
 - all values are true or false (also True, TRUE, ...): boolean;
 - no value is a number in any spelling: text, that is a category;
@@ -38,11 +40,12 @@ MOST_LEVELS = 500_000
 class CrowdedError(UserError):
     """A ``column`` of more distinct ``texts`` than are counted."""
 
-    def __init__(self, source: Where, column: str, texts: Collection[str]) -> None:
+    def __init__(self, source: Where, column: str, texts: Collection[str], are_codes: bool) -> None:
         super().__init__(
             f"{source}, column {shortened(column)}: expected at most {MOST_LEVELS:,} distinct texts, got more\n"
             "  leave it out of prepare.features, or, if it holds dates, give it the type date in prepare.types; what "
             "its rows have in common, such as a prefix, belongs in a column of its own"
+            + ("; it holds whole numbers, some of which begin with 0: type number reads numbers" if are_codes else "")
         )
         self.column = column
         self.texts = texts
@@ -107,7 +110,10 @@ def require_type(declared: str) -> str:
 
 @dataclass
 class _Reading:
-    """What is known so far: ``kinds`` of all columns, ``declared`` texts, and kinds that a value ``refused``."""
+    """What is known so far: ``kinds`` of all columns, ``declared`` texts, and kinds that a value ``refused``.
+
+    ``codes``: columns that were read as numbers, and are whole numbers of which some begin with a zero.
+    """
 
     source: Where
     missing_values: Sequence[str]
@@ -115,6 +121,7 @@ class _Reading:
     declared: frozenset[str]
     refused: dict[str, set[Kind]]
     columns: Columns
+    codes: set[str] = field(default_factory=set)
 
     def mixture(self, column: str) -> faults.MisfitError:
         return faults.mixture(self.source, column, self.missing_values, self.columns.marks)
@@ -176,6 +183,16 @@ def undecided(source: Where, columns: Columns, survey: Survey) -> dict[str, list
     return {name: possible for name, possible in found.items() if len(possible) > 1}
 
 
+def codes(source: Where, columns: Columns, survey: Survey) -> dict[str, str]:
+    """Per column that nobody declared and that is text since some of its whole numbers begin with a zero, the first."""
+    declared = {*columns.declared, *sources.texts_of(source)}
+    return {
+        name: next(filter(spellings.is_padded, levels))
+        for name, levels in survey.levels.items()
+        if name not in declared and _are_codes(levels)
+    }
+
+
 def _guess(source: Where, columns: Sequence[str], missing_values: Sequence[str], marks: str) -> dict[str, Kind]:
     """Kinds of the first rows; nothing if they cannot be read, which the whole reading will explain."""
     rows = stream.head(source, columns, missing_values, _GUESS_BYTES)
@@ -226,7 +243,8 @@ def _mark_shown(kind: Kind) -> str | None:
 def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey | None:
     """One reading of the table: its survey, or None after a kind had to be changed."""
     survey = Survey(reading.kinds, reading.columns.uncounted, reading.columns.weights)
-    judged = {name: _Judged() for name in survey.levels if name not in reading.declared}
+    judged = {name: _Judged() for name in survey.levels if name not in reading.declared | reading.codes}
+    padded: set[str] = set()
 
     def look(chunk: Chunk) -> tuple[Survey, Any]:
         return survey.of(chunk.having(reading.columns.required)), watcher.look(chunk)
@@ -235,6 +253,7 @@ def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey |
         for seen in stream.mapped(reading.source, stream.Reading(survey.kinds, reading.missing_values, pace), look):
             part, looked = seen.result
             survey.merge(part)
+            padded |= seen.chunk.padded
             watcher.see(seen.chunk, looked)
             _refuse_mixtures(reading, survey, judged)
             _refuse_names_of_rows(reading, survey)
@@ -242,7 +261,8 @@ def _attempt(reading: _Reading, watcher: Watcher, pace: stream.Pace) -> Survey |
         _widen(reading, survey, wrong.column)
         _widen_like(reading, survey, wrong.rows)
         return None
-    return None if _narrow(reading, survey, judged) else survey
+    changed = [_narrow(reading, survey, judged), _take_codes(reading, survey, padded)]
+    return None if any(changed) else survey
 
 
 def _refuse_mixtures(reading: _Reading, survey: Survey, judged: Mapping[str, _Judged]) -> None:
@@ -268,7 +288,7 @@ def _refuse_names_of_rows(reading: _Reading, survey: Survey) -> None:
         if len(levels) > MOST_LEVELS:
             if name in reading.refused and (fault := reading.mixture(name)).text:
                 raise fault
-            raise CrowdedError(reading.source, name, levels)
+            raise CrowdedError(reading.source, name, levels, are_codes=name in reading.codes)
 
 
 def _refuse_nul(source: Where, survey: Survey) -> None:
@@ -329,6 +349,28 @@ def _narrow(reading: _Reading, survey: Survey, judged: Mapping[str, _Judged]) ->
     return bool(changed)
 
 
+def _take_codes(reading: _Reading, survey: Survey, padded: Collection[str]) -> bool:
+    """Whether columns that were read as numbers turn out to hold codes; they are then read as text."""
+    codes = [name for name in padded if name not in reading.columns.fixed and _is_whole(survey, name)]
+    reading.codes.update(codes)
+    reading.kinds.update(dict.fromkeys(codes, "text"))
+    return bool(codes)
+
+
+def _is_whole(survey: Survey, name: str) -> bool:
+    """Whether a column of numbers holds whole ones only, and none that shows a currency or thousands separators."""
+    return survey.kinds[name] in spellings.BARE and survey.moments[name].whole
+
+
+def _are_codes(levels: Collection[str]) -> bool:
+    """Whether the texts are whole numbers of which some begin with a zero."""
+    return any(map(spellings.is_padded, levels)) and all(map(_is_whole_number, levels))
+
+
+def _is_whole_number(text: str) -> bool:
+    return any(one.matches(text) and one.value_of(text).is_integer() for one in spellings.BARE.values())
+
+
 def _natural_kind(reading: _Reading, column: str, levels: Collection[str], judged: _Judged) -> Kind:
     """The kind that holds all of ``levels``; refuses infinities, and numbers that float32 cannot hold."""
     if judged.has_words:
@@ -336,6 +378,8 @@ def _natural_kind(reading: _Reading, column: str, levels: Collection[str], judge
             raise reading.mixture(column)
         return "boolean" if {*levels} <= {*parsing.TRUE_WORDS, *parsing.FALSE_WORDS} else "text"
     possible = spellings.simplest(judged.spellings)
+    if len(possible) == 1 and possible[0].kind in spellings.BARE and _are_codes(levels):
+        return "text"
     if len(possible) == 1 and possible[0].kind in reading.refused.get(column, ()):
         raise reading.mixture(column)
     return possible[0].kind if len(possible) == 1 else "text"

@@ -17,6 +17,9 @@ COMMA: Kind = "number 1234,5"
 # A regular expression, of Python and of RE2, for a decimal number as Arrow reads it.
 DECIMAL = r"[ \t]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*"
 
+# One for digits that begin with a zero, which numbers are not written with, but codes are.
+PADDED = r"[ \t]*[+-]?0[0-9]+[ \t]*"
+
 # What may be the decimal mark, the likelier first.
 MARKS = {"auto": ".,", ".": ".", ",": ","}
 
@@ -35,6 +38,7 @@ _AROUND = re.compile(
     rf"[+-]?(?P<prefix>{_SIGN}?){_GAP}[+-]?[0-9,.](?:[0-9,.{_BLANKS}'\u2019]*[0-9.])?"
     rf"(?:[eE][+-]?[0-9]+)?{_GAP}(?P<suffix>{_SIGN}?)"
 )
+_PADDED = re.compile(PADDED)
 _KIND = re.compile(rf"number (?P<prefix>{_SIGN}?)1(?P<thousands>[^0-9]?)234(?P<decimal>[.,])5(?P<suffix>{_SIGN}?)")
 
 _NAMES = {",": "commas", ".": "points", "'": "apostrophes", "\u2019": "apostrophes"}
@@ -105,6 +109,9 @@ class Spelling:
 
 _PLAIN = Spelling("", "", ".", "")
 
+# Per kind, spellings without a sign or separators: the digits of codes may be read as their numbers.
+BARE = {spelling.kind: spelling for spelling in (_PLAIN, Spelling("", "", ",", ""))}
+
 
 @functools.cache
 def of_kind(kind: Kind) -> Spelling | None:
@@ -131,6 +138,11 @@ def of_text(text: str, marks: str) -> list[Spelling]:
     if around is None or (around["prefix"] and around["suffix"]):
         return []
     return [spelling for spelling in _all(around["prefix"], around["suffix"], marks) if spelling.matches(text)]
+
+
+def is_padded(text: str) -> bool:
+    """Whether the text is digits that begin with a zero, such as 00334, and not 0."""
+    return _PADDED.fullmatch(text) is not None
 
 
 def simplest(spellings: Sequence[Spelling]) -> list[Spelling]:

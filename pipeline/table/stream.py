@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 
 from pipeline.errors import UserError, listed, quoted
-from pipeline.table import faults, kept, parsing, pieces, places, sources, spellings, threads
+from pipeline.table import faults, kept, padding, parsing, pieces, places, sources, spellings, threads
 from pipeline.table.columns import Chunk, Kind, is_number
 from pipeline.table.kept import Fresh, Kept
 from pipeline.table.sources import File, Where
@@ -46,11 +46,15 @@ COLUMNS = 1 << 13
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read of a table: ``kinds`` of the columns wanted, in order, and the texts that mean no value."""
+    """What is read of a table: ``kinds`` of the columns wanted, in order, and the texts that mean no value.
+
+    Where kinds are ``settled``, nobody asks which columns hold padded numbers.
+    """
 
     kinds: Mapping[str, Kind]
     missing_values: Sequence[str]
     pace: Pace = PACE
+    settled: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ def mapped(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> 
                 fault.rows = piece.guessed(list(reading.kinds), reading.missing_values)
             raise fault from None
         chunk = parsing.chunk_of(table, reading.kinds, first_row=1)
+        chunk = replace(chunk, padded=padding.padded(table, reading.kinds))
         try:
             return chunk, work(chunk), piece.position
         except UserError as error:
@@ -131,7 +136,8 @@ class _Piece:
     """Whole rows of a file whose columns are ``names``; the first ``skip`` rows are its header.
 
     ``position``: bytes of the source up to here. ``fresh`` keeps what is parsed, as its piece ``number``. A ``typed``
-    file knows its numbers, which come in the plain spelling, however other files write them.
+    file knows its numbers, which come in the plain spelling, however other files write them; of other files padded
+    numbers are noted if ``notes_padding``.
     """
 
     file: File
@@ -141,12 +147,15 @@ class _Piece:
     position: int
     fresh: Fresh | None
     typed: bool
+    notes_padding: bool
 
     def parse(self, columns: Sequence[str], kinds: Mapping[str, Kind], missing_values: Sequence[str]) -> Any:
         skip = 0 if self.number else 1
         if self.typed:
             kinds = {name: spellings.PLAIN if is_number(kind) else kind for name, kind in kinds.items()}
         table = parsing.parse(self.rows, self.names, columns, kinds, missing_values, self.file.separator, skip)
+        if self.notes_padding and not self.typed:
+            table = padding.noted(table, self.rows, self.names, kinds, missing_values, self.file.separator, skip)
         if self.fresh is not None:
             self.fresh.add(self.number, table)
         return table
@@ -188,7 +197,9 @@ def _all_pieces(source: Where, reading: Reading, fresh: list[Fresh]) -> Iterator
                 yield _KeptPiece(file, path, before + size * number // len(entry.pieces))
         else:
             made = None if store is None else store.fresh(file, reading.kinds, reading.missing_values)
-            yield from _pieces(file, names, reading.pace.chunk_bytes, before, made)
+            # What is kept may be read by somebody who asks.
+            notes_padding = not reading.settled or made is not None
+            yield from _pieces(file, names, reading.pace.chunk_bytes, before, made, notes_padding)
             fresh += [] if made is None else [made]
         before += size
 
@@ -204,7 +215,12 @@ def _files(source: Where) -> Iterator[tuple[File, Sequence[str]]]:
 
 
 def _pieces(
-    file: File, names: Sequence[str], size: int, before: int = 0, fresh: Fresh | None = None
+    file: File,
+    names: Sequence[str],
+    size: int,
+    before: int = 0,
+    fresh: Fresh | None = None,
+    notes_padding: bool = False,
 ) -> Iterator[_Piece]:
     """The pieces of one file, ``before`` which lie so many bytes of the source."""
     try:
@@ -213,7 +229,7 @@ def _pieces(
         with opened:
             size = size * max(len(names), COLUMNS) // COLUMNS
             for number, rows in enumerate(pieces.cut(opened, str(file), file.separator, size)):
-                yield _Piece(file, names, rows, number, before + raw.tell(), fresh, typed)
+                yield _Piece(file, names, rows, number, before + raw.tell(), fresh, typed, notes_padding)
     except OSError as error:
         raise sources.unreadable(file, error) from None
     except pieces.OpenQuoteError as error:
@@ -233,7 +249,7 @@ def mapped_settled(source: Where, reading: Reading, work: Callable[[Chunk], Resu
     """
     require_columns(source, list(reading.kinds))
     try:
-        yield from mapped(source, reading, work)
+        yield from mapped(source, replace(reading, settled=True), work)
     except parsing.WrongKindError as wrong:
         raise faults.misfit(source, wrong.column, reading.kinds[wrong.column], reading.missing_values) from None
 
