@@ -27,6 +27,10 @@ MISSING_VALUES = ("", "NA", "N/A", "NaN", "nan", "null")
 _LARGE = 1_000_000
 _FEW_ROWS_OF_A_CLASS = 50
 
+# More columns than this are not listed one by one: DVC takes time for each line.
+_MANY_FEATURES = 1_000
+_CROWDED = f"names the rows: more than {kinds.MOST_LEVELS:,} distinct texts"
+
 # A column is nearly one of dates if so many of its values are; texts of the others are shown up to so many characters.
 _NEARLY_ALL = 0.8
 _SHOWN_CHARACTERS = 40
@@ -240,6 +244,19 @@ def _require_features(found: Found, left_out: Mapping[str, str]) -> None:
 
 
 def _features(found: Found, left_out: Mapping[str, str]) -> Iterator[str]:
+    features = len(found.survey.kinds) - 1 - len(left_out)
+    if features > _MANY_FEATURES:
+        yield f"  features: all                  # {features:,} columns: all but the target and those of leave_out"
+        # A column without a name is none of those that were looked at.
+        nameless = [""] if "" in stream.header(found.source) else []
+        if not (nameless or left_out or found.crowded):
+            yield "  leave_out: []                  # where features is all: columns that are none"
+            return
+        yield "  leave_out:"
+        yield from (f"    - {_text(name)}  # has no name" for name in nameless)
+        yield from (f"    - {_text(name)}  # {_one_line(reason)}" for name, reason in left_out.items())
+        yield from (f"    - {_text(name)}  # {_CROWDED}" for name in found.crowded)
+        return
     yield "  features:"
     for name in found.survey.kinds:
         if name in left_out:
@@ -247,7 +264,8 @@ def _features(found: Found, left_out: Mapping[str, str]) -> Iterator[str]:
         elif name != found.target:
             yield f"    - {_text(name)}  # {_described(found, name)}"
     for name in found.crowded:
-        yield f"    # - {_text(name)}  # left out: names the rows: more than {kinds.MOST_LEVELS:,} distinct texts"
+        yield f"    # - {_text(name)}  # left out: {_CROWDED}"
+    yield "  leave_out: []                  # where features is all: columns that are none"
 
 
 def _described(found: Found, name: str) -> str:

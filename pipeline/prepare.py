@@ -46,6 +46,7 @@ class Params(Section):
     encoding: str = Field(default="utf-8", description="of the text: a name that Python knows, or auto")
     target: str = Field(description="column to predict: integers, text or booleans")
     features: Literal["all"] | list[str] = Field(default="all", description="columns to predict from")
+    leave_out: list[str] = Field(default=[], description="where features is all: columns that are none")
     categories: list[str] = Field(default=[], description="number columns to read as categories, by their text")
     weights: str | None = Field(default=None, description="column that says how many times each row counts; no feature")
     types: dict[str, Annotated[str, AfterValidator(kinds.require_type)]] | None = Field(
@@ -136,7 +137,8 @@ def roles_of(params: Params, source: Where) -> Roles:
         raise UserError(
             f"params.yaml: prepare.types: {quoted(params.target)} is the target; only category can be its type"
         )
-    wanted = Wanted(params.features, params.target, params.split.reads_column, params.split.reads_key, params.weights)
+    split_by, key = params.split.reads_column, params.split.reads_key
+    wanted = Wanted(params.features, params.target, split_by, key, params.weights, params.leave_out)
     assigned = roles.assign(wanted, source, names)
     read = assigned.by_column()
     dated = [name for name, kind in params.typed.items() if dates.is_date(kind) and read.get(name) == "feature"]

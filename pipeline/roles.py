@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import UserError, quoted
+from pipeline.errors import UserError, listed, quoted
 from pipeline.table import faults
 from pipeline.table.columns import DATE_PARTS, part_name
 from pipeline.table.sources import Where
@@ -11,13 +11,14 @@ from pipeline.table.sources import Where
 
 @dataclass(frozen=True)
 class Wanted:
-    """The columns that the params name; ``features`` may be "all", which leaves the columns of other roles out."""
+    """The columns that the params name; ``features`` may be "all": without other roles' columns and ``leave_out``."""
 
     features: str | Sequence[str]
     target: str
     split: str | None = None
     key: str | None = None
     weights: str | None = None
+    leave_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,15 @@ def assign(wanted: Wanted, source: Where, names: Sequence[str]) -> Roles:
         )
     if wanted.weights is not None and wanted.weights in (wanted.target, wanted.split, wanted.key):
         raise UserError(f"params.yaml: prepare.weights: {quoted(wanted.weights)} has another role; name another column")
+    require(source, names, "leave_out", wanted.leave_out)
     if isinstance(wanted.features, str):
-        features = {name for name in names if name not in others | {wanted.key}}
+        left_out = others.union([wanted.key], wanted.leave_out)
+        features = {name for name in names if name not in left_out}
+    elif wanted.leave_out:
+        raise UserError(
+            "params.yaml: prepare.leave_out: expected [] where prepare.features lists the columns, got "
+            f"{listed(wanted.leave_out)}; take them from the list, or set features: all"
+        )
     else:
         require(source, names, "features", wanted.features)
         features = set(wanted.features)
@@ -113,5 +121,5 @@ def _refuse(source: Where, names: Sequence[str], features: set[str], wanted: Wan
     if "" in features:
         raise UserError(
             f"{source}: column {names.index('') + 1} has no name in the header; "
-            "name it, or list the columns to use in prepare.features"
+            'name it, list the columns to use in prepare.features, or set prepare.leave_out: [""]'
         )
