@@ -21,6 +21,9 @@ from pipeline.errors import UserError, quoted, shortened
 # Half of a character outside the basic plane, which JSON can name and UTF-8 cannot hold.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
+# What pydantic adds to "a valid dictionary": a name of this program's own.
+_OUR_NAME = re.compile(r" or instance of \w+")
+
 # A SHA-256 as it stands in JSON.
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -137,7 +140,8 @@ def _sentence(error: ValidationError) -> str:
         return f"{prefix}expected no such key, got one"
     if first["type"] == "missing":
         return f"{prefix}expected a value, got none"
-    expected = shortened(first["msg"].removeprefix("Value error, ").removeprefix("Input should be "))
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = shortened(_OUR_NAME.sub("", message))
     return f"{prefix}expected {expected}, got {quoted(first['input'])}"
 
 

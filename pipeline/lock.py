@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from pipeline import provenance
-from pipeline.errors import UserError
+from pipeline import documents, provenance, yaml_documents
+from pipeline.errors import UserError, quoted
+from pipeline.yaml_documents import InvalidYamlError
 
 LOCK_FILE = "dvc.lock"
 STAGES_FILE = "dvc.yaml"
@@ -80,22 +80,55 @@ def parse(text: str, place: str) -> Lock:
     Raises: UserError if it is not what DVC writes.
     """
     try:
-        lock = Lock((YAML(typ="safe", pure=True).load(text) or {}).get("stages") or {})
-        lock.inputs()  # every entry is looked at
-    except (YAMLError, AttributeError, TypeError, KeyError):
+        document = yaml_documents.parse(text)
+        with documents.faults_named(f"{place}: expected what DVC writes", "run `dvc repro`"):
+            _LockForm.model_validate({} if document is None else document)
+    except InvalidYamlError:
         raise UserError(f"{place}: expected what DVC writes, got something else; run `dvc repro`") from None
-    return lock
+    return Lock((document or {}).get("stages") or {})
+
+
+class _Open(BaseModel):
+    """A mapping of which only what is read here is checked."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class _Entry(_Open):
+    path: str
+    md5: str | None = None
+
+
+class _StageForm(_Open):
+    cmd: str | list[str] | None = None
+    deps: list[_Entry] | None = None
+    outs: list[_Entry] | None = None
+    params: dict[str, Any] | None = None
+
+
+class _LockForm(_Open):
+    stages: dict[str, _StageForm] | None = None
+
+
+class _Listed(_Open):
+    relpath: str
+    md5: str
+
+
+_LISTING = TypeAdapter(list[_Listed])
 
 
 def parsed_listing(content: bytes) -> dict[str, str]:
     """The md5 by relative path of the files in a folder, from DVC's listing of it.
 
-    Raises: UserError if a path leads out of the folder, which none of DVC's does.
+    Raises: UserError if it is no listing, or if a path leads out of the folder, which none of DVC's does.
     """
-    found = {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(content)}
+    place = "DVC's listing of a folder"
+    with documents.faults_named(place, "do not use it"):
+        found = {entry.relpath: entry.md5 for entry in _LISTING.validate_python(documents.decoded(content))}
     for path in map(PurePosixPath, found):
         if path.is_absolute() or ".." in path.parts:
-            raise UserError(f"DVC's listing of a folder: expected paths in it, got {str(path)[:200]!r}; do not use it")
+            raise UserError(f"{place}: expected paths in it, got {quoted(str(path))}; do not use it")
     return found
 
 
@@ -111,10 +144,10 @@ def inputs(folder: Path, stage: str) -> dict[str, str]:
     Files are read; a folder has the md5 that the stage which wrote it left in dvc.lock. Empty without a dvc.yaml.
     """
     try:
-        document = YAML(typ="safe", pure=True).load((folder / STAGES_FILE).read_text(encoding="utf-8"))
+        document = yaml_documents.parse((folder / STAGES_FILE).read_text(encoding="utf-8"))
         paths = [path for path in document["stages"][stage]["deps"] if isinstance(path, str)]
         written = parse((folder / LOCK_FILE).read_text(encoding="utf-8"), LOCK_FILE).written()
-    except (OSError, ValueError, KeyError, TypeError, YAMLError, UserError):
+    except (OSError, ValueError, KeyError, TypeError, UserError):
         return {}  # a stage may be called by hand, without DVC; what is wrong with the files, DVC tells
     found = {path: provenance.md5_file(folder / path) for path in paths if (folder / path).is_file()}
     return found | {path: written[path] for path in paths if path not in found and path in written}

@@ -5,10 +5,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from pipeline import yaml_documents
 from pipeline.errors import UserError, quoted, shortened
+from pipeline.yaml_documents import InvalidYamlError
 
 # Wrong params told at once.
 _MOST_SENTENCES = 10
@@ -35,11 +35,10 @@ def read_params(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected UTF-8 text, got byte 0x{error.object[error.start]:02x}") from None
     try:
-        document = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{place}: not valid YAML: {shortened(getattr(error, 'problem', error))}") from None
+        document = yaml_documents.parse(text)
+    except InvalidYamlError as error:
+        place = f", line {error.line}" if error.line else ""
+        raise UserError(f"{path}{place}: not valid YAML: {error}") from None
     if not isinstance(document, dict):
         raise UserError(f"{path}: expected sections such as 'train:', got {type(document).__name__}")
     return document

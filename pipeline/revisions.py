@@ -9,11 +9,8 @@ from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from pipeline import documents, lock, provenance
-from pipeline.errors import UserError
+from pipeline import documents, lock, provenance, yaml_documents
+from pipeline.errors import UserError, shortened
 from pipeline.provenance import Experiment
 
 _HISTORY_SECONDS = 120  # a search of all commits of a large repository
@@ -53,9 +50,9 @@ class Revision:
         """
         text = self.tracked(PARAMS_FILE)
         try:
-            document = YAML(typ="safe", pure=True).load(text.decode("utf-8")) if text else {}
-        except (YAMLError, ValueError):
-            raise UserError(f"{self.name}: params.yaml: not valid YAML") from None
+            document = yaml_documents.parse(text.decode("utf-8")) if text else {}
+        except ValueError as error:
+            raise UserError(f"{self.name}: params.yaml: not valid YAML: {shortened(error)}") from None
         return document if isinstance(document, dict) else {}
 
     @cached_property
