@@ -77,8 +77,10 @@ def _refuse_outside(opened: Any, folder: Path, commit: str) -> None:
 
 
 def _seen_from(folder: Path, output: Any) -> str:
-    """An output's path as seen from the project's folder; in full where it lies elsewhere."""
+    """An output's path from the project's folder; in full where it is written so and lies elsewhere."""
     if output.protocol != "local":
         return str(output.def_path)
     path = Path(str(output.fs_path))
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+    if path.is_relative_to(folder):
+        return path.relative_to(folder).as_posix()
+    return str(path) if Path(str(output.def_path)).is_absolute() else Path(os.path.relpath(path, folder)).as_posix()

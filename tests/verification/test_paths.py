@@ -60,6 +60,13 @@ def test_a_file_elsewhere_is_never_touched(small: Small, tmp_path: Path, place: 
     assert not list((small.folder / ".cache").iterdir())
 
 
+def test_a_way_upwards_is_told_from_the_project_and_not_from_the_checkout(small: Small) -> None:
+    """Where the checkout lies is nothing that a person wrote."""
+    small.edit("dvc.yaml", lambda text: text.replace("reports/lines.txt", "../lines.txt"))
+    with pytest.raises(UserError, match=r"^dvc\.yaml of .* got '\.\./lines\.txt', which leads upwards; "):
+        small.contradictions()
+
+
 def test_a_folder_of_the_cache_with_a_way_out_is_not_checked_out(small: Small) -> None:
     """A listing of another one's remote may name files above its folder: DVC would write them."""
     victim = small.folder.parent / "victim"
