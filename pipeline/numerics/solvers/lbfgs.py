@@ -40,8 +40,9 @@ SCALINGS: dict[str, Callable[[CrossEntropy], Scaling]] = {
 class Memory:
     """The last pairs of step and change of gradient."""
 
-    def __init__(self, size: int) -> None:
-        """Keep ``size`` pairs."""
+    def __init__(self, size: int, resizes: bool = False) -> None:
+        """Keep ``size`` pairs. With ``resizes`` the factor's matrix takes the size of the last pair's curvature."""
+        self._resizes = resizes
         self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=size)
 
     def add(self, step: Tensor, change: Tensor) -> None:
@@ -77,9 +78,17 @@ class Memory:
             shares.append(share)
             rest.sub_(change, alpha=share)
         result = factor.solve(rest.view_as(gradient)).reshape(-1)
+        if self._resizes and self._pairs:
+            result *= self._size(factor, gradient)
         for (step, change, inverse), share in zip(self._pairs, reversed(shares), strict=True):
             result.add_(step, alpha=share - inverse * float(change.dot(result)))
         return result.view_as(gradient).neg_()
+
+    def _size(self, factor: Factor, like: Tensor) -> float:
+        """s'y / y'H0^-1 y of the last pair. Source: eq. 7.20, with H0 in place of the identity."""
+        _, change, inverse = self._pairs[-1]
+        square = float(change.dot(factor.solve(change.view_as(like)).reshape(-1)))
+        return 1 / (inverse * square) if square > 0 else 1.0
 
 
 class CheapScaling:
@@ -90,6 +99,9 @@ class CheapScaling:
     def __init__(self, objective: CrossEntropy, make: Callable[[CrossEntropy], Scaling], memory: int = PAIRS) -> None:
         """``make`` is a class of scalings.py; ``memory`` 0 asks for conjugate gradients."""
         self.memory = memory
+        # A diagonal knows the columns' sizes, not how they add up: its steps are often three times too long. The other
+        # scalings have the right size.
+        self.resizes = make is Diagonal
         self._rows = rows = objective.rows
         self.renews = rows.count > _ROWS_TO_RENEW * rows.columns
         target = max(_ROWS_A_COLUMN * rows.columns, _AT_LEAST)

@@ -46,6 +46,7 @@ class Source(Protocol):
     """Where a start and scalings come from."""
 
     memory: int  # pairs that L-BFGS keeps; 0: directions by conjugate gradients
+    resizes: bool  # whether the scaling's size is to be learnt from the last step
     renews: bool  # whether a factor for conjugate gradients is built anew
     sample_passes: float
 
@@ -69,7 +70,7 @@ class Optimum:
         self.by_diagonal = False  # whether the curvature could not be factored somewhere on the way
         self._objective, self._source, self._tolerance = objective, source, tolerance
         self._start = start
-        self._memory = Memory(source.memory)
+        self._memory = Memory(source.memory, source.resizes)
         self._scaling: Scaling | None = None
         self._factor: Factor | None = None
         self._factor_at: Tensor | None = None

@@ -42,6 +42,7 @@ class SampledNewton:
     """What the steps on all rows ask for: a start, and Hessians of samples."""
 
     memory = 20
+    resizes = False
     renews = True
 
     def __init__(self, objective: CrossEntropy, dense_size: int) -> None:
