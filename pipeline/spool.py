@@ -5,17 +5,19 @@ Knows no MLflow.
 """
 
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from filelock import FileLock, Timeout
+from pydantic import Field, TypeAdapter
 
-from pipeline import files
+from pipeline import documents, files
 
 # What a run is made of, by the folder that a stage was told; a name that ends with / is a folder.
 _PREPARED = ("prepared.json", "encoder.json")
@@ -40,13 +42,18 @@ class Entry:
     ``params`` is the whole params document, ``circumstances`` what ``Circumstances.to_json`` gives.
     """
 
-    stage: str
-    identity: str
+    stage: Annotated[str, Field(pattern="^(train|evaluate|sweep)$")]
+    identity: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     experiment: str
     params: dict[str, Any]
     circumstances: dict[str, Any]
-    started: int
-    ended: int
+    started: Annotated[int, Field(ge=0, lt=2**53)]
+    ended: Annotated[int, Field(ge=0, lt=2**53)]
+
+
+_FORM = TypeAdapter(Entry)
+_NAME = re.compile(r"[0-9]{1,16}-[a-z]+-[0-9a-f]{1,8}")
+_REMEDY = "remove its folder, or run the stage again"
 
 
 def new_identity() -> str:
@@ -78,14 +85,21 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def waiting(root: Path) -> list[Path]:
-    """The folders of all entries, oldest first."""
-    found = [path.parent for path in (root / _FOLDER).glob(f"*/{_ENTRY_FILE}") if path.parent.suffix != ".part"]
-    return sorted(found, key=lambda path: (int(path.name.partition("-")[0]), path.name))
+    """The folders of all entries, oldest first; what is not named as ``keep`` names it is no entry."""
+    folders = [path.parent for path in (root / _FOLDER).glob(f"*/{_ENTRY_FILE}")]
+    named = [folder for folder in folders if _NAME.fullmatch(folder.name)]
+    return sorted(named, key=lambda path: (int(path.name.partition("-")[0]), path.name))
 
 
 def read(folder: Path) -> tuple[Entry, dict[str, Path]]:
-    """An entry, and the folders of its copies by name."""
-    entry = Entry(**json.loads((folder / _ENTRY_FILE).read_text(encoding="utf-8")))
+    """An entry, and the folders of its copies by name.
+
+    Raises: UserError if its file is not what ``keep`` writes.
+    """
+    path = folder / _ENTRY_FILE
+    document = documents.read(path, _REMEDY, _REMEDY)
+    with documents.faults_named(path, _REMEDY):
+        entry = _FORM.validate_python(document)
     return entry, {name: folder / name for name in NEEDED if (folder / name).is_dir()}
 
 

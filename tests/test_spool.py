@@ -1,8 +1,12 @@
 """Entries of the spool: whole, in order, and sent by one process at a time."""
 
+import json
 from pathlib import Path
 
+import pytest
+
 from pipeline import spool
+from pipeline.errors import UserError
 
 
 def _entry(ended: int) -> spool.Entry:
@@ -37,3 +41,42 @@ def test_only_one_process_sends(tmp_path: Path) -> None:
         assert (first, second) == (True, False)
     with spool.alone(tmp_path, seconds=0) as again:
         assert again
+
+
+FORGERIES = {
+    "no JSON": "x",
+    "a list": "[]",
+    "nothing in it": "{}",
+    "deep lists": "[" * 100_000,
+    **{
+        f"{name} {value!r}": json.dumps(
+            {
+                **{"stage": "train", "identity": "ab" * 16, "experiment": "softmax", "params": {}},
+                **{"circumstances": {}, "started": 1, "ended": 2, name: value},
+            }
+        )
+        for name, value in (
+            *(("stage", "../x"), ("stage", 1), ("identity", "' OR ''='"), ("identity", None), ("experiment", [])),
+            *(("params", []), ("circumstances", "x"), ("started", -1), ("ended", 2**70), ("ended", "x")),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forged_entry_is_refused(tmp_path: Path, forgery: str) -> None:
+    """In one sentence that names its file."""
+    folder = spool.keep(tmp_path, _entry(1), {})
+    (folder / "entry.json").write_text(FORGERIES[forgery])
+    with pytest.raises(UserError, match="remove its folder") as caught:
+        spool.read(folder)
+    assert str(caught.value).startswith(str(folder / "entry.json"))
+
+
+def test_folders_of_other_names_are_no_entries(tmp_path: Path) -> None:
+    """They are left alone, and stop no other."""
+    folder = spool.keep(tmp_path, _entry(1), {})
+    for name in ("x", "1x-train-ab", f"{folder.name}.part"):
+        (folder.parent / name).mkdir()
+        (folder.parent / name / "entry.json").write_text("{}")
+    assert spool.waiting(tmp_path) == [folder]

@@ -8,7 +8,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
 
 from pipeline import spool
 from pipeline.circumstances import Circumstances
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shortened
 from pipeline.tracking import evaluation, join, runs, sweep
 from pipeline.tracking.store import Store, open_store
 from pipeline.tracking.training import Mirrored, Started
@@ -38,10 +38,10 @@ def send(store: Store, root: Path, limit: int | None = None) -> Sent:
         for folder in spool.waiting(root)[:limit] if alone else ():
             try:
                 result.sent.append(_sent(store, root, folder))
-            except (UserError, ValueError, TypeError, KeyError, MlflowException) as error:
+            except (UserError, ValueError, TypeError, LookupError, AttributeError, MlflowException) as error:
                 if isinstance(error, MlflowException) and error.error_code != _REFUSED:
                     raise
-                result.damaged.append(f"{folder.relative_to(root)}: {error}")
+                result.damaged.append(f"{folder.relative_to(root)}: {shortened(error, 700)}")
             else:
                 spool.forget(folder)
     return result
