@@ -226,8 +226,8 @@ def load(path: Path, columns: Sequence[str]) -> Any:
     except OSError:
         raise UserError(f"{path}: was removed while it was being read; run again") from None
     ipc: Any = pa.ipc
-    names = ipc.open_stream(data).schema.names
-    options = ipc.IpcReadOptions(included_fields=[names.index(name) for name in columns], use_threads=False)
+    positions = {name: position for position, name in enumerate(ipc.open_stream(data).schema.names)}
+    options = ipc.IpcReadOptions(included_fields=[positions[name] for name in columns], use_threads=False)
     return ipc.open_stream(data, options=options).read_all()
 
 
