@@ -145,7 +145,7 @@ class Mirror:
         )
         try:
             folder = spool.keep(root, entry, self._paths)
-        except OSError as error:
+        except (OSError, UserError) as error:
             return f"only the run is missing ({error})"
         return f"its run is kept in {folder.relative_to(root)}: `python -m pipeline track` sends it"
 

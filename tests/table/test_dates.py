@@ -87,7 +87,10 @@ def test_what_is_not_of_the_format_is_told_by_line(tmp_path: Path) -> None:
 def test_a_wrong_type_is_told_by_its_param(tmp_path: Path) -> None:
     """A type that no column can have, and a format without a year, name the param and what may stand there."""
     written = tmp_path / "params.yaml"
-    for kind, expected in (("%d/%m/%Y", "number, category, boolean, date, or"), ("date %d", "date and a format of")):
+    for kind, expected in (
+        ("%d/%m/%Y", "number, category, boolean, date, a format such as"),
+        ("date %d", "date and a format of"),
+    ):
         written.write_text(f'prepare: {{source: t.csv, target: y, types: {{d: "{kind}"}}}}\n')
         with pytest.raises(UserError, match=f"prepare.types.d: expected {expected}.* got '{kind}'"):
             params.load(written, "prepare", prepare.Params)
