@@ -51,6 +51,7 @@ _SPARSE: _Form = {
     "method curvature": ("float64", ("(columns + 1) k", "(columns + 1) k")),
     "method decrements": ("float64", ("decrements",)),
     "method counts": ("int64", (2,)),
+    "method last subgradient": ("float64", ()),
     "method sample passes": ("float64", ()),
 }
 _NO_PAIRS = ("method steps", "method changes")
@@ -118,7 +119,8 @@ def _require_course(state: Mapping[str, Tensor], params: knobs.Params) -> None:
     if "method numbers" in state:
         _require(not bool(torch.isnan(state["method numbers"]).any()))
         _require(0 <= float(state["method numbers"][2]) < 2**53)
-    _require("method sample passes" not in state or float(state["method sample passes"]) >= 0)
+    for name in ("method sample passes", "method last subgradient"):
+        _require(name not in state or float(state[name]) >= 0)
     if "method columns" in state:
         columns = state["method columns"].tolist()
         _require(columns == sorted(set(columns)) and all(column >= 0 for column in columns))

@@ -24,7 +24,7 @@ def over(objective: CrossEntropy, theta: Tensor, columns: Tensor) -> Tensor:
 
     def partials(place: int) -> list[Tensor]:
         block, p = rows.blocks[place], probabilities(rows.packed[place]).to(torch.float64).contiguous()
-        return [_pairs(_with_one(block, columns, rows.intercept), p, block.weights)]
+        return [_pairs(with_one(block, columns, rows.intercept), p, block.weights)]
 
     largest = rows.largest[torch.cat([columns, torch.tensor([rows.columns])])].repeat(k, 1)
     grid = Grid(2 * rows.total_weight * largest * largest.T + 1e-300)
@@ -46,8 +46,8 @@ def _pairs(x: Tensor, probabilities: Tensor, weights: Tensor | None) -> Tensor:
     return result
 
 
-def _with_one(block: Block, columns: Tensor, intercept: bool) -> Tensor:
-    """(x_i, 1) of the wanted columns, (m, e) float64."""
+def with_one(block: Block, columns: Tensor, intercept: bool) -> Tensor:
+    """(x_i, 1) of the wanted columns, (m, e) float64; 0 in place of 1 without an intercept."""
     numbers = block.numbers.shape[1]
     is_number = columns < numbers
     levels = columns[~is_number]

@@ -4,9 +4,11 @@
 
 One epoch is one step: f is replaced by its quadratic at theta over the working columns (those with a weight that is not
 0 or wants to leave 0) and b; the minimum of that plus the penalty is found exactly (sparse_quadratic.py), and a line
-search on F ends the step. Where adding the Hessian up over all rows is cheap, it is built anew at every step, and steps
-converge quadratically. Else it is that of a sample, corrected by BFGS with the gradients of all rows, and a first
-answer comes from the sample itself. All passes are float64: the last digits decide which weights are 0.
+search on F ends the step. Of few rows the Hessian is never built: its rank is small, and an active set finds the
+minimum with products (row_curvature.py, active_set.py). Where adding the Hessian up over all rows is cheap, it is built
+anew at every step, and steps converge quadratically. Else it is that of a sample, corrected by BFGS with the gradients
+of all rows, and a first answer comes from the sample itself. All passes are float64: the last digits decide which
+weights are 0.
 
 More working columns than fit take turns, those that want to move most first.
 Shapes are those of layout.py.
@@ -23,14 +25,17 @@ from pipeline.numerics import certificate, sparse_certificate, working_curvature
 from pipeline.numerics.cross_entropy import CrossEntropy, Point
 from pipeline.numerics.curvature import ridge
 from pipeline.numerics.roots import square_root
+from pipeline.numerics.row_curvature import RowCurvature
 from pipeline.numerics.sample import stratified
 from pipeline.numerics.softmax import Evaluation
+from pipeline.numerics.solvers import active_set
 from pipeline.numerics.solvers.loop import Epoch
 from pipeline.numerics.solvers.sparse_quadratic import least_subgradient, minimise
 from pipeline.numerics.solvers.status import Status
 
 _LARGEST = 3000  # rows of the Hessian: a factor takes 2 s, its memory is 70 MiB
 _CHEAP_WORK = 3e9  # multiplications of a Hessian that may be built at every step: 0.3 s
+_ROW_SPACE = 4  # rank of the Hessian, in variables, up to which rows are worked with in place of the matrix
 _ROWS_A_PARAMETER, _AT_LEAST = 8, 4096  # of the sample
 _FIRST_SHARE, _FIRST_TOLERANCE = 1 / 8, 1e-2  # of the sample that gives the first answer
 
@@ -39,6 +44,10 @@ _FIRST_SHARE, _FIRST_TOLERANCE = 1 / 8, 1e-2  # of the sample that gives the fir
 _RIDGE = 1e-10
 
 _EXACTNESS = 1e-2  # of the quadratic's minimum, as a share of the subgradient
+# The same far from the optimum, where an exact minimum has several times as many weights that are not 0 as the optimum:
+# the square of the last step's gain (Eisenstat and Walker 1996, "Choosing the forcing terms in an inexact Newton
+# method", choice 2), but no more than this.
+_LOOSEST = 0.3
 _SLOW, _SLOW_STEPS = 0.1, 5
 _SHORTEST = 1e-10
 _ROUNDING = 1e-15
@@ -60,8 +69,9 @@ class ProximalNewton:
         largest = objective.rows.largest
         self._units = torch.where(largest > 0, largest, 1.0)  # (d + 1, 1), of x
         self._columns = torch.empty(0, dtype=torch.int64)
-        self._curvature = torch.empty(0)
+        self._curvature = torch.zeros(objective.rows.classes, objective.rows.classes, dtype=torch.float64)
         self._decrements: list[float] = []
+        self._last_subgradient = 0.0  # its largest entry, in variables of unit curvature; 0 before the first step
 
     @property
     def theta(self) -> Tensor:
@@ -96,6 +106,7 @@ class ProximalNewton:
             "curvature": self._curvature,
             "decrements": torch.tensor(self._decrements, dtype=torch.float64),
             "counts": torch.tensor(counts),
+            "last subgradient": torch.tensor(self._last_subgradient, dtype=torch.float64),
             "sample passes": torch.tensor(self._sample_passes, dtype=torch.float64),
         }
 
@@ -106,6 +117,7 @@ class ProximalNewton:
         self._objective.label_means()
         self._columns, self._curvature = found["columns"], found["curvature"].clone()
         self._decrements = found["decrements"].tolist()
+        self._last_subgradient = found["last subgradient"].item()
         self._sample = self._drawn(self._sample_rows()) if has_sample else None
         self._objective.passes, self._sample_passes = passes, found["sample passes"].item()
 
@@ -157,16 +169,9 @@ class ProximalNewton:
     def _step(self, point: Point) -> None:
         slope = self._subgradient(point)
         working = self._working_columns(point.theta, slope)
-        self._build(point.theta, working)
-        places = torch.cat([self._columns, torch.tensor([self._objective.rows.columns])])
-        l1 = torch.full((len(places), point.theta.shape[1]), self._l1, dtype=torch.float64)
-        l1[-1] = 0.0
-        here, at = point.theta[places].flatten(), point.gradient[places].flatten()
-        roots = square_root(self._curvature.diagonal().clamp(min=1e-300))
-        exactness = _EXACTNESS * float((slope[places].flatten().abs() / roots).max())
-        found = minimise(here, at, self._curvature, l1.flatten(), exactness)
+        places, change = self._change(point, slope, working)
         direction = torch.zeros_like(point.theta)
-        direction[places] = (found - here).view(len(places), -1)
+        direction[places] = change
         reached = self._search(point, direction)
         if reached is None:
             self._give_up()
@@ -175,6 +180,33 @@ class ProximalNewton:
             moved = (reached.theta - point.theta)[places].flatten()
             self._correct(moved, (reached.gradient - point.gradient)[places].flatten())
         self.point = reached
+
+    def _change(self, point: Point, slope: Tensor, working: Tensor) -> tuple[Tensor, Tensor]:
+        """The way to the minimum of the quadratic with the penalty, (e, k), and the e rows of theta that it changes."""
+        rows = self._objective.rows
+        few_rows = rows.count * (rows.classes - 1) <= min(_LARGEST, _ROW_SPACE * rows.classes * (len(working) + 1))
+        curvature: RowCurvature | Tensor
+        if few_rows:
+            columns, curvature = working, RowCurvature(self._objective, point.theta, working, _RIDGE)
+            roots = curvature.roots
+            self._decrements.clear()
+        else:
+            self._build(point.theta, working)
+            columns, curvature = self._columns, self._curvature
+            roots = square_root(curvature.diagonal().clamp(min=1e-300))
+        places = torch.cat([columns, torch.tensor([rows.columns])])
+        l1 = torch.full((len(places), rows.classes), self._l1, dtype=torch.float64)
+        l1[-1] = 0.0
+        here, at = point.theta[places].flatten(), point.gradient[places].flatten()
+        largest = float((slope[places].flatten().abs() / roots).max())
+        if isinstance(curvature, RowCurvature):
+            fall = largest / self._last_subgradient if self._last_subgradient else 1.0
+            share = min(_LOOSEST, max(_EXACTNESS, min(1.0, fall) ** 2))
+            self._last_subgradient = largest
+            lowest = active_set.minimise(here, at, curvature, l1.flatten(), share * largest)
+        else:
+            lowest = minimise(here, at, curvature, l1.flatten(), _EXACTNESS * largest)
+        return places, (lowest - here).view(len(places), -1)
 
     def _working_columns(self, theta: Tensor, slope: Tensor) -> Tensor:
         """Columns of W that are not 0 or want to leave it, ascending; those that want it most where they are many.
@@ -197,7 +229,7 @@ class ProximalNewton:
             return
         last = self._decrements[-_SLOW_STEPS:]
         slow = len(last) == _SLOW_STEPS and last[-1] > _SLOW * last[0]
-        if slow or not bool(torch.isin(working, self._columns).all()):
+        if slow or not bool(self._curvature.any()) or not bool(torch.isin(working, self._columns).all()):
             self._take(self._sample, theta, working)
 
     def _take(self, objective: CrossEntropy, theta: Tensor, columns: Tensor) -> None:

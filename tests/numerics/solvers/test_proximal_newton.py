@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.numerics.solvers import proximal_newton, sparse_quadratic
+from pipeline.numerics.solvers import active_set, proximal_newton, sparse_quadratic
 from pipeline.numerics.solvers.status import Status
 from tests.problems import Problem, Solved, numbers_only, solve, standardised, synthetic
 
@@ -211,8 +211,12 @@ def _rescaled(x: np.ndarray, labels: np.ndarray, l1: np.ndarray, l2: np.ndarray)
     return float(minimize(value, np.zeros(6 * d + 3), jac=True, method="L-BFGS-B", bounds=bounds, options=options).fun)
 
 
-def test_nearly_as_many_classes_as_rows_take_few_factors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """39 classes of 40 rows: 40 factors when this was written, over all steps together."""
+@pytest.mark.parametrize(("classes", "rows", "columns"), [(39, 40, 10), (39, 40, 40), (2, 50, 500)])
+@pytest.mark.parametrize("l1", [1e-2, 1e-4])
+def test_few_rows_take_few_factors(
+    monkeypatch: pytest.MonkeyPatch, classes: int, rows: int, columns: int, l1: float
+) -> None:
+    """24 factors when this was written, over all steps together; 637 were too many."""
     random, count, factor = np.random.default_rng(0), 0, sparse_quadratic.cholesky
 
     def counted(matrix: torch.Tensor) -> torch.Tensor:
@@ -220,10 +224,34 @@ def test_nearly_as_many_classes_as_rows_take_few_factors(monkeypatch: pytest.Mon
         count += 1
         return factor(matrix)
 
-    monkeypatch.setattr(sparse_quadratic, "cholesky", counted)
-    problem = numbers_only(random.normal(size=(40, 10)), np.append(np.arange(39), 0))
-    assert solve(problem, l1=1e-4, tolerance=1e-8).result.status is Status.CONVERGED
-    assert 0 < count < 60
+    for module in (sparse_quadratic, active_set):
+        monkeypatch.setattr(module, "cholesky", counted)
+    problem = numbers_only(random.normal(size=(rows, columns)), np.arange(rows) % classes)
+    assert solve(problem, l1=l1, tolerance=1e-8).result.status is Status.CONVERGED
+    assert 0 < count < 40
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("l1", [1e-3, 0.1])
+def test_few_rows_have_the_optimum_that_the_whole_hessian_finds(
+    monkeypatch: pytest.MonkeyPatch, l1: float, intercept: bool
+) -> None:
+    """Without the row space the same objective, to the 1e-11 that is proven of both."""
+    problem = synthetic(30, 20, (4,), 5)
+    few = solve(problem, l1=l1, tolerance=1e-11, intercept=intercept)
+    monkeypatch.setattr(proximal_newton, "_ROW_SPACE", 0)
+    expected = solve(problem, l1=l1, tolerance=1e-11, intercept=intercept)
+    assert few.result.status is expected.result.status is Status.CONVERGED
+    assert few.objective == pytest.approx(expected.objective, rel=2e-11)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_two_rows_of_large_numbers_converge(seed: int, intercept: bool) -> None:
+    """Numbers around 1,000 at l1 = 1e-3, ten columns: two dozen steps."""
+    problem = numbers_only(1e3 * np.random.default_rng(seed).normal(size=(2, 10)), np.array([0, 1]))
+    solved = solve(problem, l1=1e-3, tolerance=1e-8, intercept=intercept, epochs=40)
+    assert solved.result.status is Status.CONVERGED
 
 
 @pytest.mark.parametrize("intercept", [True, False])
