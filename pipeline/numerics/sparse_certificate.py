@@ -27,6 +27,8 @@ Limits: as in certificate.py, the rounding of float64 sums is no part of the fig
 than 2^-42 of the column's largest |x_ij| times the cost (>= mean (1 - p_i,y_i)) counts as l1: residuals that differ
 by that share of themselves would make it so, at a divergence of 2^-84 of the cost. Without that a column of numbers
 around 1e12, whose slope is known to 1e-4 at best, could never be proven.
+That is an allowance for rounding and no step of the proof: that one change of the residuals does it for all such
+columns at once, and keeps (1), is not shown.
 Source: Boyd and Vandenberghe 2004, section 5.7.1; scaled residuals as dual point: Ndiaye, Fercoq, Gramfort and Salmon
 2017, "Gap safe screening rules for sparsity enforcing penalties", section 3; the treatment of the free bias is ours.
 """
