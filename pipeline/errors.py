@@ -43,11 +43,11 @@ def shortened(text: object, most: int = MOST_CHARACTERS) -> str:
     if len(given) <= most and given.isprintable():
         return given
     # Of a mebibyte only what can be shown is escaped.
-    escaped = _on_one_line(given[:most])
+    escaped = on_one_line(given[:most])
     if len(given) <= most and len(escaped) <= most:
         return escaped
     length = f" ({len(given):,} characters)"
-    end = _on_one_line(given[-_END:])[-_END:]
+    end = on_one_line(given[-_END:])[-_END:]
     return f"{escaped[: most - len(length) - len(end) - 3]}...{end}{length}"
 
 
@@ -70,7 +70,8 @@ def listed(names: Collection[object], most: int = 5) -> str:
     return first if len(names) <= most else f"{first} and {len(names) - most:,} more"
 
 
-def _on_one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
+    """Text of any length in which nothing moves a terminal's cursor: what does not print, as Python escapes it."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 

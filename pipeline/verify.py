@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline import files, launch, provenance, tracked
-from pipeline.errors import UserError
+from pipeline.errors import UserError, on_one_line
 from pipeline.lock import Lock
 from pipeline.verification import (
     causes,
@@ -98,12 +98,12 @@ def _trials(console: Console, place: Workspace, recorded: Lock, target: Target, 
         return [Trial("before any stage", contradictions)]
     console.print(f"{len(recorded.inputs())} inputs, as dvc.lock records them; its stages run", markup=False)
     for name, stage in recorded.stages.items():
-        console.print(_printable(f"  {name}: {stage.get('cmd')}"), markup=False)
+        console.print(on_one_line(f"  {name}: {stage.get('cmd')}"), markup=False)
     return [_trial(console, place, recorded, target, setting) for setting in settings(deep)]
 
 
 def _trial(console: Console, place: Workspace, recorded: Lock, target: Target, setting: Setting) -> Trial:
-    console.print(_printable(f"{', '.join(recorded.stages)} again, {setting.name}"), markup=False)
+    console.print(on_one_line(f"{', '.join(recorded.stages)} again, {setting.name}"), markup=False)
     place.set_aside(recorded)
     place.run_stages(setting.environment)
     trial = Trial(setting.name, comparison.compare(place, recorded, target.tags))
@@ -113,7 +113,7 @@ def _trial(console: Console, place: Workspace, recorded: Lock, target: Target, s
 
 def _print(console: Console, findings: Sequence[Finding]) -> None:
     for finding in findings:
-        console.print(_printable(_line(finding)), markup=False)
+        console.print(on_one_line(_line(finding)), markup=False)
 
 
 def _circumstances(console: Console, place: Workspace, recorded: Lock) -> Circumstances:
@@ -126,16 +126,11 @@ def _circumstances(console: Console, place: Workspace, recorded: Lock) -> Circum
         console.print(f"note: of these changed after dvc.lock was committed: {', '.join(changed)}", markup=False)
     sentences = pins.disagreements(place.folder)
     for sentence in sentences[:_FEW]:
-        console.print(f"note: {_printable(sentence)}", markup=False)
+        console.print(f"note: {on_one_line(sentence)}", markup=False)
     if len(sentences) > _FEW:
         console.print(f"note: and {len(sentences) - _FEW} more, in the receipt", markup=False)
     digests = {name: provenance.md5_file(place.folder / name) for name in uncovered}
     return Circumstances(digests, changed, sentences)
-
-
-def _printable(value: object) -> str:
-    """Text in which nothing moves a terminal's cursor, such as a command that hides itself."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(value))
 
 
 def _line(finding: Finding) -> str:
@@ -184,7 +179,7 @@ def _attach(
             first, others = run.differing[0], len(run.differing) - 1
             more = f", and {others} more" if others else ""
             told = f"{first.place}: {first.difference}{more}; `python -m pipeline verify {run.run_id[:8]}` tells all"
-            console.print(_printable(f"not this commit's: {told}"), markup=False)
+            console.print(on_one_line(f"not this commit's: {told}"), markup=False)
     text = (project / RECEIPTS / f"{target.commit[:12]}.json").read_text(encoding="utf-8")
     try:
         if verdicts:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import knobs, model, params, predict, prepare
+from pipeline import errors, knobs, model, params, predict, prepare
 from pipeline.encoding import Encoder, NumberColumn
 from pipeline.errors import MOST_CHARACTERS, UserError, listed, quoted, shortened
 
@@ -134,3 +134,8 @@ def test_no_message_about_params_grows_with_them(tmp_path: Path, name: str) -> N
     with pytest.raises(UserError) as caught:
         params.load(path, "train", knobs.Params)
     assert len(str(caught.value)) < 4_000
+
+
+def test_text_on_one_line_moves_no_cursor() -> None:
+    """Line ends and escape sequences are written out, however long the text is."""
+    assert errors.on_one_line("a\n\x1b[2K\r\ud800é") == "a\\n\\x1b[2K\\r\\ud800é"

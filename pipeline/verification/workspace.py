@@ -83,10 +83,10 @@ class Workspace:
         """
         pointers = sorted(name for name in self._of_git if name.endswith(".dvc"))
         self._refuse_listings(pointers)
-        if pointers and self._dvc("checkout", *pointers).returncode and self._has_remote:
-            self._dvc("fetch", *pointers)
+        if pointers and self._dvc("checkout", "--", *pointers).returncode and self._has_remote:
+            self._dvc("fetch", "--", *pointers)
             self._refuse_listings(pointers)
-            self._dvc("checkout", *pointers)
+            self._dvc("checkout", "--", *pointers)
         checkout.refuse_bytecode(self.folder, self._commit)
         for path, digest in lock.inputs().items():
             if "://" not in path and not (self.folder / path).exists():
