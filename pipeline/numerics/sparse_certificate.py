@@ -23,12 +23,14 @@ and the first mean is at most u * cost (convexity again, KL(y_i || p_i) being th
 log(1 + u^2 (1/m - 1)), m the smallest p_i,y_i (KL is below the logarithm of 1 + chi^2). So one pass at theta and one
 over the labels are enough.
 
-Limits: as in certificate.py, the rounding of float64 sums is no part of the figure. So an |A_jk| above l1 by no more
-than 2^-42 of the column's largest |x_ij| times the cost (>= mean (1 - p_i,y_i)) counts as l1: residuals that differ
-by that share of themselves would make it so, at a divergence of 2^-84 of the cost. Without that a column of numbers
-around 1e12, whose slope is known to 1e-4 at best, could never be proven.
-That is an allowance for rounding and no step of the proof: that one change of the residuals does it for all such
-columns at once, and keeps (1), is not shown.
+Limits: as in certificate.py, the rounding of float64 sums is no part of the figure. An |A_jk| above l1 by no more than
+e_j = 2^-42 min(1, cost) max_i |x_ij| counts as l1; without that a column of numbers around 1e12, whose slope is known
+to 1e-4 at best, could never be proven. With A = A' + E, |E_jk| <= e_j, the same inequality at the optimum gives
+
+    F* >= mean H(pi_i) + <A', W*> + l2/2 ||W*||^2 + l1 sum |W*| + <E, W*> >= mean H(pi_i) - h(-A') - sum e_j |W*_jk|,
+
+so what the figure leaves out is at most 2^-42 of the cost times sum_jk max_i |x_ij| |W*_jk|, the reach of the optimum's
+logits: 1e-11 of the cost where they reach 40, in whatever units the columns are.
 Source: Boyd and Vandenberghe 2004, section 5.7.1; scaled residuals as dual point: Ndiaye, Fercoq, Gramfort and Salmon
 2017, "Gap safe screening rules for sparsity enforcing penalties", section 3; the treatment of the free bias is ours.
 """
