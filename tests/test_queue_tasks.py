@@ -21,9 +21,13 @@ STAGES = "stages: {wait: {cmd: 'sleep ${seconds} && echo > out.txt', params: [se
 def dvc(folder: Path, *words: str) -> str:
     """What DVC prints; the workers that it starts must not hold the pipe."""
     with (folder.parent / "said.txt").open("w+", encoding="utf-8") as said:
-        subprocess.run(["dvc", *words], cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=True)
+        done = subprocess.run(
+            ["dvc", *words], cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False
+        )
         said.seek(0)
-        return said.read()
+        printed = said.read()
+    assert done.returncode == 0, printed
+    return printed
 
 
 def pid_of(path: Path) -> int:
@@ -38,11 +42,17 @@ def pid_of(path: Path) -> int:
 
 
 def _kill(pid: int) -> None:
-    """End a process, and then all that it had started, by kill -9."""
-    process = psutil.Process(pid)
-    for each in (process, *process.children(recursive=True)):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            each.kill()
+    """End a process, and then all that it had started, by kill -9; wait until none is left, not even as a zombie.
+
+    `dvc queue kill` takes a zombie for a process that it has ended, and leaves the task as it is.
+    """
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        processes = [process, *process.children(recursive=True)]
+        for each in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(processes, timeout=60)
 
 
 def test_a_killed_task_is_named_and_can_be_taken_away(tmp_path: Path) -> None:
