@@ -114,20 +114,27 @@ def _cheap(sizes: Sizes) -> Scaled:
 
 def _class_arrow_fits(sizes: Sizes, numbers: int) -> bool:
     """As for ``by_class``: products of numbers are made class by class, for rows and for levels."""
-    sample = min(sizes.rows, max(8 * sizes.columns, 2048, _ROWS_A_CLASS * sizes.classes))
-    work = 2 * (sample + sum(sizes.levels)) * (numbers + 1) ** 2 * sizes.classes
-    one_pass = 2 * sizes.rows * (numbers + len(sizes.levels)) * sizes.classes
+    factored = (_sample_rows(sizes) + sum(sizes.levels)) * (numbers + 1) ** 2
     needed = class_arrow.needed_bytes(sizes.levels, numbers, sizes.classes)
-    return work <= max(_BY_CLASS_WORK, _PASSES_WORTH * one_pass) and needed <= AUTO_BYTES
+    return _factors_pay(sizes, factored, numbers + len(sizes.levels), needed)
 
 
 def _by_class_fits(sizes: Sizes) -> bool:
-    """Whether the factors of all classes take little work, or no more than some passes, and no more than AUTO_BYTES."""
     width = sizes.columns + 1
-    sample = min(sizes.rows, max(8 * sizes.columns, 2048, _ROWS_A_CLASS * sizes.classes))
-    work = 2 * sample * width**2 * sizes.classes
-    one_pass = 2 * sizes.rows * width * sizes.classes
-    needed = _BYTES_AN_ENTRY * width**2 * sizes.classes
+    return _factors_pay(sizes, _sample_rows(sizes) * width**2, width, _BYTES_AN_ENTRY * width**2 * sizes.classes)
+
+
+def _sample_rows(sizes: Sizes) -> int:
+    """Rows that factors of the classes are built from."""
+    return min(sizes.rows, max(8 * sizes.columns, 2048, _ROWS_A_CLASS * sizes.classes))
+
+
+def _factors_pay(sizes: Sizes, factored: int, width: int, needed: int) -> bool:
+    """Whether the factors of all classes take little work, or no more than some passes, and no more than AUTO_BYTES.
+
+    Multiplications a class: ``factored`` for the factors, ``width`` for a row in a pass; ``needed`` in bytes.
+    """
+    work, one_pass = 2 * factored * sizes.classes, 2 * sizes.rows * width * sizes.classes
     return work <= max(_BY_CLASS_WORK, _PASSES_WORTH * one_pass) and needed <= AUTO_BYTES
 
 

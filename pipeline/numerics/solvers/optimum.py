@@ -328,7 +328,7 @@ class Optimum:
                 self._forgot_at, self._stalled = self._best, 0
                 self._forget()
             return True
-        return self.status is not None
+        return False
 
     def _search(self, point: Point, direction: Tensor, slope: float) -> Point | None:
         """Backtracking to Armijo's condition; None if no step is short enough.
