@@ -140,6 +140,8 @@ def _sentence(error: ValidationError) -> str:
         return f"{prefix}expected no such key, got one"
     if first["type"] == "missing":
         return f"{prefix}expected a value, got none"
+    if first["type"] == "string_pattern_mismatch":
+        return f"{prefix}expected a text of the form {first['ctx']['pattern']}, got {quoted(first['input'])}"
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     expected = shortened(_OUR_NAME.sub("", message))
     return f"{prefix}expected {expected}, got {quoted(first['input'])}"

@@ -1,11 +1,12 @@
 """dvc.yaml and dvc.lock: which files each stage reads and writes, and the md5s that DVC knows them by."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pipeline import documents, provenance, yaml_documents
 from pipeline.errors import UserError, quoted
@@ -88,31 +89,50 @@ def parse(text: str, place: str) -> Lock:
     return Lock((document or {}).get("stages") or {})
 
 
-class _Open(BaseModel):
+# DVC makes the path of an entry of its cache from these, whatever they say: dots and slashes would lead out of it.
+_Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{2,64}$")]
+_Md5OrListing = Annotated[str, Field(pattern=r"^[0-9a-f]{2,64}(\.dir)?$")]
+
+
+class Open(BaseModel):
     """A mapping of which only what is read here is checked."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
 
-class _Entry(_Open):
+class _Version(Open):
+    """A file in a store that keeps versions; what it says goes before what stands beside it."""
+
+    md5: _Md5OrListing | None = None
+
+
+class _Hashed(Open):
+    cloud: dict[str, _Version] | None = None
+
+
+class _Listed(_Hashed):
+    relpath: str
+    md5: _Md5
+
+
+class Entry(_Hashed):
+    """An input or output, of a stage or of a .dvc file."""
+
     path: str
-    md5: str | None = None
+    md5: _Md5OrListing | None = None
+    hash: Literal["md5"] | None = None
+    files: list[_Listed] | None = None
 
 
-class _StageForm(_Open):
+class _StageForm(Open):
     cmd: str | list[str] | None = None
-    deps: list[_Entry] | None = None
-    outs: list[_Entry] | None = None
+    deps: list[Entry] | None = None
+    outs: list[Entry] | None = None
     params: dict[str, Any] | None = None
 
 
-class _LockForm(_Open):
+class _LockForm(Open):
     stages: dict[str, _StageForm] | None = None
-
-
-class _Listed(_Open):
-    relpath: str
-    md5: str
 
 
 _LISTING = TypeAdapter(list[_Listed])
@@ -126,10 +146,19 @@ def parsed_listing(content: bytes) -> dict[str, str]:
     place = "DVC's listing of a folder"
     with documents.faults_named(place, "do not use it"):
         found = {entry.relpath: entry.md5 for entry in _LISTING.validate_python(documents.decoded(content))}
-    for path in map(PurePosixPath, found):
-        if path.is_absolute() or ".." in path.parts:
-            raise UserError(f"{place}: expected paths in it, got {quoted(str(path))}; do not use it")
+    require_inside(found, place, "do not use it")
     return found
+
+
+def require_inside(relative: Iterable[str], place: str, remedy: str) -> None:
+    """Check that no path of the files in a folder leads out of it, as this system reads paths.
+
+    Raises: UserError.
+    """
+    for text in relative:
+        path = PurePath(text)
+        if path.anchor or not path.parts or ".." in path.parts or "\0" in text:
+            raise UserError(f"{place}: expected paths in it, got {quoted(text)}; {remedy}")
 
 
 def listing_md5(files: dict[str, str]) -> str:

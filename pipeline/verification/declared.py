@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.lock import STAGES_FILE
-from pipeline.verification import paths
+from pipeline.verification import paths, stage_files
 
 _LONGEST = 200  # characters of DVC's message
 
@@ -33,6 +33,7 @@ def repository(folder: Path, commit: str) -> Iterator[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    stage_files.refuse_unsafe(folder, commit)
     try:
         with Repo(str(folder)) as opened:
             _refuse_outside(opened, folder, commit)

@@ -12,13 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from pipeline import files, provenance, revisions
 from pipeline.errors import UserError
-from pipeline.lock import FOLDER_MARK, LOCK_FILE, Lock, Output, parsed_listing
+from pipeline.lock import LOCK_FILE, Lock, Output, parsed_listing
 from pipeline.tracking import location
-from pipeline.verification import checkout, children, lockfile, paths
+from pipeline.verification import checkout, children, lockfile, paths, stage_files
 from pipeline.verification.loaded import Recording
 
 PREFIX = "verify-"
@@ -81,7 +79,7 @@ class Workspace:
 
         Raises: UserError that names the file, its digest and the way to get it.
         """
-        pointers = sorted(name for name in self._of_git if name.endswith(".dvc"))
+        pointers = sorted(name for name in self._of_git if name.endswith(stage_files.POINTER))
         self._refuse_listings(pointers)
         if pointers and self._dvc("checkout", "--", *pointers).returncode and self._has_remote:
             self._dvc("fetch", "--", *pointers)
@@ -98,11 +96,10 @@ class Workspace:
         DVC would write there. Raises: UserError.
         """
         for pointer in pointers:
-            document = YAML(typ="safe", pure=True).load((self.folder / pointer).read_text(encoding="utf-8"))
-            for entry in document.get("outs") or []:
-                listing = self._cache_path(str(entry.get("md5")))
-                if listing.name.endswith(FOLDER_MARK) and listing.is_file():
-                    parsed_listing(listing.read_bytes())
+            for md5 in stage_files.folders_of(self.folder, self._commit, pointer):
+                for listing in (self._cache_path(md5), self._legacy_cache_path(md5)):
+                    if listing.is_file():
+                        parsed_listing(listing.read_bytes())
 
     def _way_to(self, path: str, pointers: list[str]) -> str:
         covered = any(f"{path}/".startswith(f"{pointer.removesuffix('.dvc')}/") for pointer in pointers)
@@ -151,6 +148,10 @@ class Workspace:
 
     def _cache_path(self, md5: str) -> Path:
         return self._cache / md5[:2] / md5[2:]
+
+    def _legacy_cache_path(self, md5: str) -> Path:
+        """Where DVC 2 kept it, and DVC 3 looks for what a .dvc file of DVC 2 names."""
+        return self._cache.parents[1] / md5[:2] / md5[2:]
 
     def _dvc(self, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run DVC with this Python, which takes no module from the checkout; both of its streams are in ``stdout``.
