@@ -242,13 +242,14 @@ def _tell_of_processor() -> None:
 
 
 def _mirrored(stage: str, **paths: Path) -> AbstractContextManager[Mirror | None]:
-    """Track the stage that runs inside the block, as the params' ``tracking:`` says; of many workers the first does."""
+    """Track the stage that runs inside the block, as ``tracking:`` and the environment say; the first worker does."""
     if workers.rank():
         return nullcontext()
     document = params.read_params(PARAMS_FILE)
     section = document.get("prepare")
     credentials.refuse(str(section.get("source", "")) if isinstance(section, dict) else "")  # the run would show it
-    return mirror.started(stage, params.load(PARAMS_FILE, "tracking", mirror.Params), document, paths)
+    tracking = params.load(PARAMS_FILE, "tracking", mirror.Params)
+    return nullcontext() if mirror.is_switched_off(tracking) else mirror.started(stage, tracking, document, paths)
 
 
 def _terminate(signal_number: int, _frame: object) -> NoReturn:

@@ -21,7 +21,9 @@ from typing import IO, Any
 from pipeline import circumstances, provenance, spool
 from pipeline.errors import UserError
 from pipeline.tracking import location, locked
+from pipeline.tracking.params import TRACKING_VARIABLE as TRACKING_VARIABLE
 from pipeline.tracking.params import Params as Params  # whoever starts a stage reads its section through here
+from pipeline.tracking.params import is_switched_off as is_switched_off
 
 # Seconds: often enough for someone who watches a chart.
 _BETWEEN_BATCHES = 3.0

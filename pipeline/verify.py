@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline import files, launch, provenance, tracked
+from pipeline import files, launch, mirror, provenance, tracked
 from pipeline.errors import UserError, on_one_line
 from pipeline.lock import Lock
 from pipeline.verification import (
@@ -45,14 +45,24 @@ class Setting:
 
 
 def settings(deep: bool) -> list[Setting]:
-    """Under what the stages run: as they would here, or, ``deep``, with several numbers of threads and of workers."""
+    """Under what the stages run: as they would here, or, ``deep``, with several numbers of threads and of workers.
+
+    The first leaves the run that MLflow's runs are compared with; the others would leave the same.
+    """
     if not deep:
         return [Setting("threads and workers as here")]
     cases = [(f"threads: {count}", count, 1) for count in _DEEP_THREADS]
     cases += [(f"workers: {count}, of one thread each", 1, count) for count in _DEEP_WORKERS]
     return [
-        Setting(name, {"OMP_NUM_THREADS": str(threads), launch.WORKERS_VARIABLE: str(workers)})
-        for name, threads, workers in cases
+        Setting(
+            name,
+            {
+                "OMP_NUM_THREADS": str(threads),
+                launch.WORKERS_VARIABLE: str(workers),
+                mirror.TRACKING_VARIABLE: "off" if number else "on",
+            },
+        )
+        for number, (name, threads, workers) in enumerate(cases)
     ]
 
 

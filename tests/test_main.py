@@ -119,6 +119,15 @@ def test_a_reader_that_has_read_enough_ends_it_quietly(project: Project, words: 
     assert result.stderr == ""
 
 
+def test_tracking_is_switched_off_for_a_stage(project: Project) -> None:
+    """PIPELINE_TRACKING=off leaves the store as it was, and the model too."""
+    before = (project.read("models/softmax.json"), (project.folder / "mlflow.db").read_bytes())
+    words = ("train", "--prepared", "data/prepared", "--out", "models")
+    result = project.run("python", "-m", "pipeline", *words, PIPELINE_TRACKING="off")
+    assert "MLflow" not in result.stdout + result.stderr
+    assert (project.read("models/softmax.json"), (project.folder / "mlflow.db").read_bytes()) == before
+
+
 def test_standard_input_and_output_are_a_dash(project: Project) -> None:
     """In a pipe of a shell the bytes are those of files; the file that standard input reads is not written."""
     command = "python -m pipeline predict data/raw/tutorial-query.csv -o scored.csv && "

@@ -1,12 +1,15 @@
 """The knobs of tracking."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from pipeline import params
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted
 from pipeline.params import Section
+
+TRACKING_VARIABLE = "PIPELINE_TRACKING"
 
 
 class Params(Section):
@@ -29,3 +32,16 @@ def timeout_s(root: Path) -> float:
         return params.load(root / "params.yaml", "tracking", Params).timeout_s
     except UserError:
         return Params().timeout_s
+
+
+def is_switched_off(params: Params) -> bool:
+    """Whether the environment says that stages leave no run: ``PIPELINE_TRACKING=off``, in place of ``on``.
+
+    Where ``params.required``, tracking stays on. Raises: UserError if the variable says something else.
+    """
+    setting = os.environ.get(TRACKING_VARIABLE, "on")
+    if setting not in ("on", "off"):
+        raise UserError(
+            f"{TRACKING_VARIABLE}: expected on or off, got {quoted(setting)}; without it stages are tracked"
+        )
+    return setting == "off" and not params.required
