@@ -149,20 +149,20 @@ class Packed:
         They are not packed again, unless there is something more to leave out: a class has no row in them.
         """
         blocks = [self.rows.blocks[position] for position in chosen]
-        reduced = reduction.reduce(blocks, self.rows.classes, params.l2, params.intercept)
+        reduced = reduction.reduce(blocks, self.rows.levels, self.rows.classes, params.l2, params.intercept)
         shared = len(blocks) == len(reduced.blocks) and all(map(operator.is_, blocks, reduced.blocks))
         part_of = (self.rows, chosen) if shared else None
         classes = len(reduced.present)
-        rows = Rows(reduced.blocks, self.rows.levels, classes, thread_count(), params.intercept, part_of)
+        rows = Rows(reduced.blocks, reduced.levels, classes, thread_count(), params.intercept, part_of)
         return Packed(findings.Findings((), False), reduced, rows)
 
 
 def pack(params: Params, data: Data) -> Packed:
     """Look at the rows, leave out what changes nothing, and pack the rest."""
     found = _look(params, data)
-    reduced = reduction.reduce(data.blocks, data.classes, params.l2, params.intercept)
+    reduced = reduction.reduce(data.blocks, data.levels, data.classes, params.l2, params.intercept)
     classes = len(reduced.present)
-    rows = Rows(reduced.blocks, data.levels, classes, thread_count(), params.intercept, accelerator=data.accelerator)
+    rows = Rows(reduced.blocks, reduced.levels, classes, thread_count(), params.intercept, accelerator=data.accelerator)
     return Packed(found, reduced, rows)
 
 
@@ -274,7 +274,7 @@ class Sparse(_Stepping):
         """
         self._params = params
         self._findings = _look(params, data)
-        self._reduction = reduction.reduce(data.blocks, data.classes, 0.0, params.intercept)
+        self._reduction = reduction.reduce(data.blocks, data.levels, data.classes, 0.0, params.intercept)
         rows = Rows(
             self._reduction.blocks,
             data.levels,

@@ -233,6 +233,19 @@ def test_more_columns_than_rows_are_solved_in_the_span_of_the_rows() -> None:
     np.testing.assert_allclose(solved.weights, expected.coef_, rtol=0, atol=WEIGHTS)
 
 
+def test_more_categories_than_rows_are_solved_in_the_span_of_the_rows() -> None:
+    """Levels are columns there: the rotated problem's optimum, turned back, is scikit-learn's; weights count."""
+    problem = synthetic(60, 3, (4,) * 58, 4)
+    problem = replace(problem, weights=np.random.default_rng(1).integers(0, 4, 60).astype(np.float64))
+    solved = solve(problem, solver="auto", l2=1e-2)
+    model = LogisticRegression(C=1 / (problem.weights.sum() * 1e-2), tol=1e-12, max_iter=5000)
+    expected = model.fit(problem.dense, problem.labels, sample_weight=problem.weights)
+    assert solved.result.status is Status.CONVERGED
+    positive = int((problem.weights > 0).sum())
+    assert f"{positive} rows, {positive} columns, 4 classes" in solved.ending.reason
+    np.testing.assert_allclose(solved.weights, expected.coef_, rtol=0, atol=WEIGHTS)
+
+
 def test_a_class_without_rows_gets_a_probability_of_nothing() -> None:
     """The others are as if it were not there, and no row gives it more than e^-60."""
     problem = synthetic(500)

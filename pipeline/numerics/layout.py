@@ -14,6 +14,7 @@ Two classes have one logit a row where the layout is class-major, (1, n): the se
 """
 
 import functools
+import itertools
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -201,10 +202,10 @@ class Rows:
         """The dimension of a block's logits along which classes lie."""
         return 1 if self.row_major else 0
 
-    @property
+    @functools.cached_property
     def first_level_rows(self) -> list[int]:
         """Where the levels of each category begin, counted over all levels."""
-        return [sum(self.levels[:position]) for position in range(len(self.levels))]
+        return list(itertools.accumulate(self.levels, initial=0))[:-1]
 
     def zero(self) -> Tensor:
         """theta of zeros."""

@@ -5,9 +5,10 @@ Rows of weight 0 are no part of the objective: a sample of such rows alone would
 Classes without a row of positive weight: their probability should be 0, which no finite b gives. They are left out, and
 come back with W = 0 and a b so low that their probability stays below e^-60 in every row.
 
-Fewer rows than half the columns (no categories, l2 > 0): the optimal W lies in the span of the rows, since any part
-outside changes no logit and costs penalty. With X' = V R (QR), the n columns of R' replace the d of X, and W = W' V'
-has the same norm. Source: the representer theorem, Schölkopf, Herbrich and Smola 2001.
+Fewer rows than half the columns (l2 > 0): the optimal W lies in the span of the rows, since any part outside changes no
+logit and costs penalty. With X' = V R (QR), the n columns of R' replace the d of X, and W = W' V' has the same norm.
+Levels of categories are columns of 0 and 1 there, if a row has as many numbers and categories as there are rows: a pass
+then costs less than the look-ups. Source: the representer theorem, Schölkopf, Herbrich and Smola 2001.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from pipeline.numerics.kept import Kept, Made
 from pipeline.numerics.softmax import Block, Parameters, row_counts
 
 _NEGLIGIBLE = 60.0  # nats: e^-60 is 9e-27
+_ROTATED_WORK = 2e10  # n^2 d multiplications, which levels as columns may cost: some passes of other tables
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,33 @@ class Rotation:
         return torch.ormqr(self.reflections, self.sizes, padded).T.contiguous()
 
 
-def _rotated(numbers: Tensor) -> tuple[Rotation, Tensor]:
-    """V, and X V = R' (n, n), of X (n, d) with n < d."""
-    reflections, sizes = torch.geqrf(numbers.double().T)
+def _rotated(blocks: Sequence[Block], columns: int) -> tuple[Rotation, Tensor]:
+    """V, and X V = R' (n, n), of the rows X (n, d), d ``columns``, with n < d."""
+    numbers = blocks[0].numbers.shape[1]
+    x = torch.zeros(columns, sum(row_counts(blocks)), dtype=torch.float64)
+    x[:numbers] = torch.cat([block.numbers for block in blocks]).T
+    for codes in torch.cat([block.codes for block in blocks]).unbind(1):
+        x[codes, torch.arange(len(codes))] = 1.0
+    reflections, sizes = torch.geqrf(x)
     return Rotation(reflections, sizes), torch.triu(reflections[: len(sizes)]).T.contiguous()
+
+
+def _may_rotate(rows: int, numbers: int, categories: int, columns: int) -> bool:
+    if rows >= columns / 2:
+        return False
+    return not categories or (rows <= numbers + categories and rows**2 * columns <= _ROTATED_WORK)
 
 
 @dataclass(frozen=True)
 class Reduction:
     """What is left, and the way back.
 
-    ``present`` (k',) are the classes that stay, of ``classes``; ``rotation`` is V, or None; ``largest`` is the largest
-    |x_ij| of any number, at least 1.
+    ``levels`` are those of each category that stays. ``present`` (k',) are the classes that stay, of ``classes``;
+    ``rotation`` is V, or None; ``largest`` is the largest |x_ij| of any number, at least 1.
     """
 
     blocks: Sequence[Block]
+    levels: Sequence[int]
     present: Tensor
     classes: int
     rotation: Rotation | None
@@ -97,8 +111,11 @@ def _of_positive_weight(block: Block) -> Block:
     return block if bool(counts.all()) else block.part(counts)
 
 
-def reduce(blocks: Sequence[Block], classes: int, l2: float, intercept: bool) -> Reduction:
-    """Leave out what can be left out; without an intercept no class can, as its b could not be low."""
+def reduce(blocks: Sequence[Block], levels: Sequence[int], classes: int, l2: float, intercept: bool) -> Reduction:
+    """Leave out what can be left out; without an intercept no class can, as its b could not be low.
+
+    ``levels`` of each category, in the order of the codes' columns.
+    """
     blocks = counted(blocks)
     totals = _class_totals(blocks, classes)
     present = torch.nonzero(totals).flatten() if intercept else torch.arange(classes)
@@ -110,16 +127,16 @@ def reduce(blocks: Sequence[Block], classes: int, l2: float, intercept: bool) ->
         counts = row_counts(relabelled)
         filled = [place for place, count in enumerate(counts) if count]
         kept = Kept(lambda place: relabelled[filled[place]], len(filled))
-    rows, columns = sum(counts), kept[0].numbers.shape[1]
+    numbers = kept[0].numbers.shape[1]
     largest = 1.0
-    if len(present) < classes and columns:
+    if len(present) < classes and numbers:
         largest = max(largest, float(largest_magnitudes(kept, threads=1).max()))
-    if l2 == 0 or kept[0].codes.shape[1] or rows >= columns / 2:
-        return Reduction(kept, present, classes, None, largest)
-    rotation, numbers = _rotated(torch.cat([block.numbers for block in kept]))
-    parts = torch.split(numbers, [len(block.labels) for block in kept])
-    rotated = [Block(part, b.codes, b.labels, b.weights) for part, b in zip(parts, kept, strict=True)]
-    return Reduction(rotated, present, classes, rotation, largest)
+    if l2 == 0 or not _may_rotate(sum(counts), numbers, len(levels), numbers + sum(levels)):
+        return Reduction(kept, levels, present, classes, None, largest)
+    rotation, rotated = _rotated(kept, numbers + sum(levels))
+    parts = torch.split(rotated, [len(block.labels) for block in kept])
+    moved = [Block(part, b.codes[:, :0], b.labels, b.weights) for part, b in zip(parts, kept, strict=True)]
+    return Reduction(moved, (), present, classes, rotation, largest)
 
 
 def _class_totals(blocks: Sequence[Block], classes: int) -> Tensor:
