@@ -293,6 +293,43 @@ def _bytecode(project: Project, rng: Random) -> str:
     return path
 
 
+def _stand_in(project: Project, rng: Random) -> str:
+    """A package or an extension beside a covered module, which Python takes in its place."""
+    module = rng.choice(["train", "evaluate", "model", "shards"])
+    path = rng.choice([f"pipeline/{module}/__init__.py", f"pipeline/{module}.abi3.so"])
+    (project.folder / path).parent.mkdir(exist_ok=True)
+    (project.folder / path).write_bytes(b"")
+    project.run("git", "add", "-f", path)
+    return path
+
+
+def _dotted_param(project: Project, rng: Random) -> str:
+    """Another value of a param, under a key with dots beside the nested one."""
+
+    def change(stages: dict[str, Any]) -> str:
+        name = f"train.{rng.choice(['seed', 'lr', 'schedule.method'])}"
+        value = rng.choice([None, 7, "other"])
+        stages["train"]["params"]["params.yaml"][name] = value
+        return f"{name}: {value!r} recorded"
+
+    return _lock(project, change)
+
+
+def _pointer(project: Project, rng: Random) -> str:
+    """A .dvc file that names a file above its folder, or a digest that is a path: DVC would write or read there."""
+    victim = project.folder.parent / "victim"
+    victim.write_text("precious", encoding="utf-8")
+    (entry,) = [entry for entry in _outputs(project) if entry["path"] == "models/history.csv"]
+    up = f"{'../' * 5}victim"
+    outs: list[dict[str, Any]] = [
+        {"path": "more", "hash": "md5", "files": [{"relpath": up, "md5": entry["md5"], "size": entry["size"]}]},
+        {"path": "more", "hash": "md5", "md5": f"../{up}"},
+    ]
+    with (project.folder / "more.dvc").open("w", encoding="utf-8") as file:
+        _YAML.dump({"outs": [rng.choice(outs)]}, file)
+    return "more.dvc of commit"
+
+
 def _pin(project: Project, rng: Random) -> str:
     name = rng.choice(["numpy", "scipy", "torch", "pyarrow", "safetensors"])
     lines = project.read("requirements.lock").splitlines()
@@ -375,6 +412,9 @@ KINDS = [
     Kind("history.csv in DVC's cache, track", 3, _output_in_cache, words=lambda _: ["track", "HEAD"]),
     Kind("metrics.json as a link", 2, _metrics_link),
     Kind("committed bytecode", 3, _bytecode),
+    Kind("a package or an extension in a module's place", 3, _stand_in),
+    Kind("a param under a key with dots in dvc.lock", 3, _dotted_param),
+    Kind("a .dvc file that leads out", 3, _pointer),
     Kind("an output outside the project", 4, _elsewhere),
     Kind("predictions of other bytes", 2, _made_by_others("reports/predictions.csv"), **_AGAIN),
     Kind("history of other bytes", 2, _made_by_others("models/history.csv"), **_AGAIN),

@@ -128,8 +128,10 @@ def run_git(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> subproc
 
     None without git, or if it takes longer than ``seconds``.
     """
-    # Without optional locks a status never stands in the way of a git command that the user gives meanwhile.
-    environment = repository_free_environment() | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    # Without optional locks a status never stands in the way of a git command that the user gives meanwhile. A commit
+    # is what its id is the digest of, whatever refs/replace of this clone puts in its place.
+    own = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C"}
+    environment = repository_free_environment() | own
     try:
         return subprocess.run(
             ["git", *words], cwd=folder, env=environment, capture_output=True, timeout=seconds, check=False

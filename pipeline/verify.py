@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline import files, launch, mirror, provenance, tracked
-from pipeline.errors import UserError, on_one_line
+from pipeline.errors import UserError, listed, on_one_line
 from pipeline.lock import Lock
 from pipeline.verification import (
     causes,
@@ -77,12 +77,12 @@ def main(*, wanted: str, deep: bool, experiment: str) -> None:
     target = revision.find(project, wanted, experiment)
     here = causes.environment()
     named = "" if target.commit.startswith(target.name) else f" ({target.name})"
-    console.print(f"commit {target.commit[:12]}{named}, on {here[causes.CPU_TAG]}", markup=False)
+    console.print(on_one_line(f"commit {target.commit[:12]}{named}, on {here[causes.CPU_TAG]}"), markup=False)
     with workspace.checked_out(project, target.commit) as place:
         recorded = lockfile.read(place.folder, target.commit)
-        trials = _trials(console, place, recorded, target, deep)
+        trials, others = _trials(console, place, recorded, target, deep)
         identical = all(trial.identical for trial in trials)
-        circumstances = _circumstances(console, place, recorded)
+        circumstances = _circumstances(console, place, recorded, others)
         runs = _examine(console, project, experiment, target, place, recorded, identical)
         trials += [run.trial() for run in runs if run.run_id == target.run_id and identical]
         document = receipt.document(target.commit, recorded, trials, here, circumstances)
@@ -96,26 +96,38 @@ def main(*, wanted: str, deep: bool, experiment: str) -> None:
         sys.exit(1)
 
 
-def _trials(console: Console, place: Workspace, recorded: Lock, target: Target, deep: bool) -> list[Trial]:
-    """What the commit says twice, compared; then, if it does not contradict itself, each run of its stages."""
+def _trials(
+    console: Console, place: Workspace, recorded: Lock, target: Target, deep: bool
+) -> tuple[list[Trial], dict[str, object]]:
+    """What the commit says twice, compared; then, if it does not contradict itself, each run of its stages.
+
+    Returns: also the commands of stages of which its dvc.lock says nothing.
+    """
     place.set_aside(recorded)
     with declared.repository(place.folder, target.commit) as repository:
         place.get_data(recorded)
+        others = declared.other_commands(repository)
         contradictions = consistency.contradictions(place, recorded, repository)
     if contradictions:
         console.print("before any stage: what the commit says in two places", markup=False)
         _print(console, contradictions)
-        return [Trial("before any stage", contradictions)]
+        return [Trial("before any stage", contradictions)], others
     console.print(f"{len(recorded.inputs())} inputs, as dvc.lock records them; its stages run", markup=False)
     for name, stage in recorded.stages.items():
         console.print(on_one_line(f"  {name}: {stage.get('cmd')}"), markup=False)
-    return [_trial(console, place, recorded, target, setting) for setting in settings(deep)]
+    for name, command in others.items():
+        console.print(on_one_line(f"  {name}, which dvc.lock says nothing of: {command}"), markup=False)
+    return [_trial(console, place, recorded, target, setting) for setting in settings(deep)], others
 
 
 def _trial(console: Console, place: Workspace, recorded: Lock, target: Target, setting: Setting) -> Trial:
     console.print(on_one_line(f"{', '.join(recorded.stages)} again, {setting.name}"), markup=False)
     place.set_aside(recorded)
     place.run_stages(setting.environment)
+    silent = recorded.stages.keys() - place.recording.stages()
+    if silent:
+        said = "which code they loaded is not known, as no Python of theirs that heeds its environment ran"
+        console.print(on_one_line(f"note: {listed(sorted(silent))}: {said}"), markup=False)
     trial = Trial(setting.name, comparison.compare(place, recorded, target.tags))
     _print(console, trial.findings)
     return trial
@@ -126,21 +138,27 @@ def _print(console: Console, findings: Sequence[Finding]) -> None:
         console.print(on_one_line(_line(finding)), markup=False)
 
 
-def _circumstances(console: Console, place: Workspace, recorded: Lock) -> Circumstances:
-    """Name what dvc.lock says nothing of, and what is not as requirements.lock asks."""
-    uncovered = loaded.uncovered(place.recording.files(place.folder), recorded)
-    if uncovered:
-        console.print(f"note: not in dvc.lock, but loaded by the stages: {loaded.summary(uncovered)}", markup=False)
+def _circumstances(console: Console, place: Workspace, recorded: Lock, others: dict[str, object]) -> Circumstances:
+    """Name what dvc.lock says nothing of, what git converts, and what is not as requirements.lock asks."""
+    code = loaded.uncovered(place.recording.files(place.folder), recorded)
+    arguments = sorted(loaded.arguments(recorded, place.tracked).difference(code))
+    uncovered = sorted([*code, *arguments])
     changed = loaded.changed_after_lock(place.folder, uncovered)
-    if changed:
-        console.print(f"note: of these changed after dvc.lock was committed: {', '.join(changed)}", markup=False)
     sentences = pins.disagreements(place.folder)
+    for said, names in (
+        ("not in dvc.lock, but loaded by the stages", loaded.summary(code)),
+        ("not in dvc.lock, but named in their commands", loaded.summary(arguments)),
+        ("of these changed after dvc.lock was committed", ", ".join(changed)),
+        ("other bytes in git than in a checkout, as attributes of the commit ask", loaded.summary(place.converted)),
+    ):
+        if names:
+            console.print(on_one_line(f"note: {said}: {names}"), markup=False)
     for sentence in sentences[:_FEW]:
         console.print(f"note: {on_one_line(sentence)}", markup=False)
     if len(sentences) > _FEW:
         console.print(f"note: and {len(sentences) - _FEW} more, in the receipt", markup=False)
     digests = {name: provenance.md5_file(place.folder / name) for name in uncovered}
-    return Circumstances(digests, changed, sentences)
+    return Circumstances(digests, changed, sentences, others)
 
 
 def _line(finding: Finding) -> str:
@@ -168,7 +186,7 @@ def _examine(
     except UserError as error:
         if target.run_id:
             raise
-        console.print(f"warning: MLflow's runs are not compared: {error}", markup=False)
+        console.print(on_one_line(f"warning: MLflow's runs are not compared: {error}"), markup=False)
         return []
     for run in runs:
         if run.run_id == target.run_id:
@@ -195,7 +213,7 @@ def _attach(
         if verdicts:
             tracked.attach(project, experiment, verdicts, text)
     except UserError as error:
-        console.print(f"warning: the receipt is not in MLflow: {error}", markup=False)
+        console.print(on_one_line(f"warning: the receipt is not in MLflow: {error}"), markup=False)
         return
     for run_id, verdict in verdicts.items():
         console.print(f"MLflow run {run_id[:8]}: tag verified = {verdict}", markup=False)
@@ -208,7 +226,7 @@ def _concluded(console: Console, trials: Sequence[Trial], reasons: Sequence[str]
     if different:
         console.print(f"not verified: {len(different)} of {len(compared)} differ; receipt: {path}", markup=False)
         for reason in reasons:
-            console.print(f"  why? {reason}", markup=False)
+            console.print(on_one_line(f"  why? {reason}"), markup=False)
         return False
     console.print(f"verified: all {len(compared)} are identical, to the byte; receipt: {path}", markup=False)
     return True

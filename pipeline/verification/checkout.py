@@ -1,11 +1,13 @@
 """A commit's files as git has them, in a repository of their own that leaves no trace in the project's."""
 
+import hashlib
 import os
 import shutil
+from glob import escape
 from pathlib import Path
 
 from pipeline import provenance
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted, shortened
 
 # However git is set up here, the bytes of the commit are checked out, and no hook or server is asked.
 _SETTINGS = {
@@ -24,6 +26,9 @@ _GIT_SECONDS = 600
 _FULL = ("no space left on device", "disk quota exceeded", "file too large")
 _LITTLE_BYTES = 2**16  # a disk with less is full, also where git says only that it could not write
 _LINK_MODE = "120000"
+_FILE_MODES = ("100644", "100755")
+_EXTENSIONS = (".so", ".pyd")
+_SHA1_DIGITS = 40
 _BYTECODE = (".pyc", ".pyo")
 _LONGEST = 200  # characters of a path in a message
 
@@ -64,11 +69,61 @@ def refuse_bytecode(folder: Path, commit: str) -> None:
         )
 
 
+def refuse_stand_ins(folder: Path, commit: str) -> None:
+    """Raise if Python would run something else in place of a module of a checkout: a package or a compiled extension.
+
+    Raises: UserError that names both.
+    """
+    for module in sorted(folder.rglob("*.py")):
+        beside = [path for path in module.parent.glob(f"{escape(module.stem)}.*") if path.suffix in _EXTENSIONS]
+        beside += list((module.parent / module.stem).glob("__init__.*"))
+        if beside:
+            names = [shortened(path.relative_to(folder).as_posix()) for path in (module, beside[0])]
+            raise UserError(
+                f"commit {commit[:12]}: expected one file for each module, got {names[0]} and {names[1]}, which Python "
+                "would run in its place; take it out of the commit: git rm --cached"
+            )
+
+
+def converted(folder: Path) -> list[str]:
+    """Files of a fresh checkout whose bytes are not those that git holds: attributes of the commit change them.
+
+    Whoever reads the commit elsewhere, on a web page, sees other bytes than its stages do.
+    """
+    names = []
+    for entry in filter(None, git(folder, "ls-files", "--stage", "-z").split("\0")):
+        facts, _, name = entry.partition("\t")
+        mode, identity, _ = facts.split(" ")
+        path = folder / name
+        if mode in _FILE_MODES and path.is_file() and _blob_id(path, identity) != identity:
+            names.append(name)
+    return names
+
+
+def _blob_id(path: Path, like: str) -> str:
+    """The id that git would give a file's bytes, of the same length as another id."""
+    digest = hashlib.new("sha1" if len(like) == _SHA1_DIGITS else "sha256", usedforsecurity=False)
+    digest.update(f"blob {path.stat().st_size}\0".encode())
+    with path.open("rb") as file:
+        while part := file.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
 def git(folder: Path, *words: str) -> str:
-    """What a git command prints.
+    """What a git command prints; names of files are bytes, and need be no UTF-8.
 
     Raises: UserError with what git says if it fails; without room on the disk, one that says so.
     """
+    return os.fsdecode(_git_bytes(folder, *words))
+
+
+def blob(folder: Path, name: str) -> bytes:
+    """A file as the checked-out commit holds it, byte for byte. Raises: UserError, as ``git``."""
+    return _git_bytes(folder, "cat-file", "blob", f"HEAD:./{name}")
+
+
+def _git_bytes(folder: Path, *words: str) -> bytes:
     done = provenance.run_git(folder, *words, seconds=_GIT_SECONDS)
     if done is None:
         raise UserError(f"git {words[0]}: expected an end within {_GIT_SECONDS} s, got none; is git installed?")
@@ -77,9 +132,9 @@ def git(folder: Path, *words: str) -> str:
         refuse_full_disk(folder, message)
         last = (message.strip().splitlines() or ["no message"])[-1]
         raise UserError(
-            f"git {words[0]}: expected to check the commit out in {folder}, got {last[:_LONGEST]!r}; run `git fsck`"
+            f"git {words[0]}: expected to check the commit out in {folder}, got {quoted(last)}; run `git fsck`"
         )
-    return os.fsdecode(done.stdout)  # names of files are bytes, and need be no UTF-8
+    return done.stdout
 
 
 def refuse_full_disk(folder: Path, message: str) -> None:

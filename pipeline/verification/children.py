@@ -14,6 +14,9 @@ from pipeline import launch, provenance
 # Switches of Python, of torchrun, of this program and of MLflow would change what runs, or where it writes.
 _STEERING = ("PYTHON", "PIPELINE_", "MLFLOW_", "TORCHELASTIC_")
 _OF_A_WORKER = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
+# A shell that runs a stage's command sources or defines what these say: a function called python, for one.
+_OF_SHELLS = ("BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "CDPATH", "GLOBIGNORE")
+_FUNCTION_OF_BASH = "BASH_FUNC_"
 _STAYS = (launch.WORKERS_VARIABLE, "PYTHONUTF8")
 
 
@@ -25,7 +28,8 @@ def environment() -> dict[str, str]:
     cleaned = {
         name: value
         for name, value in provenance.repository_free_environment().items()
-        if name in _STAYS or not (name.startswith(_STEERING) or name in _OF_A_WORKER)
+        if name in _STAYS
+        or not (name.startswith((*_STEERING, _FUNCTION_OF_BASH)) or name in _OF_A_WORKER or name in _OF_SHELLS)
     }
     path = os.pathsep.join([str(Path(sys.executable).parent), cleaned.get("PATH", "")])
     return cleaned | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -48,6 +48,15 @@ def stages(opened: Any) -> dict[str, Stage]:
     return {stage.name: _stage(stage) for stage in opened.index.stages if _is_of_project(stage)}
 
 
+def other_commands(opened: Any) -> dict[str, object]:
+    """Commands of stages elsewhere than in the project's dvc.yaml, by file and name.
+
+    DVC runs those whose outputs it needs, and the project's dvc.lock says nothing of them.
+    """
+    others = (stage for stage in opened.index.stages if stage.cmd and not _is_of_project(stage))
+    return {f"{stage.path_in_repo}: {stage.name}": stage.cmd for stage in others}
+
+
 def _stage(stage: Any) -> Stage:
     from dvc.dependency import ParamsDependency
 

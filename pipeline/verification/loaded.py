@@ -1,5 +1,6 @@
 """The code that stages loaded, and what of it dvc.lock does not cover."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -7,6 +8,9 @@ from pathlib import Path, PurePosixPath
 from pipeline import provenance
 from pipeline.lock import LOCK_FILE, Lock
 from pipeline.verification import recorder
+
+# Of a command for a shell, whose quotes need not be understood: a path in them still stands by itself.
+_BETWEEN_WORDS = re.compile(r"""[\s'"`=;|&<>(){}$,\[\]]+""")
 
 _MANY = 4  # files of a folder that are told as the folder
 
@@ -30,14 +34,30 @@ class Recording:
     def files(self, folder: Path) -> set[str]:
         """Paths of the recorded files that hold anything and lie below a folder, as seen from it."""
         base = folder.resolve()
-        lines = {
-            line
-            for path in self._lists.iterdir()
-            for line in path.read_text(encoding="utf-8", errors="replace").split("\n")
-        }
-        below = {Path(line).resolve() for line in lines if line}
+        below = {Path(name).resolve() for _, *names in self._recorded() for name in names}
         inside = {path for path in below if path.is_relative_to(base) and path.is_file()}
         return {path.relative_to(base).as_posix() for path in inside if path.stat().st_size}
+
+    def stages(self) -> set[str]:
+        """The stages of which a process has recorded."""
+        return {stage for stage, *_ in self._recorded()}
+
+    def _recorded(self) -> list[list[str]]:
+        """Of each process the stage and the files."""
+        return [path.read_text(encoding="utf-8", errors="replace").split("\0") for path in self._lists.iterdir()]
+
+
+def arguments(lock: Lock, tracked: Iterable[str]) -> set[str]:
+    """Those of the ``tracked`` files of which dvc.lock says nothing and that a command names, or their folder.
+
+    A stage may read them, and go on from what they hold.
+    """
+    known = [PurePosixPath(path) for path in (*lock.inputs(), *lock.written())]
+    commands = (str(stage.get("cmd")) for stage in lock.stages.values())
+    words = {PurePosixPath(word) for command in commands for word in _BETWEEN_WORDS.split(command) if word}
+    recorded = {word for word in words for path in known if path.is_relative_to(word) or word.is_relative_to(path)}
+    named = words - recorded
+    return {file for file in tracked if not named.isdisjoint((PurePosixPath(file), *PurePosixPath(file).parents))}
 
 
 def uncovered(files: Iterable[str], lock: Lock) -> list[str]:

@@ -80,8 +80,10 @@ def params_that_differ(stage: str, old: dict[str, Any], new: dict[str, Any]) -> 
     """Place and sentence for each param of a stage that is not as recorded, by file and key."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
     for place in sorted(before.keys() | after.keys()):
-        if repr(before.get(place)) != repr(after.get(place)):
-            yield f"{stage}: {place}", f"{before.get(place)!r} recorded, {after.get(place)!r} in the commit"
+        one, other = (repr(side[place]) if place in side else "nothing" for side in (before, after))
+        if one != other:
+            name = ".".join(key for key, _ in place)
+            yield f"{stage}: {name}", f"{one} recorded, {other} in the commit"
 
 
 def _inputs_that_differ(
@@ -110,10 +112,11 @@ def _by_path(stage: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
     return {str(entry["path"]): entry for entry in stage.get(key) or []}
 
 
-def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, place: tuple[tuple[str, str], ...] = ()) -> Iterator[tuple[tuple[tuple[str, str], ...], Any]]:
+    """Values by the keys that lead there, each with its type: neither 1 and "1" nor a.b and b in a are the same."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            yield from _leaves(inner, f"{place}.{key}" if place else str(key))
+            yield from _leaves(inner, (*place, (str(key), type(key).__name__)))
     else:
         yield place, value
 

@@ -4,10 +4,11 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
+from pipeline import provenance
+from pipeline.errors import listed, quoted, shortened
 from pipeline.revisions import PINNED_FILE
-
-_LONGEST = 200  # characters of a line in a message
 
 
 def disagreements(folder: Path) -> list[str]:
@@ -21,14 +22,18 @@ def disagreements(folder: Path) -> list[str]:
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
-            sentences.append(f"{PINNED_FILE}: expected NAME==VERSION, got {line[:_LONGEST]!r}")
+            sentences.append(f"{PINNED_FILE}: expected NAME==VERSION, got {quoted(line)}")
             continue
         if requirement.marker and not requirement.marker.evaluate():
             continue
-        if requirement.name.casefold() in names:
-            sentences.append(f"{PINNED_FILE} asks twice for {requirement.name}")
-        names.add(requirement.name.casefold())
+        name = canonicalize_name(requirement.name)
+        if name in names:
+            sentences.append(f"{PINNED_FILE} asks twice for {shortened(requirement.name)}")
+        names.add(name)
         sentences.extend(_disagreement(requirement))
+    missing = [package for package in provenance.versions() if canonicalize_name(package) not in {*names, "python"}]
+    if missing:
+        sentences.append(f"{PINNED_FILE}: expected pins of all that decides a result, got none of {listed(missing)}")
     return sentences
 
 
@@ -40,11 +45,14 @@ def _requirements(text: str) -> list[str]:
 
 
 def _disagreement(requirement: Requirement) -> list[str]:
+    specifiers = list(requirement.specifier)
+    if requirement.url or len(specifiers) != 1 or specifiers[0].operator not in ("==", "==="):
+        return [f"{PINNED_FILE}: expected NAME==VERSION, got {quoted(str(requirement))}"]
     try:
         installed = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
-        return [f"{PINNED_FILE} asks for {requirement}, which is not installed here"]
+        return [f"{PINNED_FILE} asks for {shortened(requirement)}, which is not installed here"]
     # The CPU build of torch 2.13.0 calls itself 2.13.0+cpu.
     if installed.partition("+")[0] in requirement.specifier:
         return []
-    return [f"{PINNED_FILE} asks for {requirement}, here is {installed}"]
+    return [f"{PINNED_FILE} asks for {shortened(requirement)}, here is {installed}"]

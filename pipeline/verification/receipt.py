@@ -1,7 +1,7 @@
 """What a verification found, as JSON to keep: the same findings on the same machine give the same bytes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.lock import Lock
@@ -28,25 +28,28 @@ class Circumstances:
     """What decides a result and dvc.lock does not record.
 
     ``uncovered`` is the MD5 by path of code that stages loaded and that is no dependency; ``changed`` are those of them
-    that changed after dvc.lock was committed; ``pins`` says which versions are not those of requirements.lock.
+    that changed after dvc.lock was committed; ``pins`` says which versions are not those of requirements.lock;
+    ``other_commands`` are those of stages elsewhere than in the project's dvc.yaml.
     """
 
     uncovered: dict[str, str]
     changed: Sequence[str]
     pins: Sequence[str]
+    other_commands: Mapping[str, object] = field(default_factory=dict)
 
 
 def document(
     commit: str, lock: Lock, trials: Sequence[Trial], environment: dict[str, str], circumstances: Circumstances
 ) -> dict[str, Any]:
     """The receipt of a commit: no time and no host, so that whoever repeats it can compare receipts too."""
+    commands = {name: stage.get("cmd") for name, stage in lock.stages.items()}
     return {
         "format": FORMAT,
         "commit": commit,
         "verdict": "identical" if all(trial.identical for trial in trials) else "different",
         "environment": environment,
         "inputs": lock.inputs(),
-        "commands": {name: stage.get("cmd") for name, stage in lock.stages.items()},
+        "commands": commands | dict(circumstances.other_commands),
         "uncovered": dict(circumstances.uncovered),
         "changed": list(circumstances.changed),
         "pins": list(circumstances.pins),

@@ -23,10 +23,11 @@ def _note(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _leave_list(folder: str, started_in: str) -> None:
-    """Write the files of code and of compiled extensions, and of the script, which no import executes."""
+    """Write the stage, and the files of code, of compiled extensions and of the script, which no import executes."""
     extensions = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     files = _files | {file for file in extensions if isinstance(file, str)} | {sys.argv[0]}
-    text = "\n".join(sorted(os.path.join(started_in, file) for file in files))  # noqa: PTH118
+    paths = sorted(os.path.join(started_in, file) for file in files)  # noqa: PTH118
+    text = "\0".join([os.environ.get("DVC_STAGE", ""), *paths])
     Path(folder, f"{os.getpid()}-{time.time_ns()}").write_text(text, encoding="utf-8", errors="replace")
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from pipeline import files, provenance, revisions
 from pipeline.errors import UserError
 from pipeline.lock import LOCK_FILE, Lock, Output, parsed_listing
 from pipeline.tracking import location
-from pipeline.verification import checkout, children, lockfile, paths, stage_files
+from pipeline.verification import checkout, children, paths, stage_files
 from pipeline.verification.loaded import Recording
 
 PREFIX = "verify-"
+KEPT_FOLDER = ".cache"
 
 _LAST_LINES = 15
 
@@ -34,6 +35,7 @@ class Workspace:
         self._scratch = scratch
         self._kept = scratch / "kept"
         self._of_git = set(checkout.git(folder, "ls-files", "-z").split("\0"))
+        self.converted = checkout.converted(folder)
         self._committed: dict[str, dict[str, str]] = {}
         self._cache = revisions.cache_folder(project)
         self._has_remote = _adopt_settings(project, folder, scratch / "dvc")
@@ -47,12 +49,19 @@ class Workspace:
         return self._committed.get(output.path, {})
 
     @property
+    def tracked(self) -> Set[str]:
+        """The files that the commit holds in git, by their path in the project."""
+        return self._of_git
+
+    @property
     def tracking_uri(self) -> str:
         """The MLflow store of the stages that run here, which knows of no other run."""
         return location.sqlite_uri(self._scratch / "mlflow.db")
 
     def set_aside(self, lock: Lock) -> None:
         """Take away every output that is there, so that what is there afterwards was made by the stages.
+
+        So are what stages keep for later runs: checkpoints, and columns as they were parsed.
 
         Raises: UserError, before anything is taken away, if one of them lies outside the checkout.
         """
@@ -61,14 +70,21 @@ class Workspace:
         for output in lock.outputs():
             path = self.folder / output.path
             if self.is_of_git(output.path) and output.path not in self._committed:
-                self._committed[output.path] = self._digests(path)
+                self._committed[output.path] = self._digests(output.path)
             if path.is_file():
                 self._keep(path)
             elif path.is_dir():
                 shutil.rmtree(path)
+        kept = self.folder / KEPT_FOLDER
+        if kept.is_symlink() or kept.is_file():
+            kept.unlink()
+        elif kept.is_dir():
+            shutil.rmtree(kept)
 
-    def _digests(self, path: Path) -> dict[str, str]:
-        return lockfile.listing(path) if path.is_dir() else {"": provenance.md5_file(path)}
+    def _digests(self, path: str) -> dict[str, str]:
+        """Of the bytes that git holds, which attributes may change when they are checked out."""
+        names = [path] if path in self._of_git else [name for name in self._of_git if name.startswith(f"{path}/")]
+        return {name[len(path) + 1 :]: provenance.md5_bytes(checkout.blob(self.folder, name)) for name in names}
 
     def _keep(self, path: Path) -> None:
         self._kept.mkdir(exist_ok=True)
@@ -86,6 +102,7 @@ class Workspace:
             self._refuse_listings(pointers)
             self._dvc("checkout", "--", *pointers)
         checkout.refuse_bytecode(self.folder, self._commit)
+        checkout.refuse_stand_ins(self.folder, self._commit)
         for path, digest in lock.inputs().items():
             if "://" not in path and not (self.folder / path).exists():
                 raise UserError(f"{path} (md5 {digest}): {self._way_to(path, pointers)}")
@@ -172,7 +189,7 @@ def checked_out(project: Path, commit: str) -> Iterator[Workspace]:
 
     Raises: UserError if it cannot be made, and whatever the block raises; without room on the disk, one that says so.
     """
-    cache = project / ".cache"
+    cache = project / KEPT_FOLDER
     with files.told_if_full(cache):
         cache.mkdir(exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=PREFIX, dir=cache))

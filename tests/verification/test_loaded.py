@@ -35,6 +35,29 @@ def test_loaded_files_of_the_folder_are_recorded(tmp_path: Path) -> None:
     assert recording.files(project) == {"main.py", "helper.py", "json.py", "package/part.py"}
 
 
+def test_a_file_of_any_name_is_recorded(tmp_path: Path) -> None:
+    """A line end in a name ends no name."""
+    module = tmp_path / "project" / "a\nb.py"
+    module.parent.mkdir()
+    module.write_text("x = 1\n", encoding="utf-8")
+    recording = loaded.Recording(tmp_path)
+    command = [sys.executable, "-c", "import importlib; importlib.import_module('a\\nb')"]
+    environment = os.environ | recording.environment | {"DVC_STAGE": "train"}
+    assert recording.stages() == set()
+    subprocess.run(command, cwd=module.parent, env=environment, check=True)
+    assert recording.files(module.parent) == {"a\nb.py"}
+    assert recording.stages() == {"train"}
+
+
+def test_what_a_command_names_and_dvc_lock_does_not_is_named() -> None:
+    """A file, or all files of a folder, however the shell's words end; not what is recorded, nor what nobody names."""
+    command = "python -m code 'library/x.csv' --cache=kept>log;cp \"forged/w\" models/w && cat data/x|sort"
+    outs = [{"path": "models/w", "md5": "cc"}]
+    locked = Lock({"copy": LOCK.stages["copy"] | {"cmd": command, "outs": outs}})
+    tracked = ["code/a.py", "library/x.csv", "kept/1.arrow", "kept/deep/2", "forged/w", "models/w", "data/x", "data/y"]
+    assert loaded.arguments(locked, tracked) == {"kept/1.arrow", "kept/deep/2", "forged/w", "data/x"}
+
+
 def test_the_environments_own_sitecustomize_still_runs(tmp_path: Path) -> None:
     """What an environment does at the start of every process it does here, too."""
     (tmp_path / "own").mkdir()

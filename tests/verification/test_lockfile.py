@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import lock
+from pipeline import lock, yaml_documents
 from pipeline.errors import UserError
 from pipeline.lock import Lock, parsed_listing
 from pipeline.verification import lockfile
@@ -75,6 +75,23 @@ def test_a_value_and_its_text_are_not_the_same_param(tmp_path: Path) -> None:
     for number, first in enumerate(locks):
         differing = [bool(list(lockfile.disagreements(first, other))) for other in locks]
         assert differing == [position != number for position in range(len(locks))]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "{lr: 0.1, schedule.method: step, schedule: {method: constant}}",
+        "{lr: 0.1, schedule.method: constant}",
+        "{lr: 0.1, schedule: {method: constant, every: null}}",
+    ],
+)
+def test_params_are_told_apart_by_every_key_on_the_way(forged: str) -> None:
+    """A key with a dot hides none that is nested, and a key without a value is one."""
+    honest = {"lr": 0.1, "schedule": {"method": "constant"}}
+    differing = list(lockfile.params_that_differ("train", yaml_documents.parse(forged), honest))
+    assert differing
+    assert all(place.startswith("train: schedule.") for place, _ in differing)
+    assert list(lockfile.params_that_differ("train", {"weights": {1: 2}}, {"weights": {"1": 2}}))
 
 
 @pytest.mark.parametrize(

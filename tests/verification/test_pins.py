@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import provenance
 from pipeline.verification import pins
 
 NUMPY = metadata.version("numpy")
+SKLEARN = metadata.version("scikit-learn")
+NO_PIN = "requirements.lock: expected NAME==VERSION, got"
 
 
 def _sentences(folder: Path, text: str) -> list[str]:
@@ -26,6 +29,8 @@ numpy=={NUMPY} \\
 torch=={torch}  # the processor's build
 pywin32==1 ; sys_platform == "none"
 """
+    others = [name for name in provenance.PACKAGES if name not in ("numpy", "torch")]
+    text += "".join(f"{name.replace('-', '_')}=={metadata.version(name)}\n" for name in others)
     assert _sentences(tmp_path, text) == []
 
 
@@ -36,12 +41,23 @@ pywin32==1 ; sys_platform == "none"
         (f"NumPy==0.0.1\nnumpy=={NUMPY}\n", f"requirements.lock asks for NumPy==0.0.1, here is {NUMPY}"),
         (f"numpy=={NUMPY}\nNumPy=={NUMPY}\n", "requirements.lock asks twice for NumPy"),
         ("no-such-package==1\n", "requirements.lock asks for no-such-package==1, which is not installed here"),
+        (f"scikit-learn=={SKLEARN}\nscikit_learn=={SKLEARN}\n", "requirements.lock asks twice for scikit_learn"),
+        ("numpy @ https://x.org/n.whl\n", f"{NO_PIN} 'numpy @ https://x.org/n.whl'"),
+        ("numpy>=1\n", f"{NO_PIN} 'numpy>=1'"),
+        ("numpy\n", f"{NO_PIN} 'numpy'"),
+        ("numpy==0.0.1,!=3\n", f"{NO_PIN} 'numpy!=3,==0.0.1'"),
         ("numpy=0.0.1\n", "requirements.lock: expected NAME==VERSION, got 'numpy=0.0.1'"),
     ],
 )
 def test_another_pin_is_told(tmp_path: Path, text: str, sentence: str) -> None:
     """One sentence each: another version, a second pin, a package that is not here, a line that is no pin."""
     assert sentence in _sentences(tmp_path, text)
+
+
+def test_a_pin_that_was_taken_away_is_told(tmp_path: Path) -> None:
+    """What decides a result is pinned, or it is said."""
+    (sentence,) = _sentences(tmp_path, f"numpy=={NUMPY}\n")
+    assert "expected pins of all that decides a result, got none of dvc, mlflow, pyarrow," in sentence
 
 
 def test_a_commit_without_pins_is_told(tmp_path: Path) -> None:
