@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_plus, urlsplit
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shortened
 
 MASK = "***"
 
@@ -31,9 +31,9 @@ def refuse(address: str) -> None:
     if "://" not in address or not (_has_password(address) or any(_secret_values(address))):
         return
     raise UserError(
-        f"{masked(address)}: expected an address without user names, passwords, keys and signatures, which would stand "
-        "in dvc.lock and in runs; give them in environment variables (AWS_ACCESS_KEY_ID, ...) or in fsspec's "
-        "configuration, ~/.config/fsspec/*.json"
+        f"{shortened(masked(address))}: expected an address without user names, passwords, keys and signatures, which "
+        "would stand in dvc.lock and in runs; give them in environment variables (AWS_ACCESS_KEY_ID, ...) or in "
+        "fsspec's configuration, ~/.config/fsspec/*.json"
     )
 
 

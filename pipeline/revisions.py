@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline import documents, lock, provenance, yaml_documents
-from pipeline.errors import UserError, shortened
+from pipeline.errors import UserError, listed, shortened
 from pipeline.provenance import Experiment
 
 _HISTORY_SECONDS = 120  # a search of all commits of a large repository
@@ -159,8 +159,9 @@ def find(root: Path, text: str) -> Revision | None:
         return next((found for found in known if found.sha == sha), Revision(root, text, sha))
     named = [found for found in known if found.name == text]
     if len(named) > 1:
-        listed = ", ".join(str(found.sha)[:12] for found in named)
-        raise UserError(f"{text}: expected one DVC experiment, got several; name one by its commit: {listed}")
+        commits = listed([str(found.sha)[:12] for found in named])
+        place = shortened(text)
+        raise UserError(f"{place}: expected one DVC experiment, got several; name one by its commit: {commits}")
     return named[0] if named else None
 
 
@@ -172,7 +173,7 @@ def resolved(root: Path, text: str) -> Revision:
     found = find(root, text)
     if found is None:
         raise UserError(
-            f"{text}: expected a commit, branch, tag or DVC experiment, got none of these; "
+            f"{shortened(text)}: expected a commit, branch, tag or DVC experiment, got none of these; "
             "`git log --oneline` and `dvc exp list --all` show what there is"
         )
     return found
@@ -183,10 +184,12 @@ def between(root: Path, span: str) -> list[Revision]:
 
     Raises: UserError if git does not know them.
     """
-    listed = provenance.git(root, "rev-list", "--reverse", "--end-of-options", span)
-    if listed is None:
-        raise UserError(f"{span}: expected a range of commits such as HEAD~5..HEAD, got one that git does not know")
-    return [Revision(root, sha[:8], sha) for sha in listed.split()]
+    said = provenance.git(root, "rev-list", "--reverse", "--end-of-options", span)
+    if said is None:
+        raise UserError(
+            f"{shortened(span)}: expected a range of commits such as HEAD~5..HEAD, got one that git does not know"
+        )
+    return [Revision(root, sha[:8], sha) for sha in said.split()]
 
 
 def experiments(root: Path) -> list[Revision]:
@@ -304,8 +307,8 @@ def _pulled_listing(root: Path, sha: str, folder: str, md5: str) -> dict[str, st
 
 def _damaged_remote(path: str, md5: str) -> UserError:
     return UserError(
-        f"{path}: expected md5 {md5} in DVC's remote, got other bytes: the remote is damaged here; remove its entry "
-        "there, and `dvc push` from where it was made"
+        f"{shortened(path)}: expected md5 {md5} in DVC's remote, got other bytes: the remote is damaged here; remove "
+        "its entry there, and `dvc push` from where it was made"
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from pipeline import credentials, files
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shortened
 from pipeline.table import downloads, signatures, transcoding
 
 # What a person calls the table that another program writes, and the addresses that mean it.
@@ -184,14 +184,25 @@ def find(address: str, pattern: str = "*", separator: str = "auto", encoding: st
     file where they are "auto". Raises: UserError if nothing is there.
     """
     credentials.refuse(address)
+    _refuse_no_name(address)
     try:
         addresses = sorted(_addresses(address, pattern))
     except OSError as error:
         raise unreadable(address, error) from None
     if not addresses:
-        wanted = "expected tables (csv, tsv, txt or parquet)" if pattern == "*" else f"expected files like {pattern}"
-        raise UserError(f"{address}: {wanted}, found none")
+        wanted = "tables (csv, tsv, txt or parquet)" if pattern == "*" else f"files like {shortened(pattern)}"
+        raise UserError(f"{shortened(address)}: expected {wanted}, found none")
     return _source(address, [File(each) for each in addresses], separator, encoding)
+
+
+def _refuse_no_name(address: str) -> None:
+    """YAML can spell characters that stand in no file's name. Raises: UserError."""
+    try:
+        is_name = b"\0" not in os.fsencode(address)
+    except UnicodeEncodeError:
+        is_name = False
+    if not is_name:
+        raise UserError(f"{shortened(address)}: expected a file's name or address, got characters that none can have")
 
 
 @contextmanager
@@ -263,10 +274,10 @@ def _separator(first: File, separator: str, encoding: str) -> str:
 def unreadable(address: object, error: OSError) -> UserError:
     """The error for a file that is not there, may not be read, or does not decompress."""
     if isinstance(error, FileNotFoundError):
-        return UserError(f"{address}: expected a CSV file: no such file or directory")
+        return UserError(f"{shortened(address)}: expected a CSV file: no such file or directory")
     # A store that sends a reader on to another address, with a signature in it, tells of that one.
     reason = credentials.masked(error.strerror or str(error) or "cannot be read").lower()
-    return UserError(f"{address}: expected a CSV file: {reason}")
+    return UserError(f"{shortened(address)}: expected a CSV file: {shortened(reason)}")
 
 
 def is_remote(address: str) -> bool:
@@ -282,7 +293,9 @@ def _addresses(address: str, pattern: str) -> Iterator[str]:
     elif glob.has_magic(address) and not Path(address).exists():
         yield from glob.glob(address)  # noqa: PTH207
     elif files.is_device(Path(address)):
-        raise UserError(f"{address}: expected a file or a folder, got a pipe or a device; save what it gives as a file")
+        raise UserError(
+            f"{shortened(address)}: expected a file or a folder, got a pipe or a device; save what it gives as a file"
+        )
     else:
         yield address
 
@@ -317,5 +330,7 @@ def _remote(address: str) -> tuple[Any, str]:
     except (OSError, UserError):
         raise
     except Exception as error:  # each file system of fsspec has errors of its own for what an address lacks
-        reason = credentials.masked(" ".join(str(error).split()))[:200]
-        raise UserError(f"{address}: cannot be opened: expected all that fsspec needs, got: {reason}") from None
+        reason = shortened(credentials.masked(" ".join(str(error).split())))
+        raise UserError(
+            f"{shortened(address)}: cannot be opened: expected all that fsspec needs, got: {reason}"
+        ) from None

@@ -8,7 +8,7 @@ from mlflow.entities import Run
 
 from pipeline import circumstances, lock, provenance, spool
 from pipeline.circumstances import Circumstances
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shortened
 from pipeline.provenance import Commit
 from pipeline.revisions import MODEL_FILE, Revision, commits_that_lock
 from pipeline.tracking import evaluation, join, outs, runs
@@ -89,13 +89,13 @@ def _fetch(revision: Revision, folder: str, file: str, target: Path) -> None:
     content = revision.out(f"{folder}/{file}")
     if content is None:
         raise _MissingError(
-            f"{revision.name}: {folder}/{file}: expected it in DVC's cache or remote, got neither; "
+            f"{revision.name}: {shortened(f'{folder}/{file}')}: expected it in DVC's cache or remote, got neither; "
             "`dvc fetch --all-commits` or a `dvc repro` of that commit brings it"
         )
     if revision.sha is None and revision.recorded_md5(f"{folder}/{file}") not in (None, provenance.md5_bytes(content)):
         raise UserError(
-            f"{revision.name}: {folder}/{file}: expected the file that dvc.lock records, got another; `dvc checkout` "
-            "brings the recorded one back, `dvc repro` makes a new one"
+            f"{revision.name}: {shortened(f'{folder}/{file}')}: expected the file that dvc.lock records, got another; "
+            "`dvc checkout` brings the recorded one back, `dvc repro` makes a new one"
         )
     (target / file).parent.mkdir(parents=True, exist_ok=True)
     (target / file).write_bytes(content)

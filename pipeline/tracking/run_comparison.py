@@ -19,6 +19,7 @@ from mlflow.entities import Run
 from PIL import Image, UnidentifiedImageError
 
 from pipeline import tags
+from pipeline.errors import shortened
 from pipeline.tracking import curves, join, runs, wording
 
 KINDS = PARAM, METRIC, TAG, DATA, ARTIFACT, STATUS = "param", "metric", "tag", "data set", "artifact", "status"
@@ -50,8 +51,6 @@ _PICTURES = "images"
 
 # MLflow's name of a picture: its key, its step, then a time and an id of its own.
 _PICTURE = re.compile(r"images/(?P<key>.+?).step.(?P<step>\d+).timestamp.\d+.[0-9a-f-]{36}(?P<small>.compressed)?\.\w+")
-
-_SHOWN_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -289,4 +288,4 @@ def _unequal(kind: str, found: dict[str, str], expected: dict[str, str]) -> Iter
 
 
 def _shortened(text: str | None) -> str | None:
-    return text if text is None or len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
+    return text if text is None else shortened(text)

@@ -15,7 +15,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline.errors import UserError, quoted
+from pipeline.errors import UserError, quoted, shortened
 from pipeline.tracking import database, empty, location
 from pipeline.tracking.params import timeout_s
 
@@ -135,8 +135,9 @@ def _refuse_other_server(uri: str) -> None:
 def _refuse_schema(found: str, place: str, uri: str) -> None:
     if found != empty.revision():
         raise UserError(
-            f"{place}: expected schema {empty.revision()} of MLflow {mlflow.__version__}, got {found}; if an older "
-            f"MLflow made it, keep a copy and call `mlflow db upgrade {uri}`; if a newer one did, install that one"
+            f"{place}: expected schema {empty.revision()} of MLflow {mlflow.__version__}, got {shortened(found)}; if "
+            f"an older MLflow made it, keep a copy and call `mlflow db upgrade {uri}`; if a newer one did, install "
+            "that one"
         )
 
 

@@ -7,7 +7,7 @@ from glob import escape
 from pathlib import Path
 
 from pipeline import provenance
-from pipeline.errors import UserError, quoted, shortened
+from pipeline.errors import UserError, listed, quoted, shortened
 
 # However git is set up here, the bytes of the commit are checked out, and no hook or server is asked.
 _SETTINGS = {
@@ -30,7 +30,6 @@ _FILE_MODES = ("100644", "100755")
 _EXTENSIONS = (".so", ".pyd")
 _SHA1_DIGITS = 40
 _BYTECODE = (".pyc", ".pyo")
-_LONGEST = 200  # characters of a path in a message
 
 
 def check_out(project: Path, commit: str, folder: Path) -> None:
@@ -62,10 +61,10 @@ def refuse_bytecode(folder: Path, commit: str) -> None:
     """
     compiled = sorted(path for path in folder.rglob("*") if path.suffix.casefold() in _BYTECODE)
     if compiled:
-        named = ", ".join(path.relative_to(folder).as_posix()[:_LONGEST] for path in compiled[:5])
         raise UserError(
-            f"commit {commit[:12]}: expected code, got compiled code too, which Python would run in its place: {named}"
-            f"{', ...' if len(compiled) > 5 else ''}; take it out of the commit: git rm --cached"
+            f"commit {commit[:12]}: expected code, got compiled code too, which Python would run in its place: "
+            f"{listed([path.relative_to(folder).as_posix() for path in compiled])}; take it out of the commit: git rm "
+            "--cached"
         )
 
 
@@ -165,8 +164,8 @@ def _refuse_links(folder: Path, commit: str) -> None:
         link = folder / name
         if link.is_symlink() and not _stays(folder.resolve(), link):
             raise UserError(
-                f"commit {commit[:12]}: expected links that stay in the commit, got {name[:_LONGEST]} -> "
-                f"{str(link.readlink())[:_LONGEST]}; what lies there is no part of it: put data under DVC (`dvc add`)"
+                f"commit {commit[:12]}: expected links that stay in the commit, got {shortened(name)} -> "
+                f"{shortened(link.readlink())}; what lies there is no part of it: put data under DVC (`dvc add`)"
             )
 
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shortened
 from pipeline.lock import STAGES_FILE
 from pipeline.verification import paths, stage_files
-
-_LONGEST = 200  # characters of DVC's message
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ def repository(folder: Path, commit: str) -> Iterator[Any]:
             _refuse_outside(opened, folder, commit)
             yield opened
     except DvcException as error:
-        text = " ".join(str(error).split()).replace(os.path.relpath(folder) + os.sep, "")[:_LONGEST]
+        text = shortened(" ".join(str(error).split()).replace(os.path.relpath(folder) + os.sep, ""))
         raise UserError(f"commit {commit[:12]}: expected a project that DVC can read, got: {text}") from None
 
 
@@ -80,8 +78,8 @@ def _refuse_outside(opened: Any, folder: Path, commit: str) -> None:
         place = f"{stage.path_in_repo} of commit {commit[:12]}"
         if _is_of_project(stage) and Path(stage.wdir).resolve() != folder.resolve():
             raise UserError(
-                f"{place}: stage {stage.name}: expected a stage that runs in the project's folder, got wdir: "
-                f"{str(stage.wdir)[:_LONGEST]}; write its paths from there"
+                f"{place}: stage {shortened(stage.name)}: expected a stage that runs in the project's folder, got "
+                f"wdir: {shortened(stage.wdir)}; write its paths from there"
             )
         paths.refuse_outside(folder, (_seen_from(folder, output) for output in stage.outs), place)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import lock, provenance
-from pipeline.errors import UserError
+from pipeline.errors import UserError, listed
 from pipeline.lock import Lock
 
 
@@ -34,7 +34,7 @@ def _refuse_unrecorded(place: str, found: Lock) -> None:
     outputs = found.outputs()
     bare = [output.path for output in outputs if not output.md5]
     if bare or not outputs:
-        named = ", ".join(bare) or "outputs"
+        named = listed(bare) or "outputs"
         raise UserError(f"{place}: expected an md5 for {named}, got none; run `dvc repro` and commit it")
 
 

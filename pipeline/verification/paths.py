@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted, shortened
 
 # What git and DVC keep for themselves, also as a case-insensitive file system spells it.
 _RESERVED = (".git", ".dvc")
-
-_LONGEST = 200  # characters of a path in a message
 
 
 def refuse_outside(folder: Path, paths: Iterable[str], place: str) -> None:
@@ -21,7 +19,7 @@ def refuse_outside(folder: Path, paths: Iterable[str], place: str) -> None:
         reason = _reason(folder, path)
         if reason:
             raise UserError(
-                f"{place}: expected outputs inside the project, got {path[:_LONGEST]!r}, which {reason}; nothing was "
+                f"{place}: expected outputs inside the project, got {quoted(path)}, which {reason}; nothing was "
                 "run or removed; give dvc.yaml a path below the project's folder, `dvc repro` and commit"
             )
 
@@ -42,9 +40,9 @@ def _reason(folder: Path, path: str) -> str | None:
         return "belongs to git or DVC"
     link = next((step for step in steps(folder, path) if step.is_symlink()), None)
     if link is not None:
-        return f"goes through a link: {link.relative_to(folder).as_posix()} -> {str(link.readlink())[:_LONGEST]}"
+        return f"goes through a link: {shortened(link.relative_to(folder).as_posix())} -> {shortened(link.readlink())}"
     if not (folder / path).resolve().is_relative_to(folder.resolve()):  # a junction of Windows, for one, is no symlink
-        return f"lies at {(folder / path).resolve()}"
+        return f"lies at {shortened((folder / path).resolve())}"
     return None
 
 

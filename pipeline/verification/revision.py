@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pipeline import provenance, revisions, tracked
 from pipeline import tags as names
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shortened
 
 _HEAD = ("HEAD", "@")
+_FEW = 20  # changed files that are told
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,11 @@ def _refuse_no_commits(project: Path) -> None:
 
 def _refuse_changes(project: Path) -> None:
     changed = provenance.changed_files(project)
+    more = [f"and {len(changed) - _FEW:,} more"] if len(changed) > _FEW else []
     if changed:
         raise UserError(
             "verify HEAD: expected tracked files as they were committed, got changes in:\n  "
-            + "\n  ".join(changed)
+            + "\n  ".join([shortened(name) for name in changed[:_FEW]] + more)
             + "\n  commit them, or verify the commit as it is: `python -m pipeline verify $(git rev-parse HEAD)`"
         )
 
@@ -60,8 +62,8 @@ def _refuse_changes(project: Path) -> None:
 def _of_run(project: Path, wanted: str, experiment: str) -> Target:
     if not tracked.RUN_ID.fullmatch(wanted):
         raise UserError(
-            f"verify {wanted}: expected a revision of git, a DVC experiment (`dvc exp show`) or the id of an MLflow "
-            "run, got a name that none of them has"
+            f"verify {shortened(wanted)}: expected a revision of git, a DVC experiment (`dvc exp show`) or the id of "
+            "an MLflow run, got a name that none of them has"
         )
     run = tracked.run(project, wanted, experiment)
     tags: dict[str, str] = run["tags"]

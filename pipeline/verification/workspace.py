@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files, provenance, revisions
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shortened
 from pipeline.lock import LOCK_FILE, Lock, Output, parsed_listing
 from pipeline.tracking import location
 from pipeline.verification import checkout, children, paths, stage_files
@@ -23,6 +23,7 @@ PREFIX = "verify-"
 KEPT_FOLDER = ".cache"
 
 _LAST_LINES = 15
+_LINE = 1000  # characters of each
 
 
 class Workspace:
@@ -105,7 +106,7 @@ class Workspace:
         checkout.refuse_stand_ins(self.folder, self._commit)
         for path, digest in lock.inputs().items():
             if "://" not in path and not (self.folder / path).exists():
-                raise UserError(f"{path} (md5 {digest}): {self._way_to(path, pointers)}")
+                raise UserError(f"{shortened(path)} (md5 {digest}): {self._way_to(path, pointers)}")
 
     def _refuse_listings(self, pointers: list[str]) -> None:
         """Raise if a folder of the cache, which .dvc files name, holds a path that leads out of it.
@@ -140,7 +141,7 @@ class Workspace:
         recorded = self.recording.environment | dict(environment)
         done = self._dvc("repro", "--force", "--no-run-cache", "--no-commit", environment=recorded)
         if done.returncode:
-            lines = "\n  ".join(done.stdout.strip().splitlines()[-_LAST_LINES:])
+            lines = "\n  ".join(shortened(line, _LINE) for line in done.stdout.strip().splitlines()[-_LAST_LINES:])
             raise UserError(f"expected the stages of the commit to run again, got exit {done.returncode}:\n  {lines}")
 
     def recorded(self, output: Output, md5: str) -> Path | None:

@@ -233,3 +233,29 @@ def test_params_of_sources_are_checked(wrong: dict[str, str]) -> None:
     """A separator that is not one character and an encoding that no one knows are refused with the params."""
     with pytest.raises(ValueError, match="auto"):
         prepare.Params.model_validate({"source": "s", "target": "y", **wrong})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("x" * 5000, "*" * 3000, f"s3://{'x' * 5000}", f"zip://a.csv::{'b' * 5000}", f"file:///{'a/' * 3000}"),
+        *("a\0b.csv", "\ud800.csv", "\x1b[2J.csv", "x\nverified: all.csv", "file:///\x1b]0;title\x07", "dir://x"),
+        *("reference://", "http://[::1", f"http://user:{'p' * 5000}@host/x.csv"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_one_short_sentence(address: str) -> None:
+    """However long it is, and whatever characters are in it: nothing of it moves a terminal's cursor."""
+    with pytest.raises(UserError) as told:
+        sources.find(address)
+    assert len(str(told.value)) < 700
+    assert str(told.value).isprintable()
+    assert "ppp" not in str(told.value)
+
+
+@pytest.mark.parametrize("pattern", ["p" * 5000, "\x1b[2J"])
+def test_a_pattern_that_fits_nothing_is_told_in_short(tmp_path: Path, pattern: str) -> None:
+    """As an address is."""
+    with pytest.raises(UserError, match="expected files like ") as told:
+        sources.find(str(tmp_path), pattern)
+    assert len(str(told.value)) < 700
+    assert str(told.value).isprintable()
