@@ -240,17 +240,18 @@ class CrossEntropy:
         return kernels.transposed_product(self.rows, block, residuals)
 
     def _bias_outer(self, block: PackedBlock, residuals: Tensor) -> Tensor:
-        """sum_i v_i (diag(p_i) - p_i p_i'), (k, k) float64."""
+        """sum_i v_i (diag(p_i) - p_i p_i'), (k, k) float64; rows add up to 0, which gives the diagonal."""
         by_row = self._probabilities_of(block, residuals)
         weighted = by_row if block.weights is None else by_row * block.weights.reshape(-1, 1).to(by_row.dtype)
-        return (torch.diag(weighted.sum(0)) - weighted.T @ by_row).to(torch.float64)
+        result = (weighted.T @ by_row).to(torch.float64).neg_().fill_diagonal_(0.0)
+        return result - torch.diag(result.sum(1))
 
     def _probabilities_of(self, block: PackedBlock, residuals: Tensor) -> Tensor:
         """p from p - y, (n, k)."""
         rows = self.rows
         if rows.one_logit:
-            second = (residuals + block.labels.to(residuals.dtype)).T
-            return torch.cat([1 - second, second], 1)
+            labels = block.labels.to(residuals.dtype)
+            return torch.cat([(1 - labels) - residuals, labels + residuals]).T
         one = residuals.new_ones(1, 1).expand(block.labels.shape)
         restored = residuals.scatter_add(rows.class_dimension, block.labels, one)
         return restored[:, : rows.classes] if rows.row_major else restored.T

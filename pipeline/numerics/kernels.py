@@ -194,16 +194,20 @@ def change_of_probabilities(rows: Rows, weights: Tensor, change: Tensor) -> Tens
 def losses_and_residuals(rows: Rows, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy of every row in nats, (n, 1) or (1, n), and p - y in the layout of the logits, which it may use.
 
-    Of one logit z: log(1 + e^-|z|) plus what |z| itself costs if z says the wrong class; and p - y of the second class.
+    Of one logit, with z turned so that the label asks for less of it: log(1 + e^z), and p - y of the second class. In
+    float64, and of one logit, both keep all digits however near to 0 they are: where classes are told apart well, they
+    are all that is left of the objective.
     """
     if not rows.one_logit:
+        if scores.dtype == torch.float64:
+            return _from_others(scores, labels, rows.class_dimension)
         losses, residuals = losses_and_probabilities(scores, labels, rows.class_dimension)
         return losses, _subtract_one_hot(rows, residuals, labels)
-    second = labels.to(scores.dtype)
+    turned = 1 - 2 * labels.to(scores.dtype)
+    scores *= turned
     losses = scores.abs().neg_().exp_().log1p_()
     losses += scores.clamp(min=0.0)
-    losses -= second * scores
-    return losses, scores.sigmoid_().sub_(second)
+    return losses, scores.sigmoid_().mul_(turned)
 
 
 def _subtract_one_hot(rows: Rows, probabilities: Tensor, labels: Tensor) -> Tensor:
@@ -231,9 +235,7 @@ def _all_safe(largest: Tensor) -> bool:
 
 
 def losses_and_probabilities(scores: Tensor, labels: Tensor, dimension: int) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of every row in nats, (n, 1) or (1, n), and its probabilities, in the block's layout."""
-    if scores.dtype == torch.float64:
-        return _from_shifted(scores, labels, dimension)
+    """Of float32: losses of every row in nats, (n, 1) or (1, n), and its probabilities, in the layout of its block."""
     # Out of place: where a probability is too small to be trusted, the logits are needed again.
     if dimension == 1:
         probabilities = torch.softmax(scores, 1)
@@ -253,11 +255,14 @@ def losses_and_probabilities(scores: Tensor, labels: Tensor, dimension: int) -> 
     return losses, probabilities
 
 
-def _from_shifted(scores: Tensor, labels: Tensor, dimension: int) -> tuple[Tensor, Tensor]:
-    """The same in place, with the loss from the logits, so that it is exact however small the probability is."""
+def _from_others(scores: Tensor, labels: Tensor, dimension: int) -> tuple[Tensor, Tensor]:
+    """Losses and p - y in place, of the other classes' exponentials: 1 - p would lose the digits of a small loss."""
     scores -= scores.amax(dimension, keepdim=True)
     of_label = scores.gather(dimension, labels)
-    probabilities = scores.exp_()
-    totals = probabilities.sum(dimension, keepdim=True)
-    probabilities /= totals
-    return totals.log_() - of_label, probabilities
+    residuals = scores.exp_().scatter_(dimension, labels, torch.zeros_like(of_label))
+    others = residuals.sum(dimension, keepdim=True)
+    above_one = others + of_label.expm1()  # what all exponentials together are above 1, the largest
+    totals = above_one + 1
+    residuals /= totals
+    residuals.scatter_(dimension, labels, others.div_(totals).neg_())
+    return above_one.log1p_().sub_(of_label), residuals

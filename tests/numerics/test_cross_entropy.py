@@ -67,6 +67,31 @@ def test_value_and_gradient_are_those_of_autograd(problem: Problem, precision: t
     torch.testing.assert_close(point.gradient, variable.grad, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize(("levels", "classes"), [((), 2), ((), 5), ((4,), 9)])
+def test_certain_rows_keep_the_digits_of_cost_gradient_and_curvature(levels: tuple[int, ...], classes: int) -> None:
+    """Where every 1 - p is below 1e-16, all three are sums of the other classes' exponentials."""
+    problem = synthetic(50, 3, levels, classes)
+    theta = 40 * _theta(problem, 6)
+    scores = problem.dense @ theta[:-1].numpy() + theta[-1].numpy()
+    clear = np.diff(np.sort(scores, axis=1)[:, -2:])[:, 0] > 40
+    problem, scores = replace(problem.take(clear), labels=scores.argmax(1)[clear]), scores[clear]
+    objective = CrossEntropy(Rows(problem.blocks(), levels, classes, 1), 0.0)
+    point = objective.evaluate(theta, torch.float64, facts=True)
+    rows = np.arange(len(scores))
+    others = np.exp(scores - scores[rows, problem.labels][:, None])
+    others[rows, problem.labels] = 0.0
+    residuals = others.copy()
+    residuals[rows, problem.labels] = -others.sum(1)
+    assert len(rows) > 5
+    assert point.cost == pytest.approx(others.sum() / len(rows), rel=1e-11)
+    assert point.facts is not None
+    expected = torch.tensor(np.hstack([problem.dense, np.ones((len(rows), 1))]).T @ residuals / len(rows))
+    torch.testing.assert_close(point.gradient, expected, rtol=1e-11, atol=1e-11 * float(expected.abs().max()))
+    curvature = point.facts.bias_curvature
+    assert curvature is not None
+    assert float(curvature.diagonal().sum()) == pytest.approx(2 * others.sum() / len(rows), rel=1e-11)
+
+
 @PROBLEMS
 @pytest.mark.parametrize(("precision", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 5e-6)])
 def test_hessian_times_vector_is_that_of_autograd(problem: Problem, precision: torch.dtype, tolerance: float) -> None:

@@ -22,7 +22,10 @@ def _direction(objective: CrossEntropy, point: Point) -> Tensor:
     assert point.facts is not None
     gradient, curvature = point.gradient[-1], point.facts.bias_curvature
     if curvature is not None:
-        exact: Tensor = torch.linalg.solve(curvature + 1 / len(curvature), -gradient)
+        size = float(curvature.diagonal().mean())
+        if size <= 0.0:  # every row is certain
+            return torch.zeros_like(gradient)
+        exact: Tensor = torch.linalg.solve(curvature + size / len(curvature), -gradient)  # it is singular along 1
         return exact
     whole = objective.hessian(point.theta, torch.float32)
 

@@ -31,6 +31,7 @@ _NEAR_GOAL = 0.3  # of the goal: a residual that would leave so low a bound need
 
 # Shares of the objective: below the first, float32 sees no decrease; below the second it does if bounds still improve.
 _FLOAT32_BLIND, _FLOAT32_WEAK, _PATIENCE = 1e-11, 1e-8, 6
+_FLOAT32_SUREST = 1e-5  # nats: float32 knows 1 - p to 6e-8, which of a lower cost is more than a percent
 _FLOAT32_STEPS_IN_VAIN = 20  # its gradient of columns of 1e3 and more may be noise far above these shares
 _ROUNDING = 1e-13
 _FLOAT64_BLIND, _FLOAT64_PATIENCE = 1e-14, 12
@@ -40,6 +41,7 @@ _SURE = 0.5 + 1e-6  # as a probability of float32 must be to be above 1/2
 
 _BIAS_STEPS, _SHORTEST_STEP = 4, 1e-8
 _FLOAT32_NOISE = 1e-6  # share of the objective that float32 may err by
+_FLOAT32_SHORTEST_STEP = 0.1
 
 
 class Source(Protocol):
@@ -314,7 +316,7 @@ class Optimum:
         """Whether float32 resolves no more; without l2 the end itself needs float64."""
         share = -slope / max(abs(point.objective), 1e-300)
         weak = max(_FLOAT32_WEAK, self._tolerance if self._objective.l2 == 0 else 0.0)
-        if share < _FLOAT32_BLIND or self._stalled >= _FLOAT32_STEPS_IN_VAIN:
+        if share < _FLOAT32_BLIND or point.cost < _FLOAT32_SUREST or self._stalled >= _FLOAT32_STEPS_IN_VAIN:
             return True
         return share < weak and (self._stalled >= _PATIENCE or self._objective.l2 == 0)
 
@@ -333,7 +335,8 @@ class Optimum:
     def _search(self, point: Point, direction: Tensor, slope: float) -> Point | None:
         """Backtracking to Armijo's condition; None if no step is short enough.
 
-        In float32 near the end the gradient resolves what the cost cannot: approximate Wolfe conditions.
+        In float32 near the end the gradient resolves what the cost cannot: approximate Wolfe conditions. Where that
+        takes a short step, the gradient is noise, too.
         Source: Hager and Zhang 2005, eq. 4.1.
         """
         single = point.precision == torch.float32
@@ -341,22 +344,26 @@ class Optimum:
         for step, trial, rise in search.backtracking(self._objective, point, direction, slope, _SHORTEST_STEP):
             if rise <= 1e-4 * step * slope + allowed:
                 return trial
-            if (
-                single
-                and rise <= _FLOAT32_NOISE * abs(point.objective)
-                and dot(trial.gradient, direction) <= -0.8 * slope
-            ):
-                return trial
+            if single and rise <= _FLOAT32_NOISE * abs(point.objective):
+                if step < _FLOAT32_SHORTEST_STEP:
+                    return None
+                if dot(trial.gradient, direction) <= -0.8 * slope:
+                    return trial
         return None
 
     def _give_up(self, point: Point) -> None:
-        """No step: go on in float64, then without memory, then not at all."""
+        """No step: go on in float64, then without memory, then by the curvature itself, then not at all."""
         if point.precision == torch.float32:
             self.point = self._evaluate(point.theta, torch.float64)
         elif len(self._memory):
             self._forget()
         else:
-            self.status = Status.STALLED
+            direction, _ = self._newton_step(point)
+            found = self._search(point, direction, dot(point.gradient, direction))
+            if found is None or point.objective - found.objective <= _ROUNDING * abs(point.objective):
+                self.status = Status.STALLED
+            else:
+                self.point = found
 
     def _forget(self) -> None:
         self._memory.clear()
