@@ -1,12 +1,13 @@
 """Tasks of DVC's queue whose processes are gone: `dvc queue status` calls them Running for ever."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from pipeline import documents
 
 _RUNS = Path(".dvc/tmp/exps/run")
 _QUEUE = Path(".dvc/tmp/exps/celery")
@@ -48,7 +49,7 @@ def _is_alive(path: Path) -> bool:
         process = of_id(int(_read(path)["pid"]))
         started: float = process.create_time()
         ended = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent has not asked how it ended
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, psutil.Error):
         return False
     return not ended and started <= written + _CLOCK_GRAIN_S
 
@@ -63,5 +64,5 @@ def _workspace(path: Path, root: Path) -> Path | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(path.read_bytes())
+    document: dict[str, Any] = documents.decoded(path.read_bytes())
     return document

@@ -89,3 +89,14 @@ def test_a_killed_task_is_named_and_can_be_taken_away(tmp_path: Path) -> None:
     dvc(root, "queue", "remove", "wary-moth")
     assert "wary-moth" not in dvc(root, "queue", "status")
     assert list(queue_tasks.lost(root)) == []
+
+
+FORGED = [b"\xff", b"", b"[1]", b"[" * 100_000, b'{"pid": 1e400}', b'{"pid": 1e300}', b'{"pid": -1}', b'{"pid": null}']
+
+
+@pytest.mark.parametrize("content", [*FORGED, b'{"pid": "\\ud800"}', b'{"root_dir": 3}', b'{"root_dir": "a\\u0000b"}'])
+def test_a_file_that_names_no_process_names_none(tmp_path: Path, content: bytes) -> None:
+    """Nor a folder: whatever is written below .dvc/tmp, `doctor` goes on."""
+    (tmp_path / "task.json").write_bytes(content)
+    assert not queue_tasks._is_alive(tmp_path / "task.json")
+    assert queue_tasks._workspace(tmp_path / "task.json", tmp_path) is None

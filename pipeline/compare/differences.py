@@ -85,7 +85,8 @@ def _intervals(a: Side, b: Side) -> dict[tuple[str, str], list[float]]:
     if a.params.get("prepare.weights") or b.params.get("prepare.weights"):
         return {}
     one, other = a.predictions(), b.predictions()
-    return intervals.paired(one, other) if one and other else {}
+    places = (f"{a.name}: predictions.csv", f"{b.name}: predictions.csv")
+    return intervals.paired(one, other, places) if one and other else {}
 
 
 def _difference(a: Any, b: Any) -> float | None:

@@ -10,7 +10,6 @@ code, or does not match its digest, is not used. No result depends on the folder
 import contextlib
 import hashlib
 import io
-import json
 import os
 import shutil
 import threading
@@ -22,7 +21,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import files
+from pipeline import documents, files
+from pipeline.documents import Digest, Form
 from pipeline.errors import UserError
 from pipeline.table import threads
 from pipeline.table.columns import Kind
@@ -42,6 +42,21 @@ class How:
     encoding: str
     missing_values: Sequence[str]
     code: str
+
+
+class _HowForm(Form):
+    separator: str
+    encoding: str
+    missing_values: list[str]
+    code: str
+
+
+class _IndexForm(Form):
+    folder: str
+    content: Digest
+    how: _HowForm
+    kinds: dict[str, Kind]
+    pieces: list[Digest]
 
 
 @dataclass(frozen=True)
@@ -226,9 +241,14 @@ def load(path: Path, columns: Sequence[str]) -> Any:
     except OSError:
         raise UserError(f"{path}: was removed while it was being read; run again") from None
     ipc: Any = pa.ipc
-    positions = {name: position for position, name in enumerate(ipc.open_stream(data).schema.names)}
-    options = ipc.IpcReadOptions(included_fields=[positions[name] for name in columns], use_threads=False)
-    return ipc.open_stream(data, options=options).read_all()
+    try:
+        positions = {name: position for position, name in enumerate(ipc.open_stream(data).schema.names)}
+        options = ipc.IpcReadOptions(included_fields=[positions[name] for name in columns], use_threads=False)
+        return ipc.open_stream(data, options=options).read_all()
+    except (pa.ArrowInvalid, KeyError, OSError):
+        raise UserError(
+            f"{path}: expected columns as they were parsed, got others; remove {path.parent.parent}"
+        ) from None
 
 
 def _packed(table: Any) -> bytes:
@@ -274,10 +294,10 @@ def _usable(folder: Path) -> Iterator[Entry]:
 
 def _entry(index: Path) -> Entry | None:
     try:
-        content = json.loads(index.read_text(encoding="utf-8"))
-        return Entry(index.parent, content["content"], How(**content["how"]), content["kinds"], content["pieces"])
-    except (OSError, ValueError, TypeError, KeyError):
+        form = _IndexForm.model_validate(documents.decoded(index.read_bytes()))
+    except (OSError, ValueError):
         return None
+    return Entry(index.parent, form.content, How(**dict(form.how)), form.kinds, form.pieces)
 
 
 def _change(entry: Entry, how: How, kinds: Mapping[str, Kind]) -> str:

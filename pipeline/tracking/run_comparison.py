@@ -3,7 +3,6 @@
 Both are read back through MLflow's client, from whichever store, so what is compared is what a person sees.
 """
 
-import csv
 import filecmp
 import math
 import re
@@ -18,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from PIL import Image, UnidentifiedImageError
 
-from pipeline import tags
+from pipeline import results, tags
 from pipeline.errors import shortened
 from pipeline.tracking import curves, join, runs, wording
 
@@ -177,13 +176,12 @@ def _points(
 
 
 def _history(paths: Sequence[Path]) -> dict[str, list[tuple[int, str]]]:
-    """The columns of history.csv as points."""
+    """The columns of history.csv as points. Raises: UserError if it is none."""
     if not paths:
         return {}
-    with paths[0].open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    columns = lines[0].keys() if lines else ()
-    return {name: [(int(line["epoch"]), _number(line[name])) for line in lines] for name in columns}
+    columns = results.history(paths[0].read_bytes(), "history.csv of the run")
+    epochs = [int(epoch) for epoch in columns["epoch"]]
+    return {name: list(zip(epochs, map(_number, values), strict=True)) for name, values in columns.items()}
 
 
 def _tags(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Difference]:

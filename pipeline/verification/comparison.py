@@ -1,12 +1,11 @@
 """Every output as it was made again, against what dvc.lock and the MLflow run recorded."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import lock, provenance
+from pipeline import documents, lock, provenance
 from pipeline import tags as names
 from pipeline.lock import Lock, Output
 from pipeline.model import METADATA_FILE, WEIGHTS_FILE
@@ -110,7 +109,7 @@ def _run(workspace: Workspace, recorded: Lock, tags: dict[str, str]) -> Iterator
 
 def _digest(path: Path) -> str | None:
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        document: Any = documents.decoded(path.read_bytes())
     except ValueError:
         return None
     return str(document["digest"]) if isinstance(document, dict) and "digest" in document else None

@@ -5,7 +5,6 @@ the number of features, n the number of rows.
 """
 
 import csv
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +15,17 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 
+from pipeline import documents
+from pipeline.errors import quoted, shortened
+from pipeline.model import METADATA_FILE
+
 _NOTHING = object()
+
+_NEIGHBOURS = {"class": "classes", "feature": "features"}
+_NAMES = TypeAdapter(list[str | int | bool])
 
 
 def first(recorded: Path, made: Path, path: str) -> str:
@@ -27,7 +34,7 @@ def first(recorded: Path, made: Path, path: str) -> str:
     reader = readers.get(Path(path).suffix)
     try:
         found = reader(recorded, made) if reader else None
-    except (ValueError, SafetensorError, csv.Error):
+    except (ValueError, TypeError, LookupError, RecursionError, SafetensorError, csv.Error):
         found = None  # not what its name says: then bytes are all there is
     return found or _bytes(recorded, made)
 
@@ -52,10 +59,11 @@ def _tensors(recorded: Path, made: Path) -> str | None:
     before, after = (safetensors.numpy.load(path.read_bytes()) for path in (recorded, made))
     for name in sorted(before.keys() | after.keys()):
         if name not in before or name not in after:
-            return f"tensor {name} is only in the {'recorded' if name in before else 'new'} file"
+            return f"tensor {shortened(name)} is only in the {'recorded' if name in before else 'new'} file"
         old, new = before[name], after[name]
         if (old.shape, old.dtype) != (new.shape, new.dtype):
-            return f"{name}: {old.dtype} {list(old.shape)} recorded, {new.dtype} {list(new.shape)} now"
+            sides = (f"{side.dtype} {shortened(list(side.shape))}" for side in (old, new))
+            return f"{shortened(name)}: {' recorded, '.join(sides)} now"
         if old.tobytes() != new.tobytes():
             return _Place(name, old, new, after, _neighbours(made)).sentence()
     return None
@@ -79,7 +87,7 @@ class _Place:
         places = np.flatnonzero(different.any(axis=1))
         index = np.unravel_index(places[0], self.old.shape)
         old, new = self.old.flat[places], self.new.flat[places]
-        told = f"{self.name}: {self._where(tuple(map(int, index)))}: {old[0]!s} recorded, {new[0]!s} now"
+        told = f"{shortened(self.name)}: {self._where(tuple(map(int, index)))}: {old[0]!s} recorded, {new[0]!s} now"
         return f"{told}{_distance(old, new)}; {len(places):,} of {self.old.size:,} numbers differ"
 
     def _where(self, index: tuple[int, ...]) -> str:
@@ -95,7 +103,7 @@ class _Place:
 
     def _named(self, kind: str, number: int) -> str:
         known = self.names.get(kind, [])
-        return known[number] if number < len(known) else f"number {number + 1}"
+        return shortened(known[number]) if number < len(known) else f"number {number + 1}"
 
 
 def _distance(old: NDArray[Any], new: NDArray[Any]) -> str:
@@ -113,14 +121,15 @@ def _distance(old: NDArray[Any], new: NDArray[Any]) -> str:
 def _neighbours(made: Path) -> dict[str, list[str]]:
     """Classes and features of the model that lies beside a file of weights; nothing where there is none."""
     try:
-        document = json.loads((made.parent / "softmax.json").read_text(encoding="utf-8"))
-        return {"class": [str(name) for name in document["classes"]], "feature": list(document["features"])}
+        document = documents.decoded((made.parent / METADATA_FILE).read_bytes())
+        names = {kind: _NAMES.validate_python(document[key], strict=True) for kind, key in _NEIGHBOURS.items()}
+        return {kind: [str(name) for name in known] for kind, known in names.items()}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
 def _json(recorded: Path, made: Path) -> str | None:
-    before, after = (dict(_leaves(json.loads(path.read_text(encoding="utf-8")))) for path in (recorded, made))
+    before, after = (dict(_leaves(documents.decoded(path.read_bytes()))) for path in (recorded, made))
     different = [
         place
         for place in dict.fromkeys([*before, *after])
@@ -130,7 +139,8 @@ def _json(recorded: Path, made: Path) -> str | None:
         return None  # other spaces or another order of keys
     place = different[0]
     old, new = before.get(place, _NOTHING), after.get(place, _NOTHING)
-    return f"{place}: {_pair(old, new)}; {len(different):,} of {len(before.keys() | after.keys()):,} values differ"
+    count = len(before.keys() | after.keys())
+    return f"{shortened(place)}: {_pair(old, new)}; {len(different):,} of {count:,} values differ"
 
 
 def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
@@ -151,7 +161,7 @@ def _pair(old: Any, new: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "nothing" if value is _NOTHING else repr(value)
+    return "nothing" if value is _NOTHING else quoted(value)
 
 
 def _csv(recorded: Path, made: Path) -> str | None:
@@ -173,7 +183,7 @@ def _cell(header: list[str], old: list[str], new: list[str]) -> str:
         return f": {len(old)} cells recorded, {len(new)} now"
     column = next(position for position, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)
     name = header[column] if column < len(header) else str(column + 1)
-    return f", column {name}: {_pair(_number(old[column]), _number(new[column]))}"
+    return f", column {shortened(name)}: {_pair(_number(old[column]), _number(new[column]))}"
 
 
 def _number(cell: str) -> float | str:

@@ -11,6 +11,7 @@ from scipy.special import softmax
 from statsmodels.stats.weightstats import DescrStatsW
 
 from pipeline.compare import intervals
+from pipeline.errors import UserError
 
 
 def predictions(seed: int, labels: list[str], rows: int = 60) -> bytes:
@@ -60,6 +61,7 @@ STARVED = """
 import os, sys
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from pipeline.compare import intervals
+from pipeline.errors import UserError
 content = sys.stdin.buffer.read()
 intervals.paired(content, content)
 for thread in map(int, os.listdir("/proc/self/task")):
@@ -77,3 +79,24 @@ def test_no_thread_holds_what_was_read() -> None:
     child = [sys.executable, "-c", STARVED]
     done = subprocess.run(child, input=predictions(1, ["a", "b"]), capture_output=True, check=False)
     assert (done.stdout, done.stderr) == (b"0\n", b"")
+
+
+HONEST = b"row,split,actual,predicted,probability_a,probability_b\n1,test,a,a,1,0\n2,test,b,a,0.5,0.5\n"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        *(b"\xff\xfe\x00", b"", b"row,split\n1,test\n", b"a\0b\n1\n", HONEST.replace(b",0.5\n", b"\n")),
+        *(HONEST.replace(b"0.5", value) for value in (b"", b"x", b"nan", b"1e400", b"-0.5", b"1.5")),
+        *(HONEST.replace(b"probability_b", b"other"), HONEST.replace(b"probability_b", b"probability_a")),
+        *(HONEST.replace(b"row", b"split"), HONEST.replace(b"actual", b"x" * 100_000)),
+    ],
+)
+def test_what_are_no_predictions_is_one_sentence(forged: bytes) -> None:
+    """On either side; the place is the one that it was called by."""
+    assert intervals.paired(HONEST, HONEST)
+    for sides in ((HONEST, forged), (forged, HONEST)):
+        with pytest.raises(UserError, match=r"^theirs(: column probability_[ab])?: expected ") as told:
+            intervals.paired(*sides, places=("theirs", "theirs"))
+        assert len(str(told.value)) < 500

@@ -10,6 +10,7 @@ import pytest
 from mlflow.entities import Metric
 from PIL import Image
 
+from pipeline.errors import UserError
 from pipeline.tracking import evaluation, join, run_comparison, training
 from pipeline.tracking.run_comparison import ARTIFACT, DATA, METRIC, PARAM, STATUS, TAG, Contents
 from pipeline.tracking.store import Store, open_store
@@ -221,3 +222,19 @@ def test_artifacts_that_are_nowhere_are_one_difference(pair: Pair, tmp_path: Pat
     differing = pair.compared(pair.run_id, tmp_path)
     folder.with_name("elsewhere").rename(folder)
     assert differing == {(ARTIFACT, "")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"\xff\xfe", b"cost\n1\n", b"epoch,cost\n1\n", b"epoch,cost\na,b\n", b"epoch,cost\n1e400,1\n"),
+        *(b"epoch,cost\n0,\0\n", b'epoch,cost\n"1', b"epoch,cost\n1,1\n1,1\n"),
+    ],
+)
+def test_a_history_that_is_none_is_one_sentence(tmp_path: Path, text: bytes) -> None:
+    """An artifact of a store may be anyone's."""
+    path = tmp_path / "history.csv"
+    path.write_bytes(text)
+    with pytest.raises(UserError, match=r"history\.csv of the run") as told:
+        run_comparison._history([path])
+    assert len(str(told.value)) < 500

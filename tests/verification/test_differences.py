@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 from hypothesis import given, settings
 
-from pipeline.verification import differences
+from pipeline.verification import comparison, differences
 
 NAMES = {"classes": ["Adelie", "Gentoo"], "features": ["bill", "island=Biscoe", "mass"]}
 
@@ -118,3 +118,53 @@ def test_files_of_any_bytes_that_differ_get_a_sentence(
     """Whatever two different files hold, and whatever their name says, something is said and nothing is raised."""
     if old != new:
         assert _pair(tmp_path_factory.mktemp("pair"), f"file{suffix}", old, new)
+
+
+BROKEN = {
+    "bytes": b"\xff\xfe\x00",
+    "nothing": b"",
+    "a list": b"[1]",
+    "a number": b"3",
+    "deep": b"[" * 100_000,
+    "half a character": b'{"digest": "\\ud800", "classes": ["\\ud800"], "features": ["x"]}',
+    "1e400": b'{"digest": 1e400, "classes": [1e400], "features": []}',
+    "a long number": b'{"digest": %s}' % (b"9" * 10_000),
+    "a key twice": b'{"classes": ["a"], "classes": ["b"], "features": []}',
+    "wrong types": b'{"digest": null, "classes": 3, "features": {"a": 1}}',
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_document_still_has_a_first_difference(tmp_path: Path, broken: str) -> None:
+    """Whichever side it is on, and as the model's metadata beside weights: bytes are all there is then."""
+    whole = b'{"digest": "ab"}'
+    for pair in ((whole, BROKEN[broken]), (BROKEN[broken], whole)):
+        assert len(_pair(tmp_path, "metrics.json", *pair)) < 300
+    (tmp_path / "softmax.json").write_bytes(BROKEN[broken])
+    comparison._digest(tmp_path / "softmax.json")
+    weights = [{"W": np.array([[value]])} for value in (1.0, 2.0)]
+    assert "class number 1, feature number 1" in _tensors(tmp_path, *weights)
+
+
+def test_names_and_values_of_any_length_stand_short_in_a_difference(tmp_path: Path) -> None:
+    """A cell, a key or a column of a mebibyte, or one that moves a terminal's cursor, makes no such message."""
+    long = "x\x1b[2J" * 200_000
+    told = [
+        _pair(tmp_path, "metrics.json", json.dumps({long: long}).encode(), json.dumps({long: "y"}).encode()),
+        _pair(tmp_path, "p.csv", f'"{long}"\n"a"\n'.encode()[:130_000] + b'"\na\n', b'"y"\na\n'),
+        _tensors(tmp_path, {long[:1000]: np.zeros(2)}, {long[:1000]: np.ones(2)}),
+    ]
+    assert all(len(sentence) < 700 and sentence.isprintable() for sentence in told)
+
+
+def test_tensors_that_do_not_fit_together_still_differ(tmp_path: Path) -> None:
+    """A forged file has fewer epochs than snapshots, or a W without rows."""
+    for old, new in (
+        ({"epoch": np.arange(1), "W": np.zeros((3, 1, 1))}, {"epoch": np.arange(1), "W": np.array([0, 0, 1.0])}),
+        (
+            {"epoch": np.arange(1), "W": np.zeros((2, 1, 1))},
+            {"epoch": np.arange(1), "W": np.eye(2).reshape(4, 1, 1)[1:3]},
+        ),
+        ({"W": np.array(1.0)}, {"W": np.array(2.0)}),
+    ):
+        assert len(_tensors(tmp_path, old, new)) < 300
