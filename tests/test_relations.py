@@ -193,3 +193,52 @@ def test_columns_that_depend_on_none_have_one_optimum(levels: tuple[int, ...]) -
     newton, lbfgs = (solve(problem, solver=solver, l2=0.0, intercept=not levels) for solver in ("newton", "lbfgs"))
     assert newton.ending.findings == lbfgs.ending.findings == ()
     _close(newton.weights, lbfgs.weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_classes_weights_add_up_to_0(solver: str, classes: int, intercept: bool) -> None:
+    """Whatever is common to all classes changes no probability and costs penalty; of two, one is minus the other."""
+    solved = solve(_weighted(synthetic(300, 3, (3,), classes)), solver=solver, l2=1e-3, intercept=intercept)
+    _close(solved.weights.sum(0), np.zeros(6), atol=1e-12)
+    assert abs(float(solved.parameters.bias.sum())) < 1e-12
+
+
+@pytest.mark.parametrize("l2", [0.0, 1e-2])
+def test_columns_that_l1_leaves_at_0_may_be_left_out(l2: float) -> None:
+    """The optimum of those that stay is the same."""
+    problem = _weighted(synthetic(300, 12, (), 3))
+    solved = solve(problem, l1=3e-2, l2=l2)
+    stay = solved.weights.any(axis=0)
+    assert 0 < stay.sum() < 12
+    fewer = solve(replace(problem, numbers=problem.numbers[:, stay]), l1=3e-2, l2=l2)
+    assert fewer.objective == pytest.approx(solved.objective, rel=1e-12)
+    _close(fewer.weights, solved.weights[:, stay], atol=1e-5)  # of l1 the curvature is not bounded below
+
+
+@pytest.mark.parametrize("l2", [0.0, 1e-2])
+def test_next_to_no_l1_is_none(l2: float) -> None:
+    """Elastic net ends at l2's optimum, and l1 at maximum likelihood, statsmodels' where its alpha is 0."""
+    problem = synthetic(400, 3, (), 3)
+    nearly, expected = solve(problem, l1=1e-12, l2=l2), solve(problem, l2=l2)
+    differences = [solved.weights[1:] - solved.weights[0] for solved in (nearly, expected)]
+    _close(differences[0], differences[1], atol=1e-5)
+    assert nearly.objective == pytest.approx(expected.objective, rel=1e-10)
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+@pytest.mark.parametrize("l2", [0.0, 1e-2])
+def test_labels_may_be_shares(solver: str, l2: float) -> None:
+    """A row for each class, weighted by its share: score equations with shares, and the cost is a cross-entropy."""
+    problem, random = synthetic(200, 3, (), 3), np.random.default_rng(7)
+    shares = random.dirichlet(np.ones(3), 200)
+    shared = replace(
+        problem.take(np.repeat(np.arange(200), 3)), labels=np.tile(np.arange(3), 200), weights=shares.reshape(-1)
+    )
+    solved = solve(shared, solver=solver, l2=l2)
+    residuals = _probabilities(problem, solved) - shares
+    _close(residuals.T @ problem.dense / 200, -l2 * solved.weights)
+    _close(residuals.mean(0), np.zeros(3))
+    expected = entropy(shares, _probabilities(problem, solved), axis=1) + entropy(shares, axis=1)
+    assert solved.ending.final.cost == pytest.approx(expected.mean(), rel=1e-12)
