@@ -12,10 +12,10 @@ run: $(INSTALLED)  ## prepare, train, evaluate; then print what came out
 	@python -m pipeline summary
 
 test: $(INSTALLED)  ## every test, in two processes
-	python -m pytest --numprocesses 2 --dist loadfile
+	python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 quick: $(INSTALLED)  ## the tests that take no server, no browser and no whole pipeline
-	python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
+	python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 check: $(INSTALLED)  ## style, types, and who may import whom
 	ruff check .

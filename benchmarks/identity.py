@@ -83,11 +83,14 @@ def main() -> int:
 def kills(rounds: int) -> None:
     """Raises: AssertionError if a kill leaves anything that DVC takes for good and that is not."""
     from tests import test_kill
+    from tests.project import Project
 
-    for stage in test_kill.STAGES:
-        with tempfile.TemporaryDirectory() as place:
-            test_kill.survive(Path(place) / "project", stage, rounds)
-        Console().print(f"{stage}: {rounds} kills, and after each the right bytes")
+    with tempfile.TemporaryDirectory() as place:
+        project = Project(Path(place) / "project")
+        project.dvc("repro")
+        for stage in test_kill.STAGES:
+            test_kill.survive(project, stage, rounds)
+            Console().print(f"{stage}: {rounds} kills, and after each the right bytes")
 
 
 if __name__ == "__main__":

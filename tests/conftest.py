@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings  # loaded later than DVC and selenium it warns of what they have loaded
 
 import pipeline  # noqa: F401  (pins the vector width before torch loads)
@@ -14,3 +15,8 @@ settings.load_profile("repeat")
 # A test that runs DVC inside a DVC stage would otherwise work on the outer project.
 for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "MLFLOW_TRACKING_URI"):
     os.environ.pop(name, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first: with the short ones at the end both processes have work until it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

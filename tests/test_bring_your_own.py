@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.project import Project
+from tests.project import UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def _changes(settings: tuple[str, ...]) -> list[str]:
 def penguins(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project after an experiment on the penguins."""
     project = Project(tmp_path_factory.mktemp("penguins") / "project")
-    project.dvc("exp", "run", "-n", "penguins", *_changes(PENGUINS))
+    project.dvc("exp", "run", "-n", "penguins", *_changes(PENGUINS), **UNTRACKED)
     return project
 
 
@@ -86,7 +86,7 @@ def test_a_table_of_ones_own(tmp_path: Path, labels: list[str], classes: list[ob
     text = project.read("params.yaml")
     text = text.replace("data/raw/tutorial.csv", "data/raw/mine.csv").replace("target: y ", "target: answer ")
     (project.folder / "params.yaml").write_text(text, encoding="utf-8")
-    project.dvc("repro")
+    project.dvc("repro", **UNTRACKED)
     assert json.loads(project.read("models/softmax.json"))["classes"] == classes
     assert json.loads(project.read("reports/metrics.json"))["train"]["accuracy"] == 1.0
 

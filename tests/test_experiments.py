@@ -11,7 +11,7 @@ from tests.project import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-QUEUED = ("0.3", "0.4", "0.5", "0.6")
+QUEUED = ("0.3", "0.4")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline import lock
 from pipeline.verification import lockfile
-from tests.project import Project
+from tests.project import UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
 
@@ -82,17 +82,19 @@ def kill_after(project: Project, seconds: float) -> None:
     process.wait()
 
 
-def survive(folder: Path, stage: str, rounds: int) -> None:
-    """Kill so often while the stage runs; after each, what is there has to be right, or made right by DVC."""
-    project = Project(folder)
+def survive(project: Project, stage: str, rounds: int) -> None:
+    """Kill so often while the stage runs; after each, what is there has to be right, or made right by DVC.
+
+    The project's pipeline has been run.
+    """
     began = time.monotonic()
-    project.dvc("repro")
-    whole = time.monotonic() - began
+    project.dvc("repro", "--force", "--single-item", stage, **UNTRACKED)
+    seconds = time.monotonic() - began
     expected, recorded = digests(project), outputs_in_lock(project)
     draw = random.Random(STAGES.index(stage))
     for _ in range(rounds):
         forget(project, stage)
-        kill_after(project, draw.uniform(0.1, 0.7) * whole)
+        kill_after(project, draw.uniform(0.2, 1.1) * seconds)
         assert outputs_in_lock(project).items() <= recorded.items()
         _repro(project)
         assert digests(project) == expected
@@ -101,16 +103,24 @@ def survive(folder: Path, stage: str, rounds: int) -> None:
 
 def _repro(project: Project) -> None:
     """`dvc repro`; where the kill met DVC as it wrote a file of its own, after what `doctor` says to do about it."""
-    done = project.dvc("repro", check=False)
+    done = project.dvc("repro", check=False, **UNTRACKED)
     if done.returncode:
         findings = json.loads(project.pipeline("doctor", "--json", check=False).stdout)["findings"]
         cures = [finding["do"] for finding in findings if "DVC was killed" in finding["said"]]
         assert len(cures) == 1, done.stdout + done.stderr
         project.run(*cures[0].removeprefix("if nothing runs now: ").split())
-        project.dvc("repro")
+        project.dvc("repro", **UNTRACKED)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project as shipped, run once."""
+    project = Project(tmp_path_factory.mktemp("kill") / "project")
+    project.dvc("repro", **UNTRACKED)
+    return project
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_kill_leaves_nothing_that_dvc_takes_for_good(stage: str, tmp_path: Path) -> None:
+def test_a_kill_leaves_nothing_that_dvc_takes_for_good(stage: str, project: Project) -> None:
     """After each kill dvc.lock holds right digests only, and a plain `dvc repro` ends in the right bytes."""
-    survive(tmp_path / "project", stage, ROUNDS)
+    survive(project, stage, ROUNDS)

@@ -16,7 +16,7 @@ from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests import chromium
-from tests.project import SOURCE, Project
+from tests.project import SOURCE, UNTRACKED, Project
 
 TITLES = (
     "Training cost",
@@ -56,8 +56,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of `dvc plots diff` on two experiments with the penguins."""
     project = Project(tmp_path_factory.mktemp("plots") / "project")
     settings = [word for key, value in PENGUINS.items() for word in ("-S", f"{key}={value}")]
-    project.dvc("exp", "run", "-n", "brisk", *settings)
-    project.dvc("exp", "run", "-n", "slow", "-S", "train.lr=0.02")
+    project.dvc("exp", "run", "-n", "brisk", *settings, **UNTRACKED)
+    project.dvc("exp", "run", "-n", "slow", "-S", "train.lr=0.02", **UNTRACKED)
     project.dvc("plots", "diff", "brisk", "slow")
     return project.folder / "dvc_plots" / "index.html"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
-from tests.project import Project
+from tests.project import UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
 
@@ -98,5 +98,5 @@ def test_a_second_repro_does_nothing(tutorial: Project) -> None:
 def test_a_forced_repro_leaves_the_lock_as_it_was(tutorial: Project) -> None:
     """The same bytes in every output: dvc.lock does not change by a byte."""
     before = tutorial.read("dvc.lock")
-    tutorial.dvc("repro", "-f")
+    tutorial.dvc("repro", "-f", **UNTRACKED)
     assert tutorial.read("dvc.lock") == before
