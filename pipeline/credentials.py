@@ -13,10 +13,11 @@ _SECRET_PARTS = (
     *("password", "passwd", "passphrase", "pwd", "secret", "token", "signature", "credential", "odbcconnect"),
     *("apikey", "accesskey", "accountkey", "privatekey", "accessid", "authorization"),
 )
-_SECRET_NAMES = ("sig", "key", "pass", "sas", "auth", "jwt")
+_SECRET_NAMES = ("sig", "key", "pass", "sas", "auth", "jwt", "bearer", "pat", "hmac", "otp", "session", "sessionid")
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://")
-_VALUE = re.compile(r"[?&;#]([^=&;#?\s]+)=([^&\s]*)")
+# Looked at from every sign that may begin a name: what one parser takes for the end of a value is another's name.
+_VALUE = re.compile(r"[?&;#](?=([^=&;#?\s]+)=([^&\s]*))")
 
 # Schemes of files on this machine: nobody logs in, so an @ is part of a name.
 _LOCAL = ("sqlite", "file", "local", "memory")

@@ -38,6 +38,9 @@ SECRET = (
     "https://host/x.csv?sv=2022&sig=QZ",
     "https://host/x.csv?key=QZ&user=me",
     "https://host/x.csv#access_token=QZ",
+    "https://host/x.csv?a=1;token=QZ",
+    "https://host/x.csv?a=1#b=2;password=QZ",
+    "https://host/x.csv?bearer=QZ",
     "https://b.s3.amazonaws.com/x.csv?X-Amz-Credential=QZ&X-Amz-Signature=QZ",
     "https://b.s3.amazonaws.com/x.csv?AWSAccessKeyId=QZ&Signature=QZ&Expires=1",
 )
