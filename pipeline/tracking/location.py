@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pipeline import credentials
+from pipeline.errors import UserError, shortened
 
 DATABASE_FILE = "mlflow.db"
 ARTIFACTS_FOLDER = "mlartifacts"
@@ -16,10 +17,16 @@ def tracking_uri(root: Path) -> str:
     """MLFLOW_TRACKING_URI, else SQLite at the project's root.
 
     A relative SQLite path counts from the root: the current folder may be a temporary one that DVC removes.
+    Raises: UserError if it is no address.
     """
     given = os.environ.get("MLFLOW_TRACKING_URI")
     if not given:
         return sqlite_uri(root / DATABASE_FILE)
+    try:
+        urlsplit(given)
+    except ValueError as error:
+        place = shortened(credentials.masked(given))
+        raise UserError(f"MLFLOW_TRACKING_URI: expected the address of a store, got {place}: {error}") from None
     path = sqlite_file(given)
     return sqlite_uri(root / path) if path else given
 

@@ -147,6 +147,7 @@ def _make_database(path: Path, artifacts: str, experiment: str) -> None:
     MLflow's own first use takes no lock: of two processes one fails, and a kill leaves half a schema for ever.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    Path(f"{path}.lock").touch()  # a folder that takes no files, such as /proc, would be waited for
     with FileLock(f"{path}.lock", timeout=_FIRST_USE_SECONDS):
         if _is_made(path):
             return

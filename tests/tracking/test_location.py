@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import UserError
 from pipeline.tracking import location
 
 ROOT = Path("/projects/mine")
@@ -65,3 +66,13 @@ def test_passwords_are_not_shown() -> None:
     """Addresses lose user and password wherever they stand in a text."""
     text = "cannot reach postgresql://user:p%40ss@host:1/db or http://token@host"
     assert location.shown(text) == "cannot reach postgresql://***@host:1/db or http://***@host"
+
+
+def test_what_is_no_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsers of addresses refuse some texts outright; a password in them is not shown."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@[::1")
+    with pytest.raises(
+        UserError, match=r"^MLFLOW_TRACKING_URI: expected the address of a store, got http://\*\*\*@"
+    ) as told:
+        location.tracking_uri(ROOT)
+    assert "secret" not in str(told.value)

@@ -153,3 +153,12 @@ def test_file_that_is_no_database_is_left_alone(root: Path) -> None:
     with pytest.raises(UserError, match="expected MLflow's database, got something else"):
         open_store(root, "softmax")
     assert (root / "mlflow.db").read_text(encoding="utf-8").startswith("my notes")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files, whoever asks")
+@pytest.mark.timeout(60)
+def test_a_folder_that_takes_no_files_is_not_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permissions say that it can be written: trying says that it cannot."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/mlflow.db")
+    with pytest.raises((OSError, UserError), match="mlflow"):
+        open_store(root, "softmax")
