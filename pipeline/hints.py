@@ -1,14 +1,16 @@
-"""What the values of a table suggest beyond their kinds: marks for no value, counts of a frequency table.
+"""What the values of a table suggest beyond their kinds: marks for no value, sums, units, counts of a frequency table.
 
 Judged by the rows of a sample, or by the levels that a survey counts.
 """
 
+import re
 from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from pipeline.advice import Sight
-from pipeline.table import places, spellings
+from pipeline.errors import quoted
+from pipeline.table import likeness, places, spellings
 from pipeline.table.columns import is_number
 from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
@@ -16,28 +18,101 @@ from pipeline.table.survey import Survey
 # Numbers that stand for no value where the next ones are far away.
 _SENTINELS = (-99999.0, -9999.0, -999.0, -99.0, -9.0, 9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 
+# What programs write for no value, beside the words of missing_values. Source: the list of pandas.read_csv; errors of
+# Excel; what databases and statistical packages export.
+_NO_VALUES = frozenset(
+    {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "None"}
+    | {"n/a", "NULL", "?", "-", "--", ".", "..", "\\N", "#DIV/0!", "#REF!", "#VALUE!", "#NULL!", "#NUM!"}
+    | {"#NAME?", "missing"}
+)
 _FEW_WORDS = 3
 _NUMBERS_PER_WORD = 5
+_MARKS_SHOWN = 5
+_SHOWN = 40  # characters of a text
+
+_SUMS = frozenset({"total", "totals", "grand total", "subtotal", "sum", "summe", "gesamt", "insgesamt", "totale"})
+_ROWS_PER_SUM = 20
+
+# A number between signs such as < or (, and one word such as kg or *; in India thousands are in twos: 1,23,456. Of
+# 10-19 or 1.2.3 it is none.
+_NUMBER_WITHIN = re.compile(
+    r"[^\w\s]{0,3}\s?[-+\u2212\u2013]?"
+    r"(?:\d{1,3}(?:,\d{2})*,\d{3}|\d{1,3}(?:[.'\u2019]\d{3})+|\d+)(?:[.,]\d+)?"
+    r"(?:\s?[^\d\s]{1,12})?"
+)
+_FEWEST_MARKED = 3
+_NEARLY_ALL = 0.8
+_MANY_LEVELS = 10_000
 
 # No frequency table crosses so many columns.
 _MANY_COLUMNS = 30
 _COUNTS = ("freq", "frequency", "count", "counts", "n", "weight", "weights")
 
 
-def marks(source: Where, survey: Survey, mixed: Collection[str]) -> Iterator[str]:
-    """What is said of columns that hold numbers and texts, where the few texts look like marks for no value."""
-    for name in mixed:
-        levels = survey.levels.get(name, {})
-        words = {level: rows for level, rows in levels.items() if not spellings.of_text(level, ".,")}
-        if words and all(map(places.is_infinite, words)):
-            place, cell = places.find_cell(source, name, places.is_infinite)
+def marks(source: Where, survey: Survey, mixed: Collection[str], target: str) -> Iterator[str]:
+    """What is said of texts that may mean no value: few among numbers, or what many programs write for it."""
+    for name, levels in survey.levels.items():
+        usual = {level: rows for level, rows in levels.items() if level.strip() in _NO_VALUES}
+        if name not in mixed:
+            among, means, words = "", "no value", usual
+            if name == target:  # blanks alone are told of as a class
+                means, words = "no label", {level: rows for level, rows in usual.items() if level.strip()}
+            words = words if len(words) < len(levels) else {}
+        else:
+            words = {level: rows for level, rows in levels.items() if not spellings.of_text(level, ".,")}
+            among, means = "numbers and ", "no value"
+            if {*words} == {name}:
+                place, _ = places.find_cell(source, name, name.__eq__)
+                yield f"{place}: the header comes again; delete the line"
+                continue
+            if words and all(map(places.is_infinite, words)):
+                place, cell = places.find_cell(source, name, places.is_infinite)
+                yield (
+                    f"{place}: expected a finite number, got {cell!r}; until it is corrected, or added to "
+                    f"missing_values, {name} is a category"
+                )
+                continue
+            is_few = len(words) <= _FEW_WORDS and len(levels) - len(words) >= _NUMBERS_PER_WORD * len(words)
+            if not is_few and len(usual) < len(words):
+                continue
+        if words:
+            shown = ", ".join(f"{quoted(word, _SHOWN)} ({rows:,})" for word, rows in [*words.items()][:_MARKS_SHOWN])
+            more = ", ..." if len(words) > _MARKS_SHOWN else ""
+            yield f"{name} holds {among}{shown}{more}; if that means {means}, add it to missing_values"
+
+
+def sums(source: Where, survey: Survey) -> Iterator[str]:
+    """What is said of lines that add up others, by the word for it in a column of texts."""
+    for name, levels in survey.levels.items():
+        words = [level for level in levels if level.strip().rstrip(":").casefold() in _SUMS]
+        if 0 < sum(levels[word] for word in words) <= max(1, survey.rows // _ROWS_PER_SUM):
+            place, word = places.find_cell(source, name, words.__contains__)
+            yield f"{place}: {quoted(word)} looks like the sum of other lines; if it is, delete the line"
+
+
+def numbers_in_texts(survey: Survey, others: Collection[str]) -> Iterator[str]:
+    """What is said of texts that are numbers with a unit or a sign around them; not of the columns ``others``."""
+    for name, levels in survey.levels.items():
+        if name in others:
+            continue
+        around = [level for level in levels if _NUMBER_WITHIN.fullmatch(level.strip())]
+        marked = [level for level in around if not spellings.of_text(level, ".,")]
+        if len(marked) >= _FEWEST_MARKED and sum(levels[level] for level in around) >= _NEARLY_ALL * survey.count(name):
+            shown = ", ".join(quoted(level, _SHOWN) for level in marked[:_FEWEST_MARKED])
+            yield f"{name} holds numbers with more around them: {shown}; to be read as numbers they must stand alone"
+
+
+def lookalikes(survey: Survey, target: str) -> Iterator[str]:
+    """What is said of levels of a category that a person would take for one."""
+    for name, levels in survey.levels.items():
+        groups = likeness.alike(levels) if name != target and len(levels) <= _MANY_LEVELS else []
+        if groups:
+            shown = ", ".join(quoted(level, _SHOWN) for level in groups[0][:_MARKS_SHOWN])
+            more = f", and {len(groups) - 1:,} more such groups" if len(groups) > 1 else ""
             yield (
-                f"{place}: expected a finite number, got {cell!r}; until it is corrected, or added to missing_values, "
-                f"{name} is a category"
+                f"{name} has levels that differ only in case, blanks or characters that no screen shows: {shown}{more}"
+                "; correct them if they are one"
             )
-        elif 0 < len(words) <= _FEW_WORDS and len(levels) - len(words) >= _NUMBERS_PER_WORD * len(words):
-            listed = ", ".join(f"{word!r} ({rows:,})" for word, rows in words.items())
-            yield f"{name} holds numbers and {listed}; if that means no value, add it to missing_values"
 
 
 def sentinels(survey: Survey, sight: Sight, target: str) -> Iterator[str]:

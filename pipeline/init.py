@@ -2,21 +2,26 @@
 
 import glob
 import json
+import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
-from pipeline import advice, credentials, files, hints, progress, schema
+from pipeline import advice, checks, credentials, files, hints, progress, schema
 from pipeline.errors import UserError, quoted
 from pipeline.fitting import MAX_LEVELS
 from pipeline.params import read_params
-from pipeline.table import dates, faults, kinds, labels, sources, stream
-from pipeline.table.columns import DATE_PARTS, DatePart, Kind, part_name
+from pipeline.table import dates, faults, grouping, kinds, labels, sources, spellings, stream, transcoding
+from pipeline.table.columns import DATE_PARTS, Class, DatePart, Kind, part_name
 from pipeline.table.sources import Source
-from pipeline.table.spellings import Spelling
+from pipeline.table.spellings import PLAIN, Spelling
 from pipeline.table.survey import Survey
 
 STANDARD_OUTPUT = Path("-")
@@ -31,6 +36,9 @@ _FEW_ROWS_OF_A_CLASS = 50
 _MANY_FEATURES = 1_000
 _CROWDED = f"names the rows: more than {kinds.MOST_LEVELS:,} distinct texts"
 
+_CROWDED_NUMBERS = f"has more than {kinds.MOST_LEVELS:,} numbers of which nothing tells the decimal mark; set decimal"
+_EXAMPLES = 3
+
 # A column is nearly one of dates if so many of its values are; texts of the others are shown up to so many characters.
 _NEARLY_ALL = 0.8
 _SHOWN_CHARACTERS = 40
@@ -44,10 +52,11 @@ _SECTION = re.compile(r"^prepare:.*?(?=^\S|\Z)", re.DOTALL | re.MULTILINE)
 class Found:
     """The table as found.
 
-    ``mixed``: per column of numbers and texts, the first text. ``crowded``: columns of too many texts, not surveyed.
+    ``mixed``: per column of numbers and texts, the first text. ``crowded``: per column of too many texts, which
+    is not surveyed, why it is left out.
     ``dates``: per column that may hold dates, the kinds of dates that all its values are of; one where that is clear.
     ``undecided``: per column of numbers whose decimal mark is not clear, the ways to read them.
-    ``codes``: per column of digits with leading zeros, one such text.
+    ``codes``: per column of digits with leading zeros, one such text. ``classes``: that of each label's text.
     """
 
     source: Source
@@ -55,10 +64,11 @@ class Found:
     survey: Survey
     sight: advice.Sight
     mixed: Mapping[str, str]
-    crowded: Sequence[str]
+    crowded: Mapping[str, str]
     dates: Mapping[str, Sequence[Kind]]
     undecided: Mapping[str, Sequence[Spelling]]
     codes: Mapping[str, str]
+    classes: Mapping[str, Class]
 
     @property
     def dated(self) -> dict[str, Kind]:
@@ -68,12 +78,16 @@ class Found:
 
 @dataclass
 class _Reading:
-    """What is known of the columns so far; each error of a reading adds to it, and the next one knows."""
+    """What is known of the columns so far; each error of a reading adds to it, and the next one knows.
+
+    ``supposed`` columns were fixed by a sample; a value that does not fit makes them what they would be else.
+    """
 
     names: list[str]
     mixed: dict[str, str] = field(default_factory=dict)
-    crowded: list[str] = field(default_factory=list)
+    crowded: dict[str, str] = field(default_factory=dict)
     fixed: dict[str, Kind] = field(default_factory=dict)
+    supposed: set[str] = field(default_factory=set)
 
     def columns(self, target: str) -> kinds.Columns:
         """What is to be read, and how."""
@@ -81,7 +95,10 @@ class _Reading:
 
     def take(self, column: str, fault: UserError) -> None:
         """Read ``column`` in another way, or not at all, because of this error. Raises: the error if that is no use."""
-        if isinstance(fault, faults.MisfitError) and column not in self.fixed:
+        if isinstance(fault, faults.MisfitError) and column in self.supposed:
+            self.fixed.pop(column, None)
+            self.supposed.remove(column)
+        elif isinstance(fault, faults.MisfitError) and column not in self.fixed:
             if column in self.mixed:
                 raise fault
             self.mixed[column] = fault.text
@@ -92,7 +109,8 @@ class _Reading:
             self.fixed.pop(column, None)
             self.mixed.pop(column, None)
             self.names.remove(column)
-            self.crowded.append(column)
+            is_open = isinstance(fault, kinds.CrowdedError) and len(spellings.common(fault.texts, ".,")) > 1
+            self.crowded[column] = _CROWDED_NUMBERS if is_open else _CROWDED
 
 
 def look(source: Source, target: str) -> Found:
@@ -103,7 +121,7 @@ def look(source: Source, target: str) -> Found:
     names = [name for name in stream.header(source) if name]
     if target not in names:
         raise UserError(
-            f"{source}: expected a column for --target, got {quoted(target)}{faults.closest(target, names)}"
+            f"{source}: expected a column for --target, got {quoted(target)}{faults.no_column(source, target, names)}"
         )
     reading, sights = _Reading(names), [advice.Sight(target)]
 
@@ -115,7 +133,11 @@ def look(source: Source, target: str) -> Found:
         survey = _survey(source, target, reading, watch, replace(stream.PACE, watch=seen))
     if survey.rows == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
-    labels.classes_of(source, target, survey.levels[target], as_text=False)
+    if supposed := _compact_dates(survey, sights[0], target):
+        reading.fixed |= supposed
+        reading.supposed |= {*supposed}
+        survey = _survey(source, target, reading, watch, stream.PACE)
+    classes = labels.classes_of(source, target, survey.levels[target], as_text=False)
     undecided = kinds.undecided(source, reading.columns(target), survey)
     in_dates = _dates_in(survey, target)
     return Found(
@@ -128,6 +150,7 @@ def look(source: Source, target: str) -> Found:
         in_dates,
         undecided,
         kinds.codes(source, reading.columns(target), survey),
+        classes,
     )
 
 
@@ -140,6 +163,23 @@ def _survey(source: Source, target: str, reading: _Reading, watch: kinds.Watch, 
             if fault.column == target:
                 raise
             reading.take(fault.column, fault)
+
+
+def _compact_dates(survey: Survey, sight: advice.Sight, target: str) -> dict[str, Kind]:
+    """Per column of whole numbers such as 20241231, which in a sample all are dates, their kind."""
+    found: dict[str, Kind] = {}
+    for name, kind in survey.kinds.items():
+        moments = survey.moments.get(name)
+        if name == target or kind != PLAIN or moments is None or _hides_a_part(name, survey.kinds):
+            continue
+        if moments.whole and (possible := dates.compact(_distinct(sight, name))) is not None:
+            found[name] = possible
+    return found
+
+
+def _distinct(sight: advice.Sight, name: str) -> list[float]:
+    values: NDArray[np.float64] = np.unique(np.concatenate(sight.sample[name]).view(np.float64))
+    return [value for value in values.tolist() if not math.isnan(value)]
 
 
 def _dates_in(survey: Survey, target: str) -> dict[str, list[Kind]]:
@@ -172,33 +212,49 @@ def section(found: Found) -> str:
     left_out = advice.reasons_to_leave_out(found.survey, found.sight, found.target)
     left_out = {name: why for name, why in left_out.items() if name not in found.dated or "names" not in why}
     unclear = dict.fromkeys(found.undecided, "holds numbers whose decimal mark is not clear")
+    unclear |= {name: f"holds dates whose {_open_order(found, name)} could be exchanged" for name in _ambiguous(found)}
     left_out |= {name: why for name, why in unclear.items() if name in left_out}
     left_out |= {
         name: f"mixes numbers and texts such as {quoted(text)}, {why.removeprefix('names the rows: ')}"
         for name, text in found.mixed.items()
         if "names the rows" in (why := left_out.get(name, ""))
     }
-    _require_features(found, left_out)
+    about_dates = list(_about_dates(found))
     hinted = [
-        *hints.marks(found.source, found.survey, found.mixed),
+        *hints.marks(found.source, found.survey, found.mixed, found.target),
+        *hints.sums(found.source, found.survey),
+        *hints.numbers_in_texts(found.survey, {found.target, *found.dates, *found.codes, *found.undecided}),
+        *hints.lookalikes(found.survey, found.target),
         *hints.sentinels(found.survey, found.sight, found.target),
         *hints.frequencies(found.survey, found.sight, left_out),
     ]
-    header_doubts = schema.header_doubts([*found.survey.kinds, *found.crowded], found.target)
-    spelling_doubts = [*header_doubts, *schema.spelling_doubts(found.survey, found.undecided)]
+    grouped = grouping.doubtful(found.source, found.survey, MISSING_VALUES)
+    # A header that comes again makes a mixture of a column of numbers, and is told of as such.
+    texts = {name: levels for name, levels in found.survey.levels.items() if name not in found.mixed}
+    first_doubts = [
+        *schema.header_doubts([*found.survey.kinds, *found.crowded], found.target, texts),
+        *_guessed_encoding(found),
+        *schema.spelling_doubts(found.survey, found.undecided),
+        *schema.grouping_doubts(grouped),
+        *schema.label_doubts(found.target, found.survey.levels[found.target]),
+        *(f"{found.target}: {line.split(maxsplit=1)[1]}" for line in schema.labels(found.target, found.classes)),
+    ]
+    _require_features(found, left_out, [*first_doubts, *about_dates, *hinted])
+    features = [name for name in found.survey.kinds if name != found.target and name not in {*left_out, *found.dated}]
+    checks.require_no_reserved_text(found.source, found.survey, features)
     doubts = advice.warnings(found.survey, found.sight, found.target, {**left_out, **found.dated})
     categories = [name for name in (*found.codes, *found.mixed) if name not in left_out]
     source, pattern = _source_and_files(found.source.address)
     first, columns = found.source.files[0], len(found.survey.kinds) + len(found.crowded)
     lines = [
         "prepare:",
-        *(f"  # warning: {_one_line(doubt)}" for doubt in (*spelling_doubts, *hinted, *doubts, *_about_dates(found))),
+        *(f"  # warning: {_one_line(doubt)}" for doubt in (*first_doubts, *hinted, *doubts, *about_dates)),
         f"  source: {_text(source)}  # {found.survey.rows:,} rows, {columns} columns",
         f'  files: {json.dumps(pattern):<28}# of a source that is a folder: which, such as "2024-*.csv"',
         f"  separator: {json.dumps(first.separator)}                 # one character between cells, or auto",
         f"  encoding: {first.encoding}                # of the text",
         '  decimal: auto                  # the decimal mark of numbers: "." | "," | auto',
-        f"  target: {_text(found.target)}  # {_classes(found.survey, found.target)}",
+        f"  target: {_text(found.target)}  # {_classes(found)}",
         *_features(found, left_out),
         f"  categories: [{', '.join(map(_text, categories))}]  # number columns to read as categories (codes, years)",
         "  weights: null                  # column of numbers >= 0: how many times a row counts; no feature",
@@ -235,27 +291,43 @@ def _is_glob(address: str) -> bool:
     return glob.has_magic(address) and (sources.is_remote(address) or not Path(address).exists())
 
 
-def _require_features(found: Found, left_out: Mapping[str, str]) -> None:
+def _guessed_encoding(found: Found) -> Iterator[str]:
+    """What the text says in the encoding that was guessed, since a person sees whether it is the right one."""
+    if found.source.files[0].encoding == transcoding.GUESSED:
+        texts = [*found.survey.kinds, *chain.from_iterable(found.survey.levels.values())]
+        shown = ", ".join(quoted(text, _SHOWN_CHARACTERS) for text in islice(_not_ascii(texts), _EXAMPLES))
+        read = f", in which it says {shown}" if shown else ""
+        yield (f"{found.source} is not UTF-8 and was read as {transcoding.GUESSED}{read}; if that is wrong, save UTF-8")
+
+
+def _not_ascii(texts: Iterable[str]) -> Iterator[str]:
+    return (text for text in texts if not text.isascii())
+
+
+def _require_features(found: Found, left_out: Mapping[str, str], doubts: Sequence[str]) -> None:
     if {*found.survey.kinds} <= {found.target, *left_out}:
-        reasons = {**left_out, **dict.fromkeys(found.crowded, "names the rows")}
+        reasons = {**left_out, **found.crowded}
         named = [f"{name} {reason}" for name, reason in reasons.items()]
         why = f": {'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''}" if named else ""
-        raise UserError(f"{found.source}: expected a column to predict {found.target} from, found none{why}")
+        hinted = "".join(f"\n  {doubt}" for doubt in doubts[:_EXAMPLES])
+        raise UserError(f"{found.source}: expected a column to predict {found.target} from, found none{why}{hinted}")
 
 
 def _features(found: Found, left_out: Mapping[str, str]) -> Iterator[str]:
     features = len(found.survey.kinds) - 1 - len(left_out)
+    # A column without a name is none of those that were looked at.
+    nameless = [position for position, name in enumerate(stream.header(found.source), 1) if not name]
     if features > _MANY_FEATURES:
         yield f"  features: all                  # {features:,} columns: all but the target and those of leave_out"
-        # A column without a name is none of those that were looked at.
-        nameless = [""] if "" in stream.header(found.source) else []
         if not (nameless or left_out or found.crowded):
             yield "  leave_out: []                  # where features is all: columns that are none"
             return
         yield "  leave_out:"
-        yield from (f"    - {_text(name)}  # has no name" for name in nameless)
+        yield from (
+            '    - ""  # have no name' if len(nameless) > 1 else '    - ""  # has no name' for _ in nameless[:1]
+        )
         yield from (f"    - {_text(name)}  # {_one_line(reason)}" for name, reason in left_out.items())
-        yield from (f"    - {_text(name)}  # {_CROWDED}" for name in found.crowded)
+        yield from (f"    - {_text(name)}  # {why}" for name, why in found.crowded.items())
         return
     yield "  features:"
     for name in found.survey.kinds:
@@ -263,8 +335,10 @@ def _features(found: Found, left_out: Mapping[str, str]) -> Iterator[str]:
             yield f"    # - {_text(name)}  # left out: {_one_line(left_out[name])}"
         elif name != found.target:
             yield f"    - {_text(name)}  # {_described(found, name)}"
-    for name in found.crowded:
-        yield f"    # - {_text(name)}  # left out: {_CROWDED}"
+    for name, why in found.crowded.items():
+        yield f"    # - {_text(name)}  # left out: {why}"
+    for position in nameless:
+        yield f"    # column {position}  # left out: has no name"
     yield "  leave_out: []                  # where features is all: columns that are none"
 
 
@@ -283,11 +357,13 @@ def _described(found: Found, name: str) -> str:
     return f"{survey.kinds[name]}, {moments.minimum:g} to {moments.maximum:g}, mean {moments.mean():.6g}{gaps}"
 
 
-def _classes(survey: Survey, target: str, shown: int = 10) -> str:
-    levels = survey.levels[target]
-    listed = sorted(levels, key=lambda level: (-levels[level], level))
-    counts = ", ".join(f"{level} ({levels[level]:,})" for level in listed[:shown])
-    return _one_line(f"{len(levels)} classes: {counts}{', ...' if len(listed) > shown else ''}")
+def _classes(found: Found, shown: int = 10) -> str:
+    rows: Counter[str] = Counter()
+    for text, count in found.survey.levels[found.target].items():
+        rows[str(found.classes[text])] += count
+    listed = sorted(rows, key=lambda label: (-rows[label], label))
+    counts = ", ".join(f"{label if label.strip() else quoted(label)} ({rows[label]:,})" for label in listed[:shown])
+    return _one_line(f"{len(rows)} classes: {counts}{', ...' if len(listed) > shown else ''}")
 
 
 def _range_of_dates(found: Found, name: str) -> str:
@@ -305,12 +381,18 @@ def _about_dates(found: Found) -> Iterator[str]:
     yield from _nearly_dates(found)
 
 
+def _ambiguous(found: Found) -> list[str]:
+    return [name for name, possible in found.dates.items() if len(possible) > 1]
+
+
+def _open_order(found: Found, name: str) -> str:
+    return "day, month and year" if any(map(dates.has_short_years, found.dates[name])) else "day and month"
+
+
 def _undecided(found: Found) -> Iterator[str]:
-    for name, possible in found.dates.items():
-        if len(possible) > 1:
-            ways = " or ".join(f"{_text(name)}: {_text(kind)}" for kind in possible)
-            orders = "day, month and year" if any(map(dates.has_short_years, possible)) else "day and month"
-            yield f"{name} holds dates whose {orders} could be exchanged; say which in types: {ways}"
+    for name in _ambiguous(found):
+        ways = " or ".join(f"{_text(name)}: {_text(kind)}" for kind in found.dates[name])
+        yield f"{name} holds dates whose {_open_order(found, name)} could be exchanged; say which in types: {ways}"
 
 
 def _short_years(found: Found) -> Iterator[str]:
@@ -331,16 +413,24 @@ def _nearly_dates(found: Found) -> Iterator[str]:
     for name, levels in found.survey.levels.items():
         if name == found.target or name in found.dates or _hides_a_part(name, found.survey.kinds):
             continue
-        common = dates.commonest(levels)
-        if common is not None and (others := common[1]):
-            share = 1 - sum(levels[text] for text in others) / sum(levels.values())
-            if share >= _NEARLY_ALL and len(levels) - len(others) > 1:
-                listed = ", ".join(repr(text[:_SHOWN_CHARACTERS]) for text in others[:3])
-                yield (
-                    f"{name} holds dates ({common[0]}) in {share:.0%} of its values; the rest, such as {listed}, "
-                    f"keeps it from being one: correct them or add them to missing_values, and set types: "
-                    f"{{{_text(name)}: {_text(common[0])}}}"
-                )
+        forms, others = dates.forms(levels)
+        rows = sum(levels.values())
+        if sum(forms.values()) < _NEARLY_ALL * rows or len(levels) - len(others) < 2:  # two dates at least
+            continue
+        first = next(iter(forms))
+        rest = f"the rest, such as {', '.join(quoted(text, _SHOWN_CHARACTERS) for text in others[:_EXAMPLES])}"
+        if len(forms) > 1:
+            shares = ", ".join(f"{kind} in {count / rows:.0%}" for kind, count in forms.items())
+            also = f"; {rest}, is none" if others else ""
+            yield (
+                f"{name} holds dates of several forms ({shares} of its values){also}: write them in one, and set "
+                f"types: {{{_text(name)}: {_text(first)}}}"
+            )
+        elif others:
+            yield (
+                f"{name} holds dates ({first}) in {forms[first] / rows:.0%} of its values; {rest}, keeps it from being "
+                f"one: correct them or add them to missing_values, and set types: {{{_text(name)}: {_text(first)}}}"
+            )
 
 
 def _types(found: Found) -> str:
@@ -355,6 +445,8 @@ def _date_parts(found: Found) -> Iterator[DatePart]:
     for name, kind in found.dated.items():
         if dates.is_time_of_day(kind):
             continue  # it becomes hour and minute in any case
+        if "hour" not in dates.parts_of(kind):
+            continue
         levels = found.survey.levels.get(name)
         moments = () if levels is None else (dates.moment_of(level, kind) for level in levels)
         if levels is None or any(moment is not None and moment[DATE_PARTS.index("hour")] for moment in moments):

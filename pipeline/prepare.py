@@ -24,7 +24,7 @@ from pipeline.errors import UserError, printable, quoted
 from pipeline.params import Section
 from pipeline.roles import Roles, Wanted
 from pipeline.split import NAMES, TRAIN, Assignment, Split
-from pipeline.table import changes, dates, digests, kept, kinds, labels, places, sources, stream
+from pipeline.table import changes, dates, digests, grouping, kept, kinds, labels, places, sources, stream
 from pipeline.table.columns import Chunk, Class, DatePart, Kind, Texts, is_number
 from pipeline.table.digests import Digests
 from pipeline.table.sources import Where
@@ -287,6 +287,7 @@ def write(
     return [
         *schema.report(learned.survey, encoder, _class_rows(learned, columns.target), split_rows, learned.dropped),
         *schema.codes(learned.codes),
+        *schema.labels(columns.target, learned.classes),
         *schema.straddling(0 if twins is None else twins.count()),
         *schema.held_out(params.split.asked_for, split_classes, classes),
     ]
@@ -339,6 +340,13 @@ def main(*, params: Params, source: str | Path, out: Path, cache: Path | None = 
         watched.require_unchanged()
         if store is not None:
             store.commit()
-    doubts = schema.spelling_doubts(learned.survey, learned.undecided, learned.declared)
-    doubts = chain(schema.header_doubts(stream.header(found), params.target), doubts)
+    levels = learned.survey.levels
+    open_marks = params.decimal == "auto"
+    grouped = grouping.doubtful(found, learned.survey, params.missing_values, learned.declared) if open_marks else {}
+    doubts = chain(
+        schema.header_doubts(stream.header(found), params.target, levels),
+        schema.spelling_doubts(learned.survey, learned.undecided, learned.declared),
+        schema.grouping_doubts(grouped),
+        schema.label_doubts(params.target, levels[params.target]),
+    )
     click.echo(printable("\n".join([*(f"warning   {doubt}" for doubt in doubts), source_line, *reused, *report])))

@@ -92,8 +92,12 @@ def require(source: Where, names: Sequence[str], param: str, columns: Sequence[s
     """Check that the source has the columns that a param of prepare names."""
     there = frozenset(names)
     for name in columns:
+        if not name and param != "leave_out" and names.count("") > 1:
+            raise UserError(
+                f"params.yaml: prepare.{param}: several columns of {source} have no name; name the one meant"
+            )
         if name not in there:
-            hint = faults.closest(name, names)
+            hint = faults.no_column(source, name, names)
             raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {quoted(name)}{hint}")
 
 
@@ -119,7 +123,9 @@ def _refuse(source: Where, names: Sequence[str], features: set[str], wanted: Wan
     if not features:
         raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
     if "" in features:
+        nameless = [position for position, name in enumerate(names, 1) if not name]
+        which = f"column {nameless[0]} has" if len(nameless) == 1 else f"columns {listed(nameless)} have"
         raise UserError(
-            f"{source}: column {names.index('') + 1} has no name in the header; "
-            'name it, list the columns to use in prepare.features, or set prepare.leave_out: [""]'
+            f"{source}: {which} no name in the header; "
+            'add one, list the columns to use in prepare.features, or set prepare.leave_out: [""]'
         )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.encoding import OTHER, Encoder
 from pipeline.errors import listed, quoted
 from pipeline.fitting import ordered
-from pipeline.table import dates, places, spellings
+from pipeline.table import dates, likeness, places, spellings
 from pipeline.table.columns import DATE_PARTS, Class, Kind, part_name
 from pipeline.table.sources import Source
 from pipeline.table.spellings import Spelling
@@ -21,6 +21,8 @@ READ_EXACTLY = 2**53
 
 # A category with more levels than this, most of them on one row only, is likely a name or a number of the row.
 FEW_LEVELS = 20
+
+_NAMED = 3
 
 
 def describe(survey: Survey, roles: Mapping[str, str], ignored: Sequence[str], dropped: int = 0) -> dict[str, Any]:
@@ -90,18 +92,64 @@ def _shares(class_rows: Mapping[Class, int], shown: int = 10) -> str:
     return ", ".join(listed) + (", ..." if len(class_rows) > shown else "")
 
 
-def header_doubts(names: Sequence[str], target: str) -> Iterator[str]:
-    """What speaks for a first row of data where the header should be: all names beside the target's are numbers.
+def header_doubts(names: Sequence[str], target: str, levels: Mapping[str, Collection[str]]) -> Iterator[str]:
+    """What speaks for a first row of data where the header should be.
 
-    0, 1, 2, ... are names that programs give, and no doubt.
+    All names beside the target's are numbers, or texts that the column holds: one number at least, or a target called
+    as one of its labels. 0, 1, 2, ... are names that programs give, and no doubt.
     """
     features = [name for name in names if name != target]
     counted = all(name == str(position) for position, name in enumerate(names))
-    if features and not counted and all(places.is_number(name) for name in features):
+    numbers = [name for name in features if places.is_number(name)]
+    others = [name for name in features if not places.is_number(name)]
+    are_values = all(name in levels.get(name, ()) for name in others)
+    if features and not counted and are_values and (numbers or target in levels.get(target, ())):
+        what = "numbers" if not others else "values that they hold"
         yield (
-            f"all columns are called by numbers ({listed(features)}): if the first line is a row of data, the header "
+            f"all columns are called by {what} ({listed(features)}): if the first line is a row of data, the header "
             "line with the names is missing; add it, or that row is lost"
         )
+
+
+def grouping_doubts(cells: Mapping[str, str]) -> Iterator[str]:
+    """What may be thousands and is read as fractions; ``cells``: per column, one such cell."""
+    for name, cell in cells.items():
+        yield (
+            f"{name}: every point has three digits behind it, so {cell} may be {cell.replace('.', '')}: read as "
+            f'{float(cell):g}; set prepare.decimal: "," if the points stand between thousands, or "."'
+        )
+
+
+def label_doubts(target: str, levels: Collection[str]) -> Iterator[str]:
+    """What in the labels looks like one class and is two, or like no label at all."""
+    groups = likeness.alike(levels)
+    for group in groups[:_NAMED]:
+        yield (
+            f"{target}: {', '.join(map(quoted, group[:_NAMED]))} are classes of their own, though they differ only in "
+            "case, blanks or characters that no screen shows; correct them if they are one"
+        )
+    if len(groups) > _NAMED:
+        yield f"{target}: {len(groups) - _NAMED:,} more groups of classes differ only so"
+    for level in levels:
+        if level and not level.strip():
+            yield f"{target}: {quoted(level)} is a class; if it means no label, add it to prepare.missing_values"
+
+
+def labels(target: str, classes: Mapping[str, Class]) -> Iterator[str]:
+    """The report's lines on labels that are not written as the class is called; ``classes`` has that of each text."""
+    texts: dict[Class, list[str]] = {}
+    for text, label in classes.items():
+        texts.setdefault(label, []).append(text)
+    cure = (
+        f"prepare.categories: [{target if target.isidentifier() else quoted(target)}] keeps labels as they are written"
+    )
+    merged = [f"{label} is {' and '.join(map(quoted, own[:_NAMED]))}" for label, own in texts.items() if len(own) > 1]
+    padded = next((text for text, label in classes.items() if text != label and spellings.is_padded(text)), None)
+    if merged:
+        more = f"; {len(merged) - _NAMED:,} more" if len(merged) > _NAMED else ""
+        yield f"labels    several texts are one class: {'; '.join(merged[:_NAMED])}{more}; {cure}"
+    elif padded is not None:
+        yield f"labels    whole numbers, so that {padded} is {classes[padded]}; {cure}"
 
 
 def spelling_doubts(

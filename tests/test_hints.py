@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline import init, params, prepare, shards
+from pipeline.errors import UserError
 from pipeline.params import read_params
 
 
@@ -100,3 +101,147 @@ def test_a_column_that_nearly_knows_the_answer_is_told(tmp_path: Path) -> None:
         warnings = _warnings(_init(tmp_path, {"reading": reading, "z": row % 7, "y": y}))
         told = f"reading gives y away: alone it is right in {1 - wrong / 1000:.1%} of rows, the largest class in 92.5%;"
         assert any(told in warning for warning in warnings) == is_told
+
+
+HINTS: dict[str, tuple[list[Any], str]] = {
+    "no value": (
+        ["None" if row % 6 == 0 else "red" for row in ROW],
+        "c holds 'None' (50); if that means no value, add",
+    ),
+    "many words": (
+        [["-", "NULL", ".", "#N/A", "n/a"][row % 5] if row % 6 == 0 else f"{row % 20 / 8}" for row in ROW],
+        "c holds numbers and '-' (10), ",
+    ),
+    "units": ([f"{row % 9} kg" for row in ROW], "c holds numbers with more around them: '0 kg', '1 kg', '2 kg'; "),
+    "accounts": (
+        [f"({row % 9 + 1}.5)" if row % 3 else f"{row % 8 + 1}.25" for row in ROW],
+        "more around them: '(2.5)'",
+    ),
+    "other digits": (
+        [chr(0x661 + row % 9) * 2 for row in ROW],
+        "c holds numbers with more around them: '\u0661\u0661'",
+    ),
+    "sum": (
+        ["Total" if row == 299 else ["u", "v"][row % 2] for row in ROW],
+        "line 301, column c: 'Total' looks like the",
+    ),
+    "header again": (
+        ["c" if row == 99 else str(row % 9) for row in ROW],
+        "line 101, column c: the header comes again; ",
+    ),
+    "case": ([["red", "Red ", "blue"][row % 3] for row in ROW], "no screen shows: 'red', 'Red '; correct them if they"),
+    "blanks": ([[" ", "red"][row % 2] for row in ROW], "c holds ' ' (150); if that means no value, add it to"),
+}
+
+
+@pytest.mark.parametrize("what", HINTS)
+def test_texts_that_are_seldom_meant_are_named(tmp_path: Path, what: str) -> None:
+    """Marks for no value, units, sums, a header that comes again, levels that look alike: one sentence each."""
+    cells, hint = HINTS[what]
+    assert any(hint in found for found in _warnings(_init(tmp_path, {"c": cells, "z": ROW % 7, "y": Y})))
+
+
+@pytest.mark.parametrize("level", ["{}-{}", "10.0.0.{}", "0.{}.{}", "c{}", "{}/{}", "Q{}"])
+def test_names_with_digits_are_no_numbers(tmp_path: Path, level: str) -> None:
+    """Ranges, addresses, versions, codes and shares have nothing around one number."""
+    cells = [level.format(row % 9 + 11, row % 9 + 12) for row in ROW]
+    assert not _warnings(_init(tmp_path, {"c": cells, "z": ROW % 7, "y": Y}))
+
+
+def test_labels_that_are_seldom_meant_are_named(tmp_path: Path) -> None:
+    """Labels that look alike, a mark and blanks as classes, texts that are one class: by init and by prepare."""
+    for labels, hints in (
+        (["yes", "Yes ", "no"], ["y: 'yes', 'Yes ' are classes of their own, though they differ only in case"]),
+        (["?", "a", "b"], ["y holds '?' (100); if that means no label, add it to missing_values"]),
+        ([" ", "a", "b"], ["y: ' ' is a class; if it means no label, add it to prepare.missing_values"]),
+        (["1", "01", "2"], ["y: several texts are one class: 1 is '1' and '01'; prepare.categories: [y] keeps"]),
+        (["01", "02", "3"], ["y: whole numbers, so that 01 is 1; prepare.categories: [y] keeps labels as they are"]),
+        (["a", "b", "c"], []),
+    ):
+        warnings = _warnings(_init(tmp_path, {"z": ROW % 7, "y": [labels[row % 3] for row in ROW]}))
+        assert len(warnings) == len(hints)
+        assert all(hint in warning for hint, warning in zip(hints, warnings, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [
+        (["yes", "Yes ", "no"], "warning   y: 'yes', 'Yes ' are classes of their own, though they differ only in case"),
+        (["  ", "a", "b"], "warning   y: '  ' is a class; if it means no label, add it to prepare.missing_values"),
+        (["1", "01", "2"], "labels    several texts are one class: 1 is '1' and '01'; prepare.categories: [y] keeps"),
+        (
+            ["01", "02", "3"],
+            "labels    whole numbers, so that 01 is 1; prepare.categories: [y] keeps labels as they are",
+        ),
+        (
+            ["true", "True", "false"],
+            "labels    several texts are one class: True is 'true' and 'True'; prepare.categor",
+        ),
+    ],
+)
+def test_prepare_says_what_becomes_of_such_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: list[str], line: str
+) -> None:
+    """Before all else where it may be wrong; among the report where it is told."""
+    pd.DataFrame({"z": ROW % 7, "y": [labels[row % 3] for row in ROW]}).to_csv(tmp_path / "t.csv", index=False)
+    chosen = prepare.Params(source=str(tmp_path / "t.csv"), target="y")
+    prepare.main(params=chosen, source=chosen.source, out=tmp_path / "out")
+    assert any(printed.startswith(line) for printed in capsys.readouterr().out.splitlines())
+
+
+def test_what_is_odd_stands_in_the_error_where_no_column_is_left(tmp_path: Path) -> None:
+    """Else nobody would learn why."""
+    with pytest.raises(
+        UserError, match=r"found none: c names the rows: 300 levels in 300 rows\n  c holds numbers with mo"
+    ):
+        _init(tmp_path, {"c": [f"{row} kg" for row in ROW], "y": Y})
+
+
+def test_a_reserved_text_is_refused_before_params_are_written(tmp_path: Path) -> None:
+    """What prepare would refuse, init does not propose."""
+    with pytest.raises(UserError, match=r"line 5, column c: the text '<missing>' is reserved"):
+        _init(tmp_path, {"c": ["<missing>" if row == 3 else "red" for row in ROW], "z": ROW % 7, "y": Y})
+
+
+def test_columns_without_a_name_are_named_by_their_place(tmp_path: Path) -> None:
+    """They are left out, which is said."""
+    (tmp_path / "t.csv").write_text(
+        "x,,y,\n" + "".join(f"{row % 7},{row % 5},{label},\n" for row, label in enumerate(Y))
+    )
+    init.main(
+        address=str(tmp_path / "t.csv"), target="y", out=tmp_path / "p.yaml", template=Path("params.yaml"), force=True
+    )
+    lines = [line.strip() for line in (tmp_path / "p.yaml").read_text().splitlines()]
+    assert [line for line in lines if "has no name" in line] == [
+        f"# column {place}  # left out: has no name" for place in (2, 4)
+    ]
+    assert _prepared(tmp_path).encoder.features == ("x",)
+
+
+def test_a_guessed_encoding_is_shown_by_what_it_says(tmp_path: Path) -> None:
+    """Whoever sees the words knows whether it is the right one."""
+    rows = "".join(f"{['grün', 'weiß'][row % 2]},{row % 7},{label}\n" for row, label in enumerate(Y))
+    (tmp_path / "t.csv").write_bytes(f"größe,z,y\n{rows}".encode("cp1252"))
+    init.main(
+        address=str(tmp_path / "t.csv"), target="y", out=tmp_path / "p.yaml", template=Path("params.yaml"), force=True
+    )
+    assert "was read as windows-1252, in which it says 'größe', 'grün', 'weiß'; if" in (tmp_path / "p.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("# from 2024\n# by me\nx,y\n1,a\n", "line 3 looks like the header: delete the lines above it"),
+        ("Report 2024;;\n\nx;z;y\n1;2;a\n", "line 3 looks like the header: delete the lines above it"),
+        ("x:z:y\n1:2:a\n", "the header is one cell, 'x:z:y': separate cells by commas, semicolons, tabs or |"),
+        ("x,z,Y\n1,2,a\n", "did you mean 'Y'?"),
+    ],
+)
+def test_a_header_elsewhere_is_pointed_at(tmp_path: Path, text: str, hint: str) -> None:
+    """Titles and comments above it, or cells that nothing separates."""
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(UserError) as caught:
+        init.main(
+            address=str(tmp_path / "t.csv"), target="y", out=tmp_path / "p", template=Path("params.yaml"), force=True
+        )
+    assert str(caught.value).endswith(hint)

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from pipeline import init, params, prepare, shards
+from pipeline.errors import UserError
 from pipeline.params import read_params
+from pipeline.table import stream
 
 
 def _init(folder: Path, columns: dict[str, Any]) -> str:
@@ -63,6 +65,64 @@ def test_a_column_nearly_of_dates_is_named_with_the_rest(tmp_path: Path) -> None
         "day holds dates (date %d/%m/%Y) in 83% of its values; the rest, such as 'unknown', 'next week', keeps it from "
         'being one: correct them or add them to missing_values, and set types: {day: "date %d/%m/%Y"}'
     ]
+
+
+def test_dates_of_several_forms_are_named_with_their_shares(tmp_path: Path) -> None:
+    """Where no form has four fifths and all have; a stray word is told, too."""
+    days = pd.date_range("2024-01-01", periods=60)
+    mixed = [*days[:30].strftime("%Y-%m-%d"), *days[30:].strftime("%-d.%-m.%Y")]
+    stray = ["later", *mixed[1:]]
+    text = _init(tmp_path, {"day": mixed, "stray": stray, "x": np.sin(np.arange(60)), "y": _labels(60)})
+    assert _warnings(text) == [
+        "day holds dates of several forms (date in 50%, date %d.%m.%Y in 50% of its values): write them in one, and "
+        "set types: {day: date}",
+        "stray holds dates of several forms (date %d.%m.%Y in 50%, date in 48% of its values); the rest, such as "
+        "'later', is none: write them in one, and set types: {stray: \"date %d.%m.%Y\"}",
+    ]
+
+
+def test_dates_written_as_whole_numbers_are_dates(tmp_path: Path) -> None:
+    """20240131 and 202401 become year, month and day; numbers that only look alike stay numbers."""
+    days = pd.date_range("2023-11-20", periods=60, freq="7D")
+    looks = days.strftime("%Y%m%d").astype(int).to_numpy().copy()
+    looks[7] = 20240230
+    columns = {"day": days.strftime("%Y%m%d"), "month": days.strftime("%Y%m"), "looks": looks, "y": _labels(60)}
+    text = _init(tmp_path, columns)
+    assert 'types: {day: "date %Y%m%d", month: "date %Y%m"}  #' in text
+    assert "- day  # date %Y%m%d, 2023 to 2025" in text
+    assert "date_parts: [year, month, day, weekday]  #" in text
+    assert "- looks  # number, " in text
+    parts = [f"day {part}" for part in ("year", "month", "day", "weekday")]
+    assert _features(tmp_path) == (*parts, "month year", "month month", "looks")
+
+
+def test_a_number_beyond_the_sample_that_is_no_date_leaves_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample says dates, the whole table does not."""
+    monkeypatch.setattr("pipeline.advice.SAMPLE_ROWS", 40)
+    monkeypatch.setattr("pipeline.table.stream.PACE", stream.Pace(256))
+    days = pd.date_range("2023-11-20", periods=60, freq="7D").strftime("%Y%m%d").astype(int).to_numpy().copy()
+    days[55] = 20240230
+    text = _init(tmp_path, {"day": days, "x": np.sin(np.arange(60)), "y": _labels(60)})
+    assert "- day  # number, " in text
+    assert "types: null" in text
+    assert len(_features(tmp_path)) == 2
+
+
+def test_dates_of_either_order_say_so_where_no_column_is_left(tmp_path: Path) -> None:
+    """And not that they name the rows."""
+    days = [f"{day % 12 + 1:02}/{day % 11 + 1:02}/2024" for day in range(60)]
+    with pytest.raises(
+        UserError, match="found none: day holds dates whose day and month could be exchanged\n  day holds"
+    ):
+        _init(tmp_path, {"day": days, "y": _labels(60)})
+
+
+def test_scores_are_no_times_of_day(tmp_path: Path) -> None:
+    """2:1 has too few digits for a minute."""
+    text = _init(tmp_path, {"score": [f"{row % 4}:{row % 3}" for row in range(60)], "y": _labels(60)})
+    assert "- score  # category, 12 levels" in text
 
 
 @pytest.mark.parametrize("rows", [6, 20, 60, 300])

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
@@ -41,8 +41,22 @@ COMMON: tuple[Kind, ...] = (
 # Of texts that are looked at to tell which kinds may be common in a column.
 _LOOKED_AT = 1_000
 
+# A column that was written by several hands has no more forms than this.
+_MOST_FORMS = 4
+
+# Dates written as whole numbers: their kind, format, bounds, and how many distinct ones are no accident.
+_COMPACT: tuple[tuple[Kind, str, tuple[int, int], int], ...] = (
+    (f"{ISO} %Y%m%d", "%Y%m%d", (18000101, 22001231), 4),
+    (f"{ISO} %Y%m", "%Y%m", (180001, 220012), 8),
+)
+
 # What a directive may stand for, with 0 for a digit and a for a letter. strptime takes a blank for a leading zero.
-_OUTLINES = {**dict.fromkeys("dmHIMSy", "[ 0]0?"), "Y": "0000", **dict.fromkeys("bBp", "a+")}
+_OUTLINES = {
+    **dict.fromkeys("dmHIy", "[ 0]0?"),
+    **dict.fromkeys("MS", "00"),
+    "Y": "0000",
+    **dict.fromkeys("bBp", "a+"),
+}
 _LONGEST = 40
 
 
@@ -133,18 +147,37 @@ def possible(texts: Iterable[str]) -> list[Kind]:
     return list(first_with.values())
 
 
-def commonest(texts: Mapping[str, int]) -> tuple[Kind, list[str]] | None:
-    """The kind of COMMON that most of the texts are of, counted with their rows, and the texts that are of another.
+def forms(texts: Mapping[str, int]) -> tuple[dict[Kind, int], list[str]]:
+    """The kinds of COMMON that the texts are of, the commonest first, and the texts that are of none.
 
-    None where none of the first 1,000 texts is a date.
+    Each kind with the rows of the texts that no kind before it takes; the first 1,000 texts of those left tell which.
     """
-    rows: Counter[Kind] = Counter()
-    for text, count in islice(texts.items(), _LOOKED_AT):
-        rows.update({kind: count for kind in _alike(text) if moment_of(text, kind) is not None})
-    if not rows:
+    found: dict[Kind, int] = {}
+    left = list(texts)
+    while left and len(found) < _MOST_FORMS:
+        rows: Counter[Kind] = Counter()
+        for text in islice(left, _LOOKED_AT):
+            rows.update({kind: texts[text] for kind in _alike(text) if moment_of(text, kind) is not None})
+        if not rows:
+            break
+        [(kind, _)] = rows.most_common(1)
+        others = [text for text in left if moment_of(text, kind) is None]
+        found[kind] = sum(texts[text] for text in left) - sum(texts[text] for text in others)
+        left = others
+    return found, left
+
+
+def compact(numbers: Collection[float]) -> Kind | None:
+    """The kind of dates that all of the distinct whole numbers are: 20241231 or, of a month, 202412; else None.
+
+    Of numbers of another meaning one in thirty reads as a day, one in eight as a month, so some must differ.
+    """
+    if not numbers:
         return None
-    [(kind, _)] = rows.most_common(1)
-    return kind, [text for text in texts if moment_of(text, kind) is None]
+    for kind, form, (first, last), fewest in _COMPACT:
+        if first <= min(numbers) and max(numbers) <= last and len(numbers) >= fewest:
+            return kind if all(moment_of(f"{number:.0f}", f"{ISO} {form}") for number in numbers) else None
+    return None
 
 
 def _alike(text: str) -> tuple[Kind, ...]:

@@ -1,7 +1,9 @@
 """What a person reads about a CSV file that cannot be used: the place, what was expected, what came, what to do."""
 
 import difflib
+import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 
 from pipeline.errors import MOST_CHARACTERS, UserError, listed, quoted, shortened
 from pipeline.table import dates, places, spellings
@@ -9,6 +11,9 @@ from pipeline.table.columns import Kind, is_number
 from pipeline.table.parsing import CONVERSION, FALSE_WORDS, TRUE_WORDS, WrongKindError
 from pipeline.table.sources import Where
 from pipeline.table.spellings import Spelling
+
+# Titles and comments that programs write above a table.
+_ROWS_ABOVE_HEADER = 20
 
 # A file in UTF-16 tells so by its first byte.
 _UTF16_MARKS = ((1, 0xFE), (1, 0xFF))
@@ -39,6 +44,17 @@ def closest(name: str, names: Collection[str]) -> str:
     if near:
         return f"; did you mean {quoted(folded[near[0]])}?"
     return f"; the file has {listed(names, 20)}"
+
+
+def no_column(source: Where, name: str, names: Collection[str]) -> str:
+    """A hint for a column that the header does not have: where it seems to stand instead, or the name most like it."""
+    if len(names) == 1 and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", only := next(iter(names))) and only != name:
+        return f"; the header is one cell, {quoted(only)}: separate cells by commas, semicolons, tabs or |"
+    for record in islice(places.records(source), 1, _ROWS_ABOVE_HEADER):
+        cells = {part.strip("\"' ") for cell in record.cells for part in re.split(r"[,;\t|]", cell)}
+        if name in cells and len(cells) > 1:
+            return f"; line {record.line} looks like the header: delete the lines above it"
+    return closest(name, names)
 
 
 def misfit(source: Where, column: str, kind: Kind, missing_values: Sequence[str]) -> "MisfitError":
@@ -135,11 +151,26 @@ def told(source: Where, message: str) -> Exception:
         return not_utf8(source)
     width = len(_names(source))
     for ragged in places.find(source, lambda record: len(record.cells) != width):
-        return UserError(
-            f"{ragged.file}, line {ragged.line}: expected {width} cells as in the header, got {len(ragged.cells)}\n"
-            "  a cell that holds the separator or a newline must stand in double quotes"
-        )
+        return _ragged(ragged, width)
     return UserError(f"{source}: not a CSV file that can be read: {shortened(message)}")
+
+
+def _ragged(row: places.Record, width: int) -> UserError:
+    """The error for a row that has not as many cells as the header, with what its form suggests."""
+    came = len(row.cells)
+    advice = (
+        "a cell that holds the separator or a newline must stand in double quotes, which no blank may precede; "
+        "a decimal comma separates too"
+    )
+    if came == 1:
+        return UserError(
+            f"{row.file}, line {row.line}: expected {width} cells as in the header, got 1: {quoted(row.cells[0])}\n"
+            "  if it is a title, a comment or a footer, delete the line"
+        )
+    first = next(islice(places.records(row.file), 1, None))
+    if came == width + 1 and first.line == row.line:
+        advice += "; if only the first or the last column has no name in the header, add one"
+    return UserError(f"{row.file}, line {row.line}: expected {width} cells as in the header, got {came}\n  {advice}")
 
 
 def no_text(source: Where) -> UserError:

@@ -40,15 +40,26 @@ MOST_LEVELS = 500_000
 class CrowdedError(UserError):
     """A ``column`` of more distinct ``texts`` than are counted."""
 
-    def __init__(self, source: Where, column: str, texts: Collection[str], are_codes: bool) -> None:
+    def __init__(self, source: Where, column: str, texts: Collection[str], are_codes: bool, marks: str) -> None:
         super().__init__(
             f"{source}, column {shortened(column)}: expected at most {MOST_LEVELS:,} distinct texts, got more\n"
             "  leave it out of prepare.features, or, if it holds dates, give it the type date in prepare.types; what "
             "its rows have in common, such as a prefix, belongs in a column of its own"
             + ("; it holds whole numbers, some of which begin with 0: type number reads numbers" if are_codes else "")
+            + _way_to_numbers(texts, marks)
         )
         self.column = column
         self.texts = texts
+
+
+def _way_to_numbers(texts: Collection[str], marks: str) -> str:
+    """What to say of texts that are numbers of which nothing tells the decimal mark."""
+    possible = spellings.common(texts, marks)
+    if len(possible) < 2:
+        return ""
+    text = next(iter(texts))
+    ways = " or ".join(f'"{one.decimal}" makes {shortened(text)} {one.value_of(text):.12g}' for one in possible)
+    return f"; these may be numbers: prepare.decimal {ways}"
 
 
 class Watcher(Protocol):
@@ -288,7 +299,8 @@ def _refuse_names_of_rows(reading: _Reading, survey: Survey) -> None:
         if len(levels) > MOST_LEVELS:
             if name in reading.refused and (fault := reading.mixture(name)).text:
                 raise fault
-            raise CrowdedError(reading.source, name, levels, are_codes=name in reading.codes)
+            are_codes = name in reading.codes
+            raise CrowdedError(reading.source, name, levels, are_codes, reading.columns.marks)
 
 
 def _refuse_nul(source: Where, survey: Survey) -> None:

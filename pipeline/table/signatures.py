@@ -25,6 +25,14 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "write it as Parquet or CSV"),
     (b"\x93NUMPY", "an array of numpy", "write it as CSV, with names of columns"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it"),
+    (b"\x1f\x8b", "a file that gzip packed twice", "unpack it once"),
+    (b"version https://git-lfs.github.com/", "a pointer of Git LFS", "fetch the file: git lfs pull"),
+    (b"$FL2@(#)", "a file of SPSS", _EXPORT),
+    (b"<stata_dta>", "a file of Stata", _EXPORT),
+    (b"RDX2\n", "a file of R", _EXPORT),
+    (b"RDX3\n", "a file of R", _EXPORT),
+    (b"X\n\0\0\0", "a file of R", _EXPORT),
+    (b"{\\rtf", "a text of a word processor (RTF)", _EXPORT),
     (b"\xfd7zXZ\0", "a file packed by xz", "unpack it, or pack it by gzip or zstd"),
 )
 # A header cell may begin with a bracket; it is JSON if what follows it is what follows it in JSON.
@@ -32,6 +40,7 @@ _PATTERNS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     (re.compile(rb'\s*(\{\s*("[^"]*"\s*:|\})|\[\s*[\[{])'), "JSON", "write it as CSV, one row a line"),
     (re.compile(rb"\s*<(!doctype\s+html|html|head|table)\b", re.IGNORECASE), "a web page (HTML)", "download the CSV"),
     (re.compile(rb"\s*<\?xml\b"), "XML", _EXPORT),
+    (re.compile(rb"(\s*%[^\n]*\n)*\s*@relation\s", re.IGNORECASE), "an ARFF file", _EXPORT),
     (re.compile(rb"BZh[1-9]1AY&SY"), "a file packed by bzip2", "unpack it, or pack it by gzip or zstd"),
 )
 

@@ -83,7 +83,10 @@ class File:
     def require_text(self) -> None:
         """Check that the file is no picture, workbook or other thing that is known and no CSV. Raises: UserError."""
         with self.unpacked() as stream:
-            signatures.require_text(stream.read(signatures.FIRST_BYTES), self)
+            start = stream.read(signatures.FIRST_BYTES)
+        if start.startswith(_PARQUET) and not self.is_parquet:
+            raise UserError(f"{self}: expected a CSV or Parquet file, got a packed Parquet file; unpack it")
+        signatures.require_text(start, self)
 
     def texts(self) -> set[str]:
         """The columns that the file itself says are texts, which only Parquet does."""

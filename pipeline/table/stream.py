@@ -5,6 +5,7 @@ depend on the size of the chunks or the number of threads. UTF-8 with or without
 quoted commas and newlines; blank lines are not rows.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,6 +41,9 @@ class Pace:
 # Chunks large enough that per-chunk costs vanish, small enough to stay in the cache.
 PACE = Pace()
 
+# What Excel writes above a table, or is told so, to say what separates cells.
+_SEPARATOR_LINE = re.compile(r"sep=\W?", re.IGNORECASE)
+
 # With PACE half a kilobyte a column and chunk, some 60 numbers.
 COLUMNS = 1 << 13
 
@@ -66,7 +70,7 @@ class Seen(Generic[Result]):
 
 
 def header(source: Where) -> list[str]:
-    """Column names of a CSV file, in order.
+    """Column names of a CSV file, in order; several may have none.
 
     Raises: UserError if there is no such file, it is no CSV or empty, its header is not UTF-8 or names a column twice.
     """
@@ -82,12 +86,19 @@ def header(source: Where) -> list[str]:
         raise faults.not_utf8(source)
     if any("\0" in name for name in names):
         raise faults.no_text(source)
-    seen: set[str] = set()
+    if _SEPARATOR_LINE.fullmatch("".join(names)):
+        raise UserError(
+            f"{source}, line {first.line}: expected the header, got {quoted(names[0])}, which only Excel reads; "
+            "delete the line, separators are found without it"
+        )
+    seen = {""}
     for name in names:
-        if name in seen:
-            lacking = ", or add the header line if it is missing" if places.is_number(name) else ""
+        if name and name in seen:
             place = f"{source}, line {first.line}"
-            raise UserError(f"{place}: two columns are named {quoted(name)}; rename one in the header{lacking}")
+            raise UserError(
+                f"{place}: two columns are named {quoted(name)}; rename one in the header, "
+                "or add the header line if it is missing"
+            )
         seen.add(name)
     return names
 

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO
@@ -13,7 +14,21 @@ _BLOCK_BYTES = 1 << 20
 _BATCH_ROWS = 1 << 15
 _SEPARATORS = ",;\t|"
 _SNIFFED_ROWS = 20
-_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# In this order: the mark of UTF-32 begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+# What a file is taken for that is not UTF-8 and has no mark.
+GUESSED = "windows-1252"
+
+# Characters of two bytes and more; of another encoding few pairs of bytes look like one.
+_OF_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_OUTWEIGHED = 4
 
 
 class _Blocks(io.RawIOBase):
@@ -158,16 +173,24 @@ def _plain(batch: Any) -> Any:
 
 
 def sniffed_encoding(stream: BinaryIO) -> str:
-    """utf-8 or utf-16 by a mark, utf-8 if the first MiB is, else windows-1252; closes the stream."""
+    """What the first MiB is written in, by a mark or by its bytes; GUESSED if nothing tells. Closes the stream.
+
+    Text that is UTF-8 but for a few bytes is UTF-8 that was damaged: whoever reads it is told where.
+    """
     with stream:
         start = stream.read(_BLOCK_BYTES)
     for mark, name in _MARKS.items():
         if start.startswith(mark):
             return name
+    for name, zeros, others in (("utf-16-le", start[1::2], start[::2]), ("utf-16-be", start[::2], start[1::2])):
+        if 2 * zeros.count(0) > len(zeros) and 0 not in others:
+            return name
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:
-        return "windows-1252"
+        rest = _OF_UTF8.sub(b"", start)
+        fitting, others_left = len(_OF_UTF8.findall(start)), len(_NOT_ASCII.findall(rest))
+        return "utf-8" if fitting > _OUTWEIGHED * others_left else GUESSED
     return "utf-8"
 
 

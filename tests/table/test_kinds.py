@@ -149,3 +149,18 @@ def test_too_many_texts_are_told_before_they_fill_the_memory(tmp_path: Path, chu
         UserError, match=r"column x: expected at most 500,000 distinct texts, got more\n.*prepare\.features"
     ):
         kinds.learn(source, kinds.Columns(["x"]), MISSING, pace=stream.Pace(chunk_bytes))
+
+
+def test_too_many_numbers_of_two_readings_name_the_decimal_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would read them as numbers is in the message, as it is in the warning where they are few."""
+    monkeypatch.setattr(kinds, "MOST_LEVELS", 100)
+    source = tmp_path / "open.csv"
+    source.write_text("x\n" + "".join(f'"{row + 1},{row + 100}"\n' for row in range(101)))
+    with pytest.raises(
+        UserError, match=r'these may be numbers: prepare.decimal "." makes 1,100 1100 or "," makes 1,100 1.1'
+    ):
+        kinds.learn(source, kinds.Columns(["x"]), MISSING)
+    for decimal in (".", ","):
+        assert not kinds.learn(source, kinds.Columns(["x"], decimal=decimal), MISSING).levels

@@ -10,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pa_parquet
 import pytest
 from PIL import Image
 
@@ -67,6 +69,13 @@ FILES = {
     "an array of numpy": array(),
     "a file packed by bzip2": bz2.compress(b"a,y\n1,p\n"),
     "a file packed by xz": lzma.compress(b"a,y\n1,p\n"),
+    "a file that gzip packed twice": gzip.compress(gzip.compress(b"a,y\n1,p\n")),
+    "a pointer of Git LFS; fetch the file": b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n",
+    "a file of SPSS": b"$FL2@(#) SPSS DATA FILE",
+    "a file of Stata": b"<stata_dta><header><release>118",
+    "a file of R": b"RDX3\nX\n\0\0\0\3",
+    "an ARFF file": b"% iris\n%\n@RELATION iris\n@attribute x numeric\n",
+    "a text of a word processor": b"{\\rtf1 a,y\\par}",
 }
 
 
@@ -92,13 +101,28 @@ def test_a_header_that_only_begins_alike_is_a_header(tmp_path: Path, text: str) 
     assert stream.header(sources.find(str(path))) == text.strip().split(",")
 
 
+def test_a_packed_parquet_is_told_as_what_it_is(tmp_path: Path) -> None:
+    """Parquet itself is read; within gzip it is not."""
+    plain, packed = tmp_path / "t.parquet", tmp_path / "t.parquet.gz"
+    pa_parquet.write_table(pa.table({"a": [1], "y": ["p"]}), plain)
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert stream.header(sources.find(str(plain))) == ["a", "y"]
+    with pytest.raises(UserError, match=r"expected a CSV or Parquet file, got a packed Parquet file; unpack it"):
+        sources.find(str(packed))
+
+
 def test_a_missing_header_line_is_doubted() -> None:
-    """Where all names beside the target's are numbers; a program's 0, 1, 2 are names."""
-    (doubt,) = schema.header_doubts(["5.1", "3.5", "1.4", "setosa"], "setosa")
+    """Where all names beside the target's are numbers, or values of their columns; a program's 0, 1, 2 are names."""
+    (doubt,) = schema.header_doubts(["5.1", "3.5", "1.4", "setosa"], "setosa", {})
     assert doubt.startswith("all columns are called by numbers (5.1, 3.5, 1.4): if the first line is a row of data")
-    assert not [*schema.header_doubts(["0", "1", "2"], "2")]
-    assert not [*schema.header_doubts(["a", "1", "2"], "2")]
-    assert not [*schema.header_doubts(["y"], "y")]
+    levels = {"red": {"red": 3, "blue": 4}, "p": {"p": 3, "e": 4}}
+    (doubt,) = schema.header_doubts(["5.1", "red", "p"], "p", levels)
+    assert doubt.startswith("all columns are called by values that they hold (5.1, red): if the first line is a row")
+    assert [*schema.header_doubts(["red", "p"], "p", levels)]
+    assert not [*schema.header_doubts(["0", "1", "2"], "2", {})]
+    assert not [*schema.header_doubts(["a", "1", "2"], "2", levels)]
+    assert not [*schema.header_doubts(["red", "y"], "y", levels)]
+    assert not [*schema.header_doubts(["y"], "y", {})]
 
 
 def test_numbers_twice_in_the_header_ask_for_a_header_line(tmp_path: Path) -> None:

@@ -127,6 +127,13 @@ def test_row_numbers_count_from_one_through_all_chunks(tmp_path: Path) -> None:
     assert all(chunk.numbers["x"][0] == chunk.first_row and len(chunk.numbers["x"]) == chunk.rows for chunk in found)
 
 
+def test_columns_without_a_name_may_be_many(tmp_path: Path) -> None:
+    """As a spreadsheet writes them behind a table; the others are read."""
+    source = _write(tmp_path, "x,,y,,\n1,2,3,,\n4,5,6,,\n")
+    assert stream.header(source) == ["x", "", "y", "", ""]
+    assert _read(source, {"y": "number", "x": "number"}) == {"y": [3.0, 6.0], "x": [1.0, 4.0]}
+
+
 def test_a_row_longer_than_a_chunk_is_read(tmp_path: Path) -> None:
     """A cell of 10,000 characters between short ones is read whole with chunks of 64 bytes."""
     cells = ["short"] * 20 + ["long" * 2_500] + ["last"] * 20
@@ -152,7 +159,16 @@ BAD = {
     "column missing": (b"a,z\n1,2\n", "missing columns x, y; the file has a, z"),
     "close name": (b"x,Y\n1,2\n", "missing column y; did you mean 'Y'?"),
     "column twice": (b"x,y,x\n1,2,3\n", "line 1: two columns are named 'x'"),
-    "short row": (b"x,y\n1,2\n\n3\n", "line 4: expected 2 cells as in the header, got 1"),
+    "Excel's separator": (
+        b"sep=,\r\nx,y\r\n1,2\r\n",
+        "line 1: expected the header, got 'sep=', which only Excel reads",
+    ),
+    "short row": (b"x,y,z\n1,2,3\n\n3,4\n", "line 4: expected 3 cells as in the header, got 2\n  a cell that holds"),
+    "footer": (
+        b"x,y\n1,2\n\n(1 row)\n",
+        "got 1: '(1 row)'\n  if it is a title, a comment or a footer, delete the line",
+    ),
+    "row names": (b"x,y\n1,2,3\n2,3,4\n", "if only the first or the last column has no name in the header, add one"),
     "long row after quoted newlines": (b'x,y\n1,"\n\n"\n1,2,3\n', "line 5: expected 2 cells as in the header, got 3"),
     "text in a number column": (b'x,y\n1,2\n2,"\n"\nn/a,4\n', "line 5, column x: expected a number, got 'n/a'"),
     "missing value with a blank": (b"x,y\n1,2\n NA,4\n", "line 3, column x: expected a number, got ' NA'"),

@@ -1,0 +1,68 @@
+"""Points that may stand between thousands: 1.200 beside 300 is 1.2 to a program, and 1,200 in much of Europe."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from pipeline.table import places, sources, spellings
+from pipeline.table.sources import Where
+from pipeline.table.survey import Survey
+
+_LOOKED_AT = 100_000  # rows
+_FEWEST = 3
+_GROUPED = re.compile(r"[ \t]*[+-]?[1-9][0-9]{0,2}\.[0-9]{3}[ \t]*")
+_BELOW_A_THOUSAND = re.compile(r"[ \t]*[+-]?(0|[1-9][0-9]{0,2})[ \t]*")
+
+
+@dataclass
+class _Cells:
+    """The first cell with three digits behind its point, how many there are, and whole numbers below a thousand."""
+
+    first: str = ""
+    grouped: int = 0
+    below: int = 0
+
+
+def doubtful(
+    source: Where, survey: Survey, missing_values: Sequence[str], declared: Collection[str] = ()
+) -> dict[str, str]:
+    """Per column of plain numbers all of whose points have three digits behind them, one such cell.
+
+    Beside them stand whole numbers below a thousand, as a program that writes decimals in full would not write them;
+    where cells are separated by semicolons, as they are beside decimal commas, they need not.
+    """
+    first = sources.files_of(source)[0]
+    if sources.texts_of(first) or first.is_parquet:
+        return {}
+    open_columns = {
+        name: _Cells()
+        for name, kind in survey.kinds.items()
+        if kind == spellings.PLAIN and name not in declared and _may_be_grouped(survey, name)
+    }
+    names: list[str] = []
+    for record in islice(places.records(first), _LOOKED_AT + 1) if open_columns else ():
+        if not names:
+            names = record.cells
+            continue
+        for name in list(open_columns):
+            cell, seen = record.cells[names.index(name)], open_columns[name]
+            if _GROUPED.fullmatch(cell):
+                seen.first = seen.first or cell.strip()
+                seen.grouped += 1
+            elif _BELOW_A_THOUSAND.fullmatch(cell):
+                seen.below += 1
+            elif cell not in missing_values:
+                del open_columns[name]
+        if not open_columns:
+            break
+    return {
+        name: seen.first
+        for name, seen in open_columns.items()
+        if seen.grouped >= _FEWEST and (seen.below or first.separator == ";")
+    }
+
+
+def _may_be_grouped(survey: Survey, name: str) -> bool:
+    moments = survey.moments[name]
+    return not moments.whole and max(abs(moments.minimum), abs(moments.maximum)) < 1_000

@@ -1,0 +1,18 @@
+"""Texts that a person would take for one: they differ in case, in blanks or in characters that no screen shows."""
+
+from collections.abc import Iterable
+from unicodedata import category, normalize
+
+
+def alike(texts: Iterable[str]) -> list[list[str]]:
+    """The texts that somebody may have meant to be one, in groups of two and more, in their order."""
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        groups.setdefault(_as_read(text), []).append(text)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _as_read(text: str) -> str:
+    """What a reader who looks at words only sees. Source: Unicode's compatibility form, NFKC (UAX 15)."""
+    shown = "".join(char for char in normalize("NFKC", text) if category(char) != "Cf")
+    return " ".join(shown.split()).casefold()
