@@ -172,8 +172,9 @@ def _compact_dates(survey: Survey, sight: advice.Sight, target: str) -> dict[str
         moments = survey.moments.get(name)
         if name == target or kind != PLAIN or moments is None or _hides_a_part(name, survey.kinds):
             continue
-        if moments.whole and (possible := dates.compact(_distinct(sight, name))) is not None:
-            found[name] = possible
+        kind_of_dates = dates.compact(moments.minimum, moments.maximum) if moments.whole else None
+        if kind_of_dates is not None and dates.are_of(kind_of_dates, _distinct(sight, name)):
+            found[name] = kind_of_dates
     return found
 
 
@@ -240,7 +241,8 @@ def section(found: Found) -> str:
         *(f"{found.target}: {line.split(maxsplit=1)[1]}" for line in schema.labels(found.target, found.classes)),
     ]
     _require_features(found, left_out, [*first_doubts, *about_dates, *hinted])
-    features = [name for name in found.survey.kinds if name != found.target and name not in {*left_out, *found.dated}]
+    others = {found.target, *left_out, *found.dated}
+    features = [name for name in found.survey.kinds if name not in others]
     checks.require_no_reserved_text(found.source, found.survey, features)
     doubts = advice.warnings(found.survey, found.sight, found.target, {**left_out, **found.dated})
     categories = [name for name in (*found.codes, *found.mixed) if name not in left_out]

@@ -113,9 +113,11 @@ def header_doubts(names: Sequence[str], target: str, levels: Mapping[str, Collec
 
 def grouping_doubts(cells: Mapping[str, str]) -> Iterator[str]:
     """What may be thousands and is read as fractions; ``cells``: per column, one such cell."""
-    for name, cell in cells.items():
+    if cells:
+        cell = next(iter(cells.values()))
+        value = cell.replace(".", "")
         yield (
-            f"{name}: every point has three digits behind it, so {cell} may be {cell.replace('.', '')}: read as "
+            f"{_first([*cells])}: every point has three digits behind it, so {cell} may be {value}: read as "
             f'{float(cell):g}; set prepare.decimal: "," if the points stand between thousands, or "."'
         )
 

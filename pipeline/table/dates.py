@@ -44,11 +44,12 @@ _LOOKED_AT = 1_000
 # A column that was written by several hands has no more forms than this.
 _MOST_FORMS = 4
 
-# Dates written as whole numbers: their kind, format, bounds, and how many distinct ones are no accident.
-_COMPACT: tuple[tuple[Kind, str, tuple[int, int], int], ...] = (
-    (f"{ISO} %Y%m%d", "%Y%m%d", (18000101, 22001231), 4),
-    (f"{ISO} %Y%m", "%Y%m", (180001, 220012), 8),
-)
+# Dates written as whole numbers: their bounds.
+_COMPACT: Mapping[Kind, tuple[int, int]] = {
+    f"{ISO} %Y%m%d": (18000101, 22001231),
+    f"{ISO} %Y%m": (180001, 220012),
+}
+_FEWEST_COMPACT = 6
 
 # What a directive may stand for, with 0 for a digit and a for a letter. strptime takes a blank for a leading zero.
 _OUTLINES = {
@@ -167,17 +168,17 @@ def forms(texts: Mapping[str, int]) -> tuple[dict[Kind, int], list[str]]:
     return found, left
 
 
-def compact(numbers: Collection[float]) -> Kind | None:
-    """The kind of dates that all of the distinct whole numbers are: 20241231 or, of a month, 202412; else None.
+def compact(smallest: float, largest: float) -> Kind | None:
+    """The kind of dates that whole numbers between these may be, written as 20241231 or, of months, 202412."""
+    return next((kind for kind, (first, last) in _COMPACT.items() if first <= smallest and largest <= last), None)
 
-    Of numbers of another meaning one in thirty reads as a day, one in eight as a month, so some must differ.
+
+def are_of(kind: Kind, numbers: Collection[float]) -> bool:
+    """Whether distinct whole numbers are all dates of a ``compact`` kind, and so many that this is no accident.
+
+    Of numbers of another meaning one in thirty reads as a day, one in eight as a month.
     """
-    if not numbers:
-        return None
-    for kind, form, (first, last), fewest in _COMPACT:
-        if first <= min(numbers) and max(numbers) <= last and len(numbers) >= fewest:
-            return kind if all(moment_of(f"{number:.0f}", f"{ISO} {form}") for number in numbers) else None
-    return None
+    return len(numbers) >= _FEWEST_COMPACT and all(moment_of(f"{number:.0f}", kind) for number in numbers)
 
 
 def _alike(text: str) -> tuple[Kind, ...]:

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from pipeline.table import places, sources, spellings
 from pipeline.table.sources import Where
 from pipeline.table.survey import Survey
 
-_LOOKED_AT = 100_000  # rows
-_FEWEST = 3
+_LOOKED_AT = 300_000  # cells, in half a second; most columns are settled by their first ones
+_FEWEST, _FEWEST_OF_MANY = 3, 1_000
 _GROUPED = re.compile(r"[ \t]*[+-]?[1-9][0-9]{0,2}\.[0-9]{3}[ \t]*")
 _BELOW_A_THOUSAND = re.compile(r"[ \t]*[+-]?(0|[1-9][0-9]{0,2})[ \t]*")
 
@@ -40,13 +39,14 @@ def doubtful(
         for name, kind in survey.kinds.items()
         if kind == spellings.PLAIN and name not in declared and _may_be_grouped(survey, name)
     }
-    names: list[str] = []
-    for record in islice(places.records(first), _LOOKED_AT + 1) if open_columns else ():
-        if not names:
-            names = record.cells
+    place_of: dict[str, int] = {}
+    looked_at = 0
+    for record in places.records(first) if open_columns else ():
+        if not place_of:
+            place_of = {name: place for place, name in enumerate(record.cells)}
             continue
         for name in list(open_columns):
-            cell, seen = record.cells[names.index(name)], open_columns[name]
+            cell, seen = record.cells[place_of[name]], open_columns[name]
             if _GROUPED.fullmatch(cell):
                 seen.first = seen.first or cell.strip()
                 seen.grouped += 1
@@ -54,12 +54,14 @@ def doubtful(
                 seen.below += 1
             elif cell not in missing_values:
                 del open_columns[name]
-        if not open_columns:
+        looked_at += len(open_columns)
+        if not open_columns or looked_at > _LOOKED_AT:
             break
+    fewest = _FEWEST if looked_at <= _LOOKED_AT else _FEWEST_OF_MANY
     return {
         name: seen.first
         for name, seen in open_columns.items()
-        if seen.grouped >= _FEWEST and (seen.below or first.separator == ";")
+        if seen.grouped >= fewest and (seen.below or first.separator == ";")
     }
 
 
