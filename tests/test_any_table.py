@@ -141,19 +141,20 @@ def _faults_of_labels(labels: list[tuple[str, int]]) -> Iterator[str]:
 def _faults_of_feature(name: str, cells: list[tuple[str, int]], table: Written) -> Iterator[str]:
     present = [(cell, line) for cell, line in cells if cell not in MISSING]
     kind = _kind([cell for cell, _ in present])
+    shown = repr(name)[1:-1]  # a message is one line, whatever a column is called
     if not present:
-        yield f"no value in any training row of column {name}"
+        yield f"no value in any training row of column {shown}"
     elif name in table.dates:
         return
     elif kind is None:
         unusable = [line for cell, line in present if _is_unusable(cell)]
         with_mark = [(line, _marks([cell])) for cell, line in present if _marks([cell])]
         line = unusable[0] if unusable else next(line for line, marks in with_mark if marks != with_mark[0][1])
-        yield f"line {line}, column {name}: expected a"
+        yield f"line {line}, column {shown}: expected a"
     elif kind == "text":
         for text, line in present:
             if text in RESERVED:
-                yield f"line {line}, column {name}: the text {text!r} is reserved"
+                yield f"line {line}, column {shown}: the text {text!r} is reserved"
 
 
 def _names(columns: dict[str, list[str]], table: Written) -> list[str]:
@@ -192,6 +193,10 @@ def _require_equal_numbers(prepared: shards.Prepared, numbers: np.ndarray, frame
         cells = frame[column.column]
         assert (column.kind == "date") == (column.column in table.dates)
         expected = [column.mean if cell in MISSING else _value(column.name, column.kind, cell) for cell in cells]
+        if column.kind == "number 1.234,5":  # another column has a decimal comma, and this one points before thousands
+            values = [cell for cell in cells if cell not in MISSING]
+            assert all(re.fullmatch(r"\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*|[^.]*", cell) for cell in values)
+            expected = [column.mean if cell in MISSING else _number(cell.replace(".", "")) for cell in cells]
         np.testing.assert_array_equal(numbers[:, position], np.array(expected).astype(np.float32))
         if column.name in indicators:
             np.testing.assert_array_equal(numbers[:, indicators[column.name]], cells.isin(MISSING))

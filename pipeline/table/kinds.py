@@ -10,7 +10,7 @@ The rule, which knows no order of rows:
 - numbers and texts mixed, or numbers of two spellings: an error that names the first text, unless the column is
   declared a category.
 A file is written with one decimal mark: where any column shows a decimal comma, all columns of numbers may have one,
-and what a column leaves open the others decide.
+and what a column leaves open the others decide: 1.200 is twelve hundred there, if no value says that it is not.
 
 The target, the columns that split, declared categories and what Parquet holds as text are read as text whatever they
 hold; a column whose type is given is read as that, and only a given type makes dates.
@@ -345,6 +345,9 @@ def _other_spelling(reading: _Reading, column: str, kind: Kind, has_numbers: boo
     own = spellings.of_text(text, reading.columns.marks)
     if (has_numbers and not own) or kind in {spelling.kind for spelling in own}:
         raise reading.mixture(column)
+    if kind == spellings.COMMA:
+        # The table has decimal commas, so that 1.200 is twelve hundred, unless another value says that it is not.
+        own = [spelling for spelling in own if spelling.decimal == ","] or own
     possible = {spelling.kind for spelling in spellings.simplest(own)} - reading.refused[column]
     return possible.pop() if len(possible) == 1 and len(spellings.simplest(own)) == 1 else "text"
 

@@ -107,12 +107,16 @@ def test_what_two_readings_fit_is_not_guessed(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_decimal_comma_elsewhere_decides_or_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file has one decimal mark: another column's comma tells what 12,345 is, and makes 1.000 doubtful."""
-    text = "x;z;n;y\n12,345;1.000;1,5;a\n1,000;2.000;2;b\n"
-    assert _numbers(_prepare(tmp_path, text))[0] == pytest.approx([12.345, 1.0, 1.5])
+    """A file has one decimal mark: another column's comma tells what 12,345 and 1.000 are; 1.25 is told."""
+    text = "x;z;n;y\n12,345;1.000;1,5;a\n1,000;{};2;b\n"
+    assert _numbers(_prepare(tmp_path, text.format("20")))[0] == pytest.approx([12.345, 1000.0, 1.5])
+    printed = capsys.readouterr().out
+    assert "numbers   read with a decimal comma, without thousands points: z" in printed
+    assert "warning" not in printed
+    assert _numbers(_prepare(tmp_path, text.format("1.25")))[0] == pytest.approx([12.345, 1.0, 1.5])
     warning, *_ = capsys.readouterr().out.splitlines()
     assert warning.startswith("warning   z: read as numbers with a decimal point, though x has decimal commas; set ")
-    assert _numbers(_prepare(tmp_path, text, decimal=","))[0] == pytest.approx([12.345, 1000.0, 1.5])
+    assert _numbers(_prepare(tmp_path, text.format("20"), decimal=","))[0] == pytest.approx([12.345, 1000.0, 1.5])
     assert "warning" not in capsys.readouterr().out
 
 
