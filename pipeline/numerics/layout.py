@@ -193,6 +193,11 @@ class Rows:
         return centre_of(self.blocks, self.largest, self.total_weight, self.threads, self.intercept)
 
     @property
+    def nearly_all_sparse(self) -> bool:
+        """Whether a pass takes the time of few of the number columns."""
+        return self._division is not None and _TIMES_AS_MANY_SPARSE * len(self._division.dense) <= self.numbers
+
+    @property
     def first_precision(self) -> torch.dtype:
         """In which steps begin."""
         return torch.float64 if self.centre.far else torch.float32

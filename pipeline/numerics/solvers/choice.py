@@ -42,12 +42,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Sizes:
-    """n, d, k, rows of the sample for per-class factors, and the levels of each category."""
+    """n, d, k, the levels of each category, and whether nearly all number columns are sparse (sparse_columns.py)."""
 
     rows: int
     columns: int
     classes: int
     levels: Sequence[int]
+    sparse: bool = False
 
     @property
     def dense(self) -> int:
@@ -67,7 +68,7 @@ class Sizes:
 
 def sizes_of(rows: Rows) -> Sizes:
     """The sizes that the choice is made from."""
-    return Sizes(rows.count, rows.columns, rows.classes, rows.levels)
+    return Sizes(rows.count, rows.columns, rows.classes, rows.levels, rows.nearly_all_sparse)
 
 
 def choose(solver: str, sizes: Sizes, memory: int) -> Plan:
@@ -109,7 +110,10 @@ def _cheap(sizes: Sizes) -> Scaled:
         return "class_arrow"
     if not sizes.levels and _by_class_fits(sizes):
         return "by_class"
-    return "diagonal" if sizes.levels or max(sizes.columns, sizes.classes) > _LARGEST_GRAM else "kronecker"
+    # Sparse columns hardly overlap, and 100 passes over them take less than the products of every two: 4,914 rows of
+    # 1,758 columns of 0 and 1, 7 classes: 0.6 in place of 3.8 seconds.
+    diagonal = sizes.levels or sizes.sparse or max(sizes.columns, sizes.classes) > _LARGEST_GRAM
+    return "diagonal" if diagonal else "kronecker"
 
 
 def _class_arrow_fits(sizes: Sizes, numbers: int) -> bool:

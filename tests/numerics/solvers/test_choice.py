@@ -1,8 +1,11 @@
 """The choice of a method from sizes."""
 
+import numpy as np
 import pytest
 
-from pipeline.numerics.solvers.choice import Sizes, choose
+from pipeline.numerics.layout import Rows
+from pipeline.numerics.solvers.choice import Sizes, choose, sizes_of
+from tests.problems import numbers_only
 
 GIBIBYTE = 1 << 30
 
@@ -14,6 +17,7 @@ GIBIBYTE = 1 << 30
         (Sizes(1_000_000, 28, 2, ()), "hessian"),
         (Sizes(1_797, 64, 10, ()), "by_class"),
         (Sizes(60_000, 784, 10, ()), "kronecker"),
+        (Sizes(60_000, 784, 10, (), sparse=True), "diagonal"),
         (Sizes(60_000, 8_000, 10, ()), "diagonal"),
         (Sizes(50_000, 20, 1_000, ()), "by_class"),
         (Sizes(100_000, 10, 5_000, ()), "by_class"),
@@ -46,3 +50,13 @@ def test_what_was_asked_for_is_taken() -> None:
     assert choose("newton", Sizes(1_797, 64, 10, ()), GIBIBYTE).solver == "newton"
     with pytest.raises(MemoryError, match=r"1000 rows, 50000 columns, 100 classes: its Hessian needs .* MiB"):
         choose("newton", Sizes(1000, 50_000, 100, ()), GIBIBYTE)
+
+
+@pytest.mark.parametrize(("dense", "sparse"), [(0, True), (37, True), (150, False)])
+def test_few_dense_columns_among_many_flags_leave_a_table_sparse(dense: int, sparse: bool) -> None:
+    """Up to an eighth of 300; a pass over more is no longer one over the flags."""
+    random = np.random.default_rng(0)
+    x = (random.random((600, 300)) < 0.02).astype(float)
+    x[:, :dense] = random.normal(size=(600, dense))
+    rows = Rows(numbers_only(x, np.arange(600) % 3).blocks(), (), 3, 1)
+    assert sizes_of(rows).sparse is sparse
