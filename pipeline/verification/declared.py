@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from typing import Any
 from pipeline.errors import UserError, shortened
 from pipeline.lock import STAGES_FILE
 from pipeline.verification import paths, stage_files
+
+# What DVC raises of values that its makers did not foresee, such as a date in params.yaml.
+_UNFORESEEN = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,21 @@ def repository(folder: Path, commit: str) -> Iterator[Any]:
     from dvc.repo import Repo
 
     stage_files.refuse_unsafe(folder, commit)
-    try:
-        with Repo(str(folder)) as opened:
+    with ExitStack() as opening:
+        try:
+            opened = opening.enter_context(Repo(str(folder)))
             _refuse_outside(opened, folder, commit)
+        except (DvcException, *_UNFORESEEN) as error:
+            raise _unreadable(error, folder, commit) from None
+        try:
             yield opened
-    except DvcException as error:
-        text = shortened(" ".join(str(error).split()).replace(os.path.relpath(folder) + os.sep, ""))
-        raise UserError(f"commit {commit[:12]}: expected a project that DVC can read, got: {text}") from None
+        except DvcException as error:
+            raise _unreadable(error, folder, commit) from None
+
+
+def _unreadable(error: Exception, folder: Path, commit: str) -> UserError:
+    text = " ".join(str(error).split()).replace(os.path.relpath(folder) + os.sep, "")
+    return UserError(f"commit {commit[:12]}: expected a project that DVC can read, got: {shortened(text)}")
 
 
 def stages(opened: Any) -> dict[str, Stage]:

@@ -8,6 +8,9 @@ from pipeline import lock, provenance
 from pipeline.errors import UserError, listed
 from pipeline.lock import Lock
 
+# What dvc.lock says of the bytes of a file or folder.
+_CONTENT = ("md5", "size", "nfiles")
+
 
 def read(folder: Path, commit: str) -> Lock:
     """The dvc.lock in the checkout ``folder`` of ``commit``, with an md5 for every output.
@@ -65,7 +68,7 @@ def disagreements(recorded: Lock, made: Lock) -> Iterator[tuple[str, str]]:
 
 
 def entry_differences(
-    recorded: dict[str, Any], actual: dict[str, Any], where: str, keys: Iterable[str] = ("md5", "size", "nfiles")
+    recorded: dict[str, Any], actual: dict[str, Any], where: str, keys: Iterable[str] = _CONTENT
 ) -> Iterator[str]:
     """A sentence for each key in which an entry of dvc.lock is not as it ought to be; ``where`` says of what.
 
@@ -89,11 +92,12 @@ def params_that_differ(stage: str, old: dict[str, Any], new: dict[str, Any]) -> 
 def _inputs_that_differ(
     stage: str, old: dict[str, Any], new: dict[str, Any], written: set[str]
 ) -> Iterator[tuple[str, str]]:
-    """Without what another stage wrote: its bytes are compared as that one's output."""
+    """Of what another stage wrote not the bytes, which are compared as that one's output."""
     before, after = (_by_path(side, "deps") for side in (old, new))
-    for path in sorted((before.keys() | after.keys()) - written):
+    for path in sorted(before.keys() | after.keys()):
         one, other = before.get(path, {}), after.get(path, {})
-        for sentence in entry_differences(one, other, "in the commit", sorted(one.keys() | other.keys() - {"path"})):
+        keys = (one.keys() | other.keys()).difference({"path"}, _CONTENT if path in written else ())
+        for sentence in entry_differences(one, other, "in the commit", sorted(keys)):
             yield f"{stage}: {path}", sentence
 
 

@@ -77,6 +77,16 @@ def test_a_value_and_its_text_are_not_the_same_param(tmp_path: Path) -> None:
         assert differing == [position != number for position in range(len(locks))]
 
 
+def test_what_is_said_beside_the_bytes_of_another_stages_output_is_compared(tmp_path: Path) -> None:
+    """Its bytes are compared as that stage's output, and only there."""
+    forged = LOCK.replace(
+        "{path: data/prepared, hash: md5, md5: aa.dir}", "{path: data/prepared, md5: ab.dir, isexec: true}", 1
+    )
+    found = dict(lockfile.disagreements(_lock(tmp_path, forged), _lock(tmp_path, LOCK)))
+    assert list(found) == ["train: data/prepared"]
+    assert "md5 ab" not in found["train: data/prepared"]
+
+
 @pytest.mark.parametrize(
     "forged",
     [

@@ -109,3 +109,21 @@ def test_dvc_neither_writes_nor_reads_outside(small: Small, way: str) -> None:
     with pytest.raises(UserError, match=r"expected (a text of the form|paths in it)"):
         small.contradictions()
     assert victim.read_text(encoding="utf-8") == "precious"
+
+
+def test_a_file_of_dvc_that_nests_without_end_is_refused_before_dvc_reads_it(small: Small) -> None:
+    """Wherever in the commit it lies: DVC reads them all."""
+    small.write("data/dvc.yaml", FORGERIES["deep"])
+    with pytest.raises(UserError, match=r"^data/dvc\.yaml of commit \w+: expected YAML, got nested too deeply"):
+        small.contradictions()
+
+
+@pytest.mark.parametrize("value", ["2020-01-01", "!!set {a, b}"])
+def test_a_value_that_dvc_does_not_know_is_one_sentence(small: Small, value: str) -> None:
+    """DVC itself ends in a traceback there."""
+    small.edit("params.yaml", lambda text: text.replace("limit: 3", f"limit: {value}"))
+    with pytest.raises(
+        UserError, match=r"^commit \w+: expected a project that DVC can read, got: Unsupported value"
+    ) as told:
+        small.contradictions()
+    assert len(str(told.value)) < 400
