@@ -34,9 +34,7 @@ _FEW_ROWS_OF_A_CLASS = 50
 
 # More columns than this are not listed one by one: DVC takes time for each line.
 _MANY_FEATURES = 1_000
-_CROWDED = f"names the rows: more than {kinds.MOST_LEVELS:,} distinct texts"
 
-_CROWDED_NUMBERS = f"has more than {kinds.MOST_LEVELS:,} numbers of which nothing tells the decimal mark; set decimal"
 _EXAMPLES = 3
 
 # A column is nearly one of dates if so many of its values are; texts of the others are shown up to so many characters.
@@ -109,8 +107,11 @@ class _Reading:
             self.fixed.pop(column, None)
             self.mixed.pop(column, None)
             self.names.remove(column)
-            is_open = isinstance(fault, kinds.CrowdedError) and len(spellings.common(fault.texts, ".,")) > 1
-            self.crowded[column] = _CROWDED_NUMBERS if is_open else _CROWDED
+            self.crowded[column] = f"names the rows: more than {kinds.MOST_LEVELS:,} distinct texts"
+            if isinstance(fault, kinds.CrowdedError) and len(spellings.common(fault.texts, ".,")) > 1:
+                self.crowded[column] = (
+                    f"more than {kinds.MOST_LEVELS:,} numbers of which nothing tells the decimal mark"
+                )
 
 
 def look(source: Source, target: str) -> Found:

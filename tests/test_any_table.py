@@ -221,7 +221,7 @@ def _require_equal_levels(prepared: shards.Prepared, codes: np.ndarray, frame: p
 
 
 @given(tables(), st.sampled_from(["none", "none", "hash", "seed"]), st.sampled_from([stream.Pace(48, 2), stream.PACE]))
-@settings(max_examples=2 * settings().max_examples, deadline=None)
+@settings(deadline=None)
 def test_any_table_is_what_pandas_reads_or_one_message(table: Written, split: str, pace: stream.Pace) -> None:
     """Numbers, levels, labels and rows decode to pandas' table; what cannot be used is told by file and line."""
     faults = list(_faults(table))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from pipeline import init, params, prepare, shards
 from pipeline.errors import UserError
 from pipeline.params import read_params
-from pipeline.table import kinds, sources
+from pipeline.table import kinds, sources, stream
 from tests import tables
 
 TEMPLATE = Path("params.yaml")
@@ -154,18 +154,25 @@ def test_dates_of_other_formats_are_guessed_where_clear(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_columns_of_too_many_texts_are_dates_or_left_out(tmp_path: Path) -> None:
-    """Moments become dates although there are more of them than texts are counted; names of rows are left out."""
+def test_columns_of_too_many_texts_are_dates_or_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moments become dates although there are more of them than texts are counted; names of rows are left out.
+
+    So are numbers of two readings, which are told as such.
+    """
+    monkeypatch.setattr(kinds, "MOST_LEVELS", 2_000)
+    monkeypatch.setattr(stream, "PACE", stream.Pace(1 << 14))
     rows = kinds.MOST_LEVELS + 1
     moments = pd.date_range("2024-01-01", periods=rows, freq="min").strftime("%Y-%m-%d %H:%M")
     names = [f"n{row}" if row % 2 else str(row) for row in range(rows)]
-    table = {"at": moments, "name": names, "y": (["a", "b"] * rows)[:rows]}
+    either = [f"{row // 900 + 1},{row % 900 + 100}" for row in range(rows)]
+    table = {"at": moments, "name": names, "either": either, "y": (["a", "b"] * rows)[:rows]}
     pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
     text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
-    assert "# 500,001 rows, 3 columns" in text
+    assert "# 2,001 rows, 4 columns" in text
     assert "- at  # date, 2024 to 2024" in text
     assert "date_parts: [year, month, day, weekday, hour]  #" in text
-    assert "# - name  # left out: names the rows: more than 500,000 distinct texts" in text
+    assert "# - name  # left out: names the rows: more than 2,000 distinct texts" in text
+    assert "# - either  # left out: more than 2,000 numbers of which nothing tells the decimal mark" in text
     assert "categories: []  #" in text
 
 
