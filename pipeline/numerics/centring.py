@@ -64,6 +64,21 @@ class Centre:
         moved[: len(self.means)] -= self.means * gradient[-1]
         return moved
 
+    def step(self, centred_step: Tensor) -> Tensor:
+        """s of s', both (d + 1, k)."""
+        return self._with_bias_moved(centred_step, -1.0)
+
+    def centred_step(self, step: Tensor) -> Tensor:
+        """s' of s, both (d + 1, k)."""
+        return self._with_bias_moved(step, 1.0)
+
+    def _with_bias_moved(self, step: Tensor, sign: float) -> Tensor:
+        if self._is_zero:
+            return step
+        moved = step.clone()
+        moved[-1] += sign * (self.means * step[: len(self.means)]).sum(0)
+        return moved
+
     def uncentred(self, factor: Factor) -> Factor:
         """What a factor in the unknowns (W, b') is in (W, b)."""
         return factor if self._is_zero else _Uncentred(factor, self)
@@ -75,10 +90,7 @@ class _Uncentred:
     centre: Centre
 
     def solve(self, gradient: Tensor) -> Tensor:
-        means = self.centre.means
-        found = self.factor.solve(self.centre.gradient(gradient))
-        found[-1] -= (means * found[: len(means)]).sum(0)
-        return found
+        return self.centre.step(self.factor.solve(self.centre.gradient(gradient)))
 
 
 def centre_of(blocks: Sequence[Block], largest: Tensor, total_weight: float, threads: int, intercept: bool) -> Centre:

@@ -16,12 +16,15 @@ from pipeline.numerics.working_curvature import with_one
 
 
 class RowCurvature:
-    """The Hessian at theta, l2 included, in variables v_j sqrt(H_jj); ``roots`` (e k,) are those sqrt(H_jj)."""
+    """The Hessian at theta, l2 included, in variables v_j sqrt(H_jj) of the unknowns (W, b') of centring.py.
+
+    ``roots`` (e k,) are those sqrt(H_jj).
+    """
 
     def __init__(self, objective: CrossEntropy, theta: Tensor, columns: Tensor, ridge: float) -> None:
         """``columns`` (e - 1,) are ascending columns of W; ``ridge``, a share of H_jj, is added to each H_jj."""
         rows = objective.rows
-        self._x = torch.cat([with_one(block, columns, rows.intercept) for block in rows.blocks])
+        self._x = torch.cat([with_one(block, columns, rows.intercept, rows.centre.means) for block in rows.blocks])
         self._classes = rows.classes
         self._p = _probabilities(objective, theta)
         others = (self._p.sum(1, keepdim=True) - self._p).clamp(min=0.0)

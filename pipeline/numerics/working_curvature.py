@@ -9,6 +9,7 @@ factor of the same matrix over all columns; an l1 penalty needs the matrix itsel
 import torch
 from torch import Tensor
 
+from pipeline.numerics.centring import Centre
 from pipeline.numerics.cross_entropy import CrossEntropy
 from pipeline.numerics.roots import square_root
 from pipeline.numerics.softmax import Block
@@ -17,16 +18,21 @@ from pipeline.numerics.sums import Grid, exact_sums
 _TILE_ROWS = 512  # scaled copies of the rows stay in a core's cache
 
 
-def over(objective: CrossEntropy, theta: Tensor, columns: Tensor) -> Tensor:
-    """The Hessian at theta, l2 included; ``columns`` (e - 1,) int64 are ascending columns of W."""
+def over(objective: CrossEntropy, theta: Tensor, columns: Tensor, centre: Centre) -> Tensor:
+    """The Hessian at theta, l2 included, in the unknowns (W, b') of ``centre``.
+
+    ``columns`` (e - 1,) int64 are ascending columns of W.
+    """
     rows, k = objective.rows, objective.rows.classes
     probabilities = objective.probabilities_of_block(theta)
 
     def partials(place: int) -> list[Tensor]:
         block, p = rows.blocks[place], probabilities(rows.packed[place]).to(torch.float64).contiguous()
-        return [_pairs(with_one(block, columns, rows.intercept), p, block.weights)]
+        return [_pairs(with_one(block, columns, rows.intercept, centre.means), p, block.weights)]
 
-    largest = rows.largest[torch.cat([columns, torch.tensor([rows.columns])])].repeat(k, 1)
+    largest = rows.largest.clone()
+    largest[: rows.numbers] += centre.means.abs()
+    largest = largest[torch.cat([columns, torch.tensor([rows.columns])])].repeat(k, 1)
     grid = Grid(2 * rows.total_weight * largest * largest.T + 1e-300)
     (sums,) = exact_sums(partials, range(len(rows.packed)), [grid], rows.threads)
     return _assembled(sums / rows.total_weight, k, objective.l2)
@@ -46,8 +52,8 @@ def _pairs(x: Tensor, probabilities: Tensor, weights: Tensor | None) -> Tensor:
     return result
 
 
-def with_one(block: Block, columns: Tensor, intercept: bool) -> Tensor:
-    """(x_i, 1) of the wanted columns, (m, e) float64; 0 in place of 1 without an intercept."""
+def with_one(block: Block, columns: Tensor, intercept: bool, means: Tensor | None = None) -> Tensor:
+    """(x_i, 1) of the wanted columns, (m, e) float64, less ``means`` (p, 1); 0 in place of 1 without an intercept."""
     numbers = block.numbers.shape[1]
     is_number = columns < numbers
     levels = columns[~is_number]
@@ -55,7 +61,10 @@ def with_one(block: Block, columns: Tensor, intercept: bool) -> Tensor:
     for codes in block.codes.unbind(1):
         one_hot += codes[:, None] == levels
     ones = torch.full((len(block.labels), 1), float(intercept), dtype=torch.float64)
-    return torch.cat([block.numbers[:, columns[is_number]].to(torch.float64), one_hot, ones], 1)
+    chosen = block.numbers[:, columns[is_number]].to(torch.float64)
+    if means is not None:
+        chosen -= means[columns[is_number], 0]
+    return torch.cat([chosen, one_hot, ones], 1)
 
 
 def _assembled(sums: Tensor, classes: int, l2: float) -> Tensor:

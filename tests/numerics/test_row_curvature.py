@@ -26,7 +26,7 @@ def test_product_column_and_block_are_the_matrixs(levels: tuple[int, ...], class
     columns = torch.tensor([0, 2, 3, problem.columns - 1])
     found = RowCurvature(objective, theta, columns, 0.25)
     size = len(found.roots)
-    matrix = working_curvature.over(objective, theta, columns)
+    matrix = working_curvature.over(objective, theta, columns, objective.rows.centre)
     if intercept:
         matrix[-classes:, -classes:] += 1 / classes**2
     else:

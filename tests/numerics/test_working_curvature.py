@@ -32,7 +32,7 @@ def test_it_times_a_direction_is_the_hessian_vector_product(
     if weighted:
         problem = replace(problem, weights=np.random.default_rng(2).random(300) + 0.5)
     objective, theta = _objective(problem), _theta(problem)
-    matrix = working_curvature.over(objective, theta, torch.tensor(columns, dtype=torch.int64))
+    matrix = working_curvature.over(objective, theta, torch.tensor(columns, dtype=torch.int64), objective.rows.centre)
     places = torch.tensor([*columns, problem.columns])
     direction = torch.zeros_like(theta)
     direction[places] = _theta(problem)[places]
@@ -43,7 +43,8 @@ def test_it_times_a_direction_is_the_hessian_vector_product(
 def test_without_an_intercept_b_has_no_curvature() -> None:
     """Its rows and columns are 0."""
     problem = synthetic(300, 3, ())
-    matrix = working_curvature.over(_objective(problem, intercept=False), _theta(problem), torch.arange(3))
+    objective = _objective(problem, intercept=False)
+    matrix = working_curvature.over(objective, _theta(problem), torch.arange(3), objective.rows.centre)
     assert not matrix[-problem.classes :].any()
     assert not matrix[:, -problem.classes :].any()
 
@@ -51,9 +52,9 @@ def test_without_an_intercept_b_has_no_curvature() -> None:
 def test_threads_do_not_change_a_bit() -> None:
     """One, two, three and eight threads."""
     problem = synthetic(5000, 3, (3, 9))
-    columns = torch.arange(problem.columns)
+    columns, centre = torch.arange(problem.columns), _objective(problem).rows.centre
     found = {
-        working_curvature.over(_objective(problem, threads), _theta(problem), columns).numpy().tobytes()
+        working_curvature.over(_objective(problem, threads), _theta(problem), columns, centre).numpy().tobytes()
         for threads in (1, 2, 3, 8)
     }
     assert len(found) == 1

@@ -10,6 +10,8 @@ anew at every step, and steps converge quadratically. Else it is that of a sampl
 of all rows, and a first answer comes from the sample itself. All passes are float64: the last digits decide which
 weights are 0.
 
+Quadratics are of columns about their means (centring.py), since b has no penalty; without that a year or a time stamp
+leaves b and its column a curvature that rounding drowns.
 More working columns than fit take turns, those that want to move most first.
 Shapes are those of layout.py.
 Source: Lee, Sun and Saunders 2014, "Proximal Newton-type methods for minimizing composite functions", section 2.
@@ -68,6 +70,7 @@ class ProximalNewton:
         self._sample_passes = 0.0
         largest = objective.rows.largest
         self._units = torch.where(largest > 0, largest, 1.0)  # (d + 1, 1), of x
+        self._centre = objective.rows.centre
         self._columns = torch.empty(0, dtype=torch.int64)
         self._curvature = torch.zeros(objective.rows.classes, objective.rows.classes, dtype=torch.float64)
         self._decrements: list[float] = []
@@ -129,7 +132,7 @@ class ProximalNewton:
 
     def evaluation_at(self, point: Point) -> Evaluation:
         """Cost, both penalties, and as gradient the subgradient of smallest norm."""
-        slope = self._subgradient(point)
+        slope = self._subgradient(point.theta, point.gradient)
         penalty = point.penalty + self._l1 * float(point.theta[:-1].abs().sum())
         return Evaluation(point.cost, penalty, slope[:-1].T.contiguous(), slope[-1].clone())
 
@@ -139,9 +142,9 @@ class ProximalNewton:
     def _value(self, point: Point) -> float:
         return point.objective + self._l1 * float(point.theta[:-1].abs().sum())
 
-    def _subgradient(self, point: Point) -> Tensor:
-        slope = point.gradient.clone()
-        slope[:-1] = least_subgradient(point.theta[:-1], point.gradient[:-1], self._l1)
+    def _subgradient(self, theta: Tensor, gradient: Tensor) -> Tensor:
+        slope = gradient.clone()
+        slope[:-1] = least_subgradient(theta[:-1], gradient[:-1], self._l1)
         return slope
 
     def _first(self) -> Tensor:
@@ -167,22 +170,27 @@ class ProximalNewton:
         return CrossEntropy(stratified(self._objective.rows, rows), self._objective.l2)
 
     def _step(self, point: Point) -> None:
-        slope = self._subgradient(point)
+        gradient = self._centre.gradient(point.gradient)
+        slope = self._subgradient(point.theta, gradient)
         working = self._working_columns(point.theta, slope)
-        places, change = self._change(point, slope, working)
+        places, change = self._change(point, gradient, slope, working)
         direction = torch.zeros_like(point.theta)
         direction[places] = change
-        reached = self._search(point, direction)
+        reached = self._search(point, self._centre.step(direction))
         if reached is None:
             self._give_up()
             return
         if self._sample is not None:
-            moved = (reached.theta - point.theta)[places].flatten()
-            self._correct(moved, (reached.gradient - point.gradient)[places].flatten())
+            moved = self._centre.centred_step(reached.theta - point.theta)
+            change = self._centre.gradient(reached.gradient - point.gradient)
+            self._correct(moved[places].flatten(), change[places].flatten())
         self.point = reached
 
-    def _change(self, point: Point, slope: Tensor, working: Tensor) -> tuple[Tensor, Tensor]:
-        """The way to the minimum of the quadratic with the penalty, (e, k), and the e rows of theta that it changes."""
+    def _change(self, point: Point, gradient: Tensor, slope: Tensor, working: Tensor) -> tuple[Tensor, Tensor]:
+        """The way to the minimum of the quadratic with the penalty, (e, k), after the e rows of theta that it changes.
+
+        ``gradient``, ``slope`` and the way are in the unknowns (W, b') of centring.py: b has no penalty.
+        """
         rows = self._objective.rows
         few_rows = rows.count * (rows.classes - 1) <= min(_LARGEST, _ROW_SPACE * rows.classes * (len(working) + 1))
         curvature: RowCurvature | Tensor
@@ -197,7 +205,7 @@ class ProximalNewton:
         places = torch.cat([columns, torch.tensor([rows.columns])])
         l1 = torch.full((len(places), rows.classes), self._l1, dtype=torch.float64)
         l1[-1] = 0.0
-        here, at = point.theta[places].flatten(), point.gradient[places].flatten()
+        here, at = point.theta[places].flatten(), gradient[places].flatten()
         largest = float((slope[places].flatten().abs() / roots).max())
         if isinstance(curvature, RowCurvature):
             fall = largest / self._last_subgradient if self._last_subgradient else 1.0
@@ -234,7 +242,7 @@ class ProximalNewton:
 
     def _take(self, objective: CrossEntropy, theta: Tensor, columns: Tensor) -> None:
         self._columns = columns
-        self._curvature = working_curvature.over(objective, theta, columns)
+        self._curvature = working_curvature.over(objective, theta, columns, self._centre)
         diagonal = self._curvature.diagonal()
         diagonal += ridge(diagonal, _RIDGE)
         if objective.rows.intercept:
@@ -262,7 +270,10 @@ class ProximalNewton:
         value, step = self._value(point), 1.0
         if -decrease <= _ROUNDING * value:
             trial = self._evaluate(point.theta + direction)
-            before, after = ((self._subgradient(p) / self._units).norm() for p in (point, trial))
+            before, after = (
+                (self._subgradient(p.theta, self._centre.gradient(p.gradient)) / self._units).norm()
+                for p in (point, trial)
+            )
             return trial if bool(after <= 0.5 * before) else None
         while step >= _SHORTEST:
             trial = self._evaluate(point.theta + step * direction)

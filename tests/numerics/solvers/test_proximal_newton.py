@@ -264,3 +264,24 @@ def test_one_row_of_large_numbers_has_an_answer(classes: int, label: int, interc
     solved = solve(problem, classes=classes, l1=1e-3, tolerance=1e-8, intercept=intercept)
     assert solved.result.status is Status.CONVERGED
     assert solved.ending.bound <= 1e-8 * solved.objective
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e5])
+@pytest.mark.parametrize(("rows", "sampled"), [(20, False), (300, False), (300, True)])
+def test_columns_far_from_0_have_the_same_answer(
+    monkeypatch: pytest.MonkeyPatch, rows: int, sampled: bool, offset: float
+) -> None:
+    """As years and time stamps are: b takes up what they are moved by. Eighths, of which float32 rounds none.
+
+    Logits of 1e5 have a rounding of 1e-11, of which 1e-7 of the objective can be proven.
+    """
+    problem = synthetic(rows, 3, (4,), 3)
+    near = replace(problem, numbers=np.round(problem.numbers * 8) / 8)
+    far = replace(near, numbers=(near.numbers + np.float32(offset)).astype(np.float32))
+    if sampled:
+        monkeypatch.setattr(proximal_newton, "_CHEAP_WORK", 0.0)
+        monkeypatch.setattr(proximal_newton, "_AT_LEAST", 100)
+        monkeypatch.setattr(proximal_newton, "_ROWS_A_PARAMETER", 0)
+    expected, solved = (solve(table, l1=1e-3, l2=1e-3, tolerance=1e-8, epochs=60) for table in (near, far))
+    assert solved.ending.bound <= 1e-7 * solved.objective
+    assert solved.objective == pytest.approx(expected.objective, rel=1e-8)
