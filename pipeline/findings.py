@@ -11,7 +11,7 @@ from pipeline.numerics.softmax import Block, row_counts
 _NAMED = 3
 _ONE_OF_MANY = (
     "columns depend on each other or on b, so that without a penalty many W have the same probabilities; "
-    "a train.l2 of 1e-6 takes the one of least norm, to three digits"
+    "a train.l2 of 1e-6 takes nearly the one of least norm"
 )
 _CURE = "W grows for ever without a penalty, set train.l2 above 0"
 

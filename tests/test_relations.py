@@ -172,17 +172,17 @@ DEPENDENT = {"twice": _twice, "a sum": _a_sum, "categories": lambda: synthetic(4
 @pytest.mark.parametrize("solver", ["newton", "lbfgs"])
 @pytest.mark.parametrize("name", DEPENDENT)
 def test_one_of_many_optima_is_told_and_a_tiny_penalty_takes_the_least(solver: str, name: str) -> None:
-    """At the tolerance of params.yaml, too: the least is what any of them leaves of itself among the rows' directions.
+    """To 1 % at the tolerance of params.yaml; the least is what any of them has among the rows' directions.
 
     The penalty itself moves W by l2 over the curvature, which is above 1e-2 in these tables.
     """
     problem = DEPENDENT[name]()
     any_of_them, least = (solve(problem, solver=solver, l2=l2, tolerance=1e-8) for l2 in (0.0, 1e-6))
-    assert any_of_them.ending.findings[-1].endswith("a train.l2 of 1e-6 takes the one of least norm, to three digits")
+    assert any_of_them.ending.findings[-1].endswith("a train.l2 of 1e-6 takes nearly the one of least norm")
     assert not any("many W have" in sentence for sentence in least.ending.findings)
     centred = problem.dense - problem.dense.mean(0)
     expected = any_of_them.weights @ np.linalg.pinv(centred) @ centred
-    _close(least.weights, expected, atol=5e-4 * float(np.abs(expected).max()))
+    _close(least.weights, expected, atol=1e-2 * float(np.abs(expected).max()))
     _close(_probabilities(problem, any_of_them), _probabilities(problem, least), atol=1e-4)
 
 
