@@ -14,7 +14,7 @@ run: $(INSTALLED)  ## prepare, train, evaluate; then print what came out
 test: $(INSTALLED)  ## every test, in two processes
 	python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-quick: $(INSTALLED)  ## the tests that take no server, no browser and no whole pipeline
+quick: $(INSTALLED)  ## the tests that take no server, no browser, no whole pipeline and no seconds
 	python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 check: $(INSTALLED)  ## style, types, and who may import whom

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -220,6 +221,7 @@ def _require_equal_levels(prepared: shards.Prepared, codes: np.ndarray, frame: p
         assert decoded == [text if text in known else "<unseen>" for text in texts]
 
 
+@pytest.mark.slow
 @given(tables(), st.sampled_from(["none", "none", "hash", "seed"]), st.sampled_from([stream.Pace(48, 2), stream.PACE]))
 @settings(deadline=None)
 def test_any_table_is_what_pandas_reads_or_one_message(table: Written, split: str, pace: stream.Pace) -> None:

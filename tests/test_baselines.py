@@ -42,6 +42,7 @@ def _judged(
     return baselines.judge(result.status, ending.final, ending.start, totals, params.intercept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("batch_size", ["full", 32, 1000])
 @pytest.mark.parametrize("intercept", [True, False])

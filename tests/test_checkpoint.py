@@ -51,6 +51,7 @@ def _at(folder: Path) -> Callable[[str], checkpoint.Checkpoint]:
     return lambda key: checkpoint.Checkpoint(folder, key, every_s=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_every_solver_goes_on_with_the_same_bytes(tmp_path: Path, prepared: Path, solver: str, epoch: int) -> None:
@@ -85,6 +86,7 @@ class _Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.slow
 def test_the_bar_goes_on_where_the_training_does(
     tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

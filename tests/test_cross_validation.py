@@ -65,6 +65,7 @@ def losses_of(found: sweep.Swept) -> np.ndarray:
     return np.array([[fit.log_loss for fit in line.folds] for line in found.lines])
 
 
+@pytest.mark.slow
 def test_scores_and_choice_are_those_of_grid_search(tmp_path: Path) -> None:
     """GridSearchCV on the same folds, which are equally large, so that one C stands for one l2."""
     wine = load_wine()
@@ -82,6 +83,7 @@ def test_scores_and_choice_are_those_of_grid_search(tmp_path: Path) -> None:
     assert found.choice.chosen == np.flatnonzero(means <= means.min() + errors[means.argmin()])[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["categories", "weights", "balanced", "wide", "repeated"])
 def test_log_losses_are_scikit_learns(tmp_path: Path, case: str) -> None:
     """Categories, sample weights, class weights, fewer rows than half the columns, repeated rows: fold by fold."""
@@ -97,6 +99,7 @@ def test_log_losses_are_scikit_learns(tmp_path: Path, case: str) -> None:
     np.testing.assert_allclose(losses_of(swept(data, 4, **changes)), expected, rtol=0, atol=LOG_LOSS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["newton", "lbfgs"])
 def test_a_warm_path_is_the_cold_one_in_no_more_passes(tmp_path: Path, solver: str) -> None:
     """Each objective is the cold start's within both proven bounds; in total no more passes are made."""
@@ -126,6 +129,7 @@ def test_packed_rows_are_shared_by_the_folds() -> None:
     assert ends[0].bias.equal(ends[1].bias)
 
 
+@pytest.mark.slow
 def test_a_class_of_one_fold_is_left_out_of_its_log_loss(tmp_path: Path) -> None:
     """No model of the other folds can know the class: the finding names it, and the losses are those without it."""
     problem = synthetic(101, 3, (3,), 3)
@@ -148,6 +152,7 @@ def test_classes_of_one_row_each_cannot_be_validated(tmp_path: Path) -> None:
         swept(prepared(tmp_path / "data", problem), 3)
 
 
+@pytest.mark.slow
 def test_a_class_without_rows_changes_no_log_loss(tmp_path: Path) -> None:
     """A fourth class that only other splits have: its probability, at most e^-60, is lost in rounding."""
     problem = synthetic(200, 3, (3,), 3)

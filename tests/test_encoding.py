@@ -113,6 +113,7 @@ def encoders(draw: st.DrawFn) -> Encoder:
     return encoder
 
 
+@pytest.mark.slow
 @given(encoders())
 @settings(deadline=None)
 def test_json_keeps_every_bit(encoder: Encoder) -> None:

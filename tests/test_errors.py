@@ -19,6 +19,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(ANYTHING, st.integers(100, 300))
 def test_a_quoted_value_is_one_short_line(value: Any, most: int) -> None:
     """Of any type, however deep."""
@@ -81,6 +82,7 @@ SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 def test_no_message_about_a_table_grows_with_its_cells(tmp_path: Path, name: str) -> None:
     """A mebibyte in a cell, a name or a label, and 20,000 names."""
@@ -125,6 +127,7 @@ PARAMS: dict[str, Callable[[], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMS)
 def test_no_message_about_params_grows_with_them(tmp_path: Path, name: str) -> None:
     """Keys and values of a mebibyte, and thousands of them."""

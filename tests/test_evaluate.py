@@ -222,6 +222,7 @@ def test_an_unknown_param_or_no_bins_at_all_is_refused() -> None:
             evaluate.Params(**wrong)
 
 
+@pytest.mark.slow
 def test_reports_do_not_depend_on_threads_and_need_no_torch_or_mlflow(folder: Path, tmp_path: Path) -> None:
     """The same bytes with one thread and with four, from a process that loads neither torch nor MLflow."""
     program = (

@@ -42,6 +42,7 @@ def _has_a_rule(problem: Problem, intercept: bool) -> bool:
     return bool(-found.fun > 1e-6)
 
 
+@pytest.mark.slow
 @given(
     rows=st.integers(3, 14),
     numbers=st.integers(0, 2),

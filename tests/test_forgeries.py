@@ -120,6 +120,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_no_field_of_a_model_takes_another_type(folder: Path) -> None:
     """Every field in turn is replaced by values of all other types of JSON, and by texts that are no JSON."""
     path = folder / model.METADATA_FILE

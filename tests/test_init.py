@@ -252,6 +252,7 @@ def test_columns_that_may_name_the_rows_are_told(tmp_path: Path) -> None:
     assert text.count("# warning") == 2
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(tables.tables())
 def test_what_is_written_for_any_table_is_read_again(table: tables.Written) -> None:

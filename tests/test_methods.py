@@ -85,6 +85,7 @@ def _reference(name: str, l2: float) -> LogisticRegression:
     return model.fit(problem.dense, problem.labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "solver"),
     [
@@ -256,6 +257,7 @@ def test_a_class_without_rows_gets_a_probability_of_nothing() -> None:
     assert solved.result.status is Status.CONVERGED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["newton", "lbfgs"])
 @pytest.mark.parametrize("levels", [(), (3, 12)])
 def test_threads_do_not_change_a_byte(solver: str, levels: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:

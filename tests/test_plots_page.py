@@ -93,6 +93,7 @@ def test_the_page_has_no_errors(page: Path, browser: webdriver.Chrome) -> None:
     assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
+@pytest.mark.slow
 def test_the_committed_page_is_what_its_script_writes() -> None:
     """The same release of Vega's bundler gives the committed bytes."""
     pytest.importorskip("vl_convert", reason="needs vl-convert-python, which brings Vega")

@@ -83,6 +83,7 @@ def test_probabilities_that_do_not_sum_to_one_stop_the_writing() -> None:
             predictions.check_sums(np.array([[0.5, 0.5], [0.3, wrong]]))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     """No traceback, no half-written file."""
     code = """import sys, numpy, pathlib

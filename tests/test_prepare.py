@@ -112,6 +112,7 @@ HASH_SPLIT = SEED_SPLIT | {"method": "hash"}
 SPLITS = [{"method": "none"}, SEED_SPLIT, HASH_SPLIT, {"method": "column", "column": "fold"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [*SPLITS, HASH_SPLIT | {"key": "year"}])
 def test_bytes_do_not_depend_on_the_chunks(tmp_path: Path, method: dict[str, Any]) -> None:
     """Every file is the same to the byte, read in chunks of one row, of a few rows, or at once, on 1 to 3 threads."""
@@ -337,6 +338,7 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("content", "others", "message"), BAD.values(), ids=BAD.keys())
 def test_bad_input_is_one_error_and_harms_nothing(
     tmp_path: Path, content: str | bytes, others: dict[str, Any], message: str
@@ -352,6 +354,7 @@ def test_bad_input_is_one_error_and_harms_nothing(
     assert {path.name for path in tmp_path.iterdir()} == {"prepared", "stream.csv"}
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_what_was_prepared_before(tmp_path: Path) -> None:
     """Killed while it writes, prepare leaves the earlier data whole, and the next run clears what it left."""
     out = tmp_path / "prepared"
@@ -386,6 +389,7 @@ def _peak_megabytes(source: Path, out: Path) -> float:
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) / 1024
 
 
+@pytest.mark.slow
 def test_memory_is_flat(tmp_path: Path) -> None:
     """Four times the rows take the same memory, within a tenth: the noise of allocators and of threads."""
     rows = "".join(f"{row}.25,{row * 7 % 1000},level{row % 50},{'ab'[row % 2]}\n" for row in range(20_000))
@@ -406,6 +410,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 CELLS = st.one_of(st.sampled_from(["", "NA", "true", "0", "1.5", "-3", "inf", "x", "é,", '"', "a\r\nb", "1e39"]))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), st.sampled_from(SPLITS[:3]))
 @settings(max_examples=100, deadline=None)
 def test_any_small_table_is_prepared_or_told(rows: list[tuple[str, str, str]], method: dict[str, Any]) -> None:
@@ -445,6 +450,7 @@ def test_every_param_says_what_it_means() -> None:
         assert all(described.values())
 
 
+@pytest.mark.slow
 def test_prepare_loads_only_what_it_needs(tmp_path: Path) -> None:
     """A whole run imports neither torch, scikit-learn, MLflow nor pandas."""
     code = (

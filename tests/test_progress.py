@@ -59,6 +59,7 @@ with progress.bar("look", 100) as see:
 """
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_pace_and_time_left() -> None:
     """After a second a terminal shows the share that is read, rows a second and the time left."""
     ours, theirs = pty.openpty()
@@ -73,6 +74,7 @@ def test_a_terminal_shows_pace_and_time_left() -> None:
     assert shown.rpartition("rows/s")[2].strip() == ""
 
 
+@pytest.mark.slow
 def test_without_a_terminal_nothing_is_shown() -> None:
     """A log gets no bar."""
     result = subprocess.run([sys.executable, "-c", _WAITS], capture_output=True, check=True)

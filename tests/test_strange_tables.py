@@ -59,6 +59,7 @@ STRANGE: dict[str, tuple[list[str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STRANGE)
 def test_a_strange_column_is_named_with_what_becomes_of_it(tmp_path: Path, name: str) -> None:
     """The column stands in params.yaml with its kind, a warning or why it is left out, and is prepared as that says."""

@@ -30,6 +30,7 @@ def written(folder: Path, problem: Problem, **changes: object) -> dict[str, byte
     return {path.name: path.read_bytes() for path in (folder / "reports").iterdir()}
 
 
+@pytest.mark.slow
 def test_files_are_the_same_bytes_at_any_number_of_threads_and_in_any_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def test_the_files_hold_history_snapshots_and_model(tmp_path: Path, prepared: Pa
     assert fitted.result["cost"] < float(rows[-1]["cost"])
 
 
+@pytest.mark.slow
 def test_long_training_with_a_penalty_reaches_scikit_learns_optimum(tmp_path: Path, prepared: Path) -> None:
     """Full-batch descent ends at the minimiser of the same strictly convex objective: W to 1e-6, b up to a shift."""
     fitted = _fit(tmp_path, prepared, epochs=3000, lr=1.0, l2=0.05)
@@ -79,6 +80,7 @@ def test_long_training_with_a_penalty_reaches_scikit_learns_optimum(tmp_path: Pa
     np.testing.assert_allclose(fitted.bias - fitted.bias.mean(), reference.intercept_, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -114,6 +116,7 @@ def test_every_knob_trains_and_repeats_bit_for_bit(tmp_path: Path, prepared: Pat
     assert first_bytes == second_bytes
 
 
+@pytest.mark.slow
 def test_balanced_weights_are_scikit_learns(tmp_path: Path, prepared: Path) -> None:
     """class_weight: balanced is n / (k * rows of the class), and the optimum with it is scikit-learn's."""
     fitted = _fit(tmp_path, prepared, epochs=3000, lr=1.0, l2=0.05, class_weight="balanced")
@@ -129,6 +132,7 @@ def _dense(prepared: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.hstack([rows.numbers, np.eye(3)[rows.codes[:, 0]]]), rows.labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
 @pytest.mark.parametrize("intercept", [True, False])
 def test_the_optimum_is_found_with_a_proof(tmp_path: Path, prepared: Path, solver: str, intercept: bool) -> None:
@@ -158,6 +162,7 @@ def test_gradient_descent_gets_a_bound_too(tmp_path: Path, prepared: Path) -> No
     assert _fit(tmp_path, prepared).result["bound"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{"solver": "sgd", "lr": 1.0}, {"solver": "adam", "lr": 0.01}, {"batch_size": 64, "lr": 0.3}]
 )
@@ -241,6 +246,7 @@ def test_the_start_is_that_of_torch(tmp_path: Path, prepared: Path) -> None:
     assert np.array_equal(snapshots["b"][0], linear.bias.detach().numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

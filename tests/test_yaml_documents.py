@@ -34,6 +34,7 @@ FORGERIES: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_yaml_that_cannot_be_used_is_refused(tmp_path: Path, forgery: str) -> None:
     """By the parser, for params.yaml and for dvc.lock, on one short line."""

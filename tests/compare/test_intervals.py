@@ -73,6 +73,7 @@ print(sys.getrefcount(content) - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux starves a thread by its class")
 def test_no_thread_holds_what_was_read() -> None:
     """A thread that lets go of Python's bytes while the program ends aborts it, so none may hold them by then."""

@@ -57,6 +57,7 @@ def _seen(rows: Rows, theta: torch.Tensor, precision: torch.dtype) -> list[torch
     return [cost, point.gradient, point.facts.bias_curvature, point.facts.label_means, first]
 
 
+@pytest.mark.slow
 @PROBLEMS
 @pytest.mark.parametrize(("precision", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 5e-5)])
 @pytest.mark.parametrize("intercept", [True, False])
@@ -94,6 +95,7 @@ def test_the_objective_of_sgd_is_the_same_there(levels: tuple[int, ...]) -> None
     torch.testing.assert_close(ours.bias_gradient, expected.bias_gradient, rtol=0, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
 @pytest.mark.parametrize("levels", [(), (3, 7), (3, 60)])
 def test_training_ends_at_the_optimum_of_the_processor(solver: str, levels: tuple[int, ...]) -> None:

@@ -84,6 +84,7 @@ AWKWARD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("awkward", list(AWKWARD))
 @pytest.mark.parametrize("l2", [1e3, 1e-2, 1e-6])
 @pytest.mark.parametrize("intercept", [True, False])
@@ -110,6 +111,7 @@ def _distances(problem: Problem, one: Solved, other: Solved) -> np.ndarray:
     return np.asarray(np.abs(first - second).sum(1) / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("awkward", ["a rare class", "units of their own", "a column twice", "weights from 0 to 1e6"])
 @pytest.mark.parametrize("knobs", [{"solver": "lbfgs"}, {"solver": "newton"}, {"solver": "newton", "l1": 1e-3}])
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-5, 1e-8])

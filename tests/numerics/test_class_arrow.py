@@ -39,6 +39,7 @@ def _blocks(problem: Problem, theta: torch.Tensor, intercept: bool = True) -> li
     return [(x * of_class[:, None]).T @ x + penalty for of_class in spread.T]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [(12,), (3, 12), (12, 5, 3), (5, 60)])
 @pytest.mark.parametrize("classes", [2, 3, 9])
 @pytest.mark.parametrize(("weighted", "intercept"), [(False, True), (True, True), (False, False)])
@@ -95,6 +96,7 @@ def test_small_categories_are_kept(levels: tuple[int, ...], kept: list[int]) -> 
     assert needed_bytes(levels, 8, 4) >= 4 * 9 * max(1, sum(levels) - sum(levels[c] for c in kept)) * 24
 
 
+@pytest.mark.slow
 def test_thousands_of_levels_take_few_passes() -> None:
     """To 1e-8 with l2 = 1 / n, where L-BFGS with a diagonal alone takes hundreds of steps."""
     problem = synthetic(20_000, 8, (2000, 100, 20), 12)

@@ -138,6 +138,7 @@ def test_a_block_alone_is_summed_as_many_are(problem: Problem) -> None:
             _objective(problem, size=size).evaluate(torch.full_like(theta, torch.nan), torch.float64)
 
 
+@pytest.mark.slow
 @PROBLEMS
 @pytest.mark.parametrize("precision", [torch.float32, torch.float64])
 def test_threads_do_not_change_a_bit(problem: Problem, precision: torch.dtype) -> None:

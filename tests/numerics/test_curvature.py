@@ -37,6 +37,7 @@ def _hessian(problem: Problem, theta: torch.Tensor) -> torch.Tensor:
     return torch.autograd.functional.hessian(value, theta)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 7])
 @pytest.mark.parametrize("levels", [(), (6,), (3, 9), (5, 60)])
 @pytest.mark.parametrize("weighted", [False, True])
@@ -53,6 +54,7 @@ def test_the_arrow_solves_with_the_whole_hessian(classes: int, levels: tuple[int
     torch.testing.assert_close(back, gradient, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [(), (3, 9), (5, 60)])
 def test_threads_do_not_change_a_bit_of_a_hessian(levels: tuple[int, ...]) -> None:
     """One, two, three and eight threads."""

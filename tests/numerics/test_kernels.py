@@ -25,6 +25,7 @@ def test_softmax_is_right_wherever_logits_lie(middle: float, classes: int) -> No
 @pytest.mark.parametrize("columns", [1, 16, 17])
 @pytest.mark.parametrize("classes", [31, 32])
 @pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+@torch.inference_mode()  # as passes run: a thread's buffers are of it
 def test_a_transposed_product_is_that_of_its_factors(columns: int, classes: int, precision: torch.dtype) -> None:
     """Whichever of the two is the left factor, which goes by the sizes."""
     random = np.random.default_rng(0)

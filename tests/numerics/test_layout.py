@@ -20,6 +20,7 @@ def test_pieces_of_many_classes_have_logits_that_fit_a_cache(classes: int, longe
     assert _longest_piece(synthetic(20_000, 2, ()), classes) == longest
 
 
+@pytest.mark.slow
 def test_many_levels_keep_pieces_long() -> None:
     """Each piece's sums are as long as W, so that 2,000 levels of 1,000 classes are not cut to 1,024 rows."""
     assert _longest_piece(synthetic(20_000, 2, (2000,), 3), 1000) == 2 * 2003

@@ -21,6 +21,7 @@ def _rare(rows: int, numbers: int, classes: int) -> Problem:
     return numbers_only(x, np.unique(labels, return_inverse=True)[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("numbers", "passes"), [(1, 20), (6, 40)])
 def test_rare_classes_take_few_passes_to_a_certificate(numbers: int, passes: int) -> None:
     """13 and 35 when this was written; of 6 columns, 45 where b did not start at the classes' shares."""
@@ -62,6 +63,7 @@ print(mebibytes("VmHWM") - before)
 """
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_one_probability_a_row_and_class() -> None:
     """118 MiB when this was written, 78 of them probabilities; 423 where pieces had 8,192 rows."""
     said = subprocess.run([sys.executable, "-c", _TRAIN], check=True, capture_output=True, text=True).stdout

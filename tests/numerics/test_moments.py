@@ -30,6 +30,7 @@ def _exact_variance(values: list[float]) -> Fraction:
     return sum((Fraction(value) - mean) ** 2 for value in values) / len(values)
 
 
+@pytest.mark.slow
 @given(VALUES)
 @settings(max_examples=300, deadline=None)
 def test_sums_are_those_of_exact_fractions(values: list[float]) -> None:
@@ -77,6 +78,7 @@ def test_order_and_pieces_leave_no_trace(values: list[float], random: object, si
     assert math.copysign(1.0, merged.minimum) == math.copysign(1.0, whole.minimum)
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 5).flatmap(
         lambda n: st.lists(st.lists(st.one_of(FINITE, TAME), min_size=n, max_size=n), min_size=1, max_size=9)
@@ -94,6 +96,7 @@ def test_columns_together_are_the_columns_alone(columns: list[list[float]]) -> N
         assert moments == alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 1e300])
 def test_large_columns_agree_with_fsum(scale: float) -> None:
     """On 50,000 values over several pieces the mean is the correctly rounded sum of math.fsum over n."""

@@ -18,6 +18,7 @@ def _labelled(random: np.random.Generator, rows: int, columns: int, classes: int
             return x, labels
 
 
+@pytest.mark.slow
 @given(rows=st.integers(40, 800), columns=st.integers(2, 6), classes=st.integers(2, 4), seed=st.integers(0, 1000))
 @settings(deadline=None, max_examples=25)
 def test_labels_by_the_largest_score_are_told_apart_completely(

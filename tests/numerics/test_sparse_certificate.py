@@ -28,6 +28,7 @@ def _bound(objective: CrossEntropy, point: Point, l1: float) -> float:
     return sparse_certificate.bound(facts, point.least_sure, l1, objective.l2, rows.intercept, rows.largest[:-1])
 
 
+@pytest.mark.slow
 @PENALTIES
 @pytest.mark.parametrize("levels", [(), (3, 12)])
 @pytest.mark.parametrize("intercept", [True, False])

@@ -32,6 +32,7 @@ def test_a_weight_is_that_many_rows(rows: list[tuple[float, int]]) -> None:
     assert (weighted.mean(), weighted.standard_deviation()) == (repeated.mean(), repeated.standard_deviation())
 
 
+@pytest.mark.slow
 @given(ROWS, st.randoms(), st.integers(1, 9))
 @settings(deadline=None)
 def test_sums_are_exact_in_any_order(rows: list[tuple[float, float]], random: object, size: int) -> None:
@@ -46,6 +47,7 @@ def test_sums_are_exact_in_any_order(rows: list[tuple[float, float]], random: ob
     assert Fraction(merged.second.total, grid) == sum(Fraction(value) ** 2 * Fraction(weight) for value, weight in rows)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1e300)), max_size=30))
 @settings(deadline=None)
 def test_totals_of_groups_are_exact(rows: list[tuple[int, float]]) -> None:

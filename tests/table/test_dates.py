@@ -155,6 +155,7 @@ def test_times_of_day_become_hour_and_minute(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_names_of_months_do_not_depend_on_the_environment() -> None:
     """Nothing sets LC_TIME for the process, which strptime would follow: months are English everywhere."""
     work = (

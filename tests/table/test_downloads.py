@@ -77,6 +77,7 @@ def _digest(source: str | Path, out: Path) -> str:
     return shards.open_prepared(out).digest
 
 
+@pytest.mark.slow
 def test_addresses_give_the_bytes_of_the_file(site: tuple[str, Path], tmp_path: Path) -> None:
     """A file, packed, a folder's listing and a glob on a server are prepared as the file on this machine is."""
     address, folder = site
@@ -92,6 +93,7 @@ def test_addresses_give_the_bytes_of_the_file(site: tuple[str, Path], tmp_path: 
         assert _digest(f"{address}/{path}", tmp_path / "out") == expected, path
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_as_a_stream(site: tuple[str, Path], tmp_path: Path) -> None:
     """A table of 11 MB, more than stores fetch at once, comes whole, whether or not the server knows ranges."""
     address, folder = site
@@ -101,6 +103,7 @@ def test_a_large_file_is_read_as_a_stream(site: tuple[str, Path], tmp_path: Path
     assert _digest(f"{address}/t.csv", tmp_path / "a") == _digest(folder / "t.csv", tmp_path / "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("site", [_Ranges], indirect=True)
 def test_parquet_is_read_by_ranges(site: tuple[str, Path], tmp_path: Path) -> None:
     """Parquet, whose directory stands at its end, is read from a server that knows ranges."""
@@ -109,6 +112,7 @@ def test_parquet_is_read_by_ranges(site: tuple[str, Path], tmp_path: Path) -> No
     assert _digest(f"{address}/p.parquet", tmp_path / "a") == _digest(PENGUINS, tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_what_a_server_refuses_is_one_message(site: tuple[str, Path], tmp_path: Path) -> None:
     """An absent file, a forbidden one, a failing server and none at all are told by address."""
     address, _ = site

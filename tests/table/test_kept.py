@@ -39,6 +39,7 @@ def _append(folder: Path, *parts: int) -> None:
         frame[part::3].to_csv(folder / f"{part}.csv", index=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS, ids=lambda split: split["method"])
 def test_what_is_appended_gives_the_bytes_of_a_run_from_scratch(
     tmp_path: Path, split: dict[str, Any], capsys: pytest.CaptureFixture[str]
@@ -175,6 +176,7 @@ def test_room_is_bounded(tmp_path: Path) -> None:
 CELLS = st.sampled_from(["", "NA", "true", "0", "1.5", "-3", "x", "é,", '"', "a\r\nb", "1e39"])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), st.integers(0, 6))
 @settings(max_examples=40, deadline=None)
 def test_any_small_table_comes_back(rows: list[tuple[str, str, str]], cut: int) -> None:

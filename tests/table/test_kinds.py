@@ -77,6 +77,7 @@ def _expected(cells: list[str]) -> str:
     return "text" if "padded" in sorts and not numbers else NUMBERS.get(numbers, "different")
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([*itertools.chain(*CELLS.values())]), min_size=1, max_size=20))
 @settings(max_examples=200, deadline=None)
 def test_a_column_is_what_all_its_values_are(cells: list[str]) -> None:
@@ -101,6 +102,7 @@ def test_a_column_is_what_all_its_values_are(cells: list[str]) -> None:
         assert found == {expected}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", ["true", "abc", "1.5"])
 def test_the_last_row_of_many_chunks_decides(tmp_path: Path, late: str) -> None:
     """A column without any value before its last row, megabytes later, gets that row's kind."""

@@ -26,6 +26,7 @@ def _rows(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
+@pytest.mark.slow
 @given(RAW, st.integers(1, 12))
 @settings(max_examples=500, deadline=None)
 def test_pieces_are_whole_rows(text: str, size: int) -> None:
@@ -111,6 +112,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in kilobytes there only")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_row_without_end_is_told_before_it_fills_the_memory(tmp_path: Path, name: str) -> None:

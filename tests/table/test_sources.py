@@ -168,6 +168,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 @pytest.mark.parametrize(("moment", "rows"), [("learn", 1), ("learn", 344), ("write", 0), ("write", 120)])
 def test_a_source_that_changes_is_noticed(
@@ -258,6 +259,7 @@ def test_params_of_sources_are_checked(wrong: dict[str, str]) -> None:
         prepare.Params.model_validate({"source": "s", "target": "y", **wrong})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "address",
     [

@@ -38,6 +38,7 @@ def _numbers(prepared: shards.Prepared) -> list[list[float]]:
     return np.concatenate([shard.numbers for shard in prepared.splits["train"].shards]).tolist()
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     st.sampled_from(SPELLINGS),
@@ -72,6 +73,7 @@ def test_a_file_with_decimal_commas_is_what_pandas_reads(tmp_path: Path, capsys:
     assert "numbers   read with a decimal comma: rate, age" in lines
 
 
+@pytest.mark.slow
 def test_bytes_depend_on_neither_chunks_nor_what_was_kept(tmp_path: Path) -> None:
     """Chunks of a row on three threads, one chunk, and columns kept from an earlier run give the same files."""
     rows = [f"{row % 7},{row % 100:02};${row},000.{row % 10};{row % 13}%;{'ab'[row % 2]}\n" for row in range(1, 400)]
@@ -143,6 +145,7 @@ def test_the_cell_that_does_not_fit_is_named(
         _prepare(tmp_path, f"x;y\n{rows}", **params)
 
 
+@pytest.mark.slow
 def test_a_late_spelling_of_a_large_column_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A comma after more distinct numbers than texts are counted is read without a text for each, or told."""
     monkeypatch.setattr(kinds, "MOST_LEVELS", 1_000)
@@ -202,6 +205,7 @@ def test_predict_reads_the_same_spelling(tmp_path: Path) -> None:
         _scored(trained, tmp_path / "new.csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cell", [" " * 2**18, "1" + " " * 2**18 + "x", "$" + " " * 2**18, "1," * 2**17, "9" * 2**18 + "x"]
 )

@@ -37,6 +37,7 @@ def _read(source: Path, kinds: dict[str, Kind], chunk_bytes: int = stream.PACE.c
     return columns
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=12), st.sampled_from(["\n", "\r\n"]), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_texts_come_back_as_written(rows: list[tuple[str, str]], ending: str, mark: bool) -> None:
@@ -53,6 +54,7 @@ def test_texts_come_back_as_written(rows: list[tuple[str, str]], ending: str, ma
         assert [record.cells for record in places.records(source)][1:] == [list(row) for row in rows]
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(st.none(), st.floats(-3e38, 3e38), st.integers(-(2**70), 2**70)), min_size=1, max_size=30))
 @settings(max_examples=100, deadline=None)
 def test_numbers_are_correctly_rounded(values: list[float | None]) -> None:
@@ -76,6 +78,7 @@ def test_penguins_are_those_of_pandas() -> None:
         assert _read(source, kinds, chunk_bytes) == expected
 
 
+@pytest.mark.slow
 @given(st.text(st.sampled_from("0123456789+-.eE \t_naif")).filter(lambda text: text not in MISSING))
 @settings(max_examples=300, deadline=None)
 def test_messages_and_reader_agree_on_what_a_number_is(text: str) -> None:

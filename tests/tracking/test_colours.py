@@ -40,6 +40,7 @@ def test_a_handful_of_runs_is_easily_told_apart(names: list[str]) -> None:
     assert min(colours.distance(*pair) for pair in itertools.combinations(chosen, 2)) >= 765 / 6
 
 
+@pytest.mark.slow
 def test_runs_of_one_name_in_a_row_have_colours_of_their_own(store: Store) -> None:
     """As many runs as there are colours share none; the next one takes the colour of the oldest."""
     given = []

@@ -15,6 +15,7 @@ def lines(sql: str) -> list[str]:
     return sorted(line.strip().rstrip(",").rstrip() for line in sql.splitlines())
 
 
+@pytest.mark.slow
 def test_dump_is_what_mlflow_makes() -> None:
     """Regenerated, the file says the same; `python -m pipeline.tracking.empty` writes it anew."""
     written = Path(empty.__file__).with_name("empty.sql").read_text(encoding="utf-8")
@@ -31,6 +32,7 @@ def test_loaded_database_is_one_that_mlflow_works_with(tmp_path: Path) -> None:
     assert client.create_experiment("another") == "2"
 
 
+@pytest.mark.slow
 def test_database_of_another_mlflow_is_migrated_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a dump of another version MLflow's own migrations make the same schema."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -22,6 +22,7 @@ def evaluate(store: Store, project: Project, time: int = 9000) -> str:
     return evaluation.record(store, project.started(time), time)
 
 
+@pytest.mark.slow
 def test_evaluation_joins_the_run_of_its_model(store: Store, project: Project, tmp_path: Path) -> None:
     """Metrics, reports and the evaluate params go to the finished run of that model, which stays finished."""
     other = Project(tmp_path / "other", seed=2)
@@ -38,6 +39,7 @@ def test_evaluation_joins_the_run_of_its_model(store: Store, project: Project, t
     assert {"metrics.json", "confusion.csv"} <= files
 
 
+@pytest.mark.slow
 def test_evaluation_prefers_its_own_dvc_experiment(
     store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +70,7 @@ def test_evaluation_without_a_run_makes_one_from_the_files(store: Store, project
     assert len(store.client.get_metric_history(run.info.run_id, "train/cost")) == project.epochs
 
 
+@pytest.mark.slow
 def test_run_deleted_by_hand_is_replaced(store: Store, project: Project) -> None:
     """An evaluation does not write into a deleted run."""
     deleted = train(store, project)
@@ -75,6 +78,7 @@ def test_run_deleted_by_hand_is_replaced(store: Store, project: Project) -> None
     assert evaluate(store, project) != deleted
 
 
+@pytest.mark.slow
 def test_evaluating_twice_writes_once(store: Store, project: Project) -> None:
     """The same metrics again are not a second point of the chart; changed ones are what the run shows."""
     run_id = train(store, project)
@@ -86,6 +90,7 @@ def test_evaluating_twice_writes_once(store: Store, project: Project) -> None:
     assert store.client.get_run(run_id).data.metrics["eval/log_loss"] == 0.125
 
 
+@pytest.mark.slow
 def test_changed_evaluate_param_is_told_by_a_tag(store: Store, project: Project) -> None:
     """MLflow never changes a param, so a later value stands in a tag of the same name."""
     run_id = train(store, project)
@@ -95,6 +100,7 @@ def test_changed_evaluate_param_is_told_by_a_tag(store: Store, project: Project)
     assert (data.params["evaluate.calibration_bins"], data.tags["evaluate.calibration_bins"]) == ("10", "20")
 
 
+@pytest.mark.slow
 def test_repeated_training_gets_the_metrics_of_its_twin(store: Store, project: Project) -> None:
     """DVC does not evaluate the same model again, so the second run says where its metrics come from."""
     first = train(store, project, 1000)
@@ -106,6 +112,7 @@ def test_repeated_training_gets_the_metrics_of_its_twin(store: Store, project: P
     assert "eval.from" not in store.client.get_run(second.info.run_id).data.tags
 
 
+@pytest.mark.slow
 def test_runs_whose_owner_is_gone_are_ended(store: Store) -> None:
     """A running run of a dead process becomes KILLED; those of this process, other hosts and other tools stay."""
     dead = subprocess.run(

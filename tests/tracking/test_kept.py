@@ -28,6 +28,7 @@ def keep(project: Project, stage: str, store: Store, *, started: int = 1000, ide
     return entry
 
 
+@pytest.mark.slow
 def test_kept_stages_become_the_run_that_was_missed(store: Store, project: Project) -> None:
     """Training and evaluation are one run with their own times, though the project's outputs are gone by then."""
     keep(project, "train", store)
@@ -43,6 +44,7 @@ def test_kept_stages_become_the_run_that_was_missed(store: Store, project: Proje
     assert spool.waiting(project.folder) == []
 
 
+@pytest.mark.slow
 def test_half_written_run_is_replaced(store: Store, project: Project) -> None:
     """The run of a training that lost its store on the way is not left beside the complete one."""
     started = project.started(1000)
@@ -90,6 +92,7 @@ def test_entry_that_mlflow_refuses_is_told_and_stops_no_other(store: Store, proj
     assert spool.waiting(project.folder) == [refused]
 
 
+@pytest.mark.slow
 def test_a_stage_sends_a_few_and_leaves_the_rest(store: Store, project: Project) -> None:
     """The limit holds, oldest first."""
     for started in (3000, 20_000, 1000):

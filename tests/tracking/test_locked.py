@@ -44,6 +44,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_held_database_is_told_as_such(root: Path) -> None:
     """Opening, reading, writing and relocating give the same sentence, and nobody is told to move it away."""
     path = root / "mlflow.db"

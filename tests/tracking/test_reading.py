@@ -41,6 +41,7 @@ def everything(runs: Runs, project: Project, run_id: str) -> str:
     return repr((runs.page, plain, runs.files(found[0][0], ("metrics.json", "softmax.json", "none.csv"))))
 
 
+@pytest.mark.slow
 def test_the_file_says_what_mlflow_says(store: Store, store_root: Path, project: Project, run_id: str) -> None:
     """Metrics, params, tags, order, deleted runs and artifacts are the same through either."""
     gone = training.Mirrored(store, project.started(9000)).finished(10_000)
@@ -53,6 +54,7 @@ def test_the_file_says_what_mlflow_says(store: Store, store_root: Path, project:
     assert "'odd', nan" in said
 
 
+@pytest.mark.slow
 def test_reading_never_loads_mlflow(store: Store, store_root: Path, run_id: str) -> None:
     """A process that looks a run up does not import it."""
     code = (

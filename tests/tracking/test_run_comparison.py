@@ -53,6 +53,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return Pair(root, recorded, log(recorded, outputs, 1000), outputs, contents)
 
 
+@pytest.mark.slow
 def test_equal_runs_agree(pair: Pair, tmp_path: Path) -> None:
     """Time, owner, colour and name differ between any two runs, and people add to theirs: none of it counts.
 
@@ -72,6 +73,7 @@ def test_equal_runs_agree(pair: Pair, tmp_path: Path) -> None:
     assert pair.compared(run_id, tmp_path) == set()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_looked_at_meanwhile_agrees(pair: Pair, tmp_path: Path) -> None:
     """It has more epochs than a chart needs, and seconds, which only its own clock knew."""
     live = training.Mirrored(pair.store, pair.outputs.started(1000))
@@ -81,6 +83,7 @@ def test_a_run_that_was_looked_at_meanwhile_agrees(pair: Pair, tmp_path: Path) -
     assert pair.compared(run_id, tmp_path) == set()
 
 
+@pytest.mark.slow
 def test_a_run_without_an_evaluation_of_its_own_agrees(pair: Pair, tmp_path: Path) -> None:
     """One with the numbers of its twin does not claim files that it does not have; its numbers are looked at."""
     copy = training.Mirrored(pair.store, pair.outputs.started(20_000)).finished(21_000)
@@ -170,6 +173,7 @@ TAMPERED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("statement", "kind", "name"), list(TAMPERED.values()), ids=list(TAMPERED))
 def test_an_edit_of_the_database_is_named(pair: Pair, tmp_path: Path, statement: str, kind: str, name: str) -> None:
     """Whatever a person sees of a run and the outputs decide is found out, by name."""
@@ -192,6 +196,7 @@ def _changed_pixel(path: Path) -> None:
         picture.save(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "change"),
     [

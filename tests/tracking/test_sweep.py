@@ -49,6 +49,7 @@ def recorded(store: Store, paths: dict[str, Path]) -> tuple[Run, list[Run]]:
     return store.client.get_run(parent), sorted(children, key=lambda run: -float(run.data.params["train.l2"]))
 
 
+@pytest.mark.slow
 def test_each_l2_is_a_child_with_its_numbers(store: Store, paths: dict[str, Path], document: dict[str, Any]) -> None:
     """Mean, standard error, passes and bound are those of sweep.json; the log loss of each fold is a step."""
     _, children = recorded(store, paths)
@@ -119,6 +120,7 @@ def test_a_kept_sweep_becomes_the_runs_that_were_missed(store: Store, paths: dic
     assert spool.waiting(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_half_written_sweep_is_replaced(store: Store, paths: dict[str, Path], tmp_path: Path) -> None:
     """Runs that were begun before the store went away do not stay beside the complete ones; a second time is none."""
     begun = Started(spool.new_identity(), PARAMS, circumstances.here(), paths, 1000)

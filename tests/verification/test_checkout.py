@@ -30,6 +30,7 @@ def test_what_python_would_run_in_place_of_a_module_is_refused(tmp_path: Path, n
         checkout.refuse_stand_ins(tmp_path, "0123456789abcdef")
 
 
+@pytest.mark.slow
 def test_what_git_holds_is_compared_and_not_what_a_checkout_makes_of_it(small: Small) -> None:
     """Attributes may change bytes on their way out of git, where a web page shows what git holds."""
     small.write(".gitattributes", "reports/metrics.json text eol=crlf\ncount.py text eol=crlf\n")

@@ -16,6 +16,7 @@ def _md5(small: Small, path: str) -> str:
     return provenance.md5_file(small.folder / path)
 
 
+@pytest.mark.slow
 def test_an_honest_commit_contradicts_itself_nowhere(small: Small) -> None:
     """Code, a folder as input, params and committed metrics are all as dvc.lock says."""
     small.edit("dvc.yaml", lambda text: text.replace("deps: [data/in.csv,", "deps: [data/in.csv, extra,"))
@@ -50,6 +51,7 @@ def test_a_forged_file_of_a_committed_folder_is_found(small: Small) -> None:
     assert list(small.contradictions()) == ["data/copies/one.csv", "data/copies/three.csv"]
 
 
+@pytest.mark.slow
 def test_without_a_listing_committed_files_of_a_folder_are_compared_with_what_is_made(small: Small) -> None:
     """Neither cache nor remote has the listing: then the stages' own files tell."""
     uncached = "[{data/copies: {cache: false}}]\n  count"
@@ -65,6 +67,7 @@ def test_without_a_listing_committed_files_of_a_folder_are_compared_with_what_is
     assert different == ["data/copies/one.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "change", "place", "sentence"),
     [
@@ -98,6 +101,7 @@ def test_each_side_that_was_edited_is_named(
     assert found[place].startswith(sentence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["md5", "size", "nfiles"])
 def test_what_a_stage_read_of_another_is_what_that_one_wrote(small: Small, key: str) -> None:
     """The first entry of data/copies in dvc.lock is the output, the second is count's input: either may be edited."""
@@ -112,6 +116,7 @@ def test_what_a_stage_read_of_another_is_what_that_one_wrote(small: Small, key: 
         assert "written by another stage" in found["count: data/copies"]
 
 
+@pytest.mark.slow
 def test_a_changed_file_in_the_cache_is_the_inputs_fault(small: Small) -> None:
     """A blank line that no parser minds is found, with both digests and where they come from."""
     small.run("git", "rm", "-q", "--cached", "data/in.csv")

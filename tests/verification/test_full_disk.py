@@ -30,6 +30,7 @@ print(list((project / ".cache").iterdir()))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["git", "a stage"])
 def test_a_full_disk_is_told_as_one(small: Small, writer: str) -> None:
     """Whether git checks a file out or a stage writes one, the sentence is of the disk, and the checkout is gone."""

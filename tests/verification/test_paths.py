@@ -47,6 +47,7 @@ def test_a_link_on_the_way_is_refused(tmp_path: Path) -> None:
             paths.refuse_outside(tmp_path / "project", [path], "dvc.lock")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["dvc.lock", "dvc.yaml", "wdir", "pointer", "link", "folder link"])
 def test_a_file_elsewhere_is_never_touched(small: Small, tmp_path: Path, place: str) -> None:
     """Whatever part of the commit says that an output lies elsewhere, the file there stays as it is."""

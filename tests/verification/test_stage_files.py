@@ -38,6 +38,7 @@ FORGERIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_a_forged_pointer_is_refused_in_one_sentence(tmp_path: Path, forgery: str) -> None:
     """Before DVC reads it, with the file's name."""
@@ -60,6 +61,7 @@ def test_whatever_dvc_reads_is_counted_before(tmp_path: Path, name: str) -> None
             stage_files.refuse_unsafe(tmp_path, "0123456789abcdef")
 
 
+@pytest.mark.slow
 def test_what_dvc_writes_is_taken(small: Small) -> None:
     """A file, a folder, one of a store with versions, one of DVC 2, and one without outputs."""
     small.run("git", "rm", "-q", "--cached", "data/in.csv")
@@ -111,6 +113,7 @@ def test_dvc_neither_writes_nor_reads_outside(small: Small, way: str) -> None:
     assert victim.read_text(encoding="utf-8") == "precious"
 
 
+@pytest.mark.slow
 def test_a_file_of_dvc_that_nests_without_end_is_refused_before_dvc_reads_it(small: Small) -> None:
     """Wherever in the commit it lies: DVC reads them all."""
     small.write("data/dvc.yaml", FORGERIES["deep"])

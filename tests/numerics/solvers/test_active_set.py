@@ -1,6 +1,7 @@
 """The minimum of a quadratic of few rows with an l1 penalty, by an active set: its condition of optimality."""
 
 import hypothesis.strategies as st
+import pytest
 import torch
 from hypothesis import given, settings
 
@@ -11,6 +12,7 @@ from pipeline.numerics.solvers import active_set, sparse_quadratic
 from tests.problems import synthetic
 
 
+@pytest.mark.slow
 @given(
     columns=st.integers(1, 30),
     classes=st.integers(2, 6),

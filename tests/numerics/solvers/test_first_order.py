@@ -50,6 +50,7 @@ def _reference(make_optimizer, epochs: int, l2: float) -> torch.Tensor:
     return weights.detach()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [

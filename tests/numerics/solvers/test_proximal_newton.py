@@ -59,6 +59,7 @@ def _logits(problem: Problem, weights: np.ndarray, bias: np.ndarray) -> np.ndarr
     return scores - scores.mean(1, keepdims=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("l1", [1e-2, 1e-4])
 def test_digits_reach_the_default_tolerance(l1: float) -> None:
     """1e-8 of the objective is proven in a few dozen passes, and no run of saga ends below the proven optimum."""
@@ -141,6 +142,7 @@ def test_more_columns_than_fit_take_turns(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_allclose(turns.weights, expected.weights, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     """One, two and three threads end at the same bytes after the same passes."""
     problem = synthetic(20_000, levels=(3, 12))
@@ -170,6 +172,7 @@ def test_too_few_epochs_and_too_small_a_tolerance_are_statuses() -> None:
     assert stalled.ending.bound < 1e-11 * stalled.objective
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("l2", [0.0, 1e-3])
 @pytest.mark.parametrize("l1", [1e-1, 1e-3])
 def test_columns_of_any_unit_converge_to_the_proof(l1: float, l2: float) -> None:
@@ -211,6 +214,7 @@ def _rescaled(x: np.ndarray, labels: np.ndarray, l1: np.ndarray, l2: np.ndarray)
     return float(minimize(value, np.zeros(6 * d + 3), jac=True, method="L-BFGS-B", bounds=bounds, options=options).fun)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("classes", "rows", "columns"), [(39, 40, 10), (39, 40, 40), (2, 50, 500)])
 @pytest.mark.parametrize("l1", [1e-2, 1e-4])
 def test_few_rows_take_few_factors(
@@ -231,6 +235,7 @@ def test_few_rows_take_few_factors(
     assert 0 < count < 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("l1", [1e-3, 0.1])
 def test_few_rows_have_the_optimum_that_the_whole_hessian_finds(
@@ -245,6 +250,7 @@ def test_few_rows_have_the_optimum_that_the_whole_hessian_finds(
     assert few.objective == pytest.approx(expected.objective, rel=2e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("l1", [1e-3, 1e-5])
@@ -266,6 +272,7 @@ def test_one_row_of_large_numbers_has_an_answer(classes: int, label: int, interc
     assert solved.ending.bound <= 1e-8 * solved.objective
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [1e3, 1e5])
 @pytest.mark.parametrize(("rows", "sampled"), [(20, False), (300, False), (300, True)])
 def test_columns_far_from_0_have_the_same_answer(

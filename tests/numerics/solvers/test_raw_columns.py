@@ -91,6 +91,7 @@ def _optimum(name: str, l2: float) -> float:
     return here
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
 @pytest.mark.parametrize("l2", [1e-2, 1e-4])
 @pytest.mark.parametrize("name", list(TABLES))

@@ -30,6 +30,7 @@ def _nearly_equal_columns(difference: float) -> tuple[Problem, float]:
     return problem, float((logsumexp(scores, axis=1) - scores[np.arange(300), problem.labels]).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("difference", [1e-3, 1e-4, 1e-5, 1e-6])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_columns_that_are_nearly_equal_reach_the_optimum(solver: str, difference: float) -> None:
@@ -83,6 +84,7 @@ def test_coefficients_of_an_election_study_are_those_of_maximum_likelihood(solve
     np.testing.assert_allclose((coefficients[1:] - coefficients[0]).T, fitted.params, rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("l2", [1e-14, 1e-18, 1e-24, 1e-30])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_penalty_of_next_to_nothing_is_no_divergence(solver: str, l2: float) -> None:
@@ -100,6 +102,7 @@ def _told_apart(rows: int, numbers: int, levels: tuple[int, ...], classes: int, 
     return replace(problem, labels=scores.argmax(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("l2", [1e-9, 1e-12])
 @pytest.mark.parametrize("table", [(8, 5, (), 2), (8, 30, (3,), 3), (60, 30, (3, 3), 2)], ids=str)
 @pytest.mark.parametrize("solver", SOLVERS)
