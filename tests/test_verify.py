@@ -49,19 +49,12 @@ def _runs(project: Project) -> list[tuple[str, dict[str, str]]]:
 
 
 def test_an_mlflow_run_is_verified_and_tagged(project: Project) -> None:
-    """A run trained before its outputs were committed leads to that commit; the receipt says so in both tools.
-
-    With --deep, at three numbers of threads and two of workers, of which the first leaves a run to compare with.
-    """
+    """A run trained before its outputs were committed leads to that commit; the receipt says so in both tools."""
     ((run_id, _),) = _runs(project)
     head = project.run("git", "rev-parse", "HEAD").stdout.strip()
-    said = project.pipeline("verify", run_id[:8], "--deep").stdout
+    said = project.pipeline("verify", run_id[:8]).stdout
     assert "DIFFERENT" not in said
-    trials = [f"threads: {count}" for count in (1, 2, 3)] + [
-        f"workers: {count}, of one thread each" for count in (2, 3)
-    ]
-    assert [line.split(" again, ")[1] for line in said.splitlines() if " again, " in line] == trials
-    assert said.count("identical  models/softmax.safetensors") == len(trials)
+    assert "identical  models/softmax.safetensors" in said
     assert "identical  data/prepared/encoder.json" in said
     assert "identical  reports/metrics.json" in said
     assert "identical  MLflow run: model.key" in said
