@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from pipeline import provenance
 from tests.project import Project
 
 pytestmark = [
@@ -144,31 +143,6 @@ def _with_bogus_digests(lock: str) -> str:
         place = lines.index(f"    - path: {path}")
         lines[place + 2] = f"      md5: {digest}"
     return "\n".join(lines)
-
-
-def test_a_data_version_that_is_gone_is_named(project: Project) -> None:
-    """The sentence has file, md5 and what to do; the project stays as it was, and no workspace is left."""
-    path = "data/raw/tutorial.csv"
-    md5 = provenance.md5_file(project.folder / path)
-    project.run("git", "rm", "-q", "--cached", path)
-    project.dvc("add", path)
-    commit = _commit(project)
-    kept = project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-    gone = kept.read_bytes()
-    kept.unlink()
-    result = project.pipeline("verify", commit, check=False)
-    assert result.returncode == 1
-    assert result.stderr.startswith(f"{path} (md5 {md5}): expected this version in DVC's cache, got nothing")
-    assert "dvc remote add" in result.stderr
-
-    remote = project.folder.parent / "remote"
-    (remote / "files/md5" / md5[:2]).mkdir(parents=True)
-    (remote / "files/md5" / md5[:2] / md5[2:]).write_bytes(gone)
-    # Local, and relative to .dvc: a checkout elsewhere has to find it all the same.
-    project.dvc("remote", "add", "--local", "-d", "near", "../remote")
-    said = project.pipeline("verify", commit, check=False).stdout
-    assert "identical  data/prepared/encoder.json" in said
-    assert not list((project.folder / ".cache").glob("verify-*"))
 
 
 def test_a_commit_without_a_lock_and_changes_are_refused(project: Project) -> None:
