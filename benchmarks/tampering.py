@@ -287,18 +287,20 @@ def _bytecode(project: Project, rng: Random) -> str:
     module = rng.choice(["train", "evaluate", "model", "shards"])
     version = f"cpython-{sys.version_info.major}{sys.version_info.minor}"
     path = rng.choice([f"pipeline/__pycache__/{module}.{version}.pyc", f"pipeline/{module}.pyc"])
-    (project.folder / path).parent.mkdir(exist_ok=True)
-    (project.folder / path).write_bytes(b"compiled")
-    project.run("git", "add", "-f", path)
-    return path
+    return _added(project, path, b"compiled")
 
 
 def _stand_in(project: Project, rng: Random) -> str:
     """A package or an extension beside a covered module, which Python takes in its place."""
     module = rng.choice(["train", "evaluate", "model", "shards"])
     path = rng.choice([f"pipeline/{module}/__init__.py", f"pipeline/{module}.abi3.so"])
+    return _added(project, path, b"")
+
+
+def _added(project: Project, path: str, content: bytes) -> str:
+    """The path, of a new file that git tracks though it may ignore its like."""
     (project.folder / path).parent.mkdir(exist_ok=True)
-    (project.folder / path).write_bytes(b"")
+    (project.folder / path).write_bytes(content)
     project.run("git", "add", "-f", path)
     return path
 

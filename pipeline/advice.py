@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import quoted
 from pipeline.numerics.moments import Moments
+from pipeline.schema import READ_EXACTLY
 from pipeline.table import dates, digests
 from pipeline.table.columns import Chunk
 from pipeline.table.survey import Survey
@@ -37,8 +38,6 @@ _IDS = frozenset(
     {"id", "ids", "uid", "uuid", "guid", "identifier", "subj", "subject", "patient", "participant", "respondent"}
     | {"customer", "client", "person", "individual", "household", "user", "account", "student", "employee", "case"}
 )
-# float64 holds every integer up to this.
-EXACT_INTEGERS = 2**53
 _BINS = 100
 _ROWS_IN_BIN = 20
 
@@ -95,7 +94,7 @@ def _reason(survey: Survey, name: str) -> str | None:
         return "is constant" if len(levels) == 1 and not survey.missing[name] else None
     moments = survey.moments[name]
     if moments.minimum == moments.maximum and not survey.missing[name]:
-        is_exact = abs(moments.minimum) < EXACT_INTEGERS
+        is_exact = abs(moments.minimum) < READ_EXACTLY
         return "is constant" if is_exact else "is constant as float64, which rounds such long whole numbers to one"
     return "numbers the rows" if isinstance(moments, Moments) and _counts_up(moments, survey.rows) else None
 

@@ -32,9 +32,9 @@ def paired(
 ) -> dict[tuple[str, str], list[float]]:
     """95 % intervals of the difference b - a by split and metric; empty if the rows are not the same.
 
-    ``a`` and ``b`` are the predictions.csv of evaluate, ``places`` how errors call them. The mean of the n
-    differences of a row is taken as normal, with
-    their standard deviation over the root of n: rows are what varies, the models are as they are.
+    ``a`` and ``b`` are the predictions.csv of evaluate, ``places`` how errors call them. The mean of the n differences
+    of a row is taken as normal, with their standard deviation over the root of n: rows are what varies, the models are
+    as they are.
     Raises: UserError if one of them is no such table.
     """
     first, second = _read(a, places[0]), _read(b, places[1])
