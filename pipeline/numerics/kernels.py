@@ -215,15 +215,17 @@ def _subtract_one_hot(rows: Rows, probabilities: Tensor, labels: Tensor) -> Tens
     return probabilities.scatter_add_(rows.class_dimension, labels, minus_one)
 
 
-def _softmax(scores: Tensor, dimension: int) -> Tensor:
+def _softmax(scores: Tensor, dimension: int, in_place: bool = True) -> Tensor:
     if dimension == 1 and scores.dtype == torch.float32:
         return torch.softmax(scores, 1)
+    result = scores if in_place else torch.empty_like(scores)
     largest = scores.amax(dimension, keepdim=True)
     if scores.dtype == torch.float64 or not _all_safe(largest):
-        scores -= largest
-    scores.exp_()
-    scores /= scores.sum(dimension, keepdim=True)
-    return scores
+        torch.sub(scores, largest, out=result).exp_()
+    else:
+        torch.exp(scores, out=result)
+    result /= result.sum(dimension, keepdim=True)
+    return result
 
 
 def _all_safe(largest: Tensor) -> bool:
@@ -236,13 +238,8 @@ def _all_safe(largest: Tensor) -> bool:
 
 def losses_and_probabilities(scores: Tensor, labels: Tensor, dimension: int) -> tuple[Tensor, Tensor]:
     """Of float32: losses of every row in nats, (n, 1) or (1, n), and its probabilities, in the layout of its block."""
-    # Out of place: where a probability is too small to be trusted, the logits are needed again.
-    if dimension == 1:
-        probabilities = torch.softmax(scores, 1)
-    else:
-        largest = scores.amax(0, keepdim=True)
-        probabilities = torch.exp(scores) if _all_safe(largest) else torch.sub(scores, largest).exp_()
-        probabilities /= probabilities.sum(0, keepdim=True)
+    # Where a probability is too small to be trusted, the logits are needed again.
+    probabilities = _softmax(scores, dimension, in_place=False)
     of_label = probabilities.gather(dimension, labels)
     unsure = None
     if float(of_label.min()) < _SMALLEST_TRUSTED:
