@@ -12,11 +12,14 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.errors import UserError, quoted
+from pipeline.numerics import workers
 from pipeline.params import read_params
 
 WORKERS_VARIABLE = "PIPELINE_WORKERS"  # for workers, what OMP_NUM_THREADS is for threads
 
-_ERROR_FILE = "PIPELINE_ERROR_FILE"  # where a worker leaves the sentence that its launcher says
+# Where a worker leaves the sentence that its launcher says: a folder, since several may end at the same moment.
+_ERRORS_VARIABLE = "PIPELINE_ERRORS"
+_MISTAKE, _LOST = "mistake", "lost"  # that another worker was lost is news only if that one has not told why
 
 
 def workers_wanted(path: Path) -> int:
@@ -38,7 +41,7 @@ def is_worker() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def run(words: Sequence[str], workers: int) -> None:
+def run(words: Sequence[str], count: int) -> None:
     """Run `python -m pipeline` with these words in so many processes on this machine; return when all have ended well.
 
     Raises: UserError that the first of them to fail met, or that one was lost; SystemExit if one failed otherwise, and
@@ -48,30 +51,26 @@ def run(words: Sequence[str], workers: int) -> None:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    threads = max(1, len(os.sched_getaffinity(0)) // count)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # it would add its own report of every failure
     with tempfile.TemporaryDirectory() as folder:
-        os.environ[_ERROR_FILE] = str(Path(folder) / "error")
+        os.environ[_ERRORS_VARIABLE] = folder
         try:
-            torchrun.main(["--standalone", f"--nproc-per-node={workers}", "-m", "pipeline", *words])
+            torchrun.main(["--standalone", f"--nproc-per-node={count}", "-m", "pipeline", *words])
         except SignalException as ended:
             sys.exit(128 + ended.sigval)
         except ChildFailedError as failed:
-            told = Path(os.environ[_ERROR_FILE])
-            if told.exists():
-                raise UserError(told.read_text(encoding="utf-8")) from None
+            told = [path for kind in (_MISTAKE, _LOST) for path in sorted(Path(folder).glob(f"{kind}-*.txt"))]
+            if told:
+                raise UserError(told[0].read_text(encoding="utf-8")) from None
             sys.exit(max(1, failed.get_first_failure()[1].exitcode))
 
 
 def tell(error: Exception) -> bool:
-    """Pass a worker's error on to the process that launched it; whether there is one that will say it.
-
-    That another worker was lost is news only if that one has not told why.
-    """
-    if _ERROR_FILE not in os.environ or not is_worker():
+    """Pass a worker's error on to the process that launched it; whether there is one that will say it."""
+    if _ERRORS_VARIABLE not in os.environ or not is_worker():
         return False
-    told = Path(os.environ[_ERROR_FILE])
-    if isinstance(error, UserError) or not told.exists():
-        files.write_text(told, str(error))
+    kind = _MISTAKE if isinstance(error, UserError) else _LOST
+    files.write_text(Path(os.environ[_ERRORS_VARIABLE]) / f"{kind}-{workers.rank():06}.txt", str(error))
     return True
