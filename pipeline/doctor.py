@@ -14,9 +14,10 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline import credentials, launch, lock, mirror, params, provenance, queue_tasks, revisions, tracked
+from pipeline import credentials, launch, lock, mirror, params, provenance, queue_tasks, revisions
 from pipeline.errors import UserError
 from pipeline.params import Section
+from pipeline.tracked import StoreProcess
 from pipeline.verification import workspace
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -276,7 +277,8 @@ def _reached(name: str, look: Callable[[], bool]) -> Finding:
 def _store(root: Path) -> Iterator[Finding]:
     try:
         experiment = params.load(root / "params.yaml", "tracking", mirror.Params).experiment
-        state = tracked.store(root, experiment)
+        with StoreProcess(root, experiment) as store:
+            state = store.state()
     except UserError as error:
         cures = {"out-of-date": "mlflow db upgrade URI", "another process holds": "close it there, and look again"}
         cure = next((cure for sign, cure in cures.items() if sign in str(error)), _MEND_STORE)

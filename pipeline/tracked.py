@@ -5,10 +5,14 @@ Where the store would be a file that is not there, nothing is asked: it knows of
 
 import json
 import os
+import queue
 import re
 import subprocess
 import sys
+import tempfile
+import threading
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from pipeline.errors import UserError
@@ -22,80 +26,130 @@ _SECONDS = 120
 RUN_ID = re.compile(r"[0-9a-f]{6,32}")
 
 
-def run(project: Path, wanted: str, experiment: str) -> dict[str, Any]:
-    """The run whose id is, or begins with, ``wanted``: its ``id``, ``status``, ``tags`` and ``metrics_md5``.
+class StoreProcess:
+    """The child process that has loaded MLflow and answers questions about a project's store, until the block ends.
 
-    The last is that of its metrics.json; None without an evaluation.
-
-    Raises: UserError if there is none, more than one, or no store.
+    The first question starts it: loading takes seconds. Each method raises UserError if the store cannot be reached.
     """
-    found = _ask(project, {"ask": "run", "wanted": wanted, "experiment": experiment})
-    if not found:
-        raise UserError(
-            f"verify {wanted}: expected a revision of git, a DVC experiment, or an MLflow run, got a name that git and "
-            f"DVC do not know, and there is no MLflow store at {location.sqlite_file(location.tracking_uri(project))}"
-        )
-    return found
+
+    def __init__(self, project: Path, experiment: str) -> None:
+        """``experiment`` is the MLflow experiment of the project."""
+        self._project, self._experiment = project, experiment
+        self._child: _Child | None = None
+
+    def __enter__(self) -> "StoreProcess":
+        """Nothing is started yet."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Kill the child, which has nothing left to do: it answers one question at a time."""
+        if self._child:
+            self._child.kill()
+
+    def run(self, wanted: str) -> dict[str, Any]:
+        """The run whose id is, or begins with, ``wanted``: its ``id``, ``status``, ``tags`` and ``metrics_md5``.
+
+        The last is that of its metrics.json; None without an evaluation.
+        Raises: UserError also if there is none, more than one, or no store.
+        """
+        run = self._ask({"ask": "run", "wanted": wanted})
+        if not run:
+            raise UserError(
+                f"verify {wanted}: expected a revision of git, a DVC experiment, or an MLflow run, got a name that git "
+                "and DVC do not know, and there is no MLflow store at "
+                f"{location.sqlite_file(location.tracking_uri(self._project))}"
+            )
+        return run
+
+    def examine(self, key: str, run_id: str | None, again: str | None, folder: Path) -> list[dict[str, Any]]:
+        """``id``, ``tags``, ``differences`` and ``counts`` of the model's runs and the run ``run_id``, newest first.
+
+        They are compared with the model's run in the store ``again``; without one, or without its address,
+        ``differences`` is None. Artifacts are copied into ``folder``, which is the caller's to remove.
+        """
+        question = {"ask": "examine", "key": key, "run": run_id, "again": again, "folder": str(folder)}
+        runs: list[dict[str, Any]] = self._ask(question).get("runs", [])
+        return runs
+
+    def attach(self, verdicts: dict[str, str], receipt: str) -> None:
+        """Give each run its verdict as the tag ``verified``, and the receipt."""
+        self._ask({"ask": "attach", "verdicts": verdicts, "receipt": receipt})
+
+    def state(self) -> dict[str, Any]:
+        """The store's ``uri``, number of ``runs``, and ``abandoned``, those without a process; {} without a store."""
+        return self._ask({"ask": "store"})
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The answer; {} without a store."""
+        database = location.sqlite_file(location.tracking_uri(self._project))
+        if database is not None and not database.exists():
+            return {}
+        self._child = self._child or _Child(self._project)
+        seconds = _SECONDS + timeout_s(self._project)
+        try:
+            line = self._child.answer(json.dumps(question | {"experiment": self._experiment}), seconds)
+        except queue.Empty:
+            self._child.kill()
+            self._child = None
+            raise UserError(
+                f"MLflow: expected an answer, got none within {seconds:g} s; is MLFLOW_TRACKING_URI right?"
+            ) from None
+        answer: dict[str, Any] = json.loads(line)
+        if "failed" in answer:
+            raise UserError(answer["failed"])
+        return answer
 
 
-def examine(
-    project: Path, experiment: str, key: str, run_id: str | None, again: str | None, folder: Path
-) -> list[dict[str, Any]]:
-    """``id``, ``tags``, ``differences`` and ``counts`` of the model's runs, and of the run ``run_id``, newest first.
+class _Child:
+    """`python -m pipeline.tracking.questions`: a line in, a line out."""
 
-    They are compared with the model's run in the store ``again``; without one, or without its address,
-    ``differences`` is None. Artifacts are copied into ``folder``, which is the caller's to remove.
-    Raises: UserError if the store cannot be reached.
-    """
-    question = {"ask": "examine", "experiment": experiment, "key": key, "run": run_id, "again": again}
-    runs: list[dict[str, Any]] = _ask(project, question | {"folder": str(folder)}).get("runs", [])
-    return runs
-
-
-def attach(project: Path, experiment: str, verdicts: dict[str, str], receipt: str) -> None:
-    """Give each run its verdict as the tag ``verified``, and the receipt.
-
-    Raises: UserError if the store cannot be reached.
-    """
-    _ask(project, {"ask": "attach", "experiment": experiment, "verdicts": verdicts, "receipt": receipt})
-
-
-def store(project: Path, experiment: str) -> dict[str, Any]:
-    """The store's ``uri``, its number of ``runs``, and ``abandoned``, runs whose process is gone; {} without a store.
-
-    Raises: UserError if it cannot be opened.
-    """
-    return _ask(project, {"ask": "store", "experiment": experiment})
-
-
-def _ask(project: Path, question: dict[str, Any]) -> dict[str, Any]:
-    """The answer; {} without a store."""
-    database = location.sqlite_file(location.tracking_uri(project))
-    if database is not None and not database.exists():
-        return {}
-    code = str(Path(__file__).parents[1])
-    known = os.environ.get("PYTHONPATH")
-    seconds = _SECONDS + timeout_s(project)
-    environment = os.environ | {"PYTHONPATH": f"{code}{os.pathsep}{known}" if known else code}
-    try:
-        done = subprocess.run(
+    def __init__(self, project: Path) -> None:
+        code = str(Path(__file__).parents[1])
+        known = os.environ.get("PYTHONPATH")
+        self._printed = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.tracking.questions"],
             cwd=project,
-            env=environment,
-            input=json.dumps(question),
-            capture_output=True,
+            env=os.environ | {"PYTHONPATH": f"{code}{os.pathsep}{known}" if known else code},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._printed,
             text=True,
             encoding="utf-8",
-            timeout=seconds,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        raise UserError(
-            f"MLflow: expected an answer, got none within {seconds:g} s; is MLFLOW_TRACKING_URI right?"
-        ) from None
-    if done.returncode:
-        raise RuntimeError(f"pipeline.tracking.questions ended with {done.returncode}:\n{done.stderr}")
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    if "failed" in answer:
-        raise UserError(answer["failed"])
-    return answer
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        """Queue each line, and at the end an empty one: a queue can be waited on for so many seconds everywhere."""
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def answer(self, question: str, seconds: float) -> str:
+        """The line that answers a line.
+
+        Raises: queue.Empty after so many seconds; RuntimeError if the child ended.
+        """
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(f"{question}\n")
+            self._process.stdin.flush()
+            line = self._lines.get(timeout=seconds)
+        except BrokenPipeError:
+            line = ""
+        if line.endswith("\n"):
+            return line
+        self._process.wait()
+        self._printed.seek(0)
+        raise RuntimeError(
+            f"pipeline.tracking.questions ended with {self._process.returncode}:\n{self._printed.read()}"
+        )
+
+    def kill(self) -> None:
+        """End it at once; nothing of it is left."""
+        self._process.kill()
+        with self._printed, self._process:
+            self._reader.join()

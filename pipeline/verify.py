@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline import files, launch, mirror, provenance, tracked
+from pipeline import files, launch, mirror, provenance
 from pipeline.errors import UserError, listed, on_one_line
 from pipeline.lock import Lock
+from pipeline.tracked import StoreProcess
 from pipeline.verification import (
     causes,
     comparison,
@@ -74,7 +75,15 @@ def main(*, wanted: str, deep: bool, experiment: str) -> None:
     """
     console = Console(highlight=False, soft_wrap=True)
     project = provenance.project_root()
-    target = revision.find(project, wanted, experiment)
+    with StoreProcess(project, experiment) as store:
+        target = revision.find(project, wanted, store)
+        verified = _verify(console, project, store, target, deep)
+    if not verified:
+        sys.exit(1)
+
+
+def _verify(console: Console, project: Path, store: StoreProcess, target: Target, deep: bool) -> bool:
+    """Compare, leave the receipt in the project and on the runs in the store; returns whether all is identical."""
     here = causes.environment()
     named = "" if target.commit.startswith(target.name) else f" ({target.name})"
     console.print(on_one_line(f"commit {target.commit[:12]}{named}, on {here[causes.CPU_TAG]}"), markup=False)
@@ -83,17 +92,16 @@ def main(*, wanted: str, deep: bool, experiment: str) -> None:
         trials, others = _trials(console, place, recorded, target, deep)
         identical = all(trial.identical for trial in trials)
         circumstances = _circumstances(console, place, recorded, others)
-        runs = _examine(console, project, experiment, target, place, recorded, identical)
+        runs = _examine(console, store, target, place, recorded, identical)
         trials += [run.trial() for run in runs if run.run_id == target.run_id and identical]
         document = receipt.document(target.commit, recorded, trials, here, circumstances)
         path = project / RECEIPTS / f"{target.commit[:12]}.json"
         files.write_json(path, document)
-        _attach(console, project, experiment, target, runs, identical)
+        _attach(console, store, target, runs, identical, path)
         newest = runs[0].tags if runs else {}
         only_run = identical and document["verdict"] != "identical"
         reasons = [run_record.REASON] if only_run else causes.sentences(target.tags or newest, place.folder)
-    if not _concluded(console, trials, reasons, path.relative_to(project)):
-        sys.exit(1)
+    return _concluded(console, trials, reasons, path.relative_to(project))
 
 
 def _trials(
@@ -168,13 +176,7 @@ def _line(finding: Finding) -> str:
 
 
 def _examine(
-    console: Console,
-    project: Path,
-    experiment: str,
-    target: Target,
-    place: Workspace,
-    recorded: Lock,
-    identical: bool,
+    console: Console, store: StoreProcess, target: Target, place: Workspace, recorded: Lock, identical: bool
 ) -> list[RunRecord]:
     """The model's runs, compared where the outputs are ``identical``; the run that was asked for is told line by line.
 
@@ -182,7 +184,7 @@ def _examine(
     """
     key = comparison.model_key(place, recorded)
     try:
-        runs = run_record.examine(project, experiment, key, target.run_id, place if identical else None)
+        runs = run_record.examine(store, key, target.run_id, place if identical else None)
     except UserError as error:
         if target.run_id:
             raise
@@ -195,9 +197,9 @@ def _examine(
 
 
 def _attach(
-    console: Console, project: Path, experiment: str, target: Target, runs: Sequence[RunRecord], identical: bool
+    console: Console, store: StoreProcess, target: Target, runs: Sequence[RunRecord], identical: bool, path: Path
 ) -> None:
-    """Put verdict and receipt on the model's runs; never a failure."""
+    """Put verdict and the receipt at ``path`` on the model's runs; never a failure."""
     verdicts = {}
     for run in runs:
         verdict = run.verdict(target.commit, identical, run.run_id == target.run_id)
@@ -208,10 +210,9 @@ def _attach(
             more = f", and {others} more" if others else ""
             told = f"{first.place}: {first.difference}{more}; `python -m pipeline verify {run.run_id[:8]}` tells all"
             console.print(on_one_line(f"not this commit's: {told}"), markup=False)
-    text = (project / RECEIPTS / f"{target.commit[:12]}.json").read_text(encoding="utf-8")
     try:
         if verdicts:
-            tracked.attach(project, experiment, verdicts, text)
+            store.attach(verdicts, path.read_text(encoding="utf-8"))
     except UserError as error:
         console.print(on_one_line(f"warning: the receipt is not in MLflow: {error}"), markup=False)
         return

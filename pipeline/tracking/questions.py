@@ -1,6 +1,6 @@
-"""The child process that answers one question about the store, so that who asks need not load MLflow.
+"""The child process that answers questions about the store, so that who asks need not load MLflow.
 
-``python -m pipeline.tracking.questions`` reads one JSON object from standard input and prints one line of JSON:
+``python -m pipeline.tracking.questions`` reads a JSON object a line from standard input, and prints a line for each:
 
     {"ask": "run", "wanted", "experiment"}                            id, status, tags and metrics_md5 of a run
     {"ask": "examine", "key", "run", "again", "folder", "experiment"} runs of a model, each compared with the one in
@@ -99,14 +99,15 @@ def _state(store: Store) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer the question on standard input; libraries that print do so on standard error."""
-    with contextlib.redirect_stdout(sys.stderr):
-        try:
-            with as_user_errors():
-                said = answer(json.load(sys.stdin))
-        except UserError as error:
-            said = {"failed": str(error)}
-    print(json.dumps(said))
+    """Answer the questions on standard input until it ends; libraries that print do so on standard error."""
+    for line in sys.stdin:
+        with contextlib.redirect_stdout(sys.stderr):
+            try:
+                with as_user_errors():
+                    said = answer(json.loads(line))
+            except UserError as error:
+                said = {"failed": str(error)}
+        print(json.dumps(said), flush=True)
 
 
 if __name__ == "__main__":

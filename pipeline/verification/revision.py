@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import provenance, revisions, tracked
+from pipeline import provenance, revisions
 from pipeline import tags as names
 from pipeline.errors import UserError, shortened
+from pipeline.tracked import RUN_ID, StoreProcess
 
 _HEAD = ("HEAD", "@")
 _FEW = 20  # changed files that are told
@@ -22,17 +23,16 @@ class Target:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def find(project: Path, wanted: str, experiment: str) -> Target:
+def find(project: Path, wanted: str, store: StoreProcess) -> Target:
     """The commit behind ``wanted``: a revision of git, else a DVC experiment, else an MLflow run's id or its start.
 
-    ``experiment`` is the MLflow experiment of the project.
     Raises: UserError outside a repository, for a repository without commits, for a name that nothing has, for HEAD
     while tracked files differ from it, and for a run whose outputs no commit recorded.
     """
     _refuse_no_commits(project)
     found = revisions.find(project, wanted)
     if found is None or found.sha is None:
-        return _of_run(project, wanted, experiment)
+        return _of_run(project, wanted, store)
     if wanted in _HEAD:
         _refuse_changes(project)
     return Target(found.sha, wanted)
@@ -59,13 +59,13 @@ def _refuse_changes(project: Path) -> None:
         )
 
 
-def _of_run(project: Path, wanted: str, experiment: str) -> Target:
-    if not tracked.RUN_ID.fullmatch(wanted):
+def _of_run(project: Path, wanted: str, store: StoreProcess) -> Target:
+    if not RUN_ID.fullmatch(wanted):
         raise UserError(
             f"verify {shortened(wanted)}: expected a revision of git, a DVC experiment (`dvc exp show`) or the id of "
             "an MLflow run, got a name that none of them has"
         )
-    run = tracked.run(project, wanted, experiment)
+    run = store.run(wanted)
     tags: dict[str, str] = run["tags"]
     if names.WEIGHTS not in tags or names.KEY not in tags:
         raise UserError(f"MLflow run {wanted}: expected a run with a trained model, got one that is {run['status']}")

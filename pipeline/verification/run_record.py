@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import tracked
+from pipeline.tracked import StoreProcess
 from pipeline.verification import differences
 from pipeline.verification.comparison import Finding
 from pipeline.verification.receipt import Trial
@@ -62,9 +62,7 @@ class RunRecord:
         return None
 
 
-def examine(
-    project: Path, experiment: str, key: str | None, run_id: str | None, workspace: Workspace | None
-) -> list[RunRecord]:
+def examine(store: StoreProcess, key: str | None, run_id: str | None, workspace: Workspace | None) -> list[RunRecord]:
     """The runs of the model ``key``, and the run ``run_id``, newest first.
 
     They are compared with what the stages in ``workspace`` logged when they ran again; not without a workspace.
@@ -72,7 +70,7 @@ def examine(
     """
     again = workspace.tracking_uri if workspace else None
     with tempfile.TemporaryDirectory() as folder:
-        found = tracked.examine(project, experiment, key or "", run_id, again, Path(folder))
+        found = store.examine(key or "", run_id, again, Path(folder))
         return [RunRecord(run["id"], run["tags"], _findings(run)) for run in found]
 
 

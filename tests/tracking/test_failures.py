@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import tracked
 from pipeline.errors import UserError
+from pipeline.tracked import StoreProcess
 from pipeline.tracking import questions, reading, track
 from pipeline.tracking.failures import as_user_errors, explained
 
@@ -48,10 +48,11 @@ def test_a_missing_driver_is_the_same_sentence_everywhere(root: Path, monkeypatc
 @pytest.mark.slow
 def test_a_missing_driver_ends_doctor_and_verify_in_a_sentence(root: Path) -> None:
     """Both ask a child, which has the same list of what can go wrong."""
-    for ask in (lambda: tracked.store(root, "softmax"), lambda: tracked.run(root, "0123ab", "softmax")):
-        with pytest.raises(UserError) as raised:
-            ask()
-        assert str(raised.value) == SENTENCE
+    with StoreProcess(root, "softmax") as store:
+        for ask in (store.state, lambda: store.run("0123ab")):
+            with pytest.raises(UserError) as raised:
+                ask()
+            assert str(raised.value) == SENTENCE
 
 
 def test_psycopg_is_brought_by_the_extra() -> None:

@@ -6,10 +6,29 @@ from typing import Any
 import pytest
 
 from pipeline import tags as names
-from pipeline import tracked
 from pipeline.errors import UserError
+from pipeline.tracked import StoreProcess
 from pipeline.verification import revision
 from tests.test_provenance import git
+
+
+class _OneRun(StoreProcess):
+    """A store that has one run, for whoever asks."""
+
+    def __init__(self, project: Path, run: dict[str, Any]) -> None:
+        super().__init__(project, "softmax")
+        self._run = run
+
+    def run(self, wanted: str) -> dict[str, Any]:
+        """That run."""
+        assert self._run["id"].startswith(wanted)
+        return self._run
+
+
+def _find(project: Path, name: str, run: dict[str, Any] | None = None) -> revision.Target:
+    """What a name means, where the store has this run or where there is none."""
+    with _OneRun(project, run) if run else StoreProcess(project, "softmax") as store:
+        return revision.find(project, name, store)
 
 
 @pytest.fixture
@@ -29,36 +48,36 @@ def test_branch_tag_and_short_id_name_a_commit(repository: Path) -> None:
     sha = git(repository, "rev-parse", "HEAD")
     git(repository, "tag", "v1")
     for name in ("HEAD", "main", "v1", sha, sha[:8]):
-        assert revision.find(repository, name, "softmax") == revision.Target(sha, name)
+        assert _find(repository, name) == revision.Target(sha, name)
 
 
 def test_head_with_changes_is_refused_with_their_list(repository: Path) -> None:
     """What is not committed cannot be verified; untracked files do not count, and the commit by its id will do."""
     (repository / "untracked.txt").write_text("1", encoding="utf-8")
-    revision.find(repository, "HEAD", "softmax")
+    _find(repository, "HEAD")
     (repository / "code.py").write_text("2\n", encoding="utf-8")
     (repository / "dvc.lock").unlink()
     with pytest.raises(UserError, match=r"got changes in:\n  code\.py\n  dvc\.lock\n"):
-        revision.find(repository, "HEAD", "softmax")
-    assert revision.find(repository, git(repository, "rev-parse", "HEAD"), "softmax")
+        _find(repository, "HEAD")
+    assert _find(repository, git(repository, "rev-parse", "HEAD"))
 
 
 def test_an_experiment_is_found_by_its_name(repository: Path) -> None:
     """DVC keeps an experiment as refs/exps/<baseline>/<name>; a name that two of them share is refused."""
     sha = git(repository, "rev-parse", "HEAD")
     git(repository, "update-ref", f"refs/exps/{sha[:2]}/{sha[2:]}/wary-moth", sha)
-    assert revision.find(repository, "wary-moth", "softmax").commit == sha
+    assert _find(repository, "wary-moth").commit == sha
     git(repository, "commit", "-q", "--allow-empty", "-m", "other")
     git(repository, "update-ref", f"refs/exps/00/{sha[2:]}/wary-moth", "HEAD")
     with pytest.raises(UserError, match="expected one DVC experiment, got several"):
-        revision.find(repository, "wary-moth", "softmax")
+        _find(repository, "wary-moth")
 
 
 @pytest.mark.parametrize("name", ["no-such-branch", "--all", "HEAD~9", "2421cea7"])
 def test_a_name_that_nothing_has_is_refused(repository: Path, name: str) -> None:
     """The sentence says what a name may be."""
     with pytest.raises(UserError, match=r"expected a revision of git, a DVC experiment.* run, got a name"):
-        revision.find(repository, name, "softmax")
+        _find(repository, name)
 
 
 def _lock(repository: Path, text: str) -> str:
@@ -68,7 +87,7 @@ def _lock(repository: Path, text: str) -> str:
     return git(repository, "rev-parse", "HEAD")
 
 
-def test_a_run_leads_to_the_commit_that_it_was_trained_at(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_leads_to_the_commit_that_it_was_trained_at(repository: Path) -> None:
     """Not to an older one that brought the same weights; of a run with changes, to the commit that came of them."""
     old, other, new = (_lock(repository, text) for text in ("md5: aa, old", "md5: aa, other", "md5: aa, new"))
     run: dict[str, Any] = {"id": "e" * 32, "status": "FINISHED", "metrics_md5": None}
@@ -76,16 +95,15 @@ def test_a_run_leads_to_the_commit_that_it_was_trained_at(repository: Path, monk
 
     def found(dirty: str, started: str) -> str:
         run["tags"] = tags | {names.DIRTY: dirty, names.COMMIT: started}
-        return revision.find(repository, "eeeeee", "softmax").commit
+        return _find(repository, "eeeeee", run).commit
 
-    monkeypatch.setattr(tracked, "run", lambda *_: run)
     assert found("false", other) == other
     assert found("true", other) == new
     assert found("true", new) == new
     assert found("true", "0" * 40) == old
 
 
-def test_a_run_leads_to_the_commit_with_its_evaluation(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_leads_to_the_commit_with_its_evaluation(repository: Path) -> None:
     """Of commits that hold one model, evaluated with other params; without any that has its metrics, as if it had none.
 
     An evaluation of a commit that the run does not descend from is found, too.
@@ -97,17 +115,16 @@ def test_a_run_leads_to_the_commit_with_its_evaluation(repository: Path, monkeyp
     _lock(repository, "md5: bb, md5: m5")
     run: dict[str, Any] = {"id": "e" * 32, "status": "FINISHED"}
     run["tags"] = {names.WEIGHTS: "aa", names.KEY: "k", names.COMMIT: start, names.DIRTY: "true"}
-    monkeypatch.setattr(tracked, "run", lambda *_: run)
     expected = {"m1": first, "m2": second, "m3": third, "m4": aside, "m5": first, None: first}
     for md5, commit in expected.items():
         run["metrics_md5"] = md5
-        assert revision.find(repository, "eeeeee", "softmax").commit == commit, md5
+        assert _find(repository, "eeeeee", run).commit == commit, md5
 
 
 def test_no_repository_and_no_commit_are_told_apart(tmp_path: Path) -> None:
     """Each says what to do."""
     with pytest.raises(UserError, match="`git init`"):
-        revision.find(tmp_path, "HEAD", "softmax")
+        _find(tmp_path, "HEAD")
     git(tmp_path, "init", "-q")
     with pytest.raises(UserError, match="commit first"):
-        revision.find(tmp_path, "HEAD", "softmax")
+        _find(tmp_path, "HEAD")
