@@ -119,7 +119,7 @@ def test_every_knob_trains_and_repeats_bit_for_bit(tmp_path: Path, prepared: Pat
 @pytest.mark.slow
 def test_balanced_weights_are_scikit_learns(tmp_path: Path, prepared: Path) -> None:
     """class_weight: balanced is n / (k * rows of the class), and the optimum with it is scikit-learn's."""
-    fitted = _fit(tmp_path, prepared, epochs=3000, lr=1.0, l2=0.05, class_weight="balanced")
+    fitted = _fit(tmp_path, prepared, solver="newton", lr="null", l2=0.05, tolerance=1e-13, class_weight="balanced")
     rows = shards.open_prepared(prepared).splits["train"].shards[0]
     one_hot = np.hstack([rows.numbers, np.eye(3)[rows.codes[:, 0]]])
     reference = LogisticRegression(C=1 / (300 * 0.05), class_weight="balanced", tol=1e-10, max_iter=10_000)
@@ -304,6 +304,35 @@ def test_a_gpu_that_is_not_there_is_named(tmp_path: Path, prepared: Path) -> Non
     automatic, processor = (_fit(tmp_path, prepared, device=device) for device in ("auto", "cpu"))
     assert np.array_equal(automatic.weights, processor.weights)
     assert automatic.result["device"] == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"solver": "sgd", "lr": 0.5},
+        {"solver": "sgd", "lr": 0.5, "precision": "float32", "batch_size": 50},
+        {"solver": "adam", "lr": 0.01, "momentum": 0},
+        {"solver": "newton", "lr": "null", "l2": 0.01},
+        {"solver": "lbfgs", "lr": "null", "l2": 0.01},
+        {"solver": "auto", "lr": "null", "l2": 0.01},
+        {"solver": "auto", "lr": "null", "class_weight": "balanced"},
+    ],
+    ids=lambda changes: " ".join(str(value) for value in changes.values()),
+)
+def test_a_gpu_trains_the_model_of_the_processor(tmp_path: Path, prepared: Path, changes: dict[str, object]) -> None:
+    """The same files twice, which name the device, and the processor's numbers within rounding."""
+    first = _fit(tmp_path, prepared, device="cuda", **changes)
+    left = {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()}
+    _fit(tmp_path, prepared, device="cuda", **changes)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()} == left
+    assert first.result["device"] == "cuda"
+    processor = _fit(tmp_path, prepared, **changes)
+    if "class_weight" not in changes:  # without a penalty many W have the same probabilities
+        tolerance = 1e-4 if "precision" in changes or processor.result["bound"] is not None else 1e-10
+        np.testing.assert_allclose(first.weights, processor.weights, rtol=0, atol=tolerance)
+    assert first.result["objective"] == pytest.approx(processor.result["objective"], rel=1e-6)
+    assert first.result["status"] == processor.result["status"]
 
 
 def test_the_first_costs_of_both_splits_are_of_one_point(tmp_path: Path, prepared: Path) -> None:

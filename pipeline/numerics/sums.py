@@ -109,18 +109,24 @@ def exact_sums(
     return [grid.value(total) for grid, total in zip(grids, workers.add(totals), strict=True)]
 
 
+_LANES, _NUMBERS_IN_LANES = 64, 1 << 22
+
+
 def sums_by_code(codes: Tensor, values: Tensor, count: int) -> Tensor:
     """Rows of ``values`` (n, k) added up by each column of ``codes`` (n, c), (count, k) float64.
 
-    For accelerators, whose atomic additions come in any order: they add integers.
+    For accelerators, whose atomic additions come in any order: they add integers. Additions to one place wait for each
+    other, so that neighbouring rows add to totals of their own, which are added up at the end.
     """
     values = values.to(torch.float64)
     grid = Grid(values.abs().max().cpu() * len(values) + 1e-300)
-    totals = torch.zeros(count, values.shape[1], dtype=torch.int64, device=values.device)
+    lanes = max(1, min(_LANES, _NUMBERS_IN_LANES // (count * values.shape[1])))
+    lane = torch.arange(len(values), device=values.device) % lanes * count
+    totals = torch.zeros(lanes * count, values.shape[1], dtype=torch.int64, device=values.device)
     fixed = grid.quantise(values)
     for column in codes.unbind(1):
-        totals.index_add_(0, column, fixed)
-    return grid.value(totals)
+        totals.index_add_(0, column + lane, fixed)
+    return grid.value(totals.view(lanes, count, -1).sum(0))
 
 
 def scattered_sums(
