@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline import evaluate, prepare, train
 from tests.project import UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
@@ -73,21 +74,43 @@ def test_new_birds_are_scored_whatever_their_columns(penguins: Project) -> None:
     assert "Atlantis" in result.stderr
 
 
+def _table(path: Path, labels: list[str]) -> None:
+    """Write a table whose column answer has these labels in turn."""
+    lines = [f"{i % 7},{'ab'[i % 2]},{labels[i % 2]}" for i in range(40)]
+    path.write_text("\n".join(["size,kind,answer", *lines]), encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("labels", "classes"),
     [(["no", "yes"], ["no", "yes"]), (["true", "false"], [False, True]), (["-1", "10"], [-1, 10])],
     ids=["text", "boolean", "integer"],
 )
-def test_a_table_of_ones_own(tmp_path: Path, labels: list[str], classes: list[object]) -> None:
-    """Two lines in params.yaml, then `dvc repro`; labels of any type are sorted and kept."""
+def test_labels_of_any_type_are_sorted_and_kept(tmp_path: Path, labels: list[str], classes: list[object]) -> None:
+    """In the model they are values of their type, in predictions the texts of the table."""
+    _table(tmp_path / "mine.csv", labels)
+    prepared, models, reports = (tmp_path / name for name in ("prepared", "models", "reports"))
+    source = str(tmp_path / "mine.csv")
+    prepare.main(params=prepare.Params(source=source, target="answer"), source=source, out=prepared, cache=None)
+    train.main(
+        params=train.Params(solver="newton", epochs=100, seed=1, snapshot_every=100, l2=0.001),
+        prepared=prepared,
+        out=models,
+    )
+    evaluate.main(params=evaluate.Params(calibration_bins=10), prepared=prepared, model=models, out=reports)
+    assert json.loads((models / "softmax.json").read_text(encoding="utf-8"))["classes"] == classes
+    predictions = list(csv.DictReader(io.StringIO((reports / "predictions.csv").read_text(encoding="utf-8"))))
+    assert [row["predicted"] for row in predictions] == [labels[i % 2] for i in range(40)]
+
+
+def test_a_table_of_ones_own(tmp_path: Path) -> None:
+    """Two lines in params.yaml, then `dvc repro`."""
     project = Project(tmp_path / "project")
-    lines = [f"{i % 7},{'ab'[i % 2]},{labels[i % 2]}" for i in range(40)]
-    (project.folder / "data/raw/mine.csv").write_text("\n".join(["size,kind,answer", *lines]), encoding="utf-8")
+    _table(project.folder / "data/raw/mine.csv", ["no", "yes"])
     text = project.read("params.yaml")
     text = text.replace("data/raw/tutorial.csv", "data/raw/mine.csv").replace("target: y ", "target: answer ")
     (project.folder / "params.yaml").write_text(text, encoding="utf-8")
     project.dvc("repro", **UNTRACKED)
-    assert json.loads(project.read("models/softmax.json"))["classes"] == classes
+    assert json.loads(project.read("models/softmax.json"))["classes"] == ["no", "yes"]
     assert json.loads(project.read("reports/metrics.json"))["train"]["accuracy"] == 1.0
 
 

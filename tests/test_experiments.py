@@ -21,7 +21,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.dvc("repro")
     project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "run", "--allow-empty")
     project.dvc("exp", "run", "-n", "brisk", "-S", "train.lr=0.2")
-    project.dvc("exp", "run", "--temp", "-n", "aside", "-S", "train.lr=0.25")
     project.dvc("exp", "run", "--queue", "-n", "grid", "-S", f"train.lr={','.join(QUEUED)}")
     # The workers go on with the command's own output: who reads it waits until they end.
     project.run("sh", "-c", "dvc queue start -j 2 > /dev/null 2>&1")
@@ -42,8 +41,8 @@ def runs(project: Project, *names: str) -> list[list[dict[str, Any]]]:
 
 
 def test_each_experiment_has_its_evaluated_run(project: Project) -> None:
-    """In the workspace, in a temporary folder, and of a queue with two workers: one run each, named by the rate."""
-    rates = {"main": "0.1", "brisk": "0.2", "aside": "0.25"}
+    """In the workspace, and in the temporary folders of a queue with two workers: one run each, named by the rate."""
+    rates = {"main": "0.1", "brisk": "0.2"}
     rates |= {f"grid-{number}": rate for number, rate in enumerate(QUEUED, start=1)}
     found = dict(zip(rates, runs(project, *rates), strict=True))
     for name, rate in rates.items():
@@ -89,9 +88,9 @@ def test_a_run_is_compared_as_the_experiment_that_made_it(project: Project) -> N
         json.loads(project.pipeline("compare", "main", name, "--json").stdout)[0] for name in ("brisk", run["run_id"])
     )
     assert by_id | {"b": named["b"]} == named
-    ((other,),) = runs(project, "aside")
+    ((other,),) = runs(project, "grid-1")
     (both_by_id,) = json.loads(project.pipeline("compare", run["run_id"], other["run_id"], "--json").stdout)
-    (both_named,) = json.loads(project.pipeline("compare", "brisk", "aside", "--json").stdout)
+    (both_named,) = json.loads(project.pipeline("compare", "brisk", "grid-1", "--json").stdout)
     assert both_by_id["metrics"] == both_named["metrics"]
 
 

@@ -10,11 +10,10 @@ from tests.project import UNTRACKED, Project
 pytestmark = pytest.mark.slow
 
 
-def _run(project: Project, table: str, target: str, **environment: str) -> dict[str, float]:
+def _run(project: Project, table: str, target: str) -> dict[str, float]:
     """The log loss of the test rows, and that of knowing only the classes' shares, in nats."""
     project.pipeline("init", f"data/raw/{table}.csv", "--target", target, "--force")
-    result = project.dvc("repro", **environment)
-    assert "warning: MLflow" not in result.stderr
+    project.dvc("repro", **UNTRACKED)
     metrics = json.loads(project.read("reports/metrics.json"))
     prior = next(line for line in metrics["baseline"] if line["split"] == "test")
     return {"model": metrics["test"]["log_loss"], "shares": prior["log_loss"]}
@@ -28,7 +27,7 @@ def test_the_penguins_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("package", "table", "target", "rows"),
-    [("ggplot2", "diamonds", "cut", 3_000), ("nycflights13", "flights", "carrier", 6_000)],
+    [("ggplot2", "diamonds", "cut", 3_000), ("nycflights13", "flights", "carrier", 3_000)],
     ids=["diamonds", "flights"],
 )
 def test_a_part_of_a_public_table_runs(tmp_path: Path, package: str, table: str, target: str, rows: int) -> None:
@@ -37,5 +36,5 @@ def test_a_part_of_a_public_table_runs(tmp_path: Path, package: str, table: str,
     frame = tables.data(package, table)
     project = Project(tmp_path / "project")
     frame[:: len(frame) // rows].to_csv(project.folder / f"data/raw/{table}.csv", index=False)
-    loss = _run(project, table, target, **UNTRACKED)
+    loss = _run(project, table, target)
     assert loss["model"] < loss["shares"]

@@ -113,11 +113,9 @@ def _repro(project: Project) -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(repro: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project as shipped, run once."""
-    project = Project(tmp_path_factory.mktemp("kill") / "project")
-    project.dvc("repro", **UNTRACKED)
-    return project
+    return Project.after_repro(tmp_path_factory.mktemp("kill"), repro)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -10,10 +10,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project after one `dvc repro`."""
-    project = Project(tmp_path_factory.mktemp("main") / "project")
-    project.dvc("repro")
+def project(repro: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project after one `dvc repro`, and with its run in MLflow."""
+    project = Project.after_repro(tmp_path_factory.mktemp("main"), repro)
+    project.pipeline("track")
     return project
 
 
@@ -109,7 +109,7 @@ def test_a_place_that_cannot_be_written_is_told_without_a_traceback(project: Pro
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", ["summary", "doctor --json", "predict many.csv -o -", "compare", "track"])
+@pytest.mark.parametrize("words", ["summary", "predict many.csv -o -", "compare", "track"])
 def test_a_reader_that_has_read_enough_ends_it_quietly(project: Project, words: str) -> None:
     """`| head -1` closes the pipe: no traceback, and nothing about it at the end of the process."""
     rows = "2,1,3,2\n" * 20_000

@@ -46,13 +46,11 @@ def _steps(project: Project) -> int:
     return max(len(client.get_metric_history(run.info.run_id, "train/cost")) for run in runs)
 
 
-def test_a_killed_training_goes_on_in_its_run(tmp_path: Path) -> None:
+def test_a_killed_training_goes_on_in_its_run(tmp_path: Path, repro: Path) -> None:
     """Killed with -9, then by SIGTERM, then left alone: one run, FINISHED, that says so, and the outputs' bytes."""
-    project = Project(tmp_path)
+    project = Project.after_repro(tmp_path, repro)
     params = project.read("params.yaml")
-    project.dvc("repro", "train")
     undisturbed = {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()}
-    (tmp_path / "mlflow.db").unlink()
     slow = params.replace("every_s: 30.0 ", "every_s: 0.0 ").replace("live_after_s: 10.0 ", "live_after_s: 0.0 ")
     (tmp_path / "params.yaml").write_text(slow, encoding="utf-8")
     _kill_when_it_is_seen(project, signal.SIGKILL, 0)

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from pipeline.errors import UserError
 from pipeline.tracking.store import open_store
 from tests import services
-from tests.project import SOURCE, UNTRACKED, Project
+from tests.project import SOURCE, Project
 
 pytestmark = pytest.mark.slow
 
@@ -113,11 +113,10 @@ def test_a_server_that_is_away_is_known_at_once(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.fixture(scope="module")
-def pushed(s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Project:
+def pushed(repro: Path, s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with its outputs, pushed to a folder and to a bucket."""
     folder = tmp_path_factory.mktemp("pushed")
-    project = Project(folder / "project")
-    project.dvc("repro", **UNTRACKED)
+    project = Project.after_repro(folder / "project", repro)
     project.dvc("remote", "add", "folder", str(folder / "remote"))
     project.dvc("remote", "add", "s3", f"s3://{BUCKET}/dvc")
     project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "remotes")

@@ -44,11 +44,9 @@ BIASES = {
 
 
 @pytest.fixture(scope="module")
-def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def tutorial(repro: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project as shipped, after one `dvc repro`."""
-    project = Project(tmp_path_factory.mktemp("tutorial") / "project")
-    project.dvc("repro")
-    return project
+    return Project.after_repro(tmp_path_factory.mktemp("tutorial"), repro)
 
 
 def test_the_costs_are_the_tutorials(tutorial: Project) -> None:

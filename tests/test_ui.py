@@ -45,13 +45,14 @@ RATES = ("0.1", "0.5", "0.05")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(repro: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with three runs, of three learning rates."""
-    project = Project(tmp_path_factory.mktemp("ui") / "project")
+    project = Project.after_repro(tmp_path_factory.mktemp("ui"), repro)
     params = project.read("params.yaml")
     for rate in RATES:
         (project.folder / "params.yaml").write_text(params.replace("lr: 0.1 ", f"lr: {rate} "), encoding="utf-8")
-        project.dvc("repro")
+        project.pipeline("train", "--prepared", "data/prepared", "--out", "models")
+        project.pipeline("evaluate", "--prepared", "data/prepared", "--model", "models", "--out", "reports")
     return project
 
 

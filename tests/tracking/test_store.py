@@ -115,7 +115,7 @@ def test_two_first_users_at_once_are_both_fine(root: Path, _round: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(0, 10, 2))
 def test_kill_during_first_use_leaves_the_store_usable(root: Path, seed: int) -> None:
     """Whenever the first user is killed, the next one makes or finds a store that works."""
     root.mkdir()
@@ -123,7 +123,7 @@ def test_kill_during_first_use_leaves_the_store_usable(root: Path, seed: int) ->
     assert user.stdout is not None
     assert user.stdout.readline() == "importing done\n"
     # Opening for the first time takes about half a second here; the moments spread over it.
-    time.sleep(random.Random(seed).uniform(0.05 * seed, 0.05 * (seed + 1)))
+    time.sleep(random.Random(seed).uniform(0.05 * seed, 0.05 * (seed + 2)))
     user.send_signal(signal.SIGKILL)
     user.communicate()
     store = open_store(root, "softmax")
