@@ -6,7 +6,6 @@ what MLflow did not get is kept for later (``pipeline.spool``).
 """
 
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pipeline.tracking import location, locked
 from pipeline.tracking.params import TRACKING_VARIABLE as TRACKING_VARIABLE
 from pipeline.tracking.params import Params as Params  # whoever starts a stage reads its section through here
 from pipeline.tracking.params import is_switched_off as is_switched_off
+from pipeline.tracking.process import child_environment
 
 # Seconds: often enough for someone who watches a chart.
 _BETWEEN_BATCHES = 3.0
@@ -263,15 +263,12 @@ def _start_child(errors: IO[bytes]) -> subprocess.Popen[bytes]:
 
     In a session of its own a key press that interrupts the stage does not reach it, so it can still close the run.
     """
-    code = str(Path(__file__).parents[1])
-    known = os.environ.get("PYTHONPATH")
-    environment = os.environ | {"PYTHONPATH": f"{code}{os.pathsep}{known}" if known else code}
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.tracking"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
-        env=environment,
+        env=child_environment(),
         start_new_session=True,
     )
 

@@ -3,8 +3,8 @@
 Where the store would be a file that is not there, nothing is asked: it knows of no run, and none is made.
 """
 
+import contextlib
 import json
-import os
 import queue
 import re
 import subprocess
@@ -12,12 +12,12 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.tracking import location
 from pipeline.tracking.params import timeout_s
+from pipeline.tracking.process import child_environment
 
 # Beside the wait for a database that another process holds.
 _SECONDS = 120
@@ -41,7 +41,7 @@ class StoreProcess:
         """Nothing is started yet."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         """Kill the child, which has nothing left to do: it answers one question at a time."""
         if self._child:
             self._child.kill()
@@ -104,16 +104,14 @@ class _Child:
     """`python -m pipeline.tracking.questions`: a line in, a line out."""
 
     def __init__(self, project: Path) -> None:
-        code = str(Path(__file__).parents[1])
-        known = os.environ.get("PYTHONPATH")
-        self._printed = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.tracking.questions"],
             cwd=project,
-            env=os.environ | {"PYTHONPATH": f"{code}{os.pathsep}{known}" if known else code},
+            env=child_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._printed,
+            stderr=self._stderr,
             text=True,
             encoding="utf-8",
         )
@@ -138,18 +136,16 @@ class _Child:
             self._process.stdin.write(f"{question}\n")
             self._process.stdin.flush()
             line = self._lines.get(timeout=seconds)
-        except BrokenPipeError:
+        except OSError:  # nobody reads it
             line = ""
         if line.endswith("\n"):
             return line
         self._process.wait()
-        self._printed.seek(0)
-        raise RuntimeError(
-            f"pipeline.tracking.questions ended with {self._process.returncode}:\n{self._printed.read()}"
-        )
+        self._stderr.seek(0)
+        raise RuntimeError(f"pipeline.tracking.questions ended with {self._process.returncode}:\n{self._stderr.read()}")
 
     def kill(self) -> None:
         """End it at once; nothing of it is left."""
         self._process.kill()
-        with self._printed, self._process:
+        with self._stderr, contextlib.suppress(OSError), self._process:  # half a question may wait to be written
             self._reader.join()

@@ -104,10 +104,10 @@ def main() -> None:
         with contextlib.redirect_stdout(sys.stderr):
             try:
                 with as_user_errors():
-                    said = answer(json.loads(line))
+                    reply = answer(json.loads(line))
             except UserError as error:
-                said = {"failed": str(error)}
-        print(json.dumps(said), flush=True)
+                reply = {"failed": str(error)}
+        print(json.dumps(reply), flush=True)
 
 
 if __name__ == "__main__":
