@@ -61,9 +61,9 @@ def run(words: Sequence[str], count: int) -> None:
         except SignalException as ended:
             sys.exit(128 + ended.sigval)
         except ChildFailedError as failed:
-            told = [path for kind in (_MISTAKE, _LOST) for path in sorted(Path(folder).glob(f"{kind}-*.txt"))]
-            if told:
-                raise UserError(told[0].read_text(encoding="utf-8")) from None
+            sentences = [path for kind in (_MISTAKE, _LOST) for path in sorted(Path(folder).glob(f"{kind}-*.txt"))]
+            if sentences:
+                raise UserError(sentences[0].read_text(encoding="utf-8")) from None
             sys.exit(max(1, failed.get_first_failure()[1].exitcode))
 
 

@@ -24,6 +24,7 @@ from torch import Tensor
 from pipeline.numerics import workers
 
 _TOTAL_BITS = 62  # one bit for the sign, one spare for the rounding of the partials
+_LANES, _NUMBERS_IN_LANES = 64, 1 << 22  # totals that an accelerator adds to side by side, and numbers in all of them
 _SMALLEST_EXPONENT, _LARGEST_EXPONENT = -900, 900  # keeps every scale and its inverse a normal float64
 
 Item = TypeVar("Item")
@@ -109,9 +110,6 @@ def exact_sums(
     return [grid.value(total) for grid, total in zip(grids, workers.add(totals), strict=True)]
 
 
-_LANES, _NUMBERS_IN_LANES = 64, 1 << 22
-
-
 def sums_by_code(codes: Tensor, values: Tensor, count: int) -> Tensor:
     """Rows of ``values`` (n, k) added up by each column of ``codes`` (n, c), (count, k) float64.
 
@@ -120,13 +118,13 @@ def sums_by_code(codes: Tensor, values: Tensor, count: int) -> Tensor:
     """
     values = values.to(torch.float64)
     grid = Grid(values.abs().max().cpu() * len(values) + 1e-300)
-    lanes = max(1, min(_LANES, _NUMBERS_IN_LANES // (count * values.shape[1])))
-    lane = torch.arange(len(values), device=values.device) % lanes * count
+    lanes = max(1, min(_LANES, _NUMBERS_IN_LANES // max(1, count * values.shape[1])))
+    offsets = torch.arange(len(values), device=values.device) % lanes * count
     totals = torch.zeros(lanes * count, values.shape[1], dtype=torch.int64, device=values.device)
     fixed = grid.quantise(values)
     for column in codes.unbind(1):
-        totals.index_add_(0, column + lane, fixed)
-    return grid.value(totals.view(lanes, count, -1).sum(0))
+        totals.index_add_(0, column + offsets, fixed)
+    return grid.value(totals.view(lanes, count, values.shape[1]).sum(0))
 
 
 def scattered_sums(
