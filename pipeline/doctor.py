@@ -199,14 +199,13 @@ def _is_json(path: Path) -> bool:
 
 
 def _is_lock_file(path: Path) -> bool:
-    """Whether DVC takes it; an empty one it does."""
+    """Whether DVC takes it."""
     from dvc.exceptions import DvcException
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from dvc.utils import strictyaml
 
     try:
-        if path.stat().st_size:
-            strictyaml.load(str(path), COMPILED_LOCKFILE_SCHEMA)
+        strictyaml.load(str(path), COMPILED_LOCKFILE_SCHEMA)
     except DvcException:
         return False
     return True

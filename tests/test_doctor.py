@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import doctor, provenance
 from pipeline.doctor import NOTE, OK, PROBLEM, Finding
-from tests.project import SOURCE, Project
+from tests.project import SOURCE, UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
 
@@ -123,9 +123,10 @@ LOCK = (Path(__file__).parents[1] / "dvc.lock").read_text(encoding="utf-8")
     [
         (".dvc/tmp/rwlock", '{"data": {"write": {"pid": 1}}}', '{"data": {"write'),
         ("dvc.lock", LOCK, LOCK[: LOCK.index("- path") + 6]),
-        ("dvc.lock", "", "schema: '2"),
+        ("dvc.lock", LOCK, "schema: '2"),
+        ("dvc.lock", LOCK, ""),
     ],
-    ids=["locks", "dvc.lock", "empty"],
+    ids=["locks", "dvc.lock", "a line of it", "empty"],
 )
 def test_what_a_kill_cut_short_in_dvc_is_told(project: Project, name: str, whole: str, half: str) -> None:
     """DVC writes both in place, refuses to run with a half, and says nothing of what to do."""
@@ -136,6 +137,7 @@ def test_what_a_kill_cut_short_in_dvc_is_told(project: Project, name: str, whole
     path.write_text(half, encoding="utf-8")
     (found,) = _of(project, "leftovers")
     assert (found.state, found.do.split()[-1]) == (PROBLEM, name)
+    assert project.dvc("repro", check=False, **UNTRACKED).returncode == 255
 
 
 def test_a_remote_is_tried(project: Project) -> None:
