@@ -1,6 +1,6 @@
 """The MLflow UI on real runs, in headless Chromium.
 
-`SCREENSHOTS=docs python -m pytest tests/test_ui.py` writes the pictures that README.md shows.
+`SCREENSHOTS=docs python -m pytest tests/test_ui.py` writes the pictures that README.md and docs/tracking.md show.
 """
 
 import os
