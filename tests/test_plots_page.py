@@ -1,6 +1,6 @@
 """DVC's page of plots, opened from the disk in headless Chromium that reaches no network.
 
-`SCREENSHOTS=docs python -m pytest tests/test_plots_page.py` writes the picture that README.md shows.
+`SCREENSHOTS=docs python -m pytest tests/test_plots_page.py` writes the picture that docs/experiments.md shows.
 """
 
 import os
