@@ -41,19 +41,24 @@ def _run(*words: str, threads: int, workers: int) -> None:
 
 def stages(source: str, folder: Path) -> None:
     """What a process of a setting runs: prepare once, then train and evaluate with each solver."""
-    from pipeline import evaluate, prepare, train
-    from pipeline.numerics import workers
+    from pipeline.evaluate import stage as evaluate
+    from pipeline.evaluate.params import EvaluateParams
+    from pipeline.parallel import workers
+    from pipeline.prepare import stage as prepare
+    from pipeline.prepare.params import PrepareParams
+    from pipeline.train import stage as train
+    from pipeline.train.params import TrainParams
 
-    with workers.together():
+    with workers.process_group():
         prepared = folder / "prepared"
         if workers.rank() == 0:
-            chosen = prepare.Params.model_validate({"source": source, "split": _SPLIT} | _PREPARE)
+            chosen = PrepareParams.model_validate({"source": source, "split": _SPLIT} | _PREPARE)
             prepare.main(params=chosen, source=source, out=prepared)
-        workers.wait()
+        workers.barrier()
         for name, knobs in _TRAIN.items():
-            train.main(params=train.Params.model_validate(knobs), prepared=prepared, out=folder / name)
-            workers.wait()
-            bins = evaluate.Params(calibration_bins=10)
+            train.main(params=TrainParams.model_validate(knobs), prepared=prepared, out=folder / name)
+            workers.barrier()
+            bins = EvaluateParams(calibration_bins=10)
             evaluate.main(params=bins, prepared=prepared, model=folder / name, out=folder / name / "reports")
 
 

@@ -39,8 +39,9 @@ print(json.dumps([seconds, int(peak) / 1024]))
 """
 _PREPARE = """
 from pathlib import Path
-from pipeline import prepare
-params = prepare.Params(source=source, target="carrier", features=numbers + categories, standardise=True)
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams
+params = PrepareParams(source=source, target="carrier", features=numbers + categories, standardise=True)
 prepare.main(params=params, source=source, out=Path(out), cache={cache})
 """
 _WORK = {

@@ -21,8 +21,11 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.tables import CASES
-from pipeline.numerics import accelerator, cross_entropy, sums, workers
-from pipeline.numerics.layout import Rows
+from pipeline.numerics.data import accelerator
+from pipeline.numerics.data.layout import Rows
+from pipeline.numerics.exact import sums
+from pipeline.numerics.objective import packed
+from pipeline.parallel import workers
 from tests.problems import Problem
 
 TIMES, ROUNDS = 12, 7
@@ -63,27 +66,27 @@ def _medians(*works: Callable[[], object]) -> list[float]:
 
 
 def _pass(rows: Rows) -> Callable[[], object]:
-    objective = cross_entropy.CrossEntropy(rows, 1e-6)
+    objective = packed.PackedObjective(rows, 1e-6)
     theta = rows.zero()
     return lambda: objective.evaluate(theta, torch.float32)
 
 
 def _plain_pass(rows: Rows) -> Callable[[], object]:
-    exact, run = cross_entropy.exact_sums, _pass(rows)
+    exact, run = sums.exact_sums, _pass(rows)
 
     def plain() -> object:
-        cross_entropy.exact_sums = _plain_sums  # the comparison needs the same kernels under another sum
+        packed.exact_sums = _plain_sums  # the comparison needs the same kernels under another sum
         try:
             return run()
         finally:
-            cross_entropy.exact_sums = exact
+            packed.exact_sums = exact
 
     return plain
 
 
 def worker() -> None:
     """Under torchrun: print the median seconds of a pass."""
-    with workers.together():
+    with workers.process_group():
         rows = _rows(CASES["flights"].make(), TIMES, 1)
         (median,) = _medians(_pass(rows))
         if workers.rank() == 0:
@@ -129,7 +132,7 @@ def main() -> None:
     del one, two
     alone, shared = _workers_pass(1), _workers_pass(2)
     line("2 workers, against 1", shared, alone, alone / shared, ">= 1.6")
-    hello = ["-c", "from pipeline.numerics import workers\nimport torch\nwith workers.together(): pass"]
+    hello = ["-c", "from pipeline.parallel import workers\nimport torch\nwith workers.process_group(): pass"]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python", sys.executable]
     under, without = _medians(_start(*torchrun, *hello), _start(*hello))
     table.add_row(

@@ -33,13 +33,15 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks import tables
 from benchmarks.tables import CASES, Case
-from pipeline import methods, shards
-from pipeline.encoding import Encoder, NumberColumn
-from pipeline.knobs import Params
-from pipeline.numerics.cross_entropy import CrossEntropy
-from pipeline.numerics.layout import Rows
+from pipeline.dataset import shard
+from pipeline.dataset.encoder import Encoder, NumberColumn
+from pipeline.dataset.writer import Writer
+from pipeline.numerics.data.layout import Rows
+from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import loop
-from pipeline.numerics.sums import thread_count
+from pipeline.parallel.threads import thread_count
+from pipeline.train import packing, solvers
+from pipeline.train.params import TrainParams
 from tests.problems import Problem
 
 ROUNDS = 3
@@ -63,9 +65,9 @@ class Peer:
     tol: float
 
 
-def _ours(data: methods.Data, rows: int, tolerance: float) -> methods.Ending:
-    params = Params(solver="auto", seed=0, epochs=1000, snapshot_every=1, l2=1 / rows, tolerance=tolerance)
-    method = methods.Finding(params, data)
+def _ours(data: packing.Data, rows: int, tolerance: float) -> solvers.FitOutcome:
+    params = TrainParams(solver="auto", seed=0, epochs=1000, snapshot_every=1, l2=1 / rows, tolerance=tolerance)
+    method = solvers.CertifiedSolver(params, data)
     result = loop.run(method, params.epochs, lambda *_: None)
     return method.ending(result.parameters, result.epochs)
 
@@ -160,7 +162,7 @@ def compare(name: str, slow: bool) -> list[str]:
     return [*line, f"{peer.solver} {peer.tol:.0e}", f"{times:.3f}", f"{reached:.1e}", f"{times / median:.2f}"]
 
 
-def _value(ending: methods.Ending) -> float:
+def _value(ending: solvers.FitOutcome) -> float:
     return ending.final.cost + ending.final.penalty
 
 
@@ -169,7 +171,7 @@ def seconds_a_pass(times: int) -> tuple[int, float]:
     flights = tables.flights()
     problem = flights.take(np.tile(np.arange(len(flights.labels)), times))
     rows = Rows(problem.blocks(), problem.levels, problem.classes, thread_count())
-    objective = CrossEntropy(rows, 1 / rows.count)
+    objective = PackedObjective(rows, 1 / rows.count)
     theta = rows.zero()
     taken = [_seconds(lambda: objective.evaluate(theta, torch.float32))[0] for _ in range(_PASSES)]
     return rows.count, statistics.median(taken)
@@ -177,18 +179,19 @@ def seconds_a_pass(times: int) -> tuple[int, float]:
 
 _TRAIN = """
 import pathlib, re, sys
-import torch, pipeline.train
-from pipeline import shards
-from pipeline.knobs import Params
+import torch
+from pipeline.dataset import reader
+from pipeline.train.fit import fit
+from pipeline.train.params import TrainParams
 
 def mebibytes(name):
     return int(re.search(name + r":\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
 
 imports = mebibytes("VmRSS")
-prepared = shards.open_prepared(pathlib.Path(sys.argv[1]))
+prepared = reader.open_dataset(pathlib.Path(sys.argv[1]))
 rows = prepared.splits["train"].rows
-params = Params(solver="auto", seed=0, epochs=1000, snapshot_every=1000, l2=1 / rows, tolerance=1e-6)
-pipeline.train.train(prepared, params, lambda _: None)
+params = TrainParams(solver="auto", seed=0, epochs=1000, snapshot_every=1000, l2=1 / rows, tolerance=1e-6)
+fit(prepared, params, lambda _: None)
 print(mebibytes("VmHWM") - imports)
 """
 
@@ -210,13 +213,13 @@ def _prepare(problem: Problem, folder: Path) -> None:
     names = [f"x{column}" for column in range(problem.numbers.shape[1])]
     numbers = tuple(NumberColumn(name, "number", 0.0, 0.0, 1.0, False) for name in names)
     encoder = Encoder(numbers, (), "y", tuple(range(problem.classes)), ())
-    with shards.Writer(folder) as writer:
-        for start in range(0, len(problem.labels), shards.SHARD_ROWS):
-            part = slice(start, start + shards.SHARD_ROWS)
+    with Writer(folder) as writer:
+        for start in range(0, len(problem.labels), shard.SHARD_ROWS):
+            part = slice(start, start + shard.SHARD_ROWS)
             labels = problem.labels[part].astype(np.int32)
             codes = np.zeros((len(labels), 0), np.uint8)
             places = np.arange(start + 1, start + 1 + len(labels))
-            writer.add("train", shards.Shard(problem.numbers[part], codes, labels, places))
+            writer.add("train", shard.Shard(problem.numbers[part], codes, labels, places))
         writer.finish({}, encoder)
 
 

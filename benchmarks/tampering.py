@@ -31,7 +31,7 @@ from rich.table import Table
 from ruamel.yaml import YAML
 
 from pipeline import __main__ as command_line
-from pipeline import provenance
+from pipeline.files import md5_file
 from tests.project import SOURCE, Project
 
 EPOCHS = 3
@@ -194,7 +194,14 @@ def _code(project: Project, rng: Random) -> str:
 
 
 def _uncovered_code(project: Project, rng: Random) -> str:
-    path = rng.choice(["pipeline/__main__.py", "pipeline/launch.py", "pipeline/mirror.py", "pipeline/tracking/runs.py"])
+    path = rng.choice(
+        [
+            "pipeline/__main__.py",
+            "pipeline/commands/launch.py",
+            "pipeline/tracking/client/mirror.py",
+            "pipeline/tracking/runs/run_writer.py",
+        ]
+    )
     _rewrite(project.folder / path, lambda text: text + "_UNUSED = 1\n")
     return path
 
@@ -234,7 +241,7 @@ def _data(project: Project, rng: Random) -> str:
 def _data_in_cache(project: Project, rng: Random) -> str:
     """The same, of a table that DVC keeps: only its cache is changed, read-only as DVC left it."""
     path = "data/raw/tutorial.csv"
-    md5 = provenance.md5_file(project.folder / path)
+    md5 = md5_file(project.folder / path)
     project.run("git", "rm", "-q", "--cached", path)
     _dvc(project, "add", "-q", path)
     kept = project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
@@ -532,7 +539,14 @@ def main() -> None:
     if not kinds:
         parser.error(f"--kinds: expected parts of {', '.join(kind.name for kind in KINDS)}")
     console, outcomes = Console(highlight=False, soft_wrap=True), Counter[tuple[str, str]]()
-    for name in ("dvc.repo", "dvc.config", "dvc.fs", "dvc.dependency", "pipeline.verify", "pipeline.model"):
+    for name in (
+        "dvc.repo",
+        "dvc.config",
+        "dvc.fs",
+        "dvc.dependency",
+        "pipeline.commands.verify.command",
+        "pipeline.model",
+    ):
         importlib.import_module(name)  # once, before the cases are forked off
     with tempfile.TemporaryDirectory() as scratch:
         base, folder = Path(scratch) / "base", Path(scratch) / "case"

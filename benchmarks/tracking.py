@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.overhead import seconds
-from pipeline import tags
-from pipeline.tracking import curves
-from pipeline.tracking.colours import COLOUR_TAG, PALETTE
-from pipeline.tracking.store import Store, open_store
+from pipeline.tracking.client import tags
+from pipeline.tracking.runs import curves
+from pipeline.tracking.runs.colours import COLOUR_TAG, PALETTE
+from pipeline.tracking.store.store import Store, open_store
 from tests.project import Project
 
 ROUNDS = 3
@@ -37,9 +37,12 @@ TRAININGS = ((1_001, 1_000), (1_001, 100_000), (100_000, 1_000))  # epochs, rows
 _TIMED_TRAINING = """
 import json, time
 from pathlib import Path
-from pipeline import mirror, params, train
+from pipeline import params
+from pipeline.tracking.client import mirror
+from pipeline.train import stage as train
+from pipeline.train.params import TrainParams
 file = Path("params.yaml")
-chosen = params.load(file, "train", train.Params)
+chosen = params.load(file, "train", TrainParams)
 paths = {"prepared": Path("data/prepared"), "models": Path("models")}
 with mirror.started("train", mirror.Params(), params.read_params(file), paths) as mirrored:
     mirrored.wait_until_ready()
@@ -52,7 +55,7 @@ print(json.dumps([trained - begin, time.perf_counter() - trained]))
 _TIMED_OPENING = """
 import sys, time
 from pathlib import Path
-from pipeline.tracking.store import open_store
+from pipeline.tracking.store.store import open_store
 begin = time.perf_counter()
 open_store(Path(sys.argv[1]), "softmax")
 print(time.perf_counter() - begin)

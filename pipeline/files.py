@@ -226,3 +226,14 @@ def sha256_file(path: Path) -> str:
 def sha256_text(text: str) -> str:
     """SHA-256 of a text's UTF-8 bytes, in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def md5_file(path: Path) -> str:
+    """MD5 of a file's bytes: what dvc.lock says of a file that is an output by itself."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def md5_bytes(content: bytes) -> str:
+    """MD5 of bytes, as ``md5_file`` gives of a file."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

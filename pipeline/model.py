@@ -18,19 +18,16 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, JsonValue, NonNegativeInt
 from safetensors import SafetensorError
 
-from pipeline import documents, files
-from pipeline.documents import Digest, Form
-from pipeline.encoding import Encoder
+from pipeline import files
+from pipeline.dataset.columns import Class
+from pipeline.dataset.encoder import Encoder
+from pipeline.documents import json_documents
+from pipeline.documents.json_documents import Digest, Form
 from pipeline.errors import UserError, listed, shortened
-from pipeline.table.columns import Class
 
 FORMAT = "softmax-model/1"
 METADATA_FILE = "softmax.json"
 WEIGHTS_FILE = "softmax.safetensors"
-
-# Rows whose logits are computed together. Every row has the same arithmetic whatever this is; 4,096 rows of ten
-# classes stay within a second-level cache.
-_ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -119,17 +116,17 @@ def load(folder: Path) -> Model:
     Raises: UserError if a file is missing, cut short, edited, from another model, or of another format version, and if
     it was forged: its digests match, but not what they are of.
     """
-    document = documents.read_bytes(folder / METADATA_FILE, _MISSING)
-    weights = documents.read_bytes(folder / WEIGHTS_FILE, _MISSING)
+    document = json_documents.read_bytes(folder / METADATA_FILE, _MISSING)
+    weights = json_documents.read_bytes(folder / WEIGHTS_FILE, _MISSING)
     return parse(document, weights, folder)
 
 
 def parse(metadata: bytes, weights: bytes, folder: Path) -> Model:
     """The model that the content of the two files of ``folder`` is; the errors are those of ``load``."""
     path = folder / METADATA_FILE
-    sealed = documents.parse(metadata, path, _DAMAGED)
-    document = documents.unsealed(sealed, FORMAT, path, _DAMAGED, "run `dvc repro` to train anew")
-    with documents.faults_named(path, _DAMAGED):
+    sealed = json_documents.parse(metadata, path, _DAMAGED)
+    document = json_documents.unsealed(sealed, FORMAT, path, _DAMAGED, "run `dvc repro` to train anew")
+    with json_documents.faults_named(path, _DAMAGED):
         _Document.model_validate(document)
         encoder = Encoder.from_json(document["encoder"])
         if (document["classes"], document["features"]) != ([*encoder.classes], [*encoder.features]):
@@ -143,32 +140,6 @@ def parse(metadata: bytes, weights: bytes, folder: Path) -> Model:
         data_digest=document["data_digest"],
         result=document["result"],
     )
-
-
-def logits(model: Model, numbers: NDArray[np.float32], codes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-    """x W' + b of encoded rows, in float64.
-
-    Shapes: numbers (n, p) float32, codes (n, c) local level indices, one column a category; returns (n, k).
-    Each logit is bias, then number columns, then categories, added in that order, each product and each sum rounded by
-    itself. A BLAS product would be faster, but its order of addition depends on build, processor and threads.
-    """
-    result = np.empty((len(numbers), len(model.bias)))
-    for start in range(0, len(numbers), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
-        result[rows] = _block_logits(model, numbers[rows], codes[rows]).T
-    return result
-
-
-def _block_logits(model: Model, numbers: NDArray[np.float32], codes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-    """Logits of one block, (k, n): classes lie first so that every inner loop runs along the rows."""
-    total = np.repeat(model.bias[:, np.newaxis], len(numbers), axis=1)
-    for column, values in enumerate(numbers.T.astype(np.float64)):
-        total += np.multiply.outer(model.weights[:, column], values)
-    offset = model.encoder.number_count
-    for levels, code in zip(model.encoder.level_counts, codes.T, strict=True):
-        total += model.weights[:, offset : offset + levels].take(code, axis=1)
-        offset += levels
-    return total
 
 
 def _weights_bytes(model: Model) -> bytes:

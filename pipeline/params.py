@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline import yaml_documents
+from pipeline.documents import yaml_documents
+from pipeline.documents.yaml_documents import InvalidYamlError
 from pipeline.errors import UserError, quoted, shortened
-from pipeline.yaml_documents import InvalidYamlError
 
 # Wrong params told at once.
 _MOST_SENTENCES = 10
+
+PARAMS_FILE = Path("params.yaml")
 
 
 class Section(BaseModel):

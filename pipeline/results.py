@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 from safetensors import SafetensorError
 
-from pipeline import documents
-from pipeline.documents import Form
+from pipeline.dataset.columns import Class
+from pipeline.documents import json_documents
+from pipeline.documents.json_documents import Form
 from pipeline.errors import UserError, listed, quoted, shortened
-from pipeline.table.columns import Class
 
 SPLITS = ("train", "validation", "test")
 REMEDY = "the file was cut short or edited; run `dvc repro`"
@@ -60,8 +60,8 @@ def metrics(content: bytes, place: object) -> dict[str, Any]:
 
     Raises: UserError that names ``place``.
     """
-    document = documents.parse(content, place, REMEDY)
-    with documents.faults_named(place, REMEDY):
+    document = json_documents.parse(content, place, REMEDY)
+    with json_documents.faults_named(place, REMEDY):
         _Metrics.model_validate(document)
     return {"baseline": [], "per_class": []} | document
 
@@ -105,8 +105,8 @@ class _Sweep(_Open):
 
 def sweep(content: bytes, place: object) -> dict[str, Any]:
     """sweep.json. Raises: UserError that names ``place``."""
-    document = documents.parse(content, place, REMEDY)
-    with documents.faults_named(place, REMEDY):
+    document = json_documents.parse(content, place, REMEDY)
+    with json_documents.faults_named(place, REMEDY):
         _Sweep.model_validate(document)
     return document
 
@@ -122,8 +122,8 @@ class _Schema(_Open):
 
 def column_kinds(content: bytes, place: object) -> dict[str, str]:
     """The kind of each column from schema.json. Raises: UserError that names ``place``."""
-    document = documents.parse(content, place, REMEDY)
-    with documents.faults_named(place, REMEDY):
+    document = json_documents.parse(content, place, REMEDY)
+    with json_documents.faults_named(place, REMEDY):
         return {column.name: column.kind for column in _Schema.model_validate(document).columns}
 
 

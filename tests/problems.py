@@ -6,11 +6,11 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from pipeline import methods
-from pipeline.knobs import Params
-from pipeline.numerics.softmax import Block, Parameters
+from pipeline.dataset.shard import BLOCK_ROWS
+from pipeline.numerics.data.block import Block, Parameters
 from pipeline.numerics.solvers import loop
-from pipeline.shards import BLOCK_ROWS
+from pipeline.train import packing, solvers
+from pipeline.train.params import TrainParams
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Problem:
             columns.append(torch.tensor(self.weights))
         return [Block(*parts) for parts in zip(*(torch.split(column, size) for column in columns), strict=True)]
 
-    def data(self, classes: int | None = None, size: int = BLOCK_ROWS) -> methods.Data:
+    def data(self, classes: int | None = None, size: int = BLOCK_ROWS) -> packing.Data:
         features = [f"x{number}" for number in range(self.numbers.shape[1])]
         features += [f"c{category}={level}" for category, count in enumerate(self.levels) for level in range(count)]
-        return methods.Data(self.blocks(size), self.levels, features, range(classes or self.classes))
+        return packing.Data(self.blocks(size), self.levels, features, range(classes or self.classes))
 
     def take(self, rows: np.ndarray) -> "Problem":
         weights = None if self.weights is None else self.weights[rows]
@@ -63,7 +63,7 @@ class Solved:
 
     parameters: Parameters
     result: loop.Result
-    ending: methods.Ending
+    ending: solvers.FitOutcome
     records: list[loop.Record]
 
     @property
@@ -83,8 +83,8 @@ class Solved:
 def solve(problem: Problem, *, classes: int | None = None, size: int = BLOCK_ROWS, **knobs: object) -> Solved:
     """Train with newton, unless ``knobs`` of train say otherwise."""
     chosen = {"solver": "newton", "seed": 0, "epochs": 1000, "snapshot_every": 1, "tolerance": 1e-13} | knobs
-    params, data = Params(**chosen), problem.data(classes, size)
-    method = methods.Sparse(params, data) if params.l1 else methods.Finding(params, data)
+    params, data = TrainParams(**chosen), problem.data(classes, size)
+    method = solvers.L1Solver(params, data) if params.l1 else solvers.CertifiedSolver(params, data)
     records: list[loop.Record] = []
     result = loop.run(method, int(chosen["epochs"]), lambda record, _: records.append(record))
     return Solved(result.parameters, result, method.ending(result.parameters, result.epochs), records)

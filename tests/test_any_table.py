@@ -17,8 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import prepare, shards
+from pipeline.dataset import reader
 from pipeline.errors import UserError
+from pipeline.prepare import column_roles, survey_source, write_dataset
+from pipeline.prepare.params import PrepareParams
 from pipeline.table import sources, stream
 from tests.tables import MISSING, RESERVED, Written, tables
 
@@ -29,10 +31,10 @@ PARTS = ["year", "month", "day", "weekday", "hour", "minute"]
 OF_THE_SPLIT = ["the split leaves no training row", "no value in any training row"]
 
 
-def _prepared(table: Written, split: str, pace: stream.Pace, folder: Path) -> shards.Prepared:
+def _prepared(table: Written, split: str, pace: stream.ReadOptions, folder: Path) -> reader.Dataset:
     source = folder / "t.csv"
     source.write_bytes(table.data)
-    params = prepare.Params.model_validate(
+    params = PrepareParams.model_validate(
         {
             "source": str(source), "target": "y", "separator": table.separator,
             "encoding": table.encoding.removesuffix("-sig"), "types": dict.fromkeys(table.dates, "date"),
@@ -40,11 +42,11 @@ def _prepared(table: Written, split: str, pace: stream.Pace, folder: Path) -> sh
         }
     )  # fmt: skip
     found = sources.find(params.source, separator=params.separator, encoding=params.encoding)
-    roles = prepare.roles_of(params, found)
-    learned = prepare.learn(params, found, roles, pace)
+    roles = column_roles.roles_of(params, found)
+    learned = survey_source.learn(params, found, roles, pace)
     (folder / "out").mkdir()
-    prepare.write(params, found, roles, learned, folder / "out", pace)
-    return shards.open_prepared(folder / "out")
+    write_dataset.write(params, found, roles, learned, folder / "out", pace)
+    return reader.open_dataset(folder / "out")
 
 
 def _frame(table: Written, folder: Path) -> pd.DataFrame:
@@ -173,7 +175,7 @@ def _names(columns: dict[str, list[str]], table: Written) -> list[str]:
     return names
 
 
-def _require_equal(prepared: shards.Prepared, frame: pd.DataFrame, table: Written) -> None:
+def _require_equal(prepared: reader.Dataset, frame: pd.DataFrame, table: Written) -> None:
     """Check that every prepared row decodes to the row of the table."""
     parts = [shard for split in prepared.splits.values() for shard in split.shards]
     rows = np.concatenate([part.rows for part in parts])
@@ -187,7 +189,7 @@ def _require_equal(prepared: shards.Prepared, frame: pd.DataFrame, table: Writte
     _require_equal_levels(prepared, np.concatenate([part.codes for part in parts]), frame)
 
 
-def _require_equal_numbers(prepared: shards.Prepared, numbers: np.ndarray, frame: pd.DataFrame, table: Written) -> None:
+def _require_equal_numbers(prepared: reader.Dataset, numbers: np.ndarray, frame: pd.DataFrame, table: Written) -> None:
     encoder = prepared.encoder
     indicators = {column.name: len(encoder.numbers) + n for n, column in enumerate(encoder.indicators)}
     for position, column in enumerate(encoder.numbers):
@@ -213,7 +215,7 @@ def _value(name: str, kind: str, cell: str) -> float:
     return _number(cell)
 
 
-def _require_equal_levels(prepared: shards.Prepared, codes: np.ndarray, frame: pd.DataFrame) -> None:
+def _require_equal_levels(prepared: reader.Dataset, codes: np.ndarray, frame: pd.DataFrame) -> None:
     for position, category in enumerate(prepared.encoder.categories):
         decoded = [category.levels[code] for code in codes[:, position]]
         known = {*category.levels}
@@ -222,9 +224,13 @@ def _require_equal_levels(prepared: shards.Prepared, codes: np.ndarray, frame: p
 
 
 @pytest.mark.slow
-@given(tables(), st.sampled_from(["none", "none", "hash", "seed"]), st.sampled_from([stream.Pace(48, 2), stream.PACE]))
+@given(
+    tables(),
+    st.sampled_from(["none", "none", "hash", "seed"]),
+    st.sampled_from([stream.ReadOptions(48, 2), stream.PACE]),
+)
 @settings(deadline=None)
-def test_any_table_is_what_pandas_reads_or_one_message(table: Written, split: str, pace: stream.Pace) -> None:
+def test_any_table_is_what_pandas_reads_or_one_message(table: Written, split: str, pace: stream.ReadOptions) -> None:
     """Numbers, levels, labels and rows decode to pandas' table; what cannot be used is told by file and line."""
     faults = list(_faults(table))
     with tempfile.TemporaryDirectory() as name:

@@ -9,7 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import evaluate, prepare, train
+from pipeline.evaluate import stage as evaluate
+from pipeline.evaluate.params import EvaluateParams
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams
+from pipeline.train import stage as train
+from pipeline.train.params import TrainParams
 from tests.project import UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
@@ -90,13 +95,13 @@ def test_labels_of_any_type_are_sorted_and_kept(tmp_path: Path, labels: list[str
     _table(tmp_path / "mine.csv", labels)
     prepared, models, reports = (tmp_path / name for name in ("prepared", "models", "reports"))
     source = str(tmp_path / "mine.csv")
-    prepare.main(params=prepare.Params(source=source, target="answer"), source=source, out=prepared, cache=None)
+    prepare.main(params=PrepareParams(source=source, target="answer"), source=source, out=prepared, cache=None)
     train.main(
-        params=train.Params(solver="newton", epochs=100, seed=1, snapshot_every=100, l2=0.001),
+        params=TrainParams(solver="newton", epochs=100, seed=1, snapshot_every=100, l2=0.001),
         prepared=prepared,
         out=models,
     )
-    evaluate.main(params=evaluate.Params(calibration_bins=10), prepared=prepared, model=models, out=reports)
+    evaluate.main(params=EvaluateParams(calibration_bins=10), prepared=prepared, model=models, out=reports)
     assert json.loads((models / "softmax.json").read_text(encoding="utf-8"))["classes"] == classes
     predictions = list(csv.DictReader(io.StringIO((reports / "predictions.csv").read_text(encoding="utf-8"))))
     assert [row["predicted"] for row in predictions] == [labels[i % 2] for i in range(40)]

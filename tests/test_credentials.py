@@ -8,11 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
-from pipeline import credentials, init, prepare
-from pipeline.compare import sides
+from pipeline import credentials
+from pipeline.commands.compare import side
+from pipeline.commands.init import command
 from pipeline.errors import UserError
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams
 from pipeline.table import sources
-from pipeline.tracking import location, names
+from pipeline.tracking.client import location
+from pipeline.tracking.runs import names
 
 # Letters that stand in no other part of the addresses below, among all that an address is made of.
 PASSWORDS = st.text(st.sampled_from("QXZ/@:?#&=;%+,.!~*'()[]$-_"), min_size=1).map(lambda text: f"Q{text}Z")
@@ -60,12 +64,12 @@ PLAIN = (
 @pytest.mark.parametrize("address", SECRET)
 def test_an_address_with_a_secret_is_refused_by_all_that_read_tables(address: str, tmp_path: Path) -> None:
     """The sentence shows the address without it, names the alternative, and comes before anything is opened."""
-    section = prepare.Params(source=address, target="y")
+    section = PrepareParams(source=address, target="y")
     for read in (
         lambda: sources.find(address),
         lambda: sources.found_once(address).__enter__(),
         lambda: prepare.main(params=section, source=address, out=tmp_path / "out"),
-        lambda: init.main(address=address, target="y", out=tmp_path / "p", template=Path("params.yaml"), force=True),
+        lambda: command.main(address=address, target="y", out=tmp_path / "p", template=Path("params.yaml"), force=True),
     ):
         with pytest.raises(UserError, match=r"expected an address without .* ~/\.config/fsspec") as raised:
             read()
@@ -85,7 +89,7 @@ def test_what_an_older_commit_holds_is_masked(address: str) -> None:
     """Params of a run and of a comparison are shown without the secret."""
     document = {"prepare": {"source": address}}
     assert "Q" not in names.params(document)["prepare.source"]
-    assert "Q" not in sides.flat(document)["prepare.source"]
+    assert "Q" not in side.flat(document)["prepare.source"]
 
 
 @given(

@@ -12,8 +12,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from pipeline import yaml_documents
-from pipeline.__main__ import cli
+from pipeline.commands.cli import cli
+from pipeline.documents import yaml_documents
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import errors, knobs, model, params, predict, prepare
-from pipeline.encoding import Encoder, NumberColumn
+from pipeline import errors, model, params
+from pipeline.commands import predict
+from pipeline.dataset.encoder import Encoder, NumberColumn
 from pipeline.errors import MOST_CHARACTERS, UserError, listed, quoted, shortened
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams
+from pipeline.train.params import TrainParams
 
 LONG = "x" * (1 << 20)
 ANYTHING = st.recursive(
@@ -92,7 +96,7 @@ def test_no_message_about_a_table_grows_with_its_cells(tmp_path: Path, name: str
     template = params.read_params(Path("params.yaml"))["prepare"]
     section = template | {"source": str(source), "target": "y", "features": "all", "categories": []} | changes
     with pytest.raises(UserError) as caught:
-        prepare.main(params=prepare.Params.model_validate(section), source=source, out=tmp_path / "out")
+        prepare.main(params=PrepareParams.model_validate(section), source=source, out=tmp_path / "out")
     assert len(str(caught.value)) < 2_000
 
 
@@ -135,7 +139,7 @@ def test_no_message_about_params_grows_with_them(tmp_path: Path, name: str) -> N
     content = PARAMS[name]()
     path.write_text(f"train:\n  {content}\n" if content else f"train: {LONG}\n", encoding="utf-8")
     with pytest.raises(UserError) as caught:
-        params.load(path, "train", knobs.Params)
+        params.load(path, "train", TrainParams)
     assert len(str(caught.value)) < 4_000
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import lock
-from pipeline.verification import lockfile
+from pipeline.commands.verify import lockfile_check
+from pipeline.repository.lockfile import parse
 from tests.project import UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def digests(project: Project) -> dict[str, str]:
     """The digest of every output that is there, by path, as dvc.lock would have it."""
     found = {}
     for path in ("data/prepared", "models", "reports"):
-        for name, md5 in lockfile.listing(project.folder / path).items():
+        for name, md5 in lockfile_check.listing(project.folder / path).items():
             if not name.endswith(".gitignore"):
                 found[f"{path}/{name}"] = md5
     return found
@@ -37,7 +37,7 @@ def outputs_in_lock(project: Project) -> dict[str, str]:
     """The digest of every output in dvc.lock; none without one, or before a stage has ended."""
     if not (project.folder / "dvc.lock").exists():
         return {}
-    return {output.path: output.md5 for output in lock.parse(project.read("dvc.lock"), "dvc.lock").outputs()}
+    return {output.path: output.md5 for output in parse(project.read("dvc.lock"), "dvc.lock").outputs()}
 
 
 def forget(project: Project, stage: str) -> None:

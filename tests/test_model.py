@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from pipeline import files, model
-from pipeline.encoding import UNSEEN, CategoryColumn, Encoder, NumberColumn
+from pipeline.dataset.encoder import UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.errors import UserError
+from pipeline.scoring import logits
 
 
 def number(name: str, *, indicator: bool = False) -> NumberColumn:
@@ -203,22 +204,22 @@ def test_logits_equal_a_one_hot_product() -> None:
     columns = torch.cat([torch.from_numpy(numbers).double(), *one_hot], dim=1)
     expected = torch.nn.functional.linear(columns, torch.from_numpy(given.weights), torch.from_numpy(given.bias))
     # Nine additions of numbers below 10, in another order.
-    np.testing.assert_allclose(model.logits(given, numbers, codes), expected.numpy(), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(logits.compute_logits(given, numbers, codes), expected.numpy(), rtol=0, atol=1e-14)
 
 
 def test_logits_of_a_row_do_not_depend_on_its_neighbours() -> None:
     """A row scored alone, in a small table or in one of several blocks has the same bits."""
     given = make_model()
     numbers, codes = random_rows(9001)
-    together = model.logits(given, numbers, codes)
+    together = logits.compute_logits(given, numbers, codes)
     for rows in (slice(0, 1), slice(4095, 4098), slice(8999, 9001)):
-        assert model.logits(given, numbers[rows], codes[rows]).tobytes() == together[rows].tobytes()
+        assert logits.compute_logits(given, numbers[rows], codes[rows]).tobytes() == together[rows].tobytes()
 
 
 def test_logits_of_no_rows_are_an_empty_table() -> None:
     """The shape is right even without rows."""
     numbers, codes = random_rows(0)
-    assert model.logits(make_model(), numbers, codes).shape == (0, 3)
+    assert logits.compute_logits(make_model(), numbers, codes).shape == (0, 3)
 
 
 def test_reading_a_model_loads_no_heavy_library() -> None:

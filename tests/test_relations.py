@@ -1,6 +1,6 @@
 """Relations between problems whose optima are known from one another, as scikit-learn's and statsmodels' suites have.
 
-What test_methods.py has is not repeated: rows twice, a weight of 2 or 0, permutations, [X, X] / 2 with a penalty.
+What train/test_solvers.py has is not repeated: rows twice, a weight of 2 or 0, permutations, [X, X] / 2 with a penalty.
 """
 
 from dataclasses import replace
@@ -13,9 +13,9 @@ from scipy.special import softmax
 from scipy.stats import entropy
 from sklearn.linear_model import LogisticRegression
 
-from pipeline import baselines
-from pipeline.numerics.softmax import Evaluation
+from pipeline.numerics.objective.plain import Evaluation
 from pipeline.numerics.solvers.status import Status
+from pipeline.train import baselines
 from tests.problems import Problem, Solved, solve, synthetic
 
 # f's curvature in W is at least l2, so |W - W*| <= sqrt(2 * bound / l2): 1e-6 for a bound of 5e-16 and l2 = 1e-3.

@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
+from tests.project import SOURCE
+
 pytestmark = pytest.mark.slow
 
-SOURCE = Path(__file__).parents[1]
 ROWS = 18_000  # training rows lie in two blocks, which two threads can share
 
 _STEPS: dict[str, Any] = {"seed": 1, "epochs": 2, "snapshot_every": 1, "lr": 0.1}
@@ -38,13 +39,18 @@ STAGES = """
 import json, os, sys
 from pathlib import Path
 os.umask(int(sys.argv[1], 8))
-from pipeline import evaluate, prepare, train
+from pipeline.evaluate import stage as evaluate
+from pipeline.evaluate.params import EvaluateParams
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams
+from pipeline.train import stage as train
+from pipeline.train.params import TrainParams
 source, out = sys.argv[2], Path(sys.argv[3])
 chosen = {"source": source, "target": "y", "standardise": True, "split": {"method": "seed", "test": 0.05}}
-prepare.main(params=prepare.Params.model_validate(chosen), source=source, out=out / "prepared")
+prepare.main(params=PrepareParams.model_validate(chosen), source=source, out=out / "prepared")
 for name, knobs in json.loads(sys.argv[4]).items():
-    train.main(params=train.Params.model_validate(knobs), prepared=out / "prepared", out=out / name)
-    ten = evaluate.Params(calibration_bins=10)
+    train.main(params=TrainParams.model_validate(knobs), prepared=out / "prepared", out=out / name)
+    ten = EvaluateParams(calibration_bins=10)
     evaluate.main(params=ten, prepared=out / "prepared", model=out / name, out=out / name / "reports")
 """
 

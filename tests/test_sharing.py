@@ -9,7 +9,7 @@ import sqlalchemy
 from mlflow import MlflowClient
 
 from pipeline.errors import UserError
-from pipeline.tracking.store import open_store
+from pipeline.tracking.store.store import open_store
 from tests import services
 from tests.project import SOURCE, Project
 

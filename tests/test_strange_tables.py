@@ -9,8 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import init, params, prepare, shards
+from pipeline import params
+from pipeline.commands.init import command
+from pipeline.dataset import reader
 from pipeline.params import read_params
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams
 
 ROWS = 60
 _RANDOM = np.random.default_rng(7)
@@ -68,13 +72,13 @@ def test_a_strange_column_is_named_with_what_becomes_of_it(tmp_path: Path, name:
     pd.DataFrame({name: cells, "x": x, "y": ["a", "b", "b", "a"] * (ROWS // 4)}).to_csv(tmp_path / "t.csv", index=False)
     out = tmp_path / "p.yaml"
     with redirect_stdout(io.StringIO()):
-        init.main(address=str(tmp_path / "t.csv"), target="y", out=out, template=Path("params.yaml"), force=True)
+        command.main(address=str(tmp_path / "t.csv"), target="y", out=out, template=Path("params.yaml"), force=True)
     lines = out.read_text(encoding="utf-8").splitlines()
     about = [line for line in lines if f"# warning: {name} " in line or line.lstrip(' #-"').startswith(name)]
     assert any(expected in line for line in about), about
     assert all(len(line) < 500 for line in about)
-    chosen = params.load(out, "prepare", prepare.Params)
+    chosen = params.load(out, "prepare", PrepareParams)
     with redirect_stdout(io.StringIO()):
         prepare.main(params=chosen, source=chosen.source, out=tmp_path / "out")
     features = read_params(out)["prepare"]["features"]
-    assert {*shards.open_prepared(tmp_path / "out").encoder.kinds} == {*features}
+    assert {*reader.open_dataset(tmp_path / "out").encoder.kinds} == {*features}

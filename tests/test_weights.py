@@ -8,18 +8,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import evaluate, prepare, shards, train
+from pipeline.dataset import reader
 from pipeline.errors import UserError
+from pipeline.evaluate import stage as evaluate
+from pipeline.evaluate.params import EvaluateParams
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams
+from pipeline.train import fit
+from pipeline.train import stage as train
+from pipeline.train.params import TrainParams
 
 _TRAINING = {"epochs": 50, "solver": "adam", "seed": 1, "lr": 0.1, "snapshot_every": 50}
 
 
-def _prepare(frame: pd.DataFrame, folder: Path, **others: Any) -> shards.Prepared:
+def _prepare(frame: pd.DataFrame, folder: Path, **others: Any) -> reader.Dataset:
     folder.mkdir()
     frame.to_csv(folder / "t.csv", index=False, na_rep="NA")
-    params = prepare.Params.model_validate({"source": "", "target": "y", "standardise": True, **others})
+    params = PrepareParams.model_validate({"source": "", "target": "y", "standardise": True, **others})
     prepare.main(params=params, source=folder / "t.csv", out=folder / "prepared")
-    return shards.open_prepared(folder / "prepared")
+    return reader.open_dataset(folder / "prepared")
 
 
 def _table() -> pd.DataFrame:
@@ -34,12 +41,12 @@ def _table() -> pd.DataFrame:
 
 def _scores(folder: Path) -> dict[str, Any]:
     train.main(
-        params=train.Params.model_validate(_TRAINING),
+        params=TrainParams.model_validate(_TRAINING),
         prepared=folder / "prepared",
         out=folder / "models",
     )
     evaluate.main(
-        params=evaluate.Params(calibration_bins=10),
+        params=EvaluateParams(calibration_bins=10),
         prepared=folder / "prepared",
         model=folder / "models",
         out=folder / "reports",
@@ -72,11 +79,9 @@ def test_a_class_weight_is_the_weight_of_its_rows(tmp_path: Path, solver: dict[s
     by_class = _prepare(frame, tmp_path / "class", weights="w", standardise=False)
     frame["w"] *= frame["y"].map(classes)
     by_row = _prepare(frame, tmp_path / "row", weights="w", standardise=False)
-    params = train.Params.model_validate(_TRAINING | solver)
+    params = TrainParams.model_validate(_TRAINING | solver)
     weighted = params.model_copy(update={"class_weight": classes})
-    one, other = (
-        train.train(data, chosen, lambda _: None)[0] for data, chosen in ((by_class, weighted), (by_row, params))
-    )
+    one, other = (fit.fit(data, chosen, lambda _: None)[0] for data, chosen in ((by_class, weighted), (by_row, params)))
     assert (one.weights.tobytes(), one.bias.tobytes()) == (other.weights.tobytes(), other.bias.tobytes())
 
 
@@ -112,9 +117,9 @@ def test_class_weights_that_leave_no_row_are_told(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": [1, 2, 3, 4], "w": [0, 0, 1, 1], "y": ["a", "a", "b", "b"]})
     prepared = _prepare(frame, tmp_path / "t", weights="w")
     for solver in ({"solver": "adam", "lr": 0.1}, {"solver": "auto", "lr": None, "l2": 0.1}):
-        params = train.Params.model_validate(_TRAINING | solver | {"class_weight": {"a": 1.0, "b": 0.0}})
+        params = TrainParams.model_validate(_TRAINING | solver | {"class_weight": {"a": 1.0, "b": 0.0}})
         with pytest.raises(UserError, match=r"train.class_weight: expected a weight > 0 for a class whose"):
-            train.train(prepared, params, lambda _: None)
+            fit.fit(prepared, params, lambda _: None)
 
 
 def test_weights_have_one_role(tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import shards, train
-from pipeline.encoding import CategoryColumn, Encoder, NumberColumn
-from tests.project import UNTRACKED, Project
+from pipeline.dataset import shard
+from pipeline.dataset.encoder import CategoryColumn, Encoder, NumberColumn
+from pipeline.dataset.writer import Writer
+from pipeline.train import stage as train
+from pipeline.train.params import TrainParams
+from tests.project import SOURCE, UNTRACKED, Project
 from tests.train_every_solver import SOLVERS
 from tests.two_hosts import two_hosts
 
-ROOT = Path(__file__).parent.parent
 CLASSES = ("a", "b", "c")
 ROWS = 20_000  # two blocks: fewer than three workers
 
@@ -27,11 +29,11 @@ def prepared_folder(folder: Path, count: int = ROWS) -> Path:
     codes = random.integers([4, 2], size=(count, 2)).astype(np.uint8)
     scores = np.stack([numbers[:, 0], numbers[:, 1] + codes[:, 0], numbers[:, 2] - codes[:, 1]], 1)
     labels = (scores + random.gumbel(size=scores.shape)).argmax(1).astype(np.int32)
-    rows = shards.Shard(numbers, codes, labels, np.arange(1, count + 1), random.uniform(0.5, 2, count))
+    rows = shard.Shard(numbers, codes, labels, np.arange(1, count + 1), random.uniform(0.5, 2, count))
     columns = tuple(NumberColumn(name, "number", 0.0, 0.0, 1.0, False) for name in ("u", "v", "w"))
     levels = (CategoryColumn("c", ("p", "q", "r", "s", "<unseen>")), CategoryColumn("d", ("x", "y", "<unseen>")))
     folder.mkdir()
-    writer = shards.Writer(folder)
+    writer = Writer(folder)
     writer.add("train", rows)
     writer.add("validation", rows.part(0, 500))
     writer.finish({}, Encoder(columns, levels, "y", CLASSES, ("",)))
@@ -40,7 +42,7 @@ def prepared_folder(folder: Path, count: int = ROWS) -> Path:
 
 def _torchrun(workers: int, *words: str) -> None:
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={workers}"] if workers > 1 else []
-    subprocess.run([sys.executable, *launcher, "-m", *words], cwd=ROOT, check=True, env=os.environ, timeout=240)
+    subprocess.run([sys.executable, *launcher, "-m", *words], cwd=SOURCE, check=True, env=os.environ, timeout=240)
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -80,7 +82,7 @@ def test_two_hosts_leave_the_same_bytes(tmp_path: Path, alone: tuple[Path, dict[
             words = ["-m", "tests.train_every_solver", str(prepared), str(tmp_path / "shared")]
             network = os.environ | {"GLOO_SOCKET_IFNAME": host.interface}
             command = [*host.enter, sys.executable, *launcher, *meeting, *words]
-            processes.append(subprocess.Popen(command, cwd=ROOT, env=network))
+            processes.append(subprocess.Popen(command, cwd=SOURCE, env=network))
         assert [process.wait(timeout=240) for process in processes] == [0, 0]
     found = _contents(tmp_path / "shared")
     assert [name for name in expected if found.get(name) != expected[name]] == []
@@ -91,14 +93,14 @@ def test_a_worker_that_dies_is_restarted_and_training_goes_on(tmp_path: Path) ->
     """Worker 1 kills itself once; torchrun starts all anew, they go on from the checkpoint, and no byte tells."""
     prepared = prepared_folder(tmp_path / "prepared")
     chosen = {"solver": "sgd", "lr": 0.5, "epochs": 8, "seed": 1, "snapshot_every": 2}
-    train.main(params=train.Params.model_validate(chosen), prepared=prepared, out=tmp_path / "undisturbed")
+    train.main(params=TrainParams.model_validate(chosen), prepared=prepared, out=tmp_path / "undisturbed")
     program = tmp_path / "program.py"
     program.write_text(_DIES_ONCE, encoding="utf-8")
     words = ["--standalone", "--nproc-per-node=2", "--max-restarts=1", str(program), str(tmp_path), json.dumps(chosen)]
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", *words],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=SOURCE,
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
         timeout=240,
         capture_output=True,
         text=True,
@@ -113,8 +115,9 @@ def test_a_worker_that_dies_is_restarted_and_training_goes_on(tmp_path: Path) ->
 _DIES_ONCE = """
 import json, os, signal, sys
 from pathlib import Path
-from pipeline import checkpoint, train
-from pipeline.numerics import workers
+from pipeline.parallel import workers
+from pipeline.train import checkpoint, stage as train
+from pipeline.train.params import TrainParams
 
 folder, seen = Path(sys.argv[1]), []
 
@@ -125,7 +128,7 @@ def watch(record):
 
 with workers.together():
     train.main(
-        params=train.Params.model_validate(json.loads(sys.argv[2])),
+        params=TrainParams.model_validate(json.loads(sys.argv[2])),
         prepared=folder / "prepared",
         out=folder / "out",
         watch=watch,
@@ -160,33 +163,33 @@ def test_a_user_error_under_workers_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5", "true"])
 def test_a_wrong_number_of_workers_is_named(tmp_path: Path, wrong: str) -> None:
     """The sentence says what was expected and what came."""
-    from pipeline import launch
+    from pipeline.commands import launch
     from pipeline.errors import UserError
 
     path = tmp_path / "params.yaml"
     path.write_text(f"workers: {wrong}\n", encoding="utf-8")
     with pytest.raises(UserError, match="workers: expected a whole number of at least 1, got"):
-        launch.workers_wanted(path)
+        launch.worker_count(path)
 
 
 def test_a_variable_says_how_many_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """PIPELINE_WORKERS goes before params.yaml, and a wrong one is named."""
-    from pipeline import launch
+    from pipeline.commands import launch
     from pipeline.errors import UserError
 
     path = tmp_path / "params.yaml"
     path.write_text("workers: 2\n", encoding="utf-8")
-    assert launch.workers_wanted(path) == 2
+    assert launch.worker_count(path) == 2
     monkeypatch.setenv("PIPELINE_WORKERS", "3")
-    assert launch.workers_wanted(path) == 3
+    assert launch.worker_count(path) == 3
     monkeypatch.setenv("PIPELINE_WORKERS", "0")
     with pytest.raises(UserError, match="PIPELINE_WORKERS: expected a whole number of at least 1, got 0"):
-        launch.workers_wanted(path)
+        launch.worker_count(path)
 
 
 _TELLS = """
 import os, sys
-from pipeline import launch
+from pipeline.commands import launch
 from pipeline.errors import UserError
 
 os.environ |= {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "RANK": sys.argv[1], "PIPELINE_ERRORS": sys.argv[2]}
@@ -197,7 +200,9 @@ for _ in range(300):
 
 def test_workers_that_end_at_the_same_moment_all_tell(tmp_path: Path) -> None:
     """Each leaves its sentence in a file of its own: none meets a file that another is just writing."""
-    children = [subprocess.Popen([sys.executable, "-c", _TELLS, str(rank), str(tmp_path)], cwd=ROOT) for rank in (0, 1)]
+    children = [
+        subprocess.Popen([sys.executable, "-c", _TELLS, str(rank), str(tmp_path)], cwd=SOURCE) for rank in (0, 1)
+    ]
     assert [child.wait(60) for child in children] == [0, 0]
     assert sorted(path.read_text(encoding="utf-8") for path in tmp_path.iterdir()) == ["said by 0", "said by 1"]
 
@@ -212,7 +217,7 @@ def _train_with_two(project: Project) -> subprocess.CompletedProcess[str]:
 def _long_table(project: Project) -> None:
     """Prepared data of two blocks or more in two files, so that two workers read one file each."""
     project.run("rm", "-rf", "data/prepared")
-    prepared_folder(project.folder / "data/prepared", 9 * shards.BLOCK_ROWS)
+    prepared_folder(project.folder / "data/prepared", 9 * shard.BLOCK_ROWS)
 
 
 @pytest.mark.slow

@@ -6,8 +6,9 @@ One process for all solvers, because starting it takes longer than the trainings
 import sys
 from pathlib import Path
 
-from pipeline import train
-from pipeline.numerics import workers
+from pipeline.parallel import workers
+from pipeline.train import stage as train
+from pipeline.train.params import TrainParams
 
 SOLVERS = {
     "sgd": {"solver": "sgd", "lr": 0.5, "epochs": 5, "momentum": 0.9},
@@ -23,9 +24,9 @@ SOLVERS = {
 
 def main(prepared: Path, out: Path) -> None:
     """Write a folder of model files for each solver."""
-    with workers.together():
+    with workers.process_group():
         for name, chosen in SOLVERS.items():
-            params = train.Params.model_validate({"seed": 1, "snapshot_every": 10} | chosen)
+            params = TrainParams.model_validate({"seed": 1, "snapshot_every": 10} | chosen)
             train.main(params=params, prepared=prepared, out=out / name)
 
 

@@ -7,11 +7,8 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 
+from pipeline.dataset.columns import DATE_PARTS, ISO, ColumnType, DatePart
 from pipeline.errors import quoted
-from pipeline.table.columns import DATE_PARTS, DatePart, Kind
-
-# Dates of ISO 8601; followed by a format it is a kind of its own, such as "date %d/%m/%Y".
-ISO: Kind = "date"
 
 _DIRECTIVE = re.compile(r"%(.)", re.DOTALL)
 _YEARS = frozenset("yYG")
@@ -28,7 +25,7 @@ _SHORT_DAYS = [order.replace("/", mark) for mark in "/.-" for order in ("%d/%m/%
 _NAMED_DAYS = ["%d %b %Y", "%b %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%B %d, %Y"]
 _MONTHS = ["%b-%Y", "%b %Y", "%B %Y", "%B-%Y", "%b-%y", "%m/%Y", "%m.%Y", "%m-%Y", "%Y/%m", "%Y-%m"]
 _CLOCKS = ["%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p"]
-COMMON: tuple[Kind, ...] = (
+COMMON: tuple[ColumnType, ...] = (
     ISO,
     *(
         f"{ISO} {day}{time}"
@@ -45,7 +42,7 @@ _LOOKED_AT = 1_000
 _MOST_FORMS = 4
 
 # Dates written as whole numbers: their bounds.
-_COMPACT: Mapping[Kind, tuple[int, int]] = {
+_COMPACT: Mapping[ColumnType, tuple[int, int]] = {
     f"{ISO} %Y%m%d": (18000101, 22001231),
     f"{ISO} %Y%m": (180001, 220012),
 }
@@ -61,17 +58,12 @@ _OUTLINES = {
 _LONGEST = 40
 
 
-def is_date(kind: Kind) -> bool:
-    """Whether columns of this kind hold dates."""
-    return kind == ISO or kind.startswith(f"{ISO} ")
-
-
-def format_of(kind: Kind) -> str | None:
+def format_of(kind: ColumnType) -> str | None:
     """The format of a kind of dates, in the directives of Python's ``strptime``; None for ISO 8601."""
     return kind.removeprefix(ISO).strip() or None
 
 
-def require_format(kind: Kind) -> None:
+def require_format(kind: ColumnType) -> None:
     """Raises: ValueError, which says what was expected, for a format that does not tell one moment everywhere."""
     form = format_of(kind)
     if form is None:
@@ -91,7 +83,7 @@ def require_format(kind: Kind) -> None:
 
 
 @lru_cache
-def parts_of(kind: Kind) -> tuple[DatePart, ...]:
+def parts_of(kind: ColumnType) -> tuple[DatePart, ...]:
     """The DATE_PARTS that dates of this kind tell: a month has no day and no weekday, a time of day no year."""
     form = format_of(kind)
     if form is None:
@@ -102,17 +94,17 @@ def parts_of(kind: Kind) -> tuple[DatePart, ...]:
     return tuple(part for part in told if part != "weekday" or "day" in told)
 
 
-def is_time_of_day(kind: Kind) -> bool:
+def is_time_of_day(kind: ColumnType) -> bool:
     """Whether dates of this kind are times without a date."""
     return {*parts_of(kind)} <= {"hour", "minute"}
 
 
-def has_short_years(kind: Kind) -> bool:
+def has_short_years(kind: ColumnType) -> bool:
     """Whether years are written in two digits: 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to 2068 (POSIX)."""
     return "y" in _DIRECTIVE.findall(format_of(kind) or "")
 
 
-def moment_of(text: str, kind: Kind = ISO) -> tuple[int, ...] | None:
+def moment_of(text: str, kind: ColumnType = ISO) -> tuple[int, ...] | None:
     """The DATE_PARTS of a date of this kind, in its own time zone; None for another text.
 
     What a format leaves out is the first: a date without a day is its month's first. Names of months are English.
@@ -125,7 +117,7 @@ def moment_of(text: str, kind: Kind = ISO) -> tuple[int, ...] | None:
     return moment.year, moment.month, moment.day, moment.weekday(), moment.hour, moment.minute
 
 
-def expected(kind: Kind) -> str:
+def expected(kind: ColumnType) -> str:
     """What a column of this kind is expected to hold, with an example."""
     form = format_of(kind)
     if form is None:
@@ -133,30 +125,30 @@ def expected(kind: Kind) -> str:
     return f"a {'time' if is_time_of_day(kind) else 'date'} as {form}, such as {_PROBE.strftime(form)}"
 
 
-def possible(texts: Iterable[str]) -> list[Kind]:
+def possible(texts: Iterable[str]) -> list[ColumnType]:
     """The kinds of COMMON that every one of the texts is of; several where they would be read as other moments."""
-    read: dict[Kind, int] = {}
+    read: dict[ColumnType, int] = {}
     for number, text in enumerate(texts):
         moments = {kind: moment_of(text, kind) for kind in _alike(text) if number == 0 or kind in read}
         # All moments so far, as a digest: there may be half a million texts.
         read = {kind: hash((read.get(kind), moment)) for kind, moment in moments.items() if moment is not None}
         if not read:
             break
-    first_with: dict[int, Kind] = {}
+    first_with: dict[int, ColumnType] = {}
     for kind, digest in read.items():
         first_with.setdefault(digest, kind)
     return list(first_with.values())
 
 
-def forms(texts: Mapping[str, int]) -> tuple[dict[Kind, int], list[str]]:
+def forms(texts: Mapping[str, int]) -> tuple[dict[ColumnType, int], list[str]]:
     """The kinds of COMMON that the texts are of, the commonest first, and the texts that are of none.
 
     Each kind with the rows of the texts that no kind before it takes; the first 1,000 texts of those left tell which.
     """
-    found: dict[Kind, int] = {}
+    found: dict[ColumnType, int] = {}
     left = list(texts)
     while left and len(found) < _MOST_FORMS:
-        rows: Counter[Kind] = Counter()
+        rows: Counter[ColumnType] = Counter()
         for text in islice(left, _LOOKED_AT):
             rows.update({kind: texts[text] for kind in _alike(text) if moment_of(text, kind) is not None})
         if not rows:
@@ -168,12 +160,12 @@ def forms(texts: Mapping[str, int]) -> tuple[dict[Kind, int], list[str]]:
     return found, left
 
 
-def compact(smallest: float, largest: float) -> Kind | None:
+def compact(smallest: float, largest: float) -> ColumnType | None:
     """The kind of dates that whole numbers between these may be, written as 20241231 or, of months, 202412."""
     return next((kind for kind, (first, last) in _COMPACT.items() if first <= smallest and largest <= last), None)
 
 
-def are_of(kind: Kind, numbers: Collection[float]) -> bool:
+def are_of(kind: ColumnType, numbers: Collection[float]) -> bool:
     """Whether distinct whole numbers are all dates of a ``compact`` kind, and so many that this is no accident.
 
     Of numbers of another meaning one in thirty reads as a day, one in eight as a month.
@@ -181,7 +173,7 @@ def are_of(kind: Kind, numbers: Collection[float]) -> bool:
     return len(numbers) >= _FEWEST_COMPACT and all(moment_of(f"{number:.0f}", kind) for number in numbers)
 
 
-def _alike(text: str) -> tuple[Kind, ...]:
+def _alike(text: str) -> tuple[ColumnType, ...]:
     """The kinds of COMMON that a text of such characters may be of; far cheaper than to try every format."""
     if len(text) > _LONGEST:
         return ()
@@ -189,13 +181,13 @@ def _alike(text: str) -> tuple[Kind, ...]:
 
 
 @lru_cache(maxsize=1 << 12)
-def _of_outline(outline: str) -> tuple[Kind, ...]:
+def _of_outline(outline: str) -> tuple[ColumnType, ...]:
     """The kinds whose dates may have this outline: a text with 0 for each digit and a for each letter."""
     return tuple(kind for kind in COMMON if kind == ISO or re.fullmatch(_outlines(kind), outline))
 
 
 @lru_cache(maxsize=len(COMMON))
-def _outlines(kind: Kind) -> str:
+def _outlines(kind: ColumnType) -> str:
     """A regular expression for the outlines of a kind's dates, and perhaps of other texts."""
     pieces = re.split(r"%(.)|\s+", format_of(kind) or "")
     return "".join(

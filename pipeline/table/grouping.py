@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pipeline.table import places, sources, spellings
-from pipeline.table.sources import Where
-from pipeline.table.survey import Survey
+from pipeline.table import locate, sources, spellings
+from pipeline.table.column_statistics import ColumnStatistics
+from pipeline.table.sources import TableSource
 
 _LOOKED_AT = 300_000  # cells, in half a second; most columns are settled by their first ones
 _FEWEST, _FEWEST_OF_MANY = 3, 1_000
@@ -24,7 +24,7 @@ class _Cells:
 
 
 def doubtful(
-    source: Where, survey: Survey, missing_values: Sequence[str], declared: Collection[str] = ()
+    source: TableSource, survey: ColumnStatistics, missing_values: Sequence[str], declared: Collection[str] = ()
 ) -> dict[str, str]:
     """Per column of plain numbers all of whose points have three digits behind them, one such cell.
 
@@ -41,7 +41,7 @@ def doubtful(
     }
     place_of: dict[str, int] = {}
     looked_at = 0
-    for record in places.records(first) if open_columns else ():
+    for record in locate.records(first) if open_columns else ():
         if not place_of:
             place_of = {name: place for place, name in enumerate(record.cells)}
             continue
@@ -65,6 +65,6 @@ def doubtful(
     }
 
 
-def _may_be_grouped(survey: Survey, name: str) -> bool:
+def _may_be_grouped(survey: ColumnStatistics, name: str) -> bool:
     moments = survey.moments[name]
     return not moments.whole and max(abs(moments.minimum), abs(moments.maximum)) < 1_000

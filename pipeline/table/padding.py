@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dataset.columns import ColumnType, is_number
 from pipeline.table import parsing, spellings
-from pipeline.table.columns import Kind, is_number
 
 _KEY = b"padded"
 _LONG = 40
@@ -32,7 +32,7 @@ def noted(
     table: Any,
     rows: memoryview,
     names: Sequence[str],
-    kinds: Mapping[str, Kind],
+    kinds: Mapping[str, ColumnType],
     missing_values: Sequence[str],
     separator: str,
     skip: int,

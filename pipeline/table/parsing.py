@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from pipeline.table import dates, places, spellings
-from pipeline.table.columns import DATE_PARTS, Chunk, Kind, Texts, is_number, part_name
+from pipeline.dataset.columns import DATE_PARTS, Chunk, ColumnType, Texts, is_date, is_number, part_name
+from pipeline.table import dates, locate, spellings
 from pipeline.table.spellings import Spelling
 
 TRUE_WORDS = ("true", "True", "TRUE")
 FALSE_WORDS = ("false", "False", "FALSE")
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-_TYPES: Mapping[Kind, pa.DataType] = {"number": pa.float64(), "boolean": pa.bool_(), "text": _TEXT}
+_TYPES: Mapping[ColumnType, pa.DataType] = {"number": pa.float64(), "boolean": pa.bool_(), "text": _TEXT}
 
 CONVERSION = re.compile(r"In CSV column #(\d+):.*?CSV conversion error to .*?: invalid value '(.*)'$", re.DOTALL)
 
@@ -35,18 +35,18 @@ class WrongKindError(Exception):
         self.rows = rows
 
 
-def type_of(kind: Kind) -> pa.DataType:
+def type_of(kind: ColumnType) -> pa.DataType:
     """The type that Arrow reads columns of a kind as; what is made of texts afterwards is text first."""
     if spellings.of_kind(kind) is not None:
         return pa.string()
-    return _TEXT if dates.is_date(kind) else _TYPES[kind]
+    return _TEXT if is_date(kind) else _TYPES[kind]
 
 
 def parse(
     rows: memoryview,
     names: Sequence[str],
     columns: Sequence[str],
-    kinds: Mapping[str, Kind],
+    kinds: Mapping[str, ColumnType],
     missing_values: Sequence[str],
     separator: str = ",",
     skip: int = 0,
@@ -97,7 +97,7 @@ def _marked(rows: memoryview) -> memoryview:
     return memoryview(codecs.BOM_UTF8 + rows) if bytes(rows[:3]) == codecs.BOM_UTF8 else rows
 
 
-def chunk_of(table: Any, kinds: Mapping[str, Kind], first_row: int) -> Chunk:
+def chunk_of(table: Any, kinds: Mapping[str, ColumnType], first_row: int) -> Chunk:
     """The columns of an Arrow table, of the types of ``kinds``, as numpy columns.
 
     Raises: WrongKindError for a number that float32 cannot hold.
@@ -106,7 +106,7 @@ def chunk_of(table: Any, kinds: Mapping[str, Kind], first_row: int) -> Chunk:
     counted = [name for name, kind in kinds.items() if is_number(kind) or kind == "boolean"]
     numbers = {name: _numbers(name, columns[name]) for name in counted}
     for name, kind in kinds.items():
-        if dates.is_date(kind):
+        if is_date(kind):
             numbers |= _dates(name, kind, _texts(columns[name]))
     return Chunk(
         first_row=first_row,
@@ -131,7 +131,7 @@ def _numbers(name: str, column: Any) -> NDArray[np.float64]:
         values = np.frombuffer(data, dtype=np.float64)[column.offset :][: len(column)]
     if column.null_count:
         values = np.where(_bits(validity, column), values, np.nan)
-    usable = np.count_nonzero(np.abs(values) <= places.LARGEST)
+    usable = np.count_nonzero(np.abs(values) <= locate.LARGEST)
     if usable + column.null_count != len(values):
         raise WrongKindError(name)
     return values
@@ -148,7 +148,7 @@ def _texts(column: Any) -> Texts:
     return Texts(codes, tuple(column.dictionary.to_pylist()))
 
 
-def _dates(name: str, kind: Kind, texts: Texts) -> dict[str, NDArray[np.float64]]:
+def _dates(name: str, kind: ColumnType, texts: Texts) -> dict[str, NDArray[np.float64]]:
     moments = [dates.moment_of(level, kind) for level in texts.levels]
     if None in moments:
         raise WrongKindError(name)

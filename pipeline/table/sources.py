@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from pipeline import credentials, files
 from pipeline.errors import UserError, shortened
-from pipeline.table import downloads, signatures, transcoding
+from pipeline.table import remote, signatures, transcoding
 
 # What a person calls the table that another program writes, and the addresses that mean it.
 STANDARD_INPUT = "standard input"
@@ -72,7 +72,7 @@ class File:
     def _raw(self) -> BinaryIO:
         if not is_remote(self.address):
             return Path(self.address).open("rb")
-        return downloads.opened(*_remote(self.address))
+        return remote.opened(*_remote(self.address))
 
     @property
     def is_parquet(self) -> bool:
@@ -98,7 +98,7 @@ class File:
             status = Path(self.address).stat()
             return status.st_size, status.st_mtime_ns, status.st_ino
         system, path = _remote(self.address)
-        with downloads.told():
+        with remote.told():
             about = system.info(path)
         return tuple(str(about.get(key)) for key in ("size", "mtime", "created", "LastModified", "ETag", "etag"))
 
@@ -107,7 +107,7 @@ class File:
         if not is_remote(self.address):
             return Path(self.address).stat().st_size
         system, path = _remote(self.address)
-        with downloads.told():
+        with remote.told():
             return int(system.size(path) or 0)
 
     def digest(self) -> str:
@@ -152,7 +152,7 @@ class Source:
             raise unreadable(self, error) from None
 
 
-Where = Path | File | Source
+TableSource = Path | File | Source
 
 
 def _unpacked(raw: BinaryIO) -> BinaryIO:
@@ -165,14 +165,14 @@ def _unpacked(raw: BinaryIO) -> BinaryIO:
     return raw
 
 
-def files_of(where: Where) -> tuple[File, ...]:
+def files_of(where: TableSource) -> tuple[File, ...]:
     """The files of a table; a path is a file of comma-separated UTF-8."""
     if isinstance(where, Source):
         return where.files
     return (where,) if isinstance(where, File) else (File(str(where)),)
 
 
-def texts_of(where: Where) -> set[str]:
+def texts_of(where: TableSource) -> set[str]:
     """The columns that any file of a table says are texts. Raises: UserError if one cannot be read."""
     try:
         return {name for file in files_of(where) for name in file.texts()}
@@ -305,7 +305,7 @@ def _addresses(address: str, pattern: str) -> Iterator[str]:
 
 def _remote_addresses(address: str, pattern: str) -> Iterator[str]:
     system, path = _remote(address)
-    with downloads.told():
+    with remote.told():
         if glob.has_magic(address):
             found = system.glob(path)
         elif system.isdir(path):

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.table.columns import Kind
+from pipeline.dataset.columns import ColumnType
 
-PLAIN: Kind = "number"
-COMMA: Kind = "number 1234,5"
+PLAIN: ColumnType = "number"
+COMMA: ColumnType = "number 1234,5"
 
 # A regular expression, of Python and of RE2, for a decimal number as Arrow reads it.
 DECIMAL = r"[ \t]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*"
@@ -58,7 +58,7 @@ class Spelling:
         return f"{self.prefix}1{self.thousands}234{self.decimal}5{self.suffix}"
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ColumnType:
         """The kind of columns of this spelling."""
         return PLAIN if self == _PLAIN else f"{PLAIN} {self.example}"
 
@@ -114,7 +114,7 @@ BARE = {spelling.kind: spelling for spelling in (_PLAIN, Spelling("", "", ",", "
 
 
 @functools.cache
-def of_kind(kind: Kind) -> Spelling | None:
+def of_kind(kind: ColumnType) -> Spelling | None:
     """The spelling of a kind of numbers that is not the plain one; None for any other kind."""
     match = _KIND.fullmatch(kind)
     if match is None or match["thousands"] not in ("", *_SEPARATORS) or match["thousands"] == match["decimal"]:

@@ -1,8 +1,8 @@
 """CSV in: a stream of typed columns, chunk by chunk, never the whole table; knows no model.
 
-A column's kind is given, and holds for the whole file; `pipeline.table.kinds` finds kinds out. Rows and values do not
-depend on the size of the chunks or the number of threads. UTF-8 with or without byte order mark, any line ending,
-quoted commas and newlines; blank lines are not rows.
+A column's kind is given, and holds for the whole file; `type_inference` learns it. Rows and values do not depend on
+the size of the chunks or the number of threads. UTF-8 with or without byte order mark, any line ending, quoted commas
+and newlines; blank lines are not rows.
 """
 
 import re
@@ -14,17 +14,18 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
+from pipeline.dataset.columns import Chunk, ColumnType, is_number
 from pipeline.errors import UserError, listed, quoted
-from pipeline.table import faults, kept, padding, parsing, pieces, places, sources, spellings, threads
-from pipeline.table.columns import Chunk, Kind, is_number
-from pipeline.table.kept import Fresh, Kept
-from pipeline.table.sources import File, Where
+from pipeline.parallel import threads
+from pipeline.table import locate, padding, parse_cache, parsing, read_errors, row_chunks, sources, spellings
+from pipeline.table.parse_cache import CacheWriter, ParseCache
+from pipeline.table.sources import File, TableSource
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Pace:
+class ReadOptions:
     """How a table is read, which no result depends on: bytes of the file a chunk, and threads.
 
     A chunk of more than COLUMNS columns is larger in proportion, so that it holds some rows: each column of each chunk
@@ -34,12 +35,12 @@ class Pace:
 
     chunk_bytes: int = 1 << 22
     threads: int = field(default_factory=threads.available)
-    kept: Kept | None = None
+    kept: ParseCache | None = None
     watch: Callable[[int, int], None] = lambda *_: None
 
 
 # Chunks large enough that per-chunk costs vanish, small enough to stay in the cache.
-PACE = Pace()
+PACE = ReadOptions()
 
 # What Excel writes above a table, or is told so, to say what separates cells.
 _SEPARATOR_LINE = re.compile(r"sep=\W?", re.IGNORECASE)
@@ -55,9 +56,9 @@ class Reading:
     Where kinds are ``settled``, nobody asks which columns hold padded numbers.
     """
 
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, ColumnType]
     missing_values: Sequence[str]
-    pace: Pace = PACE
+    pace: ReadOptions = PACE
     settled: bool = False
 
 
@@ -69,23 +70,23 @@ class Seen(Generic[Result]):
     result: Result
 
 
-def header(source: Where) -> list[str]:
+def header(source: TableSource) -> list[str]:
     """Column names of a CSV file, in order; several may have none.
 
     Raises: UserError if there is no such file, it is no CSV or empty, its header is not UTF-8 or names a column twice.
     """
     try:
         sources.files_of(source)[0].require_text()
-        first = next(places.records(source), None)
+        first = next(locate.records(source), None)
     except OSError as error:
         raise sources.unreadable(source, error) from None
     if first is None:
         raise UserError(f"{source}: the file is empty; expected a header line with column names, then rows")
     names = first.cells
     if any("\udc80" <= character <= "\udcff" for name in names for character in name):
-        raise faults.not_utf8(source)
+        raise read_errors.not_utf8(source)
     if any("\0" in name for name in names):
-        raise faults.no_text(source)
+        raise read_errors.no_text(source)
     if _SEPARATOR_LINE.fullmatch("".join(names)):
         raise UserError(
             f"{source}, line {first.line}: expected the header, got {quoted(names[0])}, which only Excel reads; "
@@ -103,7 +104,7 @@ def header(source: Where) -> list[str]:
     return names
 
 
-def mapped(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[Seen[Result]]:
+def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[Seen[Result]]:
     """``work`` on every chunk, on threads; chunks come in order, and only then know their first row.
 
     A cell that equals one of the reading's missing values, quoted or not, is no value.
@@ -114,7 +115,7 @@ def mapped(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> 
         try:
             table = piece.parse(list(reading.kinds), reading.kinds, reading.missing_values)
         except pa.ArrowInvalid as error:
-            fault = faults.told(piece.file, str(error))
+            fault = read_errors.told(piece.file, str(error))
             if isinstance(fault, parsing.WrongKindError):
                 fault.rows = piece.guessed(list(reading.kinds), reading.missing_values)
             raise fault from None
@@ -126,7 +127,7 @@ def mapped(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> 
             return chunk, error, piece.position
 
     first_row = 1
-    fresh: list[Fresh] = []
+    fresh: list[CacheWriter] = []
     found = _all_pieces(source, reading, fresh)
     for chunk, result, position in threads.in_order(worked, found, reading.pace.threads):
         placed = replace(chunk, first_row=first_row)
@@ -156,11 +157,11 @@ class _Piece:
     rows: memoryview
     number: int
     position: int
-    fresh: Fresh | None
+    fresh: CacheWriter | None
     typed: bool
     notes_padding: bool
 
-    def parse(self, columns: Sequence[str], kinds: Mapping[str, Kind], missing_values: Sequence[str]) -> Any:
+    def parse(self, columns: Sequence[str], kinds: Mapping[str, ColumnType], missing_values: Sequence[str]) -> Any:
         skip = 0 if self.number else 1
         if self.typed:
             kinds = {name: spellings.PLAIN if is_number(kind) else kind for name, kind in kinds.items()}
@@ -172,7 +173,10 @@ class _Piece:
         return table
 
     def guessed(
-        self, columns: Sequence[str], missing_values: Sequence[str], kinds: Mapping[str, Kind] = MappingProxyType({})
+        self,
+        columns: Sequence[str],
+        missing_values: Sequence[str],
+        kinds: Mapping[str, ColumnType] = MappingProxyType({}),
     ) -> Any:
         """The columns, of the types that Arrow guesses where ``kinds`` has none; None if they cannot be read."""
         try:
@@ -189,14 +193,14 @@ class _KeptPiece:
     path: Path
     position: int
 
-    def parse(self, columns: Sequence[str], _kinds: Mapping[str, Kind], _missing_values: Sequence[str]) -> Any:
-        return kept.load(self.path, columns)
+    def parse(self, columns: Sequence[str], _kinds: Mapping[str, ColumnType], _missing_values: Sequence[str]) -> Any:
+        return parse_cache.load(self.path, columns)
 
     def guessed(self, _columns: Sequence[str], _missing_values: Sequence[str]) -> None:
         """Nothing: what was parsed once has its types."""
 
 
-def _all_pieces(source: Where, reading: Reading, fresh: list[Fresh]) -> Iterator[_Piece | _KeptPiece]:
+def _all_pieces(source: TableSource, reading: Reading, fresh: list[CacheWriter]) -> Iterator[_Piece | _KeptPiece]:
     """The pieces of all files, parsed before or not; entries that they are to be kept in are added to ``fresh``."""
     store = reading.pace.kept
     before = 0
@@ -215,13 +219,13 @@ def _all_pieces(source: Where, reading: Reading, fresh: list[Fresh]) -> Iterator
         before += size
 
 
-def _files(source: Where) -> Iterator[tuple[File, Sequence[str]]]:
+def _files(source: TableSource) -> Iterator[tuple[File, Sequence[str]]]:
     """The files and their columns. Raises: UserError for a file whose columns are not those of the first."""
     wanted: list[str] = []
     for file in sources.files_of(source):
         names = header(file)
         wanted = wanted or names
-        faults.require_same_columns(file, names, wanted)
+        read_errors.require_same_columns(file, names, wanted)
         yield file, names
 
 
@@ -230,7 +234,7 @@ def _pieces(
     names: Sequence[str],
     size: int,
     before: int = 0,
-    fresh: Fresh | None = None,
+    fresh: CacheWriter | None = None,
     notes_padding: bool = False,
 ) -> Iterator[_Piece]:
     """The pieces of one file, ``before`` which lie so many bytes of the source."""
@@ -239,21 +243,23 @@ def _pieces(
         opened, raw = file.open_with_raw()
         with opened:
             size = size * max(len(names), COLUMNS) // COLUMNS
-            for number, rows in enumerate(pieces.cut(opened, str(file), file.separator, size)):
+            for number, rows in enumerate(row_chunks.cut(opened, str(file), file.separator, size)):
                 yield _Piece(file, names, rows, number, before + raw.tell(), fresh, typed, notes_padding)
     except OSError as error:
         raise sources.unreadable(file, error) from None
-    except pieces.OpenQuoteError as error:
-        raise faults.open_quote(file, error.line) from None
+    except row_chunks.OpenQuoteError as error:
+        raise read_errors.open_quote(file, error.line) from None
 
 
-def read(source: Where, kinds: Mapping[str, Kind], missing_values: Sequence[str], pace: Pace = PACE) -> Iterator[Chunk]:
+def read(
+    source: TableSource, kinds: Mapping[str, ColumnType], missing_values: Sequence[str], pace: ReadOptions = PACE
+) -> Iterator[Chunk]:
     """The chunks of a table whose columns' kinds are settled; the errors are those of ``mapped_settled``."""
     for seen in mapped_settled(source, Reading(kinds, missing_values, pace), lambda _: None):
         yield seen.chunk
 
 
-def mapped_settled(source: Where, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[Seen[Result]]:
+def mapped_settled(source: TableSource, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[Seen[Result]]:
     """Like ``mapped``, for columns whose kinds are settled: a value that does not fit is the user's error.
 
     Raises: UserError that names missing columns, or line and column of a value that does not fit.
@@ -262,26 +268,28 @@ def mapped_settled(source: Where, reading: Reading, work: Callable[[Chunk], Resu
     try:
         yield from mapped(source, replace(reading, settled=True), work)
     except parsing.WrongKindError as wrong:
-        raise faults.misfit(source, wrong.column, reading.kinds[wrong.column], reading.missing_values) from None
+        raise read_errors.misfit(source, wrong.column, reading.kinds[wrong.column], reading.missing_values) from None
 
 
-def require_columns(source: Where, columns: Sequence[str]) -> list[str]:
+def require_columns(source: TableSource, columns: Sequence[str]) -> list[str]:
     """The file's column names, which must include ``columns``; their order and further columns do not matter."""
     names = header(source)
     there = frozenset(names)
     absent = [name for name in columns if name not in there]
     if absent:
         named = listed(absent)
-        raise UserError(f"{source}: missing {faults.plural(absent)} {named}{faults.closest(absent[0], names)}")
+        raise UserError(
+            f"{source}: missing {read_errors.plural(absent)} {named}{read_errors.closest(absent[0], names)}"
+        )
     return names
 
 
 def head(
-    source: Where,
+    source: TableSource,
     columns: Sequence[str],
     missing_values: Sequence[str],
     size: int,
-    kinds: Mapping[str, Kind] = MappingProxyType({}),
+    kinds: Mapping[str, ColumnType] = MappingProxyType({}),
 ) -> Any:
     """The first ``size`` bytes of ``columns``, as an Arrow table; None if they cannot be read.
 

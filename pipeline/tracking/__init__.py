@@ -1,6 +1,6 @@
 """MLflow's side of the story: mirrors finished files into runs. Nothing outside this package imports mlflow.
 
-It runs as a process of its own, ``python -m pipeline.tracking``, which ``pipeline.mirror`` starts and feeds, and in
+It runs as a process of its own, ``python -m pipeline.tracking``, which ``client/mirror.py`` starts and feeds, and in
 the commands that ask about runs.
 """
 

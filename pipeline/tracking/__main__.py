@@ -9,28 +9,30 @@ parent was killed, and so is the run.
 """
 
 import gc
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NoReturn
+
+import mlflow  # noqa: F401
+
+from pipeline.errors import UserError
+from pipeline.repository import project
+from pipeline.tracking import resend
+from pipeline.tracking.client import location
+from pipeline.tracking.runs import evaluate_run, sweep_run
+from pipeline.tracking.runs.train_run import Mirrored, Started
+from pipeline.tracking.store import search
+from pipeline.tracking.store.failures import FAILURES, explained
+from pipeline.tracking.store.store import Store, open_store
 
 # Loading MLflow makes many objects and no garbage: collecting meanwhile, and at exit, costs two seconds.
 gc.disable()
-
-import json  # noqa: E402
-import os  # noqa: E402
-import signal  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-import traceback  # noqa: E402
-from collections.abc import Callable, Iterable  # noqa: E402
-from functools import partial  # noqa: E402
-from typing import Any, NoReturn  # noqa: E402
-
-import mlflow  # noqa: E402, F401
-
-from pipeline import provenance  # noqa: E402
-from pipeline.errors import UserError  # noqa: E402
-from pipeline.tracking import evaluation, join, kept, location, sweep  # noqa: E402
-from pipeline.tracking.failures import FAILURES, explained  # noqa: E402
-from pipeline.tracking.store import Store, open_store  # noqa: E402
-from pipeline.tracking.training import Mirrored, Started  # noqa: E402
 
 gc.freeze()
 gc.enable()
@@ -47,15 +49,15 @@ def mirror(events: Iterable[dict[str, Any]], answer: Answer) -> None:
     start = next(events, None)
     if start is None:
         return
-    root = provenance.project_root()
+    root = project.project_root()
     store = open_store(root, start["experiment"])
-    join.end_abandoned(store, start["time"])
+    search.end_abandoned(store, start["time"])
     answer({"answer": "ready"})
-    sent = kept.send(store, root, limit=_SENT_AT_ONCE).sent
+    sent = resend.send(store, root, limit=_SENT_AT_ONCE).sent
     if start["stage"] == "train":
         run_id = _follow_training(Mirrored(store, Started.of(start)), events)
     else:
-        record = {"evaluate": evaluation.record, "sweep": sweep.record}[start["stage"]]
+        record = {"evaluate": evaluate_run.record, "sweep": sweep_run.record}[start["stage"]]
         run_id = _at_the_end(events, partial(record, store, Started.of(start)))
     answer(_told(store, run_id) | {"sent": len(sent)})
 
@@ -104,7 +106,7 @@ def _now() -> int:
 
 def _keep_traceback() -> str:
     """Write the traceback of a bug where a person can find it, and say where."""
-    path = provenance.project_root() / ".cache" / "tracking-error.txt"
+    path = project.project_root() / ".cache" / "tracking-error.txt"
     try:
         path.parent.mkdir(exist_ok=True)
         path.write_text(location.shown(traceback.format_exc()), encoding="utf-8")

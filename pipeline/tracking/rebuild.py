@@ -6,13 +6,16 @@ from pathlib import Path, PurePosixPath
 
 from mlflow.entities import Run
 
-from pipeline import circumstances, lock, provenance, spool
-from pipeline.circumstances import Circumstances
+from pipeline import files
 from pipeline.errors import UserError, shortened
-from pipeline.provenance import Commit
-from pipeline.revisions import MODEL_FILE, Revision, commits_that_lock
-from pipeline.tracking import evaluation, join, outs, runs
-from pipeline.tracking.store import Store
+from pipeline.repository import environment, git, lockfile
+from pipeline.repository.git import Commit
+from pipeline.repository.revisions import MODEL_FILE, Revision, commits_that_lock
+from pipeline.tracking.client import outbox, run_context
+from pipeline.tracking.client.run_context import RunContext
+from pipeline.tracking.runs import evaluate_run, outputs, run_writer
+from pipeline.tracking.store import search
+from pipeline.tracking.store.store import Store
 
 # By them the folders of the stages are found in dvc.lock; the only out of prepare is a folder.
 _METRICS_FILE = "metrics.json"
@@ -39,22 +42,24 @@ def ensure(store: Store, revision: Revision) -> Outcome:
     if revision.lock.out_ending(MODEL_FILE) is None:
         raise UserError(f"{revision.name}: expected a model in its dvc.lock, got none; `dvc repro` makes one")
     key = revision.model_key
-    run = join.find(store, key, revision.experiment) if key else None
-    if run and runs.is_complete(run) and runs.is_evaluated(run):
+    run = search.find(store, key, revision.experiment) if key else None
+    if run and run_writer.is_complete(run) and run_writer.is_evaluated(run):
         return Outcome(run, "is there")
     with tempfile.TemporaryDirectory() as folder:
-        return _made(store, revision, run if run and runs.is_complete(run) else None, _fetched(revision, Path(folder)))
+        return _made(
+            store, revision, run if run and run_writer.is_complete(run) else None, _fetched(revision, Path(folder))
+        )
 
 
 def _made(store: Store, revision: Revision, run: Run | None, paths: dict[str, Path]) -> Outcome:
-    training = outs.read_training(paths["models"])
-    data = outs.read_data(paths["prepared"], revision.params)
-    origin = runs.Origin(revision.params, data, _circumstances(revision, training.model_md5))
+    training = outputs.read_training(paths["models"])
+    data = outputs.read_data(paths["prepared"], revision.params)
+    origin = run_writer.Origin(revision.params, data, _circumstances(revision, training.model_md5))
     time, meaning = _time(revision, origin.circumstances)
     done = "got its evaluation" if run else "rebuilt"
-    run = run or evaluation.rebuilt(store, origin, training, time, meaning)
+    run = run or evaluate_run.rebuilt(store, origin, training, time, meaning)
     if "reports" in paths:
-        evaluation.add_reports(store, run, origin, training, paths["reports"], time)
+        evaluate_run.add_reports(store, run, origin, training, paths["reports"], time)
     elif done != "rebuilt":
         done = "is there, without an evaluation"
     return Outcome(store.client.get_run(run.info.run_id), done)
@@ -64,7 +69,7 @@ def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
     """Copy what a run is made of into ``target``; returns the folders by name, reports only if they are whole."""
     folders = _folders(revision.lock)
     for name in ("prepared", "models"):
-        for file in spool.NEEDED[name]:
+        for file in outbox.NEEDED[name]:
             _fetch(revision, folders[name], file, target / name)
     paths = {name: target / name for name in ("prepared", "models")}
     try:
@@ -76,7 +81,7 @@ def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
     return paths | {"reports": target / "reports"}
 
 
-def _folders(locked: lock.Lock) -> dict[str, str]:
+def _folders(locked: lockfile.Lock) -> dict[str, str]:
     """Where the stages left their files, as dvc.lock says."""
     found = {"prepared": next(iter(locked.written_by(_PREPARE)), "")}
     for name, file in (("models", MODEL_FILE), ("reports", _METRICS_FILE)):
@@ -92,7 +97,7 @@ def _fetch(revision: Revision, folder: str, file: str, target: Path) -> None:
             f"{revision.name}: {shortened(f'{folder}/{file}')}: expected it in DVC's cache or remote, got neither; "
             "`dvc fetch --all-commits` or a `dvc repro` of that commit brings it"
         )
-    if revision.sha is None and revision.recorded_md5(f"{folder}/{file}") not in (None, provenance.md5_bytes(content)):
+    if revision.sha is None and revision.recorded_md5(f"{folder}/{file}") not in (None, files.md5_bytes(content)):
         raise UserError(
             f"{revision.name}: {shortened(f'{folder}/{file}')}: expected the file that dvc.lock records, got another; "
             "`dvc checkout` brings the recorded one back, `dvc repro` makes a new one"
@@ -101,26 +106,26 @@ def _fetch(revision: Revision, folder: str, file: str, target: Path) -> None:
     (target / file).write_bytes(content)
 
 
-def _circumstances(revision: Revision, model_md5: str) -> Circumstances:
+def _circumstances(revision: Revision, model_md5: str) -> RunContext:
     """What is known of them now; the commit is the first one that had the model."""
-    inputs = revision.lock.read_by("train")
+    inputs = revision.read_by("train")
     root = revision.root
     if revision.sha is None:
-        commit = provenance.commit(root)
-        changes = circumstances.changes(root, "HEAD") if commit and commit.dirty else ""
-        return Circumstances(circumstances.user(), provenance.versions(), commit, changes, None, inputs)
+        commit = git.head_commit(root)
+        changes = git.diff(root, "HEAD") if commit and commit.dirty else ""
+        return RunContext(run_context.user(), environment.installed_versions(), commit, changes, None, inputs)
     # What was installed then is not known any more.
-    versions = {name: revision.pinned[name] for name in provenance.PACKAGES if name in revision.pinned}
+    versions = {name: revision.pinned[name] for name in environment.PACKAGES if name in revision.pinned}
     if revision.experiment and revision.experiment.baseline:
         baseline = revision.experiment.baseline
-        changes = circumstances.changes(root, baseline, revision.sha)
+        changes = git.diff(root, baseline, revision.sha)
         commit = Commit(baseline, None, dirty=bool(changes))
-        return Circumstances(circumstances.user(), versions, commit, changes, revision.experiment, inputs)
+        return RunContext(run_context.user(), versions, commit, changes, revision.experiment, inputs)
     sha = next(reversed(commits_that_lock(root, model_md5, revision.sha)), revision.sha)
-    return Circumstances(circumstances.user(), versions, Commit(sha, _branch_with(root, sha), False), inputs=inputs)
+    return RunContext(run_context.user(), versions, Commit(sha, _branch_with(root, sha), False), inputs=inputs)
 
 
-def _time(revision: Revision, known: Circumstances) -> tuple[int, str]:
+def _time(revision: Revision, known: RunContext) -> tuple[int, str]:
     """The best that is known of when it was trained, in ms since 1970, and what that is."""
     if revision.sha is None:
         return revision.time, "of the model file"
@@ -131,6 +136,6 @@ def _time(revision: Revision, known: Circumstances) -> tuple[int, str]:
 
 def _branch_with(root: Path, sha: str) -> str | None:
     """The checked-out branch, if the commit is part of it."""
-    if provenance.git(root, "merge-base", "--is-ancestor", sha, "HEAD") is None:
+    if git.stdout(root, "merge-base", "--is-ancestor", sha, "HEAD") is None:
         return None
-    return (provenance.git(root, "branch", "--show-current") or "").strip() or None
+    return (git.stdout(root, "branch", "--show-current") or "").strip() or None

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.numerics.layout import Rows
+from pipeline.numerics.data.layout import Rows
 from pipeline.numerics.solvers.lbfgs import class_shares
 from pipeline.numerics.solvers.status import Status
 from tests.problems import Problem, numbers_only, solve, synthetic

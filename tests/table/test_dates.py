@@ -12,11 +12,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline import params, prepare, shards
+from pipeline import params
+from pipeline.dataset import columns, reader
 from pipeline.errors import UserError
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams
 from pipeline.table import dates, stream
 
-FORMATS = [kind.removeprefix("date ") for kind in dates.COMMON if kind != dates.ISO] + ["%Y-%j", "%y%m%d", "%d.%m.%y"]
+FORMATS = [kind.removeprefix("date ") for kind in dates.COMMON if kind != columns.ISO] + ["%Y-%j", "%y%m%d", "%d.%m.%y"]
 DATES = st.datetimes(datetime(1970, 1, 1), datetime(2068, 12, 31))
 
 
@@ -47,7 +50,7 @@ def test_only_what_is_clear_is_guessed() -> None:
     assert dates.possible(["01/02/2024", "03/04/2024"]) == ["date %d/%m/%Y", "date %m/%d/%Y"]
     assert dates.possible(["01/02/2024", "13/02/2024"]) == ["date %d/%m/%Y"]
     assert dates.possible(["01/02/2024 10:00", "02/13/2024 11:30"]) == ["date %m/%d/%Y %H:%M"]
-    assert dates.possible(["2024-01-02", "2024-01-03T10:00"]) == [dates.ISO]
+    assert dates.possible(["2024-01-02", "2024-01-03T10:00"]) == [columns.ISO]
     assert dates.possible(["13/02/2024", "02/13/2024"]) == []
 
 
@@ -58,12 +61,12 @@ def test_formats_that_tell_no_moment_are_refused(form: str) -> None:
         dates.require_format(f"date {form}")
 
 
-def _prepare(folder: Path, text: str, kind: str) -> shards.Prepared:
+def _prepare(folder: Path, text: str, kind: str) -> reader.Dataset:
     source = folder / "t.csv"
     source.write_text(text)
     content = {"source": "unused", "target": "y", "types": {"d": kind}, "date_parts": ["year", "month", "day", "hour"]}
-    prepare.main(params=prepare.Params.model_validate(content), source=source, out=folder / "out")
-    return shards.open_prepared(folder / "out")
+    prepare.main(params=PrepareParams.model_validate(content), source=source, out=folder / "out")
+    return reader.open_dataset(folder / "out")
 
 
 def test_the_format_travels_with_the_encoder(tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_a_wrong_type_is_told_by_its_param(tmp_path: Path) -> None:
     ):
         written.write_text(f'prepare: {{source: t.csv, target: y, types: {{d: "{kind}"}}}}\n')
         with pytest.raises(UserError, match=f"prepare.types.d: expected {expected}.* got '{kind}'"):
-            params.load(written, "prepare", prepare.Params)
+            params.load(written, "prepare", PrepareParams)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +162,8 @@ def test_times_of_day_become_hour_and_minute(tmp_path: Path) -> None:
 def test_names_of_months_do_not_depend_on_the_environment() -> None:
     """Nothing sets LC_TIME for the process, which strptime would follow: months are English everywhere."""
     work = (
-        "import locale\nfrom pipeline import init, prepare, predict, train, evaluate\n"
+        "import locale\nfrom pipeline.commands import predict\nfrom pipeline.commands.init import command\n"
+        "import pipeline.evaluate.stage, pipeline.prepare.stage, pipeline.train.stage\n"
         "from pipeline.table import dates\n"
         "print(locale.setlocale(locale.LC_TIME), dates.moment_of('Dec-2018', 'date %b-%Y'))"
     )

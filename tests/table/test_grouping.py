@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import prepare
-from pipeline.table import grouping, kinds, sources
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams
+from pipeline.table import grouping, sources, type_inference
 
 CELLS = {
     "thousands": ("0 300 600 900 1.200 1.500 12.000", "1.200"),
@@ -24,7 +25,7 @@ def _doubts(folder: Path, cells: str, separator: str) -> dict[str, str]:
     rows = [f"{cell}{separator}a" for cell in cells.split()]
     source.write_text("\n".join([f"x{separator}y", *rows]) + "\n")
     found = sources.find(str(source))
-    survey = kinds.learn(found, kinds.Columns(["x", "y"], ["y"]), ["NA"])
+    survey = type_inference.learn(found, type_inference.Columns(["x", "y"], ["y"]), ["NA"])
     return grouping.doubtful(found, survey, ["NA"])
 
 
@@ -48,7 +49,7 @@ def test_prepare_warns_until_the_mark_is_said(tmp_path: Path, capsys: pytest.Cap
         "x;y\n" + "".join(f"{x};{label}\n" for x in ("300", "1.200", "1.500", "12.000") for label in "ab")
     )
     for decimal, largest in (("auto", 300.0), (".", 300.0), (",", 12_000.0)):
-        params = prepare.Params.model_validate({"source": str(source), "target": "y", "decimal": decimal})
+        params = PrepareParams.model_validate({"source": str(source), "target": "y", "decimal": decimal})
         prepare.main(params=params, source=source, out=tmp_path / "out")
         said = capsys.readouterr().out.splitlines()
         doubt = "warning   x: every point has three digits behind it, so 1.200 may be 1200: read as 1.2; set "

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.dataset.columns import ColumnType
 from pipeline.errors import UserError
-from pipeline.table import kept, kinds, sources, stream
-from pipeline.table.columns import Kind
+from pipeline.table import parse_cache, sources, stream, type_inference
 
 PLAIN = "x,y\n" + "10,a\n" * 50
 
 
-def _kind(source: Path, folder: Path | None = None, fixed: dict[str, Kind] | None = None) -> str:
+def _kind(source: Path, folder: Path | None = None, fixed: dict[str, ColumnType] | None = None) -> str:
     found = sources.find(str(source))
-    with kept.opened(folder, found) as store:
-        columns = kinds.Columns(["x", "y"], ["y"], fixed=fixed or {})
-        survey = kinds.learn(found, columns, ["", "NA"], pace=stream.Pace(64, kept=store))
+    with parse_cache.opened(folder, found) as store:
+        columns = type_inference.Columns(["x", "y"], ["y"], fixed=fixed or {})
+        survey = type_inference.learn(found, columns, ["", "NA"], pace=stream.ReadOptions(64, kept=store))
         if store is not None:
             store.commit()
     return survey.kinds["x"]
@@ -62,13 +62,15 @@ def test_decimal_commas_of_another_column_do_not_hide_codes(tmp_path: Path) -> N
     source = tmp_path / "t.csv"
     source.write_text("x;y;z\n" + "10115;a;1,5\n" * 20 + "01067;a;2,5\n")
     found = sources.find(str(source))
-    survey = kinds.learn(found, kinds.Columns(["x", "y", "z"], ["y"]), [""], pace=stream.Pace(64))
+    survey = type_inference.learn(
+        found, type_inference.Columns(["x", "y", "z"], ["y"]), [""], pace=stream.ReadOptions(64)
+    )
     assert survey.kinds == {"x": "text", "y": "text", "z": "number 1234,5"}
 
 
 def test_too_many_codes_are_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More codes than levels are counted are refused, in a sentence that says how to read them as numbers."""
-    monkeypatch.setattr(kinds, "MOST_LEVELS", 20)
+    monkeypatch.setattr(type_inference, "MOST_LEVELS", 20)
     source = tmp_path / "t.csv"
     source.write_text("x,y\n" + "".join(f"{row:03},a\n" for row in range(30)))
     with pytest.raises(

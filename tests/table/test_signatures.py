@@ -15,8 +15,8 @@ import pyarrow.parquet as pa_parquet
 import pytest
 from PIL import Image
 
-from pipeline import schema
 from pipeline.errors import UserError
+from pipeline.prepare import report
 from pipeline.table import sources, stream
 
 
@@ -113,16 +113,16 @@ def test_a_packed_parquet_is_told_as_what_it_is(tmp_path: Path) -> None:
 
 def test_a_missing_header_line_is_doubted() -> None:
     """Where all names beside the target's are numbers, or values of their columns; a program's 0, 1, 2 are names."""
-    (doubt,) = schema.header_doubts(["5.1", "3.5", "1.4", "setosa"], "setosa", {})
+    (doubt,) = report.header_doubts(["5.1", "3.5", "1.4", "setosa"], "setosa", {})
     assert doubt.startswith("all columns are called by numbers (5.1, 3.5, 1.4): if the first line is a row of data")
     levels = {"red": {"red": 3, "blue": 4}, "p": {"p": 3, "e": 4}}
-    (doubt,) = schema.header_doubts(["5.1", "red", "p"], "p", levels)
+    (doubt,) = report.header_doubts(["5.1", "red", "p"], "p", levels)
     assert doubt.startswith("all columns are called by values that they hold (5.1, red): if the first line is a row")
-    assert [*schema.header_doubts(["red", "p"], "p", levels)]
-    assert not [*schema.header_doubts(["0", "1", "2"], "2", {})]
-    assert not [*schema.header_doubts(["a", "1", "2"], "2", levels)]
-    assert not [*schema.header_doubts(["red", "y"], "y", levels)]
-    assert not [*schema.header_doubts(["y"], "y", {})]
+    assert [*report.header_doubts(["red", "p"], "p", levels)]
+    assert not [*report.header_doubts(["0", "1", "2"], "2", {})]
+    assert not [*report.header_doubts(["a", "1", "2"], "2", levels)]
+    assert not [*report.header_doubts(["red", "y"], "y", levels)]
+    assert not [*report.header_doubts(["y"], "y", {})]
 
 
 def test_numbers_twice_in_the_header_ask_for_a_header_line(tmp_path: Path) -> None:

@@ -17,20 +17,21 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 import pytest
 
-from pipeline import prepare, shards
+from pipeline.dataset import reader
 from pipeline.errors import UserError
-from pipeline.split import Split
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams, SplitParams
 from pipeline.table import sources, transcoding
 
 PENGUINS = Path("data/raw/penguins.csv")
 
 
 def _digest(source: str | Path, out: Path, **params: Any) -> str:
-    chosen = prepare.Params.model_validate(
+    chosen = PrepareParams.model_validate(
         {"source": "unused", "target": "species", "standardise": True, "split": {"method": "hash"}, **params}
     )
     prepare.main(params=chosen, source=source, out=out)
-    return shards.open_prepared(out).digest
+    return reader.open_dataset(out).digest
 
 
 def _halves(folder: Path) -> Path:
@@ -84,10 +85,10 @@ def test_what_was_sniffed_is_reported(tmp_path: Path, capsys: pytest.CaptureFixt
     """Separator and encoding stand in the report, sniffed ones too; a quoted separator does not mislead."""
     source = tmp_path / "t.csv"
     source.write_bytes('name;y\n"a,b,c,d";é\nx;z\n'.encode("cp1252"))
-    params = prepare.Params(source="", target="y", encoding="auto")
+    params = PrepareParams(source="", target="y", encoding="auto")
     prepare.main(params=params, source=source, out=tmp_path / "out")
     assert "source    1 file, separator ';', encoding windows-1252" in capsys.readouterr().out
-    assert shards.open_prepared(tmp_path / "out").encoder.classes == ("z", "é")
+    assert reader.open_dataset(tmp_path / "out").encoder.classes == ("z", "é")
     _digest(PENGUINS, tmp_path / "out")
     assert "source    1 file, separator ',', encoding utf-8" in capsys.readouterr().out
 
@@ -190,11 +191,11 @@ def test_a_source_that_changes_is_noticed(
         return step(*arguments[:-1], pace)
 
     monkeypatch.setattr(prepare, moment, disturbed)
-    params = prepare.Params(source="", target="species", split=Split(method="hash"))
+    params = PrepareParams(source="", target="species", split=SplitParams(method="hash"))
     with pytest.raises(UserError, match="the source changed while it was being read"):
         prepare.main(params=params, source=halves, out=tmp_path / "out", cache=cache)
     assert not waiting
-    assert shards.open_prepared(tmp_path / "out").digest == before
+    assert reader.open_dataset(tmp_path / "out").digest == before
     assert {path.name for path in cache.iterdir()} <= {"lock"}
 
 
@@ -208,12 +209,12 @@ def test_parquet_says_what_is_text(tmp_path: Path) -> None:
     codes = pa.array(["007", "7", "007", None])
     source = _parquet(tmp_path / "t.parquet", code=codes, packed=codes.dictionary_encode(), species=pa.array([*"0110"]))
     _digest(source, tmp_path / "out", standardise=False, split={"method": "none"})
-    prepared = shards.open_prepared(tmp_path / "out")
+    prepared = reader.open_dataset(tmp_path / "out")
     assert prepared.encoder.kinds == {"code": "text", "packed": "text"}
     assert prepared.encoder.categories[0].levels == ("007", "7", "<missing>", "<unseen>")
     assert prepared.encoder.classes == ("0", "1")
     _digest(source, tmp_path / "out", standardise=False, split={"method": "none"}, types={"code": "number"})
-    prepared = shards.open_prepared(tmp_path / "out")
+    prepared = reader.open_dataset(tmp_path / "out")
     assert prepared.encoder.kinds == {"code": "number", "packed": "text"}
     assert prepared.splits["train"].shards[0].numbers[:, 0].tolist() == [7, 7, 7, 7]
 
@@ -232,7 +233,7 @@ def test_parquet_of_other_types_is_read(tmp_path: Path) -> None:
     )
     others: dict[str, Any] = {"types": {"moment": "date", "day": "date"}, "date_parts": ["day", "hour"]}
     _digest(source, tmp_path / "out", standardise=False, split={"method": "none"}, **others)
-    prepared = shards.open_prepared(tmp_path / "out")
+    prepared = reader.open_dataset(tmp_path / "out")
     assert prepared.encoder.features[:6] == ("price", "packed", "moment day", "moment hour", "day day", "day hour")
     (shard,) = prepared.splits["train"].shards
     assert shard.numbers.tolist() == [[1.5, 3, 29, 13, 29, 0], [2.25, 4, 1, 0, 1, 0]]
@@ -256,7 +257,7 @@ def test_nested_parquet_is_told(tmp_path: Path, column: pa.Array, named: str) ->
 def test_params_of_sources_are_checked(wrong: dict[str, str]) -> None:
     """A separator that is not one character and an encoding that no one knows are refused with the params."""
     with pytest.raises(ValueError, match="auto"):
-        prepare.Params.model_validate({"source": "s", "target": "y", **wrong})
+        PrepareParams.model_validate({"source": "s", "target": "y", **wrong})
 
 
 @pytest.mark.slow

@@ -10,9 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import model, predict, prepare, shards
+from pipeline import model
+from pipeline.commands import predict
+from pipeline.dataset import reader
 from pipeline.errors import UserError
-from pipeline.table import kinds, sources, spellings, stream
+from pipeline.prepare import column_roles, survey_source, write_dataset
+from pipeline.prepare import stage as prepare
+from pipeline.prepare.params import PrepareParams
+from pipeline.table import sources, spellings, stream, type_inference
 
 SPELLINGS = ["1234,5", "1.234,5", "1,234.5", "$1,234.5", "1234.5%", "€1234.5", "1 234,5", "1'234.5", "1\u202f234,5€"]
 
@@ -26,15 +31,15 @@ def _written(value: float, digits: int, spelling: str) -> str:
     return f"{'-' if value < 0 else ''}{head}{text}{sign}"
 
 
-def _prepare(folder: Path, text: str, name: str = "out", **params: Any) -> shards.Prepared:
+def _prepare(folder: Path, text: str, name: str = "out", **params: Any) -> reader.Dataset:
     source = folder / "t.csv"
     source.write_text(text, encoding="utf-8")
-    chosen = prepare.Params.model_validate({"source": "", "target": "y", "separator": ";", **params})
+    chosen = PrepareParams.model_validate({"source": "", "target": "y", "separator": ";", **params})
     prepare.main(params=chosen, source=source, out=folder / name)
-    return shards.open_prepared(folder / name)
+    return reader.open_dataset(folder / name)
 
 
-def _numbers(prepared: shards.Prepared) -> list[list[float]]:
+def _numbers(prepared: reader.Dataset) -> list[list[float]]:
     return np.concatenate([shard.numbers for shard in prepared.splits["train"].shards]).tolist()
 
 
@@ -78,13 +83,13 @@ def test_bytes_depend_on_neither_chunks_nor_what_was_kept(tmp_path: Path) -> Non
     """Chunks of a row on three threads, one chunk, and columns kept from an earlier run give the same files."""
     rows = [f"{row % 7},{row % 100:02};${row},000.{row % 10};{row % 13}%;{'ab'[row % 2]}\n" for row in range(1, 400)]
     (tmp_path / "t.csv").write_text("a;b;c;y\n12;$7;5%;a\n" + "".join(rows))
-    params = prepare.Params.model_validate({"source": "", "target": "y", "standardise": True})
+    params = PrepareParams.model_validate({"source": "", "target": "y", "standardise": True})
     source, written = sources.find(str(tmp_path / "t.csv")), []
-    for pace in (stream.Pace(32, 3), stream.PACE):
+    for pace in (stream.ReadOptions(32, 3), stream.PACE):
         folder = tmp_path / str(pace.chunk_bytes)
         folder.mkdir()
-        roles = prepare.roles_of(params, source)
-        prepare.write(params, source, roles, prepare.learn(params, source, roles, pace), folder, pace)
+        roles = column_roles.roles_of(params, source)
+        write_dataset.write(params, source, roles, survey_source.learn(params, source, roles, pace), folder, pace)
         written.append({path.name: path.read_bytes() for path in folder.iterdir()})
     for _ in range(2):
         prepare.main(params=params, source=tmp_path / "t.csv", out=tmp_path / "out", cache=tmp_path / "cache")
@@ -148,7 +153,7 @@ def test_the_cell_that_does_not_fit_is_named(
 @pytest.mark.slow
 def test_a_late_spelling_of_a_large_column_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A comma after more distinct numbers than texts are counted is read without a text for each, or told."""
-    monkeypatch.setattr(kinds, "MOST_LEVELS", 1_000)
+    monkeypatch.setattr(type_inference, "MOST_LEVELS", 1_000)
     rows = "".join(f"{row};{'long' * 100};a\n" for row in range(3_000))
     prepared = _prepare(tmp_path, f"x;pad;y\n{rows}0,5;;b\n")
     assert prepared.encoder.kinds["x"] == "number 1234,5"

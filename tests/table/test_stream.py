@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.dataset.columns import ColumnType
 from pipeline.errors import UserError
-from pipeline.table import places, stream
-from pipeline.table.columns import Kind
+from pipeline.table import locate, stream
 
 MISSING = ["", "NA"]
 
@@ -27,9 +27,11 @@ def _write(folder: Path, text: str | bytes) -> Path:
     return source
 
 
-def _read(source: Path, kinds: dict[str, Kind], chunk_bytes: int = stream.PACE.chunk_bytes) -> dict[str, list[object]]:
+def _read(
+    source: Path, kinds: dict[str, ColumnType], chunk_bytes: int = stream.PACE.chunk_bytes
+) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {name: [] for name in kinds}
-    for chunk in stream.read(source, kinds, MISSING, stream.Pace(chunk_bytes)):
+    for chunk in stream.read(source, kinds, MISSING, stream.ReadOptions(chunk_bytes)):
         for name, values in chunk.numbers.items():
             columns[name].extend(None if np.isnan(value) else value for value in values.tolist())
         for name, texts in chunk.texts.items():
@@ -51,7 +53,7 @@ def test_texts_come_back_as_written(rows: list[tuple[str, str]], ending: str, ma
         for chunk_bytes in (32, stream.PACE.chunk_bytes):
             read = _read(source, {"first": "text", "second": "text"}, chunk_bytes)
             assert [read["first"], read["second"]] == expected
-        assert [record.cells for record in places.records(source)][1:] == [list(row) for row in rows]
+        assert [record.cells for record in locate.records(source)][1:] == [list(row) for row in rows]
 
 
 @pytest.mark.slow
@@ -70,7 +72,7 @@ def test_penguins_are_those_of_pandas() -> None:
     """The shipped penguins, read in chunks of a few rows, are the table that pandas reads."""
     source = Path("data/raw/penguins.csv")
     frame = pd.read_csv(source)
-    kinds: dict[str, Kind] = {
+    kinds: dict[str, ColumnType] = {
         name: "number" if pd.api.types.is_numeric_dtype(frame[name]) else "text" for name in frame.columns
     }
     expected = {name: [None if pd.isna(value) else value for value in frame[name]] for name in frame.columns}
@@ -85,7 +87,7 @@ def test_messages_and_reader_agree_on_what_a_number_is(text: str) -> None:
     """A text is called a number in messages exactly if the reader takes it for one."""
     with tempfile.TemporaryDirectory() as folder:
         source = _write(Path(folder), f'x,y\n"{text}",1\n')
-        fault = places.fault_of(text)
+        fault = locate.fault_of(text)
         if fault is None:
             assert _read(source, {"x": "number"})["x"] == [float(text)]
         else:
@@ -125,7 +127,7 @@ def test_columns_come_by_name(tmp_path: Path) -> None:
 def test_row_numbers_count_from_one_through_all_chunks(tmp_path: Path) -> None:
     """Each chunk says which row of the data it starts with; blank lines are not rows."""
     source = _write(tmp_path, "x,y\n" + "".join(f"{row},{row}\n\n" for row in range(1, 200)))
-    found = list(stream.read(source, {"x": "number"}, MISSING, stream.Pace(64)))
+    found = list(stream.read(source, {"x": "number"}, MISSING, stream.ReadOptions(64)))
     assert len(found) > 10
     assert all(chunk.numbers["x"][0] == chunk.first_row and len(chunk.numbers["x"]) == chunk.rows for chunk in found)
 
@@ -150,7 +152,7 @@ def test_a_reading_given_up_does_not_disturb_the_next(tmp_path: Path) -> None:
     large.write_text("x,y\n" + "1,2\n" * 100_000)
     small = _write(tmp_path, "a,b\n3,4\n")
     for _ in range(100):
-        reading = stream.read(large, {"x": "number"}, MISSING, stream.Pace(1 << 14))
+        reading = stream.read(large, {"x": "number"}, MISSING, stream.ReadOptions(1 << 14))
         assert next(reading).first_row == 1
         reading.close()  # type: ignore[attr-defined]
         assert _read(small, {"a": "number", "b": "number"}) == {"a": [3.0], "b": [4.0]}

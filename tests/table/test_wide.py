@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import roles
+from pipeline.dataset.columns import Chunk
 from pipeline.errors import UserError
-from pipeline.roles import Wanted
-from pipeline.table import faults, kept, kinds, stream
-from pipeline.table.columns import Chunk
-from pipeline.table.survey import Survey
+from pipeline.prepare import column_roles
+from pipeline.prepare.column_roles import RequestedColumns
+from pipeline.table import parse_cache, read_errors, stream, type_inference
+from pipeline.table.column_statistics import ColumnStatistics
 
 
 class _Name(str):
@@ -37,7 +37,7 @@ def test_wide_tables_are_cut_into_chunks_of_as_many_rows(tmp_path: Path) -> None
         source = tmp_path / f"{columns}.csv"
         source.write_text("\n".join([",".join(f"c{n}" for n in range(columns)), *[",".join("1" * columns)] * 30]))
         row_bytes = 2 * stream.COLUMNS
-        chunks.append(len([*stream.read(source, {"c0": "number"}, [], stream.Pace(4 * row_bytes))]))
+        chunks.append(len([*stream.read(source, {"c0": "number"}, [], stream.ReadOptions(4 * row_bytes))]))
     assert chunks[0] == chunks[1] > 3
 
 
@@ -45,7 +45,7 @@ def test_roles_compare_no_column_with_every_other(tmp_path: Path) -> None:
     """A list of a thousand features is looked up in a thousand columns by a few comparisons each."""
     names = [_Name(f"c{n}") for n in range(1_000)]
     _Name.compared = 0
-    assigned = roles.assign(Wanted([str(name) for name in names[1:]], "c0"), tmp_path, names)
+    assigned = column_roles.assign(RequestedColumns([str(name) for name in names[1:]], "c0"), tmp_path, names)
     assert assigned.features == names[1:]
     assert _Name.compared < 20 * len(names)
 
@@ -54,9 +54,9 @@ def test_kept_columns_are_looked_up_not_searched(tmp_path: Path) -> None:
     """A thousand columns of a piece that was kept are read back by a few comparisons each."""
     names = [_Name(f"c{n}") for n in range(1_000)]
     piece = pa.table({str(name): [1.0] for name in names})
-    (tmp_path / "00000.arrow").write_bytes(kept._packed(piece))
+    (tmp_path / "00000.arrow").write_bytes(parse_cache._packed(piece))
     _Name.compared = 0
-    assert kept.load(tmp_path / "00000.arrow", names).equals(piece)
+    assert parse_cache.load(tmp_path / "00000.arrow", names).equals(piece)
     assert _Name.compared < 20 * len(names)
 
 
@@ -71,7 +71,7 @@ def test_columns_are_surveyed_together() -> None:
         nonlocal calls
         calls += event in ("call", "c_call")
 
-    survey = Survey(dict.fromkeys(chunk.numbers, "number"))
+    survey = ColumnStatistics(dict.fromkeys(chunk.numbers, "number"))
     sys.setprofile(count)
     try:
         survey.add(chunk)
@@ -79,7 +79,7 @@ def test_columns_are_surveyed_together() -> None:
         sys.setprofile(None)
     assert calls < 25 * len(values)
     for name in ("c0", "c7", "c999"):
-        alone = Survey({name: "number"})
+        alone = ColumnStatistics({name: "number"})
         alone.add(chunk)
         assert (alone.moments[name], alone.missing[name]) == (survey.moments[name], survey.missing[name])
 
@@ -101,8 +101,12 @@ def _starts(folder: Path, cells: Any) -> tuple[int, UserError | None]:
         def see(self, chunk: Chunk, looked: Any) -> None: ...
 
     try:
-        kinds.learn(
-            source, kinds.Columns([f"c{column}" for column in range(40)]), ["", "NA"], Watcher, stream.Pace(4096)
+        type_inference.learn(
+            source,
+            type_inference.Columns([f"c{column}" for column in range(40)]),
+            ["", "NA"],
+            Watcher,
+            stream.ReadOptions(4096),
         )
     except UserError as error:
         return starts, error
@@ -111,13 +115,13 @@ def _starts(folder: Path, cells: Any) -> tuple[int, UserError | None]:
 
 def test_columns_that_begin_late_start_the_reading_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts in many columns that the first guess saw empty are found together, not by a reading for each column."""
-    monkeypatch.setattr(kinds, "_GUESS_BYTES", 2048)
+    monkeypatch.setattr(type_inference, "_GUESS_BYTES", 2048)
     assert _starts(tmp_path, lambda row, column: "" if row < 300 else "pqrs"[(row + column) % 4]) == (2, None)
 
 
 def test_columns_that_mix_are_told_together(tmp_path: Path) -> None:
     """The error for the first column that mixes numbers and texts knows the others, which a reader may want to know."""
     starts, error = _starts(tmp_path, lambda row, column: "many" if row == 399 and column % 2 else str(row * column))
-    assert isinstance(error, faults.MisfitError)
+    assert isinstance(error, read_errors.MisfitError)
     assert (starts, error.column, error.text) == (1, "c1", "many")
     assert error.others == {f"c{column}": "many" for column in range(3, 40, 2)}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking.store import Store, open_store
+from pipeline.tracking.store.store import Store, open_store
 from tests.tracking.outputs import Project
 
 _numbers = itertools.count()

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from pipeline import circumstances, model, shards, spool
-from pipeline.encoding import UNSEEN, CategoryColumn, Encoder, NumberColumn
-from pipeline.tracking.training import Started
+from pipeline import model
+from pipeline.dataset.encoder import UNSEEN, CategoryColumn, Encoder, NumberColumn
+from pipeline.dataset.shard import Shard
+from pipeline.dataset.writer import Writer
+from pipeline.tracking.client import outbox, run_context
+from pipeline.tracking.runs.train_run import Started
 
 PARAMS: dict[str, Any] = {
     "prepare": {"source": "data/raw/toy.csv", "target": "y", "features": "all", "split": {"method": "none"}},
@@ -50,18 +53,18 @@ class Project:
 
     def started(self, time: int, params: dict[str, Any] = PARAMS) -> Started:
         """A stage that starts now, in this process's folder and environment; ``time`` in ms since 1970."""
-        return Started(spool.new_identity(), params, circumstances.here(), self.paths, time)
+        return Started(outbox.new_identity(), params, run_context.here(), self.paths, time)
 
     def _write_prepared(self) -> str:
         rows = len(self.encoder.classes)
-        shard = shards.Shard(
+        shard = Shard(
             numbers=np.ones((rows, self.encoder.number_count), np.float32),
             codes=np.zeros((rows, 1), np.uint8),
             labels=np.arange(rows, dtype=np.int32),
             rows=np.arange(1, rows + 1),
         )
         self.paths["prepared"].mkdir()
-        writer = shards.Writer(self.paths["prepared"])
+        writer = Writer(self.paths["prepared"])
         writer.add("train", shard)
         return writer.finish({}, self.encoder)
 

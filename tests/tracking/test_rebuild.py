@@ -10,10 +10,13 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline import revisions
+from pipeline.commands import runs as runs_command
+from pipeline.commands import track
 from pipeline.errors import UserError
-from pipeline.tracking import evaluation, listing, location, track, training
-from pipeline.tracking.store import Store, open_store
+from pipeline.repository import revisions
+from pipeline.tracking.client import location
+from pipeline.tracking.runs import evaluate_run, train_run
+from pipeline.tracking.store.store import Store, open_store
 from tests.tracking.versioned import Versioned
 
 pytestmark = pytest.mark.slow
@@ -70,8 +73,8 @@ def test_deleted_database_comes_back_the_same(
 ) -> None:
     """Params, curves, weights, files, tags and data set of the rebuilt run are those of the run that was mirrored."""
     store = open_store(versioned.folder, "softmax")
-    run_id = training.Mirrored(store, versioned.outputs.started(1000)).finished(2000)
-    evaluation.record(store, versioned.outputs.started(3000), 3000)
+    run_id = train_run.Mirrored(store, versioned.outputs.started(1000)).finished(2000)
+    evaluate_run.record(store, versioned.outputs.started(3000), 3000)
     before = everything(store, run_id)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///new.db")  # this process still has the old one open
     (line,) = run_track(capsys, "HEAD")
@@ -171,7 +174,7 @@ def test_an_edited_workspace_is_no_run(versioned: Versioned, capsys: pytest.Capt
 def test_run_without_evaluation_gets_it(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:
     """A run that never saw its metrics has them afterwards, and stays the run that it was."""
     store = open_store(versioned.folder, "softmax")
-    run_id = training.Mirrored(store, versioned.outputs.started(1000)).finished(2000)
+    run_id = train_run.Mirrored(store, versioned.outputs.started(1000)).finished(2000)
     assert run_track(capsys, "HEAD")[0].endswith("got its evaluation")
     assert store.client.get_run(run_id).data.metrics["eval/log_loss"] == 0.25
 
@@ -207,15 +210,15 @@ def test_moved_project_finds_its_files_again(
 
 def test_runs_of_a_revision_are_listed(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:
     """A revision without a run names the command; after it, the run is found with its numbers and a link."""
-    listing.main(experiment="softmax", names=("HEAD~1",), as_json=False)
+    runs_command.main(experiment="softmax", names=("HEAD~1",), as_json=False)
     assert capsys.readouterr().out.endswith("no MLflow run; `python -m pipeline track HEAD~1` makes it\n")
     run_track(capsys, "HEAD~1")
-    listing.main(experiment="softmax", names=("HEAD~1", "HEAD"), as_json=True)
+    runs_command.main(experiment="softmax", names=("HEAD~1", "HEAD"), as_json=True)
     old, new = json.loads(capsys.readouterr().out)
     (run,) = old["runs"]
     assert run["metrics"]["eval/log_loss"] == 0.25
     assert f"/runs/{run['run_id']}?workflowType=machine_learning" in run["link"]
     assert (old["revision"], new["runs"]) == ("HEAD~1", [])
     shutil.rmtree(versioned.folder / ".dvc" / "cache")
-    listing.main(experiment="softmax", names=("HEAD~1",), as_json=False)
+    runs_command.main(experiment="softmax", names=("HEAD~1",), as_json=False)
     assert run["run_id"][:8] in capsys.readouterr().out

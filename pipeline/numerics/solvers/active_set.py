@@ -4,7 +4,7 @@ The members are the variables that are not 0 and those without a penalty. They a
 the other variable with the largest subgradient becomes one, and all members go where the penalty stays linear, to the
 new minimum of theirs or to the first that reaches 0, which is a member no more. Each step goes down and no set of
 members comes twice, so the method ends. The inverse of the members' part of H follows each change at s^2
-multiplications, s members; so a step costs a few products with H (row_curvature.py), and no factor.
+multiplications, s members; so a step costs a few products with H (row_space.py), and no factor.
 
 A variable whose curvature the members leave next to none (rows of few dimensions, W of all classes shifted together)
 takes the place of the first member that it brings to 0. The inverse is that of a matrix of condition 1e10 at most, its
@@ -17,9 +17,9 @@ and Wright 2006, section 16.5, for active sets.
 import torch
 from torch import Tensor
 
-from pipeline.numerics.curvature import cholesky
-from pipeline.numerics.row_curvature import RowCurvature
-from pipeline.numerics.solvers.sparse_quadratic import least_subgradient
+from pipeline.numerics.curvature.arrowhead import cholesky
+from pipeline.numerics.curvature.row_space import RowCurvature
+from pipeline.numerics.solvers.l1_quadratic import least_subgradient
 
 _STEPS_A_VARIABLE = 4
 _INEXACTNESS = 0.1  # of a step, as a share of the subgradient that it is for

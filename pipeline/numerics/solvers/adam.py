@@ -1,6 +1,6 @@
 """Adam. Source: Kingma and Ba 2015, algorithm 1, with their constants.
 
-torch.optim.Adam takes roots that depend on the processor (numerics/roots.py), so its update is written out here.
+torch.optim.Adam takes roots that depend on the processor (exact/roots.py), so its update is written out here.
 """
 
 import math
@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from pipeline.numerics.roots import square_root
+from pipeline.numerics.exact.roots import square_root
 
 _MEAN_DECAY, _SQUARE_DECAY, _SMALLEST = 0.9, 0.999, 1e-8
 

@@ -12,12 +12,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from pipeline.numerics.kept import Kept
-from pipeline.numerics.softmax import Block, Objective, Parameters, extent, joined, row_counts
+from pipeline.numerics.data.block import Block, Parameters, extent, joined, row_counts
+from pipeline.numerics.objective.plain import PlainObjective
 from pipeline.numerics.solvers.loop import Epoch
 from pipeline.numerics.solvers.status import Status
+from pipeline.parallel.lazy import CachedSequence
 
-MakeObjective = Callable[[Sequence[Block]], Objective]
+MakeObjective = Callable[[Sequence[Block]], PlainObjective]
 
 
 class Update(Protocol):
@@ -39,7 +40,7 @@ class FirstOrder:
     def __init__(
         self,
         start: Parameters,
-        batches: Callable[[], Iterator[tuple[Objective, float]]],
+        batches: Callable[[], Iterator[tuple[PlainObjective, float]]],
         update: Update,
         rates: Iterator[float],
         generator: torch.Generator | None = None,
@@ -87,10 +88,10 @@ class FirstOrder:
             self._generator.set_state(found["generator"])
 
 
-def full_batch(objective: Objective) -> Callable[[], Iterator[tuple[Objective, float]]]:
+def full_batch(objective: PlainObjective) -> Callable[[], Iterator[tuple[PlainObjective, float]]]:
     """Every epoch is one update on all rows."""
 
-    def batches() -> Iterator[tuple[Objective, float]]:
+    def batches() -> Iterator[tuple[PlainObjective, float]]:
         yield objective, 1.0
 
     return batches
@@ -98,12 +99,12 @@ def full_batch(objective: Objective) -> Callable[[], Iterator[tuple[Objective, f
 
 def mini_batches(
     blocks: Sequence[Block], batch_size: int, generator: torch.Generator, make_objective: MakeObjective
-) -> Callable[[], Iterator[tuple[Objective, float]]]:
+) -> Callable[[], Iterator[tuple[PlainObjective, float]]]:
     """Every epoch draws the rows in a new order and cuts it into batches; the last one may be smaller."""
     counts = torch.tensor(row_counts(blocks))
     total_weight = extent(blocks).total_weight
 
-    def batches() -> Iterator[tuple[Objective, float]]:
+    def batches() -> Iterator[tuple[PlainObjective, float]]:
         for rows in torch.split(torch.randperm(int(counts.sum()), generator=generator), batch_size):
             objective = make_objective(_gathered(blocks, counts, rows.sort().values))
             if objective.total_weight > 0:
@@ -115,7 +116,7 @@ def mini_batches(
 def _gathered(blocks: Sequence[Block], counts: Tensor, rows: Tensor) -> Sequence[Block]:
     """The given rows (sorted positions in the concatenated blocks) as new blocks no larger than the old ones."""
     ends, parts = counts.cumsum(0), torch.split(rows, int(counts.max()))
-    return Kept(lambda place: _gather_block(blocks, ends, parts[place]), len(parts))
+    return CachedSequence(lambda place: _gather_block(blocks, ends, parts[place]), len(parts))
 
 
 def _gather_block(blocks: Sequence[Block], ends: Tensor, rows: Tensor) -> Block:

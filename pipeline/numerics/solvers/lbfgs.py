@@ -1,6 +1,6 @@
 """L-BFGS: the recursion, and the cheap scalings that it starts from where a Hessian would be too large.
 
-Source: Nocedal and Wright 2006, algorithm 7.4. Shapes are those of layout.py.
+Source: Nocedal and Wright 2006, algorithm 7.4. Shapes are those of data/layout.py.
 """
 
 import math
@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from pipeline.numerics.centring import Factor
-from pipeline.numerics.class_arrow import ClassArrow
-from pipeline.numerics.cross_entropy import CrossEntropy
-from pipeline.numerics.layout import Rows, dot
-from pipeline.numerics.sample import stratified
-from pipeline.numerics.scalings import ByClass, Diagonal, Kronecker, Scaling
-from pipeline.numerics.softmax import Block
-from pipeline.numerics.sums import Grid, exact_sums
+from pipeline.numerics.curvature.class_blocks import ClassBlocks
+from pipeline.numerics.curvature.preconditioners import ByClass, Diagonal, Kronecker, PreconditionerBuilder
+from pipeline.numerics.data.block import Block
+from pipeline.numerics.data.centring import Preconditioner
+from pipeline.numerics.data.layout import Rows, dot
+from pipeline.numerics.data.sample import stratified
+from pipeline.numerics.exact.sums import Grid, exact_sums
+from pipeline.numerics.objective.packed import PackedObjective
 
 _ROWS_A_COLUMN, _AT_LEAST = 8, 2048
 _NEARLY_ALL = 0.6
@@ -29,15 +29,15 @@ _ROWS_TO_RENEW = 4
 _WORTH_A_START = 0.5
 PAIRS = 10  # of step and change of gradient, kept beside a cheap scaling
 
-SCALINGS: dict[str, Callable[[CrossEntropy], Scaling]] = {
+SCALINGS: dict[str, Callable[[PackedObjective], PreconditionerBuilder]] = {
     "by_class": ByClass,
-    "class_arrow": ClassArrow,
+    "class_arrow": ClassBlocks,
     "kronecker": Kronecker,
     "diagonal": Diagonal,
 }
 
 
-class Memory:
+class CurvaturePairs:
     """The last pairs of step and change of gradient."""
 
     def __init__(self, size: int, resizes: bool = False) -> None:
@@ -69,7 +69,7 @@ class Memory:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def direction(self, gradient: Tensor, factor: Factor) -> Tensor:
+    def direction(self, gradient: Tensor, factor: Preconditioner) -> Tensor:
         """-H g, with H^-1 the factor's matrix corrected by the pairs."""
         rest = gradient.reshape(-1).clone()
         shares = []
@@ -84,20 +84,22 @@ class Memory:
             result.add_(step, alpha=share - inverse * float(change.dot(result)))
         return result.view_as(gradient).neg_()
 
-    def _size(self, factor: Factor, like: Tensor) -> float:
+    def _size(self, factor: Preconditioner, like: Tensor) -> float:
         """s'y / y'H0^-1 y of the last pair. Source: eq. 7.20, with H0 in place of the identity."""
         _, change, inverse = self._pairs[-1]
         square = float(change.dot(factor.solve(change.view_as(like)).reshape(-1)))
         return 1 / (inverse * square) if square > 0 else 1.0
 
 
-class CheapScaling:
+class SampledPreconditioner:
     """What the steps ask for: no start but the given one, and one scaling, built on a sample of the rows."""
 
     sample_passes = 0.0
 
-    def __init__(self, objective: CrossEntropy, make: Callable[[CrossEntropy], Scaling], memory: int = PAIRS) -> None:
-        """``make`` is a class of scalings.py; ``memory`` 0 asks for conjugate gradients."""
+    def __init__(
+        self, objective: PackedObjective, make: Callable[[PackedObjective], PreconditionerBuilder], memory: int = PAIRS
+    ) -> None:
+        """``make`` is a class of preconditioners.py; ``memory`` 0 asks for conjugate gradients."""
         self.memory = memory
         # A diagonal knows the columns' sizes, not how they add up: its steps are often three times too long. The other
         # scalings have the right size.
@@ -107,7 +109,7 @@ class CheapScaling:
         target = max(_ROWS_A_COLUMN * rows.columns, _AT_LEAST)
         small = target < _NEARLY_ALL * rows.count
         self._scaling = make(
-            CrossEntropy(stratified(rows, target), objective.l2) if small else objective.on_processor()
+            PackedObjective(stratified(rows, target), objective.l2) if small else objective.on_processor()
         )
 
     def start(self, theta: Tensor) -> Tensor:
@@ -119,7 +121,7 @@ class CheapScaling:
             theta[-1] = shares.log() - shares.log().mean()
         return theta
 
-    def scaling(self, refreshes: int) -> Scaling | None:
+    def scaling(self, refreshes: int) -> PreconditionerBuilder | None:
         """The one there is."""
         return self._scaling if refreshes == 0 else None
 

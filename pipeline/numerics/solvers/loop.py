@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from pipeline.numerics.softmax import Parameters
+from pipeline.numerics.data.block import Parameters
 from pipeline.numerics.solvers.status import Status
 
 _OF_METHOD = "method "
@@ -39,7 +39,7 @@ class Record:
     validation_cost: float | None
 
 
-class Method(Protocol):
+class IterativeSolver(Protocol):
     """A way to descend: holds the parameters and changes them by one epoch at a time."""
 
     @property
@@ -95,7 +95,7 @@ class _Best:
         self.epoch: int | None = None
         self.parameters: Parameters | None = None
 
-    def says_stop(self, number: int, cost: float | None, method: Method) -> bool:
+    def says_stop(self, number: int, cost: float | None, method: IterativeSolver) -> bool:
         if self._rule is None or cost is None:
             return False
         if cost < self._cost - self._rule.minimum_drop:
@@ -116,7 +116,7 @@ class _Best:
             self.parameters = Parameters(found["best W"], found["best b"])
 
 
-class Memory(Protocol):
+class StateStore(Protocol):
     """Where the state of the loop outlives the process."""
 
     def read(self) -> Mapping[str, Tensor] | None:
@@ -127,12 +127,12 @@ class Memory(Protocol):
 
 
 def run(
-    method: Method,
+    method: IterativeSolver,
     epochs: int,
-    watch: Callable[[Record, Method], None],
+    watch: Callable[[Record, IterativeSolver], None],
     validation_cost: Callable[[Parameters], float] | None = None,
     early_stopping: EarlyStopping | None = None,
-    memory: Memory | None = None,
+    memory: StateStore | None = None,
 ) -> Result:
     """Run up to ``epochs`` epochs; ``watch`` is called after each with its record and the method, whose
     parameters are the updated ones; they are made when they are asked for, which few epochs do.
@@ -159,12 +159,12 @@ def run(
     return Result(method.parameters, method.unfinished, epochs, None)
 
 
-def _state(epochs: int, method: Method, best: _Best) -> dict[str, Tensor]:
+def _state(epochs: int, method: IterativeSolver, best: _Best) -> dict[str, Tensor]:
     own = {f"{_OF_METHOD}{name}": tensor for name, tensor in method.state.items()}
     return own | best.state | {"epochs": torch.tensor(epochs)}
 
 
-def _resume(memory: Memory | None, method: Method, best: _Best) -> int:
+def _resume(memory: StateStore | None, method: IterativeSolver, best: _Best) -> int:
     """The number of the next epoch."""
     found = memory.read() if memory else None
     if found is None:

@@ -1,19 +1,19 @@
 """Newton's method for an objective with an l1 penalty: W ends with exact zeros, and with a certificate.
 
-    F(theta) = f(theta) + l1 sum |W|,   f of cross_entropy.py, b not penalised.
+    F(theta) = f(theta) + l1 sum |W|,   f of objective/packed.py, b not penalised.
 
 One epoch is one step: f is replaced by its quadratic at theta over the working columns (those with a weight that is not
-0 or wants to leave 0) and b; the minimum of that plus the penalty is found exactly (sparse_quadratic.py), and a line
+0 or wants to leave 0) and b; the minimum of that plus the penalty is found exactly (l1_quadratic.py), and a line
 search on F ends the step. Of few rows the Hessian is never built: its rank is small, and an active set finds the
-minimum with products (row_curvature.py, active_set.py). Where adding the Hessian up over all rows is cheap, it is built
+minimum with products (row_space.py, active_set.py). Where adding the Hessian up over all rows is cheap, it is built
 anew at every step, and steps converge quadratically. Else it is that of a sample, corrected by BFGS with the gradients
 of all rows, and a first answer comes from the sample itself. All passes are float64: the last digits decide which
 weights are 0.
 
-Quadratics are of columns about their means (centring.py), since b has no penalty; without that a year or a time stamp
-leaves b and its column a curvature that rounding drowns.
+Quadratics are of columns about their means (data/centring.py), since b has no penalty; without that a year or a time
+stamp leaves b and its column a curvature that rounding drowns.
 More working columns than fit take turns, those that want to move most first.
-Shapes are those of layout.py.
+Shapes are those of data/layout.py.
 Source: Lee, Sun and Saunders 2014, "Proximal Newton-type methods for minimizing composite functions", section 2.
 """
 
@@ -23,16 +23,17 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from pipeline.numerics import certificate, sparse_certificate, working_curvature
-from pipeline.numerics.cross_entropy import CrossEntropy, Point
-from pipeline.numerics.curvature import ridge
-from pipeline.numerics.roots import square_root
-from pipeline.numerics.row_curvature import RowCurvature
-from pipeline.numerics.sample import stratified
-from pipeline.numerics.softmax import Evaluation
+from pipeline.numerics.certificates import duality_gap, l1_duality_gap
+from pipeline.numerics.curvature import dense
+from pipeline.numerics.curvature.arrowhead import ridge
+from pipeline.numerics.curvature.row_space import RowCurvature
+from pipeline.numerics.data.sample import stratified
+from pipeline.numerics.exact.roots import square_root
+from pipeline.numerics.objective.packed import PackedObjective, Point
+from pipeline.numerics.objective.plain import Evaluation
 from pipeline.numerics.solvers import active_set
+from pipeline.numerics.solvers.l1_quadratic import least_subgradient, minimise
 from pipeline.numerics.solvers.loop import Epoch
-from pipeline.numerics.solvers.sparse_quadratic import least_subgradient, minimise
 from pipeline.numerics.solvers.status import Status
 
 _LARGEST = 3000  # rows of the Hessian: a factor takes 2 s, its memory is 70 MiB
@@ -60,13 +61,13 @@ class ProximalNewton:
 
     unfinished = Status.NOT_CONVERGED
 
-    def __init__(self, objective: CrossEntropy, l1: float, start: Tensor, tolerance: float) -> None:
+    def __init__(self, objective: PackedObjective, l1: float, start: Tensor, tolerance: float) -> None:
         """``tolerance`` is the bound to reach, as a share of F; l1 > 0."""
         self.status: Status | None = None
         self.bound: float | None = None
         self.point: Point | None = None
         self._objective, self._l1, self._start, self._tolerance = objective, l1, start, tolerance
-        self._sample: CrossEntropy | None = None
+        self._sample: PackedObjective | None = None
         self._sample_passes = 0.0
         largest = objective.rows.largest
         self._units = torch.where(largest > 0, largest, 1.0)  # (d + 1, 1), of x
@@ -126,9 +127,9 @@ class ProximalNewton:
 
     def bound_at(self, point: Point) -> float:
         """The proven bound on F - F* there, in nats."""
-        facts = certificate.Facts(point.theta, point.gradient, point.cost, self._objective.label_means())
+        facts = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, self._objective.label_means())
         l2, rows = self._objective.l2, self._objective.rows
-        return sparse_certificate.bound(facts, point.least_sure, self._l1, l2, rows.intercept, rows.largest[:-1])
+        return l1_duality_gap.bound(facts, point.least_sure, self._l1, l2, rows.intercept, rows.largest[:-1])
 
     def evaluation_at(self, point: Point) -> Evaluation:
         """Cost, both penalties, and as gradient the subgradient of smallest norm."""
@@ -166,8 +167,8 @@ class ProximalNewton:
         size = min(_LARGEST, rows.classes * (rows.columns + 1))
         return max(_ROWS_A_PARAMETER * size, _AT_LEAST, int(_CHEAP_WORK / size**2))
 
-    def _drawn(self, rows: int) -> CrossEntropy:
-        return CrossEntropy(stratified(self._objective.rows, rows), self._objective.l2)
+    def _drawn(self, rows: int) -> PackedObjective:
+        return PackedObjective(stratified(self._objective.rows, rows), self._objective.l2)
 
     def _step(self, point: Point) -> None:
         gradient = self._centre.gradient(point.gradient)
@@ -189,7 +190,7 @@ class ProximalNewton:
     def _change(self, point: Point, gradient: Tensor, slope: Tensor, working: Tensor) -> tuple[Tensor, Tensor]:
         """The way to the minimum of the quadratic with the penalty, (e, k), after the e rows of theta that it changes.
 
-        ``gradient``, ``slope`` and the way are in the unknowns (W, b') of centring.py: b has no penalty.
+        ``gradient``, ``slope`` and the way are in the unknowns (W, b') of data/centring.py: b has no penalty.
         """
         rows = self._objective.rows
         few_rows = rows.count * (rows.classes - 1) <= min(_LARGEST, _ROW_SPACE * rows.classes * (len(working) + 1))
@@ -240,9 +241,9 @@ class ProximalNewton:
         if slow or not bool(self._curvature.any()) or not bool(torch.isin(working, self._columns).all()):
             self._take(self._sample, theta, working)
 
-    def _take(self, objective: CrossEntropy, theta: Tensor, columns: Tensor) -> None:
+    def _take(self, objective: PackedObjective, theta: Tensor, columns: Tensor) -> None:
         self._columns = columns
-        self._curvature = working_curvature.over(objective, theta, columns, self._centre)
+        self._curvature = dense.over(objective, theta, columns, self._centre)
         diagonal = self._curvature.diagonal()
         diagonal += ridge(diagonal, _RIDGE)
         if objective.rows.intercept:

@@ -4,19 +4,19 @@ A sample's own Hessian is a good one for all rows only near their optimum, so a 
 that of m rows gives its Hessian; m = 32 rows a parameter. (Two such samples, m / 16 and m / 2, took as long on flights
 and longer on diamonds: 131 in place of 103 milliseconds.) What came out on 327,346 rows of flights: a
 Hessian of 16,000 rows needs 59 steps on all rows, one of 32,000 rows 21, one of 64,000 rows 14.
-Shapes are those of layout.py.
+Shapes are those of data/layout.py.
 """
 
 import math
 
 from torch import Tensor
 
-from pipeline.numerics.cross_entropy import CrossEntropy, Point
-from pipeline.numerics.curvature import Arrow
-from pipeline.numerics.layout import centred
-from pipeline.numerics.sample import stratified
-from pipeline.numerics.scalings import Scaling
-from pipeline.numerics.solvers import search
+from pipeline.numerics.curvature.arrowhead import ArrowheadHessian
+from pipeline.numerics.curvature.preconditioners import PreconditionerBuilder
+from pipeline.numerics.data.layout import centred
+from pipeline.numerics.data.sample import stratified
+from pipeline.numerics.objective.packed import PackedObjective, Point
+from pipeline.numerics.solvers import line_search
 
 _ROWS_A_PARAMETER = 32
 _AT_LEAST = 16_384
@@ -45,8 +45,8 @@ class SampledNewton:
     resizes = False
     renews = True
 
-    def __init__(self, objective: CrossEntropy, dense_size: int) -> None:
-        """``dense_size`` is q of curvature.py."""
+    def __init__(self, objective: PackedObjective, dense_size: int) -> None:
+        """``dense_size`` is q of arrowhead.py."""
         self._objective = objective
         rows = objective.rows
         wanted = max(_ROWS_A_PARAMETER * rows.classes * (rows.columns + 1), _AT_LEAST)
@@ -64,13 +64,13 @@ class SampledNewton:
         self.sample_passes += sample.passes * sample.rows.count / self._objective.rows.count
         return theta
 
-    def scaling(self, refreshes: int) -> Scaling | None:
+    def scaling(self, refreshes: int) -> PreconditionerBuilder | None:
         """The Hessian to build for the n-th time: the sample doubles at the second refresh; None: keep the last."""
         if refreshes == 0:
-            return Arrow(self._objective if self._cheap else self._sample(self._target))
+            return ArrowheadHessian(self._objective if self._cheap else self._sample(self._target))
         doubled = 2 * self._target
         if refreshes == 2 and not self._cheap and doubled < self._objective.rows.count:
-            return Arrow(self._sample(doubled))
+            return ArrowheadHessian(self._sample(doubled))
         return None
 
     def _exact_is_cheap(self, q: int) -> bool:
@@ -79,18 +79,18 @@ class SampledNewton:
         one_pass = rows.padded_classes * (_PASS_CLASS + _PASS_NUMBER * rows.numbers)
         return build <= _PASSES_WORTH * one_pass
 
-    def _sample(self, target: int) -> CrossEntropy:
+    def _sample(self, target: int) -> PackedObjective:
         if target >= _NEARLY_ALL * self._objective.rows.count:
-            return CrossEntropy(self._objective.rows.on_processor(), self._objective.l2)
-        return CrossEntropy(stratified(self._objective.rows, target), self._objective.l2)
+            return PackedObjective(self._objective.rows.on_processor(), self._objective.l2)
+        return PackedObjective(stratified(self._objective.rows, target), self._objective.l2)
 
 
-def _minimise(objective: CrossEntropy, theta: Tensor, tolerance: float) -> Tensor:
+def _minimise(objective: PackedObjective, theta: Tensor, tolerance: float) -> Tensor:
     """Newton steps in float32 until the decrement is below ``tolerance`` times the objective.
 
     Source: Boyd and Vandenberghe 2004, algorithm 9.5.
     """
-    arrow = Arrow(objective)
+    arrow = ArrowheadHessian(objective)
     point = objective.evaluate(theta, objective.rows.first_precision)
     mix, last = _MIX, math.inf
     for _ in range(_STEPS):
@@ -108,9 +108,9 @@ def _minimise(objective: CrossEntropy, theta: Tensor, tolerance: float) -> Tenso
     return point.theta
 
 
-def _search(objective: CrossEntropy, point: Point, direction: Tensor, slope: float) -> tuple[Point, float]:
+def _search(objective: PackedObjective, point: Point, direction: Tensor, slope: float) -> tuple[Point, float]:
     """To Armijo's condition; the step is 0 if none is found."""
-    for step, trial, rise in search.backtracking(objective, point, direction, slope, _SHORTEST_STEP):
+    for step, trial, rise in line_search.backtracking(objective, point, direction, slope, _SHORTEST_STEP):
         if rise <= 1e-4 * step * slope + 1e-8 * abs(point.objective):
             return trial, step
     return point, 0.0

@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from pipeline.numerics.cross_entropy import CrossEntropy
-from pipeline.numerics.layout import Rows
-from pipeline.numerics.row_curvature import RowCurvature
-from pipeline.numerics.solvers import active_set, sparse_quadratic
+from pipeline.numerics.curvature.row_space import RowCurvature
+from pipeline.numerics.data.layout import Rows
+from pipeline.numerics.objective.packed import PackedObjective
+from pipeline.numerics.solvers import active_set, l1_quadratic
 from tests.problems import synthetic
 
 
@@ -23,7 +23,9 @@ from tests.problems import synthetic
 @settings(deadline=None, max_examples=20)
 def test_the_subgradient_vanishes_at_the_end(columns: int, classes: int, intercept: bool, l1: float, seed: int) -> None:
     """From any start, with more variables than rows or fewer: the tolerance is reached, 1 % for rounding."""
-    objective = CrossEntropy(Rows(synthetic(12, columns, (), classes, seed).blocks(), (), classes, 1, intercept), 0.0)
+    objective = PackedObjective(
+        Rows(synthetic(12, columns, (), classes, seed).blocks(), (), classes, 1, intercept), 0.0
+    )
     generator = torch.Generator().manual_seed(seed)
     theta = torch.randn(columns + 1, classes, generator=generator, dtype=torch.float64)
     theta[:-1] *= torch.rand(columns, classes, generator=generator) < 0.3
@@ -38,7 +40,7 @@ def test_the_subgradient_vanishes_at_the_end(columns: int, classes: int, interce
 
     def slope(values: torch.Tensor) -> torch.Tensor:
         change = curvature.product((values - start) * roots) * roots
-        return sparse_quadratic.least_subgradient(values, gradient + change, penalty) / roots
+        return l1_quadratic.least_subgradient(values, gradient + change, penalty) / roots
 
     found = active_set.minimise(start, gradient, curvature, penalty, tolerance)
     assert float(slope(found).abs().max()) <= 1.01 * tolerance

@@ -7,8 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline.numerics.softmax import Block, Objective, Parameters
-from pipeline.numerics.solvers import adam, first_order, rates, sgd
+from pipeline.numerics.data.block import Block, Parameters
+from pipeline.numerics.objective.plain import PlainObjective
+from pipeline.numerics.solvers import adam, first_order, schedules, sgd
 
 ROWS, COLUMNS, CLASSES = 60, 4, 3
 
@@ -26,8 +27,8 @@ def _blocks(sizes: list[int]) -> list[Block]:
     return [Block(*part) for part in parts]
 
 
-def _objective(blocks, l2: float = 0.0) -> Objective:
-    return Objective(blocks, COLUMNS, l2, 1, torch.float64)
+def _objective(blocks, l2: float = 0.0) -> PlainObjective:
+    return PlainObjective(blocks, COLUMNS, l2, 1, torch.float64)
 
 
 def _start() -> Parameters:
@@ -93,7 +94,7 @@ def test_an_epoch_of_mini_batches_takes_every_row_once() -> None:
     numbers, _ = _rows()
     seen: list[Block] = []
 
-    def remember(blocks) -> Objective:
+    def remember(blocks) -> PlainObjective:
         seen.extend(blocks)
         return _objective(blocks)
 
@@ -111,6 +112,6 @@ def test_the_learning_rate_follows_the_schedule() -> None:
         _start(),
         first_order.full_batch(_objective(_blocks([60]))),
         sgd.Sgd(0.0),
-        rates.rates("step", 0.8, epochs=5, every=2, factor=0.5),
+        schedules.rates("step", 0.8, epochs=5, every=2, factor=0.5),
     )
     assert [method.run_epoch().lr for _ in range(5)] == [0.8, 0.8, 0.4, 0.4, 0.2]

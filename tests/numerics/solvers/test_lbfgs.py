@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.numerics.solvers import choice
+from pipeline.numerics.solvers import auto
 from tests.problems import Problem, solve, standardised
 
 
@@ -15,8 +15,8 @@ def test_steps_from_a_diagonal_have_the_right_length_at_once() -> None:
     codes = np.stack([random.integers(count, size=rows) for count in levels], 1)
     scores = flags[:, :40] @ random.normal(size=(40, classes)) * 0.3
     problem = Problem(flags, codes, (scores + random.gumbel(size=scores.shape)).argmax(1), levels)
-    sizes = choice.Sizes(rows, columns + sum(levels), classes, levels)
-    assert choice.choose("auto", sizes, memory=0).scaled == "diagonal"
+    sizes = auto.Sizes(rows, columns + sum(levels), classes, levels)
+    assert auto.choose("auto", sizes, memory=0).scaled == "diagonal"
     solved = solve(problem, solver="auto", l2=1e-2, tolerance=1e-8)
     assert solved.ending.bound is not None
     assert solved.ending.bound <= 1e-8 * solved.objective

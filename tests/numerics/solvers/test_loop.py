@@ -6,24 +6,25 @@ from itertools import repeat
 import pytest
 import torch
 
-from pipeline.numerics.softmax import Block, Objective, Parameters
+from pipeline.numerics.data.block import Block, Parameters
+from pipeline.numerics.objective.plain import PlainObjective
 from pipeline.numerics.solvers import first_order, loop, sgd
 from pipeline.numerics.solvers.status import Status
 
 
-def _objective(rows: int = 40, seed: int = 0, l2: float = 0.0) -> Objective:
+def _objective(rows: int = 40, seed: int = 0, l2: float = 0.0) -> PlainObjective:
     generator = torch.Generator().manual_seed(seed)
     numbers = torch.randn(rows, 3, generator=generator)
     labels = (numbers.sum(1) > 0).long() + (numbers[:, 0] > 1).long()
     block = Block(numbers, torch.empty(rows, 0, dtype=torch.int64), labels)
-    return Objective([block], 3, l2, 1, torch.float64)
+    return PlainObjective([block], 3, l2, 1, torch.float64)
 
 
 def _zero() -> Parameters:
     return Parameters(torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
 
 
-def _method(objective: Objective, lr: float) -> first_order.FirstOrder:
+def _method(objective: PlainObjective, lr: float) -> first_order.FirstOrder:
     return first_order.FirstOrder(_zero(), first_order.full_batch(objective), sgd.Sgd(0.0), repeat(lr))
 
 

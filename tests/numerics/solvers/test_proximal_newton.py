@@ -11,7 +11,8 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.numerics.solvers import active_set, proximal_newton, sparse_quadratic
+from pipeline.numerics.curvature import arrowhead
+from pipeline.numerics.solvers import active_set, l1_quadratic, proximal_newton
 from pipeline.numerics.solvers.status import Status
 from tests.problems import Problem, Solved, numbers_only, solve, standardised, synthetic
 
@@ -221,14 +222,14 @@ def test_few_rows_take_few_factors(
     monkeypatch: pytest.MonkeyPatch, classes: int, rows: int, columns: int, l1: float
 ) -> None:
     """24 factors when this was written, over all steps together; 637 were too many."""
-    random, count, factor = np.random.default_rng(0), 0, sparse_quadratic.cholesky
+    random, count, factor = np.random.default_rng(0), 0, arrowhead.cholesky
 
     def counted(matrix: torch.Tensor) -> torch.Tensor:
         nonlocal count
         count += 1
         return factor(matrix)
 
-    for module in (sparse_quadratic, active_set):
+    for module in (l1_quadratic, active_set):
         monkeypatch.setattr(module, "cholesky", counted)
     problem = numbers_only(random.normal(size=(rows, columns)), np.arange(rows) % classes)
     assert solve(problem, l1=l1, tolerance=1e-8).result.status is Status.CONVERGED

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import baselines, methods
-from pipeline.knobs import Params
-from pipeline.numerics.softmax import Objective, Parameters
+from pipeline.numerics.data.block import Parameters
+from pipeline.numerics.objective.plain import PlainObjective
 from pipeline.numerics.solvers import loop
 from pipeline.numerics.solvers.status import Status
+from pipeline.train import baselines, solvers
+from pipeline.train.params import TrainParams
 from tests.problems import Problem, numbers_only, synthetic
 
 PROBLEM = synthetic(300, 3, (), 3)
@@ -20,14 +21,14 @@ NO_STEPS = {"solver": "newton", "epochs": 300}
 
 def _status(problem: Problem, early_stopping: loop.EarlyStopping | None = None, **knobs: object) -> Status:
     chosen = {"solver": "sgd", "lr": 0.5, "seed": 0, "epochs": 20, "snapshot_every": 1} | knobs
-    params, data = Params(**chosen), problem.data()
+    params, data = TrainParams(**chosen), problem.data()
     objective = partial(
-        Objective, columns=problem.columns, l2=params.l2, threads=1, precision=torch.float64, intercept=True
+        PlainObjective, columns=problem.columns, l2=params.l2, threads=1, precision=torch.float64, intercept=True
     )
     start = Parameters(
         torch.zeros(problem.classes, problem.columns, dtype=torch.float64), torch.zeros(problem.classes).double()
     )
-    method = methods.make(params, data, start, objective)
+    method = solvers.make(params, data, start, objective)
     held_out = objective(problem.take(np.arange(0, 300, 7)).blocks()).cost if early_stopping else None
     result = loop.run(method, params.epochs, lambda *_: None, held_out, early_stopping)
     if result.status is Status.DIVERGED:

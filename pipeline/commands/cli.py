@@ -1,0 +1,173 @@
+"""Every word of `python -m pipeline`, with its options.
+
+Each word imports its command when it is called, so that none pays for another one's libraries.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import params
+from pipeline.commands import run_stage
+from pipeline.params import PARAMS_FILE
+from pipeline.tracking.client.params import TrackingParams
+
+
+class _Path(click.Path):
+    """A file or folder; no name at all, as an empty variable of a shell gives, is misuse."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("expected a name, got nothing", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+_File = _Path(path_type=Path, allow_dash=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Softmax regression a person can trust: `dvc repro` calls these words, and so can you."""
+
+
+@cli.command()
+@click.argument("source", metavar="FILE.csv", type=_Path())
+@click.option("--target", required=True, help="Column to predict.")
+@click.option("-o", "--out", type=_File, default=PARAMS_FILE, show_default=True, help="File to write.")
+@click.option("--force", is_flag=True, help="Replace the section `prepare:` of a file that is there.")
+def init(source: str, target: str, out: Path, force: bool) -> None:
+    """Look at a table and write params.yaml for it, with what was found and what to doubt as comments."""
+    from pipeline.commands.init import command
+
+    command.main(address=source, target=target, out=out, template=PARAMS_FILE, force=force)
+
+
+@cli.command()
+@click.option(
+    "--source",
+    type=_Path(),
+    default=None,
+    help="File, folder, glob or address, instead of prepare.source in params.yaml.",
+)
+@click.option("--out", type=_File, required=True, help="Folder for the prepared data.")
+@click.option("--cache", type=_File, default=None, help="Folder of parsed columns; files found there are not parsed.")
+def prepare(source: str | None, out: Path, cache: Path | None) -> None:
+    """CSV -> encoded blocks, with schema and encoder as JSON."""
+    run_stage.prepare(source, out, cache)
+
+
+@cli.command()
+@click.option("--prepared", type=_File, required=True, help="Folder that prepare wrote.")
+@click.option("--out", type=_File, required=True, help="Folder for model, history and snapshots.")
+def train(prepared: Path, out: Path) -> None:
+    """Prepared data -> model, and its run in MLflow."""
+    run_stage.train(prepared, out)
+
+
+@cli.command()
+@click.option("--prepared", type=_File, required=True, help="Folder that prepare wrote.")
+@click.option("--model", type=_File, required=True, help="Folder that train wrote.")
+@click.option("--out", type=_File, required=True, help="Folder for metrics, predictions and plots.")
+def evaluate(prepared: Path, model: Path, out: Path) -> None:
+    """Model and prepared data -> metrics, predictions, plots, added to the model's run in MLflow."""
+    run_stage.evaluate(prepared, model, out)
+
+
+@cli.command()
+@click.option(
+    "--prepared", type=_File, default=Path("data/prepared"), show_default=True, help="Folder that prepare wrote."
+)
+@click.option("--out", type=_File, default=Path("reports"), show_default=True, help="Folder for sweep.json and .csv.")
+def sweep(prepared: Path, out: Path) -> None:
+    """Find the l2 that predicts best, by cross-validation over the training rows."""
+    run_stage.sweep(prepared, out)
+
+
+@cli.command()
+@click.argument("source", metavar="FILE.csv | -", type=_Path())
+@click.option(
+    "-o", "--out", type=_File, default=None, metavar="OUT.csv | -", help="Write all rows here; - prints them."
+)
+@click.option("--model", type=_File, default=Path("models"), show_default=True, help="Folder that train wrote.")
+def predict(source: str, out: Path | None, model: Path) -> None:
+    """Score a CSV, or what stands at standard input: logits, softmax probabilities, ranks and label of each row."""
+    from pipeline.commands import predict as command
+
+    command.main(source=source, out=out, model=model)
+
+
+@cli.command()
+@click.option("--model", type=_File, default=Path("models"), show_default=True, help="Folder that train wrote.")
+@click.option("--reports", type=_File, default=Path("reports"), show_default=True, help="Folder that evaluate wrote.")
+def summary(model: Path, reports: Path) -> None:
+    """Print the cost table, the metrics, and where to look next."""
+    from pipeline.commands import summary as command
+
+    command.main(model=model, reports=reports)
+
+
+@cli.command()
+@click.argument("revision", metavar="[REV | MLFLOW_RUN_ID]", default="HEAD")
+@click.option("--deep", is_flag=True, help="Run everything again with 1, 2 and 3 threads and workers.")
+def verify(revision: str, deep: bool) -> None:
+    """Run a commit, DVC experiment or MLflow run again, and compare every byte with what was recorded."""
+    from pipeline.commands.verify import command
+
+    command.main(wanted=revision, deep=deep, experiment=_mlflow_experiment())
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+def doctor(as_json: bool) -> None:
+    """Check the environment, the processor, git, DVC and MLflow, and say what to do about each finding."""
+    from pipeline.commands.doctor import command
+
+    command.main(as_json=as_json)
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+def ui(port: int) -> None:
+    """Open the MLflow UI on 127.0.0.1."""
+    from pipeline.commands import ui as command
+
+    command.main(experiment=_mlflow_experiment(), port=port)
+
+
+@cli.command()
+@click.argument("revision", required=False, metavar="[REV | A..B]")
+@click.option("--all-experiments", is_flag=True, help="Every DVC experiment.")
+@click.option("--relocate", is_flag=True, help="Mend the places of artifacts after the project's folder was moved.")
+def track(revision: str | None, all_experiments: bool, relocate: bool) -> None:
+    """Send kept stages to MLflow, and rebuild missing runs from DVC; without REV those of HEAD and workspace."""
+    from pipeline.commands import track as command
+
+    command.main(
+        experiment=_mlflow_experiment(), revision=revision, all_experiments=all_experiments, relocated=relocate
+    )
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[REV | EXP]...")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def runs(names: tuple[str, ...], as_json: bool) -> None:
+    """Show the MLflow runs of commits and DVC experiments; without names those of HEAD and workspace."""
+    from pipeline.commands import runs as command
+
+    command.main(experiment=_mlflow_experiment(), names=names, as_json=as_json)
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[REV | EXP | RUN]...")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="For a pull request.")
+def compare(names: tuple[str, ...], as_json: bool, as_markdown: bool) -> None:
+    """Show what differs from the first to the others; without names from HEAD to the workspace."""
+    from pipeline.commands.compare import command
+
+    command.main(names=names, experiment=_mlflow_experiment(), as_json=as_json, as_markdown=as_markdown)
+
+
+def _mlflow_experiment() -> str:
+    return params.load(PARAMS_FILE, "tracking", TrackingParams).experiment

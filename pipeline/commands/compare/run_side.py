@@ -1,0 +1,111 @@
+"""An MLflow run as one side of a comparison: from its params, tags and artifacts, and what DVC keeps of its model."""
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import results
+from pipeline.commands.compare.side import Coefficients, ComparisonSide, of_revision, recorded_source
+from pipeline.documents import json_documents
+from pipeline.errors import UserError
+from pipeline.repository import revisions
+from pipeline.repository.revisions import Revision
+from pipeline.tracking.client import tags
+from pipeline.tracking.store import lookup
+from pipeline.tracking.store.database import RunView
+
+# What a comparison reads of a run's artifacts.
+_MD5_FILE = "dvc-md5.csv"
+_FILES = ("softmax.json", "softmax.safetensors", "metrics.json", _MD5_FILE)
+
+_VERSION = "version."
+
+
+def of_run(root: Path, text: str, experiment: str) -> ComparisonSide:
+    """The run whose id begins with ``text``.
+
+    Raises: UserError if there is none, or more than one, or the store cannot be used.
+    """
+    runs = lookup.opened(root, experiment)
+    found = runs.starting_with(text)
+    if len(found) != 1:
+        raise UserError(f"{text}: expected a commit, a DVC experiment or one MLflow run, got {len(found)} runs")
+    run = found[0]
+    revision = _behind(root, run)
+    side = _side(run, runs.files(run, _FILES))
+    return _completed(side, revision) if revision else side
+
+
+def _behind(root: Path, run: RunView) -> Revision | None:
+    """The commit, DVC experiment or workspace that has the run's model; None if it was never kept."""
+    md5, key = run.tags.get(tags.WEIGHTS), run.tags.get(tags.KEY)
+    if not (md5 and key):
+        return None
+    # The commit that brought a model may be one whose metadata was another: the newest that still has it counts too.
+    brought = [Revision(root, sha[:8], sha) for sha in revisions.commits_that_lock(root, md5)]
+    here = [revisions.find(root, "HEAD"), revisions.workspace(root)]
+    locking = [revision for revision in here if revision and md5 in revision.lock.written().values()]
+    return next((revision for revision in [*locking, *brought] if revision.model_key == key), None)
+
+
+def _completed(run: ComparisonSide, revision: Revision) -> ComparisonSide:
+    """The run with what only DVC keeps: raw data, columns, predictions; and what its artifacts lack.
+
+    They lack metrics if no evaluation was logged, and all of it where the project was moved and not relocated yet.
+    """
+    kept = of_revision(revision)
+    return replace(
+        run,
+        code=run.code or kept.code,
+        metrics=run.metrics or kept.metrics,
+        coefficients=run.coefficients or kept.coefficients,
+        schema=kept.schema,
+        source=kept.source if kept.source == recorded_source(revision) else "",
+        table=kept.table,
+        predictions=kept.predictions,
+    )
+
+
+def _side(run: RunView, files: dict[str, bytes]) -> ComparisonSide:
+    place = f"run {run.run_id[:8]}"
+    metadata, weights = files.get("softmax.json"), files.get("softmax.safetensors")
+    has_model = metadata is not None and weights is not None
+    metrics = files.get("metrics.json")
+    return ComparisonSide(
+        name=f"{place} {run.name}",
+        params={key: _value(text) for key, text in run.params.items()},
+        code={path: md5 for path, md5 in _md5s(files, place).items() if path.endswith(".py")},
+        versions=_versions(run.tags),
+        prepared=run.tags.get(tags.DATA, ""),
+        partial=True,
+        metrics={} if metrics is None else results.metrics(metrics, f"{place}: metrics.json"),
+        coefficients=Coefficients.of(metadata or b"", weights or b"", place) if has_model else None,
+    )
+
+
+def _versions(known: dict[str, str]) -> dict[str, str]:
+    """Without the name of a build, such as ``+cpu``, which requirements.lock leaves open too."""
+    found = {key.removeprefix(_VERSION): text for key, text in known.items() if key.startswith(_VERSION)}
+    return {name: text.partition("+")[0] for name, text in found.items()}
+
+
+def _md5s(files: dict[str, bytes], place: str) -> dict[str, str]:
+    """What the stages read, md5 by path. Raises: UserError if it is no such table."""
+    text = files.get(_MD5_FILE, b"").decode("utf-8", "replace")
+    try:
+        lines = list(csv.DictReader(io.StringIO(text, newline="")))
+        return {line["file"]: line["md5"] for line in lines if line["role"] == "dep"}
+    except (KeyError, csv.Error):
+        raise UserError(
+            f"{place}: {_MD5_FILE}: expected the columns role, file and md5, got others; the artifact was edited"
+        ) from None
+
+
+def _value(text: str) -> Any:
+    """A param as params.yaml has it; texts are logged without quotes."""
+    try:
+        return json_documents.decoded(text.encode("utf-8", "surrogatepass"))
+    except ValueError:
+        return text

@@ -1,0 +1,161 @@
+"""One side of a comparison: what is known of a commit, an experiment, the workspace or an MLflow run."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import credentials, files, results
+from pipeline import model as models
+from pipeline.documents import json_documents
+from pipeline.errors import UserError
+from pipeline.repository.revisions import Revision
+
+# Sections that change no result.
+_LEFT_OUT = ("tracking",)
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Names and values: ``values`` (k, d + 1) float64 are W with b as the last column."""
+
+    classes: list[str]
+    features: list[str]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, document: bytes, weights: bytes, place: str) -> "Coefficients":
+        """Read the two files of a model; ``place`` is what errors call their folder.
+
+        Raises: UserError if they are not what train writes.
+        """
+        model = models.parse(document, weights, Path(place))
+        values = np.concatenate([model.weights, model.bias[:, np.newaxis]], axis=1)
+        classes = [name if isinstance(name, str) else json.dumps(name) for name in model.classes]
+        return cls(classes, [*model.features, "bias"], values)
+
+
+@dataclass(frozen=True)
+class ComparisonSide:
+    """What can be compared; an empty value means that it is not known.
+
+    ``code`` and ``versions`` are md5 and version by name, ``schema`` the kind of each column, ``source`` the md5 of the
+    raw data, ``prepared`` the digest of what became of it; ``table`` and ``predictions`` read a CSV file when it is
+    asked for. A ``partial`` side, a run, knows only a part of the params and the code: what it does not name may still
+    be the same.
+    """
+
+    name: str
+    params: dict[str, Any]
+    code: dict[str, str]
+    versions: dict[str, str]
+    metrics: dict[str, Any] = field(default_factory=dict)
+    coefficients: Coefficients | None = None
+    schema: dict[str, str] = field(default_factory=dict)
+    source: str = ""
+    prepared: str = ""
+    partial: bool = False
+    table: Callable[[], bytes | None] = lambda: None
+    predictions: Callable[[], bytes | None] = lambda: None
+
+
+def of_revision(revision: Revision) -> ComparisonSide:
+    """What a revision's files say.
+
+    Raises: UserError if it was never run.
+    """
+    locked = revision.lock
+    if not locked.stages:
+        raise UserError(f"{revision.name}: expected a dvc.lock with what was run, got none; `dvc repro` writes it")
+    source = _source_path(revision)
+    deps = _dependencies(revision)
+    read = {path: md5 for stage in locked.stages for path, md5 in revision.read_by(stage).items()}
+    code = {path: md5 for path, md5 in read.items() if path.endswith(".py")}
+    # The workspace is what lies there now, also where it was not run yet.
+    changed = "" if revision.sha else _md5(revision.root / source)
+    return ComparisonSide(
+        name=revision.name if revision.sha is None else f"{revision.name} ({revision.sha[:8]})",
+        params=flat({name: section for name, section in revision.params.items() if name not in _LEFT_OUT}),
+        code=code if revision.sha else {path: _md5(revision.root / path) for path in code},
+        versions=revision.pinned,
+        metrics=_metrics(revision),
+        coefficients=_coefficients(revision),
+        schema=_schema(revision),
+        source=changed or deps.get(source, ""),
+        prepared=_prepared_digest(revision),
+        table=lambda: revision.dependency(source, deps.get(source, "")),
+        predictions=lambda: _out(revision, "predictions.csv"),
+    )
+
+
+def recorded_source(revision: Revision) -> str:
+    """The md5 of the raw data that was run, which may be another than lies in the workspace now; empty if unknown."""
+    return _dependencies(revision).get(_source_path(revision), "")
+
+
+def _source_path(revision: Revision) -> str:
+    return str((revision.params.get("prepare") or {}).get("source", ""))
+
+
+def _dependencies(revision: Revision) -> dict[str, str]:
+    """The md5 of everything that the stages read."""
+    locked = revision.lock
+    return {path: md5 for stage in locked.stages for path, md5 in locked.read_by(stage).items()}
+
+
+def flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys and without secrets."""
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        shown = credentials.masked(value) if isinstance(value, str) else value
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": shown}
+    return found
+
+
+def rows(content: bytes) -> list[list[str]]:
+    """The lines of a CSV file."""
+    return list(csv.reader(io.StringIO(content.decode("utf-8", "replace"), newline="")))
+
+
+def _md5(path: Path) -> str:
+    return files.md5_file(path) if path.is_file() else ""
+
+
+def _out(revision: Revision, name: str) -> bytes | None:
+    path = revision.lock.out_ending(name)
+    return revision.out(path) if path else None
+
+
+def _metrics(revision: Revision) -> dict[str, Any]:
+    content = _out(revision, "metrics.json")
+    return results.metrics(content, f"{revision.name}: metrics.json") if content is not None else {}
+
+
+def _coefficients(revision: Revision) -> Coefficients | None:
+    document, weights = _out(revision, models.METADATA_FILE), _out(revision, models.WEIGHTS_FILE)
+    if document is None or weights is None:
+        return None
+    path = revision.lock.out_ending(models.METADATA_FILE) or ""
+    return Coefficients.of(document, weights, f"{revision.name}: {Path(path).parent}")
+
+
+def _schema(revision: Revision) -> dict[str, str]:
+    content = _prepared(revision, "schema.json")
+    return results.column_kinds(content, f"{revision.name}: schema.json") if content is not None else {}
+
+
+def _prepared_digest(revision: Revision) -> str:
+    content, place = _prepared(revision, "prepared.json"), f"{revision.name}: prepared.json"
+    return json_documents.key(content, place, results.REMEDY) if content is not None else ""
+
+
+def _prepared(revision: Revision, name: str) -> bytes | None:
+    """A file that prepare wrote; None if it is not there."""
+    folder = next(iter(revision.lock.written_by("prepare")), None)
+    return revision.out(f"{folder}/{name}") if folder else None

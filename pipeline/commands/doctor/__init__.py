@@ -1,0 +1,1 @@
+"""`python -m pipeline doctor`: what stands in the way of the promises on this machine."""

@@ -1,0 +1,76 @@
+"""Checks of this machine: Python, packages, processor, disk."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from pipeline.commands.doctor.result import NOTE, OK, PROBLEM, CheckResult
+from pipeline.repository import environment
+
+# The libraries whose arithmetic or format decides an output's bytes; the others may differ without harm to them.
+_DECIDING = tuple(name for name in environment.PACKAGES if name not in ("dvc", "mlflow"))
+
+_OLDEST_PYTHON = (3, 11)
+_LOW_BYTES = 2**30
+
+
+def python(_: Path) -> Iterator[CheckResult]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info >= _OLDEST_PYTHON:
+        yield CheckResult("python", OK, version)
+    else:
+        oldest = ".".join(map(str, _OLDEST_PYTHON))
+        yield CheckResult("python", PROBLEM, f"{version}, older than {oldest}", f"make the environment with {oldest}")
+
+
+def packages(root: Path) -> Iterator[CheckResult]:
+    path = root / "requirements.lock"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        yield CheckResult("packages", PROBLEM, f"{path} cannot be read", "get it from the repository: git checkout")
+        return
+    pinned = dict(line.split("==", 1) for line in lines if "==" in line)
+    found = {name: _installed(name) for name in pinned}
+    others = {name: version for name, version in found.items() if version != pinned[name]}
+    for name, version in others.items():
+        state = PROBLEM if name.lower() in _DECIDING else NOTE
+        said = f"{name} {version or 'is not installed'}, pinned is {pinned[name]}"
+        yield CheckResult("packages", state, said, "pip install -r requirements.lock")
+    if not others:
+        yield CheckResult("packages", OK, f"{len(pinned)} as requirements.lock pins them")
+
+
+def _installed(name: str) -> str | None:
+    """The version of a package without its local part: the CPU build of torch 2.13.0 calls itself 2.13.0+cpu."""
+    try:
+        return metadata.version(name).partition("+")[0]
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def processor(_: Path) -> Iterator[CheckResult]:
+    processor = environment.read_processor()
+    if not processor.avx2:
+        said = f"{processor.name} has no AVX2: outputs may differ from those of other machines"
+        yield CheckResult("processor", PROBLEM, said, "use an x86-64 machine with AVX2 where bytes are to be the same")
+        return
+    import torch
+
+    taken = torch.backends.cpu.get_cpu_capability()
+    if taken != "AVX2":
+        said = f"torch takes {taken} instead of AVX2: outputs may differ from those of other machines"
+        yield CheckResult("processor", PROBLEM, said, "let nothing load torch before `pipeline`")
+    else:
+        yield CheckResult("processor", OK, f"{processor.name}, pinned to AVX2")
+
+
+def disk(root: Path) -> Iterator[CheckResult]:
+    free = shutil.disk_usage(root).free
+    said = f"{free / 2**30:.1f} GiB free at {root}"
+    if free < _LOW_BYTES:
+        yield CheckResult("disk", PROBLEM, said, "make room; `dvc gc --workspace` drops versions that nothing uses")
+    else:
+        yield CheckResult("disk", OK, said)

@@ -1,0 +1,1 @@
+"""`python -m pipeline init`: a params.yaml for a table."""

@@ -1,0 +1,48 @@
+"""`init`: look at a table and write a params.yaml for it, with what was found as comments."""
+
+import re
+from pathlib import Path
+
+import click
+
+from pipeline import credentials, files
+from pipeline.commands.init.inspect_table import inspect
+from pipeline.commands.init.section import section, source_and_files
+from pipeline.errors import UserError
+from pipeline.params import read_params
+from pipeline.table import sources
+
+STANDARD_OUTPUT = Path("-")
+_SECTION = re.compile(r"^prepare:.*?(?=^\S|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def main(*, address: str, target: str, out: Path, template: Path, force: bool) -> None:
+    """Write ``out``: the section for the table at ``address``, and the other sections that it has, or ``template``.
+
+    ``-`` is standard output.
+    Raises: UserError if ``out`` is there and not to be replaced, or is no params file, or the table cannot be read.
+    """
+    credentials.refuse(address)
+    files.require_file_name(out)
+    if out != STANDARD_OUTPUT and out.exists() and not force:
+        raise UserError(f"{out}: is there already; --force replaces its section 'prepare:', -o FILE writes elsewhere")
+    if not template.exists():
+        raise UserError(f"{template}: no such file; run the command from the project's root")
+    source_and_files(address)  # refuses what could not be written, before all is read
+    source = sources.find(address, encoding="auto")
+    files.refuse_to_overwrite(out, sources.local_paths(source))
+    base = out if out.is_file() else template
+    read_params(base)  # of another kind of file nothing would be left
+    found = inspect(source, target)
+    written = section(found)
+    others = _SECTION.sub("", base.read_text(encoding="utf-8"))
+    comments = re.match(r"(?:#.*\n)*", others)
+    head = comments[0] if comments else ""
+    if out == STANDARD_OUTPUT:
+        click.echo(head + written + others[len(head) :], nl=False)
+        return
+    files.write_text(out, head + written + others[len(head) :])
+    click.echo(written, nl=False)
+    click.echo(f"written to {out}; next: dvc repro")
+    settings = f"-S train.solver=auto -S train.lr=null -S train.l2={1 / found.survey.rows:.1g}"
+    click.echo(f"or, with a solver that looks for the optimum: dvc exp run {settings}")

@@ -1,0 +1,184 @@
+"""A table as `init` sees it: column types, values, labels and doubts, from one reading."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.commands.init import column_advice
+from pipeline.dataset.columns import DATE_PARTS, ISO, Class, ColumnType, is_date, part_name
+from pipeline.errors import UserError, quoted
+from pipeline.prepare.params import MISSING_VALUES
+from pipeline.table import dates, progress, read_errors, spellings, stream, target_classes, type_inference
+from pipeline.table.column_statistics import ColumnStatistics
+from pipeline.table.sources import Source
+from pipeline.table.spellings import PLAIN, Spelling
+
+
+@dataclass(frozen=True)
+class InspectedTable:
+    """The table as found.
+
+    ``mixed``: per column of numbers and texts, the first text. ``crowded``: per column of too many texts, which
+    is not surveyed, why it is left out.
+    ``dates``: per column that may hold dates, the kinds of dates that all its values are of; one where that is clear.
+    ``undecided``: per column of numbers whose decimal mark is not clear, the ways to read them.
+    ``codes``: per column of digits with leading zeros, one such text. ``classes``: that of each label's text.
+    """
+
+    source: Source
+    target: str
+    survey: ColumnStatistics
+    sight: column_advice.ColumnFingerprints
+    mixed: Mapping[str, str]
+    crowded: Mapping[str, str]
+    dates: Mapping[str, Sequence[ColumnType]]
+    undecided: Mapping[str, Sequence[Spelling]]
+    codes: Mapping[str, str]
+    classes: Mapping[str, Class]
+
+    @property
+    def dated(self) -> dict[str, ColumnType]:
+        """The columns of dates, with the one kind that each is of."""
+        return {name: possible[0] for name, possible in self.dates.items() if len(possible) == 1}
+
+
+@dataclass
+class _Reading:
+    """What is known of the columns so far; each error of a reading adds to it, and the next one knows.
+
+    ``supposed`` columns were fixed by a sample; a value that does not fit makes them what they would be else.
+    """
+
+    names: list[str]
+    mixed: dict[str, str] = field(default_factory=dict)
+    crowded: dict[str, str] = field(default_factory=dict)
+    fixed: dict[str, ColumnType] = field(default_factory=dict)
+    supposed: set[str] = field(default_factory=set)
+
+    def columns(self, target: str) -> type_inference.Columns:
+        """What is to be read, and how."""
+        return type_inference.Columns(self.names, [target, *self.mixed], fixed=self.fixed)
+
+    def take(self, column: str, fault: UserError) -> None:
+        """Read ``column`` in another way, or not at all, because of this error. Raises: the error if that is no use."""
+        if isinstance(fault, read_errors.MisfitError) and column in self.supposed:
+            self.fixed.pop(column, None)
+            self.supposed.remove(column)
+        elif isinstance(fault, read_errors.MisfitError) and column not in self.fixed:
+            if column in self.mixed:
+                raise fault
+            self.mixed[column] = fault.text
+            self.mixed |= {name: text for name, text in fault.others.items() if name not in self.fixed}
+        elif isinstance(fault, type_inference.CrowdedError) and (
+            possible := _kinds_of_dates(column, fault.texts, self.names)
+        ):
+            self.fixed[column] = possible[0]
+        else:
+            self.fixed.pop(column, None)
+            self.mixed.pop(column, None)
+            self.names.remove(column)
+            self.crowded[column] = f"names the rows: more than {type_inference.MOST_LEVELS:,} distinct texts"
+            if isinstance(fault, type_inference.CrowdedError) and len(spellings.common(fault.texts, ".,")) > 1:
+                self.crowded[column] = (
+                    f"more than {type_inference.MOST_LEVELS:,} numbers of which nothing tells the decimal mark"
+                )
+
+
+def inspect(source: Source, target: str) -> InspectedTable:
+    """Read the whole table; columns that mix numbers and texts are taken for categories.
+
+    Raises: UserError if there is no such column, or the target cannot be one.
+    """
+    names = [name for name in stream.header(source) if name]
+    if target not in names:
+        raise UserError(
+            f"{source}: expected a column for --target, got "
+            f"{quoted(target)}{read_errors.no_column(source, target, names)}"
+        )
+    reading, sights = _Reading(names), [column_advice.ColumnFingerprints(target)]
+
+    def watch(_: Mapping[str, ColumnType]) -> type_inference.Watcher:
+        sights[:] = [column_advice.ColumnFingerprints(target)]
+        return sights[0]
+
+    with progress.bar("look", source.size()) as seen:
+        survey = _survey(source, target, reading, watch, replace(stream.PACE, watch=seen))
+    if survey.rows == 0:
+        raise UserError(f"{source}: expected rows below the header line, got none")
+    if supposed := _compact_dates(survey, sights[0], target):
+        reading.fixed |= supposed
+        reading.supposed |= {*supposed}
+        survey = _survey(source, target, reading, watch, stream.PACE)
+    classes = target_classes.classes_of(source, target, survey.levels[target], as_text=False)
+    undecided = type_inference.undecided(source, reading.columns(target), survey)
+    in_dates = _dates_in(survey, target)
+    return InspectedTable(
+        source,
+        target,
+        survey,
+        sights[0],
+        reading.mixed,
+        reading.crowded,
+        in_dates,
+        undecided,
+        type_inference.codes(source, reading.columns(target), survey),
+        classes,
+    )
+
+
+def _survey(
+    source: Source, target: str, reading: _Reading, watch: type_inference.ProgressCallback, pace: stream.ReadOptions
+) -> ColumnStatistics:
+    """The survey of all columns, read again in another way for each that mixes numbers and texts, or has too many."""
+    while True:
+        try:
+            return type_inference.learn(source, reading.columns(target), MISSING_VALUES, watch, pace)
+        except (read_errors.MisfitError, type_inference.CrowdedError) as fault:
+            if fault.column == target:
+                raise
+            reading.take(fault.column, fault)
+
+
+def _compact_dates(
+    survey: ColumnStatistics, sight: column_advice.ColumnFingerprints, target: str
+) -> dict[str, ColumnType]:
+    """Per column of whole numbers such as 20241231, which in a sample all are dates, their kind."""
+    found: dict[str, ColumnType] = {}
+    for name, kind in survey.kinds.items():
+        moments = survey.moments.get(name)
+        if name == target or kind != PLAIN or moments is None or hides_a_part(name, survey.kinds):
+            continue
+        kind_of_dates = dates.compact(moments.minimum, moments.maximum) if moments.whole else None
+        if kind_of_dates is not None and dates.are_of(kind_of_dates, _distinct(sight, name)):
+            found[name] = kind_of_dates
+    return found
+
+
+def _distinct(sight: column_advice.ColumnFingerprints, name: str) -> list[float]:
+    values: NDArray[np.float64] = np.unique(np.concatenate(sight.sample[name]).view(np.float64))
+    return [value for value in values.tolist() if not math.isnan(value)]
+
+
+def _dates_in(survey: ColumnStatistics, target: str) -> dict[str, list[ColumnType]]:
+    """Per column that holds dates, the kinds that they can be of."""
+    found = {name: [kind] for name, kind in survey.kinds.items() if is_date(kind)}
+    for name, levels in survey.levels.items():
+        if name != target and len(levels) > 1 and (possible := _kinds_of_dates(name, levels, survey.kinds)):
+            found[name] = possible
+    return found
+
+
+def _kinds_of_dates(column: str, texts: Collection[str], names: Collection[str]) -> list[ColumnType]:
+    """The kinds of dates that all texts are of; none where a part of the column is called as another of ``names``."""
+    if hides_a_part(column, names):
+        return []
+    possible = dates.possible(texts)
+    return possible[:1] if ISO in possible else possible
+
+
+def hides_a_part(column: str, names: Collection[str]) -> bool:
+    """Whether another column is called as a part of this one would be, were it one of dates."""
+    return any(part_name(column, part) in names for part in DATE_PARTS)

@@ -1,0 +1,76 @@
+"""Start a stage in as many processes as params.yaml asks for, through torchrun.
+
+Under `torchrun -m pipeline STAGE` the processes are there already, and the param is not looked at.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline import files
+from pipeline.errors import UserError, quoted
+from pipeline.parallel import workers
+from pipeline.params import read_params
+
+WORKERS_VARIABLE = "PIPELINE_WORKERS"  # for workers, what OMP_NUM_THREADS is for threads
+
+# Where a worker leaves the sentence that its launcher says: a folder, since several may end at the same moment.
+_ERRORS_VARIABLE = "PIPELINE_ERRORS"
+_MISTAKE, _LOST = "mistake", "lost"  # that another worker was lost is news only if that one has not told why
+
+
+def worker_count(path: Path) -> int:
+    """How many processes the params file asks for, or, where it is set, the variable WORKERS_VARIABLE.
+
+    Raises: UserError if it is not a whole number of at least 1.
+    """
+    given = os.environ.get(WORKERS_VARIABLE)
+    place, wanted = f"{path}: workers", read_params(path).get("workers", 1)
+    if given is not None:
+        place, wanted = WORKERS_VARIABLE, int(given) if given.isdecimal() else given
+    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
+        raise UserError(f"{place}: expected a whole number of at least 1, got {quoted(wanted)}; 1 is one process")
+    return wanted
+
+
+def is_worker() -> bool:
+    """Whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def run(words: Sequence[str], count: int) -> None:
+    """Run `python -m pipeline` with these words in so many processes on this machine; return when all have ended well.
+
+    Raises: UserError that the first of them to fail met, or that one was lost; SystemExit if one failed otherwise, and
+    has said why, or if a signal ended them.
+    """
+    from torch.distributed import run as torchrun
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    threads = max(1, len(os.sched_getaffinity(0)) // count)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # it would add its own report of every failure
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[_ERRORS_VARIABLE] = folder
+        try:
+            torchrun.main(["--standalone", f"--nproc-per-node={count}", "-m", "pipeline", *words])
+        except SignalException as ended:
+            sys.exit(128 + ended.sigval)
+        except ChildFailedError as failed:
+            sentences = [path for kind in (_MISTAKE, _LOST) for path in sorted(Path(folder).glob(f"{kind}-*.txt"))]
+            if sentences:
+                raise UserError(sentences[0].read_text(encoding="utf-8")) from None
+            sys.exit(max(1, failed.get_first_failure()[1].exitcode))
+
+
+def tell(error: Exception) -> bool:
+    """Pass a worker's error on to the process that launched it; whether there is one that will say it."""
+    if _ERRORS_VARIABLE not in os.environ or not is_worker():
+        return False
+    kind = _MISTAKE if isinstance(error, UserError) else _LOST
+    files.write_text(Path(os.environ[_ERRORS_VARIABLE]) / f"{kind}-{workers.rank():06}.txt", str(error))
+    return True

@@ -1,0 +1,186 @@
+"""Score a CSV with a trained model: logits, softmax probabilities, ranks and label of every row."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import files
+from pipeline import model as models
+from pipeline.dataset.columns import Chunk, Class
+from pipeline.dataset.encoder import OTHER, Encoder
+from pipeline.errors import UserError, printable, quoted, shortened
+from pipeline.scoring import predictions, probabilities
+from pipeline.scoring.logits import compute_logits
+from pipeline.table import sources, stream, type_inference
+from pipeline.table.sources import Source, TableSource
+
+# A person reads no more than this on a screen; a file takes any number.
+ROWS_SHOWN = 20
+# Distinct unseen values that the warning names, per column.
+VALUES_NAMED = 5
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """What the model says about consecutive rows.
+
+    Shapes: rows (n,) 1-based data rows of the source; logits, probabilities and ranks (n, k), rank 1 the most probable;
+    predicted (n,) class indices.
+    """
+
+    rows: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    ranks: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+
+class Unseen:
+    """Values of category columns that training never saw, gathered for one warning."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._known = {
+            category.name: frozenset(category.levels) for category in encoder.categories if OTHER not in category.levels
+        }
+        self._new: dict[str, dict[str, None]] = {}
+
+    def look(self, chunk: Chunk) -> None:
+        """Remember what is new in these rows."""
+        for column, known in self._known.items():
+            new = [level for level in chunk.texts[column].levels if level not in known]
+            if new:
+                self._new.setdefault(column, {}).update(dict.fromkeys(new))
+
+    def warning(self, source: TableSource) -> str | None:
+        """One line that names them, or None if there are none."""
+        if not self._new:
+            return None
+        named = "; ".join(f"column {shortened(column)}: {_named(list(values))}" for column, values in self._new.items())
+        return f"warning: {source}: values that training did not see, scored as <unseen>: {named}"
+
+
+def _named(values: list[str]) -> str:
+    shown = ", ".join(map(quoted, values[:VALUES_NAMED]))
+    return shown if len(values) <= VALUES_NAMED else f"{shown} and {len(values) - VALUES_NAMED:,} more"
+
+
+def predict(model: models.Model, source: TableSource, unseen: Unseen) -> Iterator[ScoredRows]:
+    """Score the rows of ``source`` in order, a chunk at a time; its columns may come in any order, among others.
+
+    Raises: UserError for a missing column, or a file or value that cannot be read.
+    """
+    encoder = model.encoder
+    for chunk in stream.read(source, encoder.kinds, encoder.missing_values):
+        unseen.look(chunk)
+        encoded = encoder.encode(chunk)
+        logits = compute_logits(model, encoded.numbers, encoded.codes)
+        probability = probabilities.softmax(logits)
+        predictions.check_sums(probability)
+        yield ScoredRows(
+            rows=np.arange(chunk.first_row, chunk.first_row + chunk.rows),
+            logits=logits,
+            probabilities=probability,
+            ranks=probabilities.ranks(logits),
+            predicted=logits.argmax(axis=1),
+        )
+
+
+def _require_column_types(encoder: Encoder, place: Path) -> None:
+    """Check that a table's columns can be read as the model says, which training and evaluation need not know.
+
+    Raises: UserError that names ``place``, the model's file.
+    """
+    for column, kind in encoder.kinds.items():
+        try:
+            if kind != "text":
+                type_inference.require_type(kind)
+        except ValueError as error:
+            remedy = "the file was edited; run `dvc repro`"
+            raise UserError(f"{place}: column {quoted(column)}: expected {error}: {remedy}") from None
+
+
+def main(*, source: str | Path, out: Path | None, model: Path) -> None:
+    """Score ``source`` with the model in folder ``model``; write every row to ``out``, or print the first rows.
+
+    As ``source`` ``-`` is standard input, as ``out`` standard output.
+    Raises: UserError if the model or the source cannot be used, the source has no rows, or ``out`` is one of the files
+    that are read; ``out`` then stays as it is.
+    """
+    trained = models.load(model)
+    _require_column_types(trained.encoder, model / models.METADATA_FILE)
+    unseen = Unseen(trained.encoder)
+    with sources.found_once(str(source)) as table:
+        if out is not None and out != predictions.STANDARD_OUTPUT:
+            _require_place(out, table, model)
+        scores = _at_least_one(table, predict(trained, table, unseen))
+        if out is None:
+            _print(table, trained.classes, scores)
+        else:
+            with predictions.open_csv(out, trained.classes) as write:
+                for part in scores:
+                    write(_block(trained.classes, part))
+    formula = None if out is None else predictions.formula_warning(out, trained.classes)
+    for warning in filter(None, (unseen.warning(table), formula)):
+        print(printable(warning), file=sys.stderr)
+
+
+def _require_place(out: Path, source: Source, model: Path) -> None:
+    files.require_file_name(out)
+    standard_input = [0] if source.address == sources.STANDARD_INPUT else []
+    paths = [*sources.local_paths(source), model / models.WEIGHTS_FILE, model / models.METADATA_FILE]
+    files.refuse_to_overwrite(out, [*paths, *standard_input])
+
+
+def _at_least_one(source: TableSource, scores: Iterator[ScoredRows]) -> Iterator[ScoredRows]:
+    for first in scores:
+        return chain([first], scores)
+    raise UserError(f"{source}: expected rows to score, got only a header line")
+
+
+def _block(classes: list[Class], scores: ScoredRows) -> predictions.Block:
+    return {
+        "row": scores.rows,
+        "predicted": predictions.class_names(classes, scores.predicted),
+        **predictions.class_columns("probability", classes, scores.probabilities),
+        **predictions.class_columns("logit", classes, scores.logits),
+        **predictions.class_columns("rank", classes, scores.ranks),
+    }
+
+
+def _print(source: TableSource, classes: list[Class], scores: Iterable[ScoredRows]) -> None:
+    """One line a class, so that any number of classes fits a terminal's width."""
+    names = [printable(predictions.class_text(label)) for label in classes]
+    rows = list(islice(_rows(names, scores), ROWS_SHOWN + 1))
+    shown = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
+    for heading in ("row", "predicted", "class", "logit", "probability", "rank"):
+        shown.add_column(heading, justify="left" if heading in ("predicted", "class") else "right", no_wrap=True)
+    for lines in rows[:ROWS_SHOWN]:
+        for line in lines:
+            shown.add_row(*line)
+        shown.add_section()
+    # Wide enough for any name: at a terminal's width rich would cut names and digits off.
+    console = Console(highlight=False, markup=False, width=10_000)
+    console.print(shown)
+    if len(rows) > ROWS_SHOWN:
+        console.print(f"The first {ROWS_SHOWN} rows of {printable(str(source))}; -o OUT.csv writes all of them.")
+
+
+def _rows(names: list[str], scores: Iterable[ScoredRows]) -> Iterator[list[tuple[str, ...]]]:
+    """Each row as the lines of the printed table."""
+    for part in scores:
+        for index, row in enumerate(part.rows):
+            heads = [(str(row), names[part.predicted[index]])] + [("", "")] * (len(names) - 1)
+            yield [
+                (*head, name, f"{logit:.4f}", f"{probability:.4f}", str(rank))
+                for head, name, logit, probability, rank in zip(
+                    heads, names, part.logits[index], part.probabilities[index], part.ranks[index], strict=True
+                )
+            ]

@@ -1,0 +1,102 @@
+"""A stage with what surrounds it: workers, the run in MLflow, the checkpoint."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import click
+
+from pipeline import credentials, params
+from pipeline.commands import launch
+from pipeline.parallel import workers
+from pipeline.params import PARAMS_FILE
+from pipeline.repository import environment, project
+from pipeline.tracking.client import mirror
+from pipeline.tracking.client.mirror import Mirror
+from pipeline.tracking.client.params import TrackingParams, is_switched_off
+
+
+def prepare(source: str | None, out: Path, cache: Path | None) -> None:
+    """Run `prepare` on ``source``, or on prepare.source of params.yaml; worker 0 reads, with threads."""
+    with _in_workers():
+        from pipeline.prepare import stage
+        from pipeline.prepare.params import PrepareParams
+
+        if workers.rank() == 0:
+            chosen = params.load(PARAMS_FILE, "prepare", PrepareParams)
+            stage.main(params=chosen, source=chosen.source if source is None else source, out=out, cache=cache)
+
+
+def train(prepared: Path, out: Path) -> None:
+    """Run `train`, mirrored into a run of MLflow, with a checkpoint to go on from after a kill."""
+    with _in_workers(), _tracked("train", prepared=prepared, models=out) as mirrored:
+        from pipeline.train import checkpoint, stage
+        from pipeline.train.params import CheckpointParams, TrainParams
+
+        chosen = params.load(PARAMS_FILE, "train", TrainParams)
+        every_s = params.load(PARAMS_FILE, "checkpoint", CheckpointParams).every_s
+        folder = project.project_root() / ".cache" / "checkpoints"
+
+        def checkpoint_of(key: str) -> checkpoint.Checkpoint:
+            if mirrored is None:
+                return checkpoint.Checkpoint(folder, key, every_s)
+            mirrored.begun(key)
+            return checkpoint.Checkpoint(folder, key, every_s, mirrored.resumed)
+
+        watch = mirrored.watch if mirrored else None
+        stage.main(params=chosen, prepared=prepared, out=out, watch=watch, checkpoints=checkpoint_of)
+
+
+def evaluate(prepared: Path, model: Path, out: Path) -> None:
+    """Run `evaluate`; its metrics join the run of the model."""
+    with _in_workers(), _tracked("evaluate", prepared=prepared, models=model, reports=out):
+        from pipeline.evaluate import stage
+        from pipeline.evaluate.params import EvaluateParams
+
+        chosen = params.load(PARAMS_FILE, "evaluate", EvaluateParams)
+        stage.main(params=chosen, prepared=prepared, model=model, out=out)
+
+
+def sweep(prepared: Path, out: Path) -> None:
+    """Run `sweep`; it becomes a parent run with a child a penalty."""
+    with _tracked("sweep", prepared=prepared, reports=out):
+        from pipeline.commands.sweep import command
+        from pipeline.commands.sweep.params import SweepParams
+        from pipeline.train.params import TrainParams
+
+        chosen = params.load(PARAMS_FILE, "sweep", SweepParams)
+        trained = params.load(PARAMS_FILE, "train", TrainParams)
+        command.main(params=chosen, trained=trained, prepared=prepared, out=out)
+
+
+@contextmanager
+def _in_workers() -> Iterator[None]:
+    """Run the stage inside the block in as many processes as params.yaml asks for; in these, join the others."""
+    count = 1 if launch.is_worker() else launch.worker_count(PARAMS_FILE)
+    if count > 1:
+        launch.run(sys.argv[1:], count)
+        sys.exit(0)
+    if workers.rank() == 0:
+        _warn_of_processor()
+    with workers.process_group():
+        yield
+
+
+def _warn_of_processor() -> None:
+    """Warn where the vector width that pipeline/__init__.py pins cannot hold."""
+    processor = environment.read_processor()
+    if not processor.avx2:
+        warning = f"warning: {processor.name} has no AVX2: outputs may differ from those of other machines"
+        click.echo(f"{warning}; take an x86-64 machine with AVX2 where bytes are to be the same", err=True)
+
+
+def _tracked(stage: str, **paths: Path) -> AbstractContextManager[Mirror | None]:
+    """Track the stage that runs inside the block, as ``tracking:`` and the environment say; the first worker does."""
+    if workers.rank():
+        return nullcontext()
+    document = params.read_params(PARAMS_FILE)
+    section = document.get("prepare")
+    credentials.refuse(str(section.get("source", "")) if isinstance(section, dict) else "")  # the run would show it
+    tracking = params.load(PARAMS_FILE, "tracking", TrackingParams)
+    return nullcontext() if is_switched_off(tracking) else mirror.started(stage, tracking, document, paths)

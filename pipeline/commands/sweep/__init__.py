@@ -1,0 +1,1 @@
+"""`python -m pipeline sweep`: the l2 that predicts best, by cross-validation."""

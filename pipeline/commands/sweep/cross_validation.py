@@ -1,0 +1,173 @@
+"""Cross-validation of penalties: for each l2 a model of all training rows, and one without each fold.
+
+Rows are packed once. Models come in paths from the strongest penalty to the weakest, each begun where the last one
+ended. All are certified, so where one began leaves no trace beyond train.tolerance.
+
+Log losses are in nats, means weighted by sample and class weights.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from pipeline.commands.sweep import folds, selection
+from pipeline.errors import UserError
+from pipeline.numerics.data.block import Block, Parameters
+from pipeline.numerics.objective.plain import PlainObjective
+from pipeline.numerics.solvers import loop
+from pipeline.numerics.solvers.status import Status
+from pipeline.parallel.threads import thread_count
+from pipeline.train import packing, solvers
+from pipeline.train.params import TrainParams
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One model: passes over its own rows, status, bound on f - f* as a share of f, and its log loss.
+
+    ``log_loss`` is that of the held-out fold, or of all training rows where none is held out.
+    """
+
+    log_loss: float
+    objective: float
+    passes: int
+    status: str
+    relative_bound: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is known of one l2: the model of all training rows, and one model a fold."""
+
+    l2: float
+    whole: Fit
+    folds: tuple[Fit, ...]
+
+    @property
+    def estimate(self) -> selection.Estimate:
+        """The validation log loss."""
+        return selection.estimate([fit.log_loss for fit in self.folds])
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The line of sweep.csv: passes of all models together, the largest bound, how all or the worst ended."""
+        fits = [self.whole, *self.folds]
+        unfinished = [fit.status for fit in fits if fit.status != Status.CONVERGED.name.lower()]
+        return {
+            "l2": self.l2,
+            "log_loss": self.estimate.mean,
+            "standard_error": self.estimate.standard_error,
+            "training_log_loss": self.whole.log_loss,
+            "objective": self.whole.objective,
+            "passes": sum(fit.passes for fit in fits),
+            "relative_bound": max(fit.relative_bound for fit in fits),
+            "status": unfinished[0] if unfinished else self.whole.status,
+            **{f"fold_{number}": fit.log_loss for number, fit in enumerate(self.folds, 1)},
+        }
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Lines in the order of the penalties, the training rows that count, and what is odd about them."""
+
+    lines: list[Line]
+    rows: int
+    findings: tuple[str, ...]
+
+
+class _Rows:
+    """The training rows, packed once, as a whole and as folds; parameters are those of ``whole``'s unknowns."""
+
+    def __init__(self, params: TrainParams, data: packing.Data, cut: folds.Folds) -> None:
+        self._params, self._cut, self._labels = params, cut, data.labels
+        self.whole = packing.pack(params, data)
+        self.findings = list(self.whole.findings.sentences)
+
+    def training(self, fold: int) -> packing.Packed:
+        return self.whole.part(self._params, self._cut.outside(fold))
+
+    def held_out(self, fold: int, training: packing.Packed) -> Callable[[Parameters], float]:
+        """Mean log loss of the fold's rows, without those of a class that no training row shows."""
+        present = training.reduction.present
+        blocks = [_of_classes(self.whole.rows.blocks[position], present) for position in self._cut.inside(fold)]
+        kept = [block for block in blocks if len(block.labels)]
+        if len(present) < self.whole.rows.classes:
+            self.findings.append(self._left_out(fold, present))
+        if not kept:
+            raise UserError(
+                f"params.yaml: sweep.folds: expected each fold to have rows of classes that other folds have too, but "
+                f"{self.findings[-1]}; lower sweep.folds, or collect more rows of these classes"
+            )
+        rows = self.whole.rows
+        return PlainObjective(kept, rows.columns, 0.0, thread_count(), torch.float64, rows.intercept).cost
+
+    def _left_out(self, fold: int, present: torch.Tensor) -> str:
+        kept = set(present.tolist())
+        absent = [place for place in range(self.whole.rows.classes) if place not in kept]
+        names = ", ".join(str(self._labels[int(self.whole.reduction.present[place])]) for place in absent)
+        return f"class {names} has rows in fold {fold + 1} only, where they are left out of the log loss"
+
+
+def _of_classes(block: Block, present: torch.Tensor) -> Block:
+    return block.part(torch.isin(block.labels, present))
+
+
+def validate(
+    params: TrainParams, penalties: Sequence[float], data: packing.Data, cut: folds.Folds, begin: Parameters
+) -> Validated:
+    """Train all models, the first of each path from ``begin``; ``data`` has the blocks of ``cut``.
+
+    Raises: UserError if a fold has no row to validate on, or if a cost is no number.
+    """
+    params = params.model_copy(update={"l2": penalties[0]})
+    rows = _Rows(params, data, cut)
+    begin = rows.whole.reduction.reduce(begin)
+    with tqdm(total=len(penalties) * (cut.count + 1), unit="model", disable=None, delay=1, leave=False) as bar:
+        path = partial(_path, params, penalties, begin, bar.update)
+        by_fold = []
+        for fold in range(cut.count):
+            training = rows.training(fold)
+            by_fold.append(list(path(training, rows.held_out(fold, training))))
+        whole = list(path(rows.whole.part(params, range(len(cut.blocks))), None))
+    lines = [Line(l2, fit, tuple(own)) for l2, fit, *own in zip(penalties, whole, *by_fold, strict=True)]
+    return Validated(lines, rows.whole.rows.count, tuple(rows.findings))
+
+
+def _path(
+    params: TrainParams,
+    penalties: Sequence[float],
+    begin: Parameters,
+    count: Callable[[], Any],
+    rows: packing.Packed,
+    log_loss: Callable[[Parameters], float] | None,
+) -> Iterator[Fit]:
+    """One model a penalty, each begun where the last one ended."""
+    for l2 in penalties:
+        begin, fit = _fit(params.model_copy(update={"l2": l2}), rows, begin, log_loss)
+        count()
+        yield fit
+
+
+def _fit(
+    params: TrainParams,
+    rows: packing.Packed,
+    begin: Parameters,
+    log_loss: Callable[[Parameters], float] | None,
+) -> tuple[Parameters, Fit]:
+    method = solvers.CertifiedSolver(params, rows, begin)
+    result = loop.run(method, params.epochs, lambda *_: None)
+    try:
+        ending = method.ending(result.parameters, result.epochs)
+        loss = ending.final.cost if log_loss is None else log_loss(result.parameters)
+    except OverflowError:
+        raise UserError(
+            f"sweep: l2 {params.l2:g}: the cost became NaN or infinite; set prepare.standardise to true"
+        ) from None
+    assert ending.bound is not None
+    objective = ending.final.cost + ending.final.penalty
+    status = result.status.name.lower()
+    return result.parameters, Fit(loss, objective, ending.passes, status, ending.bound / (objective or 1.0))

@@ -1,0 +1,70 @@
+"""`python -m pipeline track`: sends what waits, and rebuilds the runs that MLflow lacks."""
+
+import gc
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.repository import project, revisions
+from pipeline.repository.revisions import Revision
+from pipeline.tracking import rebuild, resend
+from pipeline.tracking.client import location
+from pipeline.tracking.store import relocate
+from pipeline.tracking.store.failures import as_user_errors
+from pipeline.tracking.store.store import Store, open_store
+
+# As beside the stages: loading MLflow makes many objects and no garbage.
+gc.disable()
+
+gc.freeze()
+gc.enable()
+
+
+def main(*, experiment: str, revision: str | None, all_experiments: bool, relocated: bool) -> None:
+    """Print a line for each entry that was sent and each revision; ``revision`` may be a range ``A..B``.
+
+    Raises: UserError if the store cannot be used, or a revision that was asked for by name has no run.
+    """
+    root = project.project_root()
+    if relocated:
+        print(relocate.main(root))
+        return
+    chosen = _chosen(root, revision, all_experiments)
+    with as_user_errors("; nothing is lost: call `python -m pipeline track` again"):
+        store = open_store(root, experiment)
+        _send(store, root)
+        _ensure_all(store, chosen, strict=revision is not None and ".." not in revision)
+
+
+def _chosen(root: Path, revision: str | None, all_experiments: bool) -> list[Revision]:
+    """What was asked for; HEAD and the workspace if nothing was."""
+    if all_experiments:
+        return revisions.experiments(root)
+    if revision is None:
+        head = revisions.find(root, "HEAD")
+        return [*([head] if head else []), revisions.workspace(root)]
+    return revisions.between(root, revision) if ".." in revision else [revisions.resolved(root, revision)]
+
+
+def _send(store: Store, root: Path) -> None:
+    result = resend.send(store, root)
+    if result.sent:
+        print(f"{len(result.sent)} kept stages sent to {location.shown(store.uri)}")
+    for sentence in result.damaged:
+        print(f"warning: {sentence}; delete the folder if the run is not worth mending")
+
+
+def _ensure_all(store: Store, chosen: Iterable[Revision], *, strict: bool) -> None:
+    for revision in chosen:
+        try:
+            outcome = rebuild.ensure(store, revision)
+        except UserError as error:
+            if strict:
+                raise
+            print(f"- {error}")
+            continue
+        print(f"{_shown(revision)}: run {outcome.run.info.run_id[:8]} '{outcome.run.info.run_name}' {outcome.done}")
+
+
+def _shown(revision: Revision) -> str:
+    return revision.name if revision.sha is None else f"{revision.name} {revision.sha[:8]}"

@@ -1,0 +1,1 @@
+"""`python -m pipeline verify`: run a commit again, and compare every byte with what was recorded."""

@@ -1,0 +1,44 @@
+"""Why bytes may differ: what made them, as far as it was recorded, beside what is here."""
+
+from pathlib import Path
+
+from pipeline.repository import revisions
+from pipeline.repository.environment import installed_versions, read_processor
+
+CPU_TAG = "cpu"
+_VERSION_TAG = "version."
+
+
+def environment() -> dict[str, str]:
+    """Versions of Python and the libraries that decide a result, the CPU's name, and whether it has AVX2."""
+    processor = read_processor()
+    return installed_versions() | {CPU_TAG: processor.name, "avx2": "yes" if processor.avx2 else "no"}
+
+
+def sentences(tags: dict[str, str], checkout: Path) -> list[str]:
+    """What may explain a difference; ``tags`` are those of an MLflow run of the model, empty if there is none."""
+    here = environment()
+    said = [] if here["avx2"] == "yes" else [f"this CPU, {here[CPU_TAG]}, has no AVX2, which the same bytes need"]
+    recorded = {name.removeprefix(_VERSION_TAG): value for name, value in tags.items() if name.startswith(_VERSION_TAG)}
+    if CPU_TAG in tags:
+        recorded[CPU_TAG] = tags[CPU_TAG]
+    source = "the run was made"
+    if not recorded:
+        recorded, source = revisions.workspace(checkout).pinned, "requirements.lock of the commit asks"
+    # The CPU build of torch 2.13.0 calls itself 2.13.0+cpu.
+    shared = sorted(recorded.keys() & here.keys())
+    others = [name for name in shared if recorded[name].partition("+")[0] != here[name].partition("+")[0]]
+    preposition = "with" if source.startswith("the run") else "for"
+    said += [f"{source} {preposition} {name} {recorded[name]}, here is {here[name]}" for name in others]
+    if CPU_TAG not in recorded:
+        said.append(
+            f"no MLflow run here says which CPU made it; this one is {here[CPU_TAG]}, and Intel's and AMD's round the "
+            "last digits differently"
+        )
+    if not others:
+        same = ", ".join(f"{name} {here[name]}" for name in shared)
+        said.append(
+            f"the environment is the recorded one ({same or 'nothing was recorded of it'}): then code, data or params "
+            "were changed, or dvc.lock was edited, without a `dvc repro` before the commit"
+        )
+    return said

@@ -1,0 +1,226 @@
+"""A commit checked out in a temporary folder, with its data, where the stages run again and nothing else is touched.
+
+The folder lies in the project's ``.cache/``: on the disk of DVC's cache, so that large data need not be copied.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline import files
+from pipeline.commands.verify import children, git_files, paths, stage_files
+from pipeline.commands.verify.loaded import Recording
+from pipeline.errors import UserError, shortened
+from pipeline.repository import git, revisions
+from pipeline.repository.lockfile import LOCK_FILE, Lock, Output, parsed_listing
+from pipeline.tracking.client import location
+
+PREFIX = "verify-"
+KEPT_FOLDER = ".cache"
+
+_LAST_LINES = 15
+_LINE = 1000  # characters of each
+
+
+class Checkout:
+    """One commit: ``folder`` is the project as the commit has it, with the outputs that git tracks taken away."""
+
+    def __init__(self, scratch: Path, folder: Path, project: Path, commit: str) -> None:
+        self.folder = folder
+        self.recording = Recording(scratch)
+        self._commit = commit
+        self._scratch = scratch
+        self._kept = scratch / "kept"
+        self._of_git = set(git_files.git(folder, "ls-files", "-z").split("\0"))
+        self.converted = git_files.converted(folder)
+        self._committed: dict[str, dict[str, str]] = {}
+        self._cache = revisions.cache_folder(project)
+        self._has_remote = _adopt_settings(project, folder, scratch / "dvc")
+
+    def is_of_git(self, path: str) -> bool:
+        """Whether the commit holds the file, or files below the folder, at this path in the project."""
+        return path in self._of_git or any(name.startswith(f"{path}/") for name in self._of_git)
+
+    def committed(self, output: Output) -> dict[str, str]:
+        """The files of an output that the commit holds in git: MD5 by path in it, of a file by the empty path."""
+        return self._committed.get(output.path, {})
+
+    @property
+    def tracked(self) -> Set[str]:
+        """The files that the commit holds in git, by their path in the project."""
+        return self._of_git
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow store of the stages that run here, which knows of no other run."""
+        return location.sqlite_uri(self._scratch / "mlflow.db")
+
+    def set_aside(self, lock: Lock) -> None:
+        """Take away every output that is there, so that what is there afterwards was made by the stages.
+
+        So are what stages keep for later runs: checkpoints, and columns as they were parsed.
+
+        Raises: UserError, before anything is taken away, if one of them lies outside the checkout.
+        """
+        place = f"{LOCK_FILE} of commit {self._commit[:12]}"
+        paths.refuse_outside(self.folder, (output.path for output in lock.outputs()), place)
+        for output in lock.outputs():
+            path = self.folder / output.path
+            if self.is_of_git(output.path) and output.path not in self._committed:
+                self._committed[output.path] = self._digests(output.path)
+            if path.is_file():
+                self._keep(path)
+            elif path.is_dir():
+                shutil.rmtree(path)
+        kept = self.folder / KEPT_FOLDER
+        if kept.is_symlink() or kept.is_file():
+            kept.unlink()
+        elif kept.is_dir():
+            shutil.rmtree(kept)
+
+    def _digests(self, path: str) -> dict[str, str]:
+        """Of the bytes that git holds, which attributes may change when they are checked out."""
+        names = [path] if path in self._of_git else [name for name in self._of_git if name.startswith(f"{path}/")]
+        return {name[len(path) + 1 :]: files.md5_bytes(git_files.blob(self.folder, name)) for name in names}
+
+    def _keep(self, path: Path) -> None:
+        self._kept.mkdir(exist_ok=True)
+        path.replace(self._kept / files.md5_file(path))
+
+    def get_data(self, lock: Lock) -> None:
+        """Get the data that the stages read and git does not have, from DVC's cache or remote.
+
+        Raises: UserError that names the file, its digest and the way to get it.
+        """
+        pointers = sorted(name for name in self._of_git if name.endswith(stage_files.POINTER))
+        self._refuse_listings(pointers)
+        if pointers and self._dvc("checkout", "--", *pointers).returncode and self._has_remote:
+            self._dvc("fetch", "--", *pointers)
+            self._refuse_listings(pointers)
+            self._dvc("checkout", "--", *pointers)
+        git_files.refuse_bytecode(self.folder, self._commit)
+        git_files.refuse_stand_ins(self.folder, self._commit)
+        for path, digest in lock.inputs().items():
+            if "://" not in path and not (self.folder / path).exists():
+                raise UserError(f"{shortened(path)} (md5 {digest}): {self._way_to(path, pointers)}")
+
+    def _refuse_listings(self, pointers: list[str]) -> None:
+        """Raise if a folder of the cache, which .dvc files name, holds a path that leads out of it.
+
+        DVC would write there. Raises: UserError.
+        """
+        for pointer in pointers:
+            for md5 in stage_files.folders_of(self.folder, self._commit, pointer):
+                for listing in (self._cache_path(md5), self._legacy_cache_path(md5)):
+                    if listing.is_file():
+                        parsed_listing(listing.read_bytes())
+
+    def _way_to(self, path: str, pointers: list[str]) -> str:
+        covered = any(f"{path}/".startswith(f"{pointer.removesuffix('.dvc')}/") for pointer in pointers)
+        if not covered:
+            return (
+                "expected it in the commit, as a file of git or of DVC, got neither, so this version cannot be found; "
+                "put it under DVC with `dvc add`, and commit the .dvc file"
+            )
+        if self._has_remote:
+            return "expected this version in DVC's cache or remote, got neither; `dvc push` it from where it was added"
+        return (
+            "expected this version in DVC's cache, got nothing, and there is no remote to pull it from; "
+            "`dvc remote add -d NAME ADDRESS` and `dvc pull`, or `dvc add` the same file again"
+        )
+
+    def run_stages(self, environment: Mapping[str, str]) -> None:
+        """Run every stage, whatever DVC knows of it, keep nothing in DVC's cache, and mirror into a store of no one.
+
+        Raises: UserError with the last lines of a stage that fails.
+        """
+        recorded = self.recording.environment | dict(environment)
+        done = self._dvc("repro", "--force", "--no-run-cache", "--no-commit", environment=recorded)
+        if done.returncode:
+            lines = "\n  ".join(shortened(line, _LINE) for line in done.stdout.strip().splitlines()[-_LAST_LINES:])
+            raise UserError(f"expected the stages of the commit to run again, got exit {done.returncode}:\n  {lines}")
+
+    def recorded(self, output: Output, md5: str) -> Path | None:
+        """A file with the bytes of this digest, which an output is or holds; None if neither git nor DVC has it."""
+        found = self._find(md5)
+        if found is None and self._has_remote:
+            git.stdout(self.folder, "checkout", "--quiet", "HEAD", "--", LOCK_FILE)
+            self._dvc("fetch", output.path)
+            found = self._find(md5)
+        return found
+
+    def recorded_listing(self, output: Output) -> dict[str, str] | None:
+        """The files of a folder as recorded, MD5 by path; None if DVC's listing of it cannot be had."""
+        found = self.recorded(output, output.md5)
+        return parsed_listing(found.read_bytes()) if found else None
+
+    def _find(self, md5: str) -> Path | None:
+        for path in (self._kept / md5, self._cache_path(md5)):
+            if path.is_file() and files.md5_file(path) == md5.removesuffix(".dir"):
+                return path
+        return None
+
+    def _cache_path(self, md5: str) -> Path:
+        return self._cache / md5[:2] / md5[2:]
+
+    def _legacy_cache_path(self, md5: str) -> Path:
+        """Where DVC 2 kept it, and DVC 3 looks for what a .dvc file of DVC 2 names."""
+        return self._cache.parents[1] / md5[:2] / md5[2:]
+
+    def _dvc(self, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run DVC with this Python, which takes no module from the checkout; both of its streams are in ``stdout``.
+
+        Raises: UserError if it fails because the disk is full.
+        """
+        store = {"MLFLOW_TRACKING_URI": self.tracking_uri}
+        cleaned = children.environment() | store | dict(environment or {})
+        done = children.run([sys.executable, "-P", "-m", "dvc", *words], self.folder, cleaned)
+        if done.returncode:
+            git_files.refuse_full_disk(self._scratch, done.stdout)
+        return done
+
+
+@contextmanager
+def checked_out(project: Path, commit: str) -> Iterator[Checkout]:
+    """Yield a workspace of ``commit`` of the project; it is removed however the block ends.
+
+    Raises: UserError if it cannot be made, and whatever the block raises; without room on the disk, one that says so.
+    """
+    cache = project / KEPT_FOLDER
+    with files.told_if_full(cache):
+        cache.mkdir(exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=PREFIX, dir=cache))
+        try:
+            below = (git.stdout(project, "rev-parse", "--show-prefix") or "").strip()
+            git_files.check_out(project, commit, scratch / "checkout")
+            yield Checkout(scratch, scratch / "checkout" / below, project, commit)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _adopt_settings(project: Path, folder: Path, own: Path) -> bool:
+    """Give a checkout the project's DVC cache and remotes, local ones and secrets too; paths become absolute.
+
+    What DVC keeps of a repository elsewhere, hashes that it trusts above all, it keeps in the folder ``own`` here.
+    Returns: whether there is a remote to fetch from by default.
+    """
+    from dvc.config import Config, ConfigError
+
+    cache = revisions.cache_folder(project).parents[1]  # DVC adds files/md5 itself
+    if not (folder / ".dvc").is_dir():
+        raise UserError(f"{folder}: expected a project of DVC in the commit, got one without .dvc; `dvc init`, commit")
+    try:
+        settings: dict[str, Any] = Config(dvc_dir=str(project / ".dvc"))
+        default = settings["core"].get("remote")
+        with Config(dvc_dir=str(folder / ".dvc")).edit("local") as local:
+            local["cache"] = dict(settings["cache"]) | {"dir": str(cache)}
+            local["remote"] = {name: dict(remote) for name, remote in settings["remote"].items()}
+            local["core"] = {"site_cache_dir": str(own)} | ({"remote": default} if default else {})
+    except ConfigError as error:
+        raise UserError(f"{folder / '.dvc' / 'config'}: {error}") from None
+    return bool(default)

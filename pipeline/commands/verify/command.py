@@ -1,0 +1,235 @@
+"""Re-derives what a commit recorded: the stages run again beside the project, and every byte is compared."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline import files
+from pipeline.commands import launch
+from pipeline.commands.verify import (
+    causes,
+    checkout,
+    comparison,
+    consistency,
+    declared,
+    loaded,
+    lockfile_check,
+    pins,
+    receipt,
+    run_record,
+)
+from pipeline.commands.verify.checkout import Checkout
+from pipeline.commands.verify.comparison import OutputResult
+from pipeline.commands.verify.receipt import Circumstances, Trial
+from pipeline.commands.verify.run_record import RunRecord
+from pipeline.commands.verify.target import Target, find
+from pipeline.errors import UserError, listed, on_one_line
+from pipeline.repository.lockfile import Lock
+from pipeline.repository.project import project_root
+from pipeline.tracking.client.params import TRACKING_VARIABLE
+from pipeline.tracking.client.query import StoreProcess
+
+RECEIPTS = Path("reports") / "receipts"
+
+_FEW = 10  # notes of a kind that are printed
+
+_DEEP_THREADS, _DEEP_WORKERS = (1, 2, 3), (2, 3)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Something that must not change a byte: ``environment`` sets it for the stages, ``name`` tells it."""
+
+    name: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def settings(deep: bool) -> list[Setting]:
+    """Under what the stages run: as they would here, or, ``deep``, with several numbers of threads and of workers.
+
+    The first leaves the run that MLflow's runs are compared with; the others would leave the same.
+    """
+    if not deep:
+        return [Setting("threads and workers as here")]
+    cases = [(f"threads: {count}", count, 1) for count in _DEEP_THREADS]
+    cases += [(f"workers: {count}, of one thread each", 1, count) for count in _DEEP_WORKERS]
+    return [
+        Setting(
+            name,
+            {
+                "OMP_NUM_THREADS": str(threads),
+                launch.WORKERS_VARIABLE: str(workers),
+                TRACKING_VARIABLE: "off" if number else "on",
+            },
+        )
+        for number, (name, threads, workers) in enumerate(cases)
+    ]
+
+
+def main(*, wanted: str, deep: bool, experiment: str) -> None:
+    """Verify, print a line a file, and write the receipt; ``experiment`` is the MLflow experiment's name.
+
+    Raises: UserError if the commit, its lock or its data cannot be had, or its stages do not run; SystemExit(1) if
+    anything differs.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    project = project_root()
+    with StoreProcess(project, experiment) as store:
+        target = find(project, wanted, store)
+        verified = _verify(console, project, store, target, deep)
+    if not verified:
+        sys.exit(1)
+
+
+def _verify(console: Console, project: Path, store: StoreProcess, target: Target, deep: bool) -> bool:
+    """Compare, leave the receipt in the project and on the runs in the store; returns whether all is identical."""
+    here = causes.environment()
+    named = "" if target.commit.startswith(target.name) else f" ({target.name})"
+    console.print(on_one_line(f"commit {target.commit[:12]}{named}, on {here[causes.CPU_TAG]}"), markup=False)
+    with checkout.checked_out(project, target.commit) as place:
+        recorded = lockfile_check.read(place.folder, target.commit)
+        trials, others = _trials(console, place, recorded, target, deep)
+        identical = all(trial.identical for trial in trials)
+        circumstances = _circumstances(console, place, recorded, others)
+        runs = _examine(console, store, target, place, recorded, identical)
+        trials += [run.trial() for run in runs if run.run_id == target.run_id and identical]
+        document = receipt.document(target.commit, recorded, trials, here, circumstances)
+        path = project / RECEIPTS / f"{target.commit[:12]}.json"
+        files.write_json(path, document)
+        _attach(console, store, target, runs, identical, path)
+        newest = runs[0].tags if runs else {}
+        only_run = identical and document["verdict"] != "identical"
+        reasons = [run_record.REASON] if only_run else causes.sentences(target.tags or newest, place.folder)
+    return _concluded(console, trials, reasons, path.relative_to(project))
+
+
+def _trials(
+    console: Console, place: Checkout, recorded: Lock, target: Target, deep: bool
+) -> tuple[list[Trial], dict[str, object]]:
+    """What the commit says twice, compared; then, if it does not contradict itself, each run of its stages.
+
+    Returns: also the commands of stages of which its dvc.lock says nothing.
+    """
+    place.set_aside(recorded)
+    with declared.repository(place.folder, target.commit) as repository:
+        place.get_data(recorded)
+        others = declared.other_commands(repository)
+        contradictions = consistency.contradictions(place, recorded, repository)
+    if contradictions:
+        console.print("before any stage: what the commit says in two places", markup=False)
+        _print(console, contradictions)
+        return [Trial("before any stage", contradictions)], others
+    console.print(f"{len(recorded.inputs())} inputs, as dvc.lock records them; its stages run", markup=False)
+    for name, stage in recorded.stages.items():
+        console.print(on_one_line(f"  {name}: {stage.get('cmd')}"), markup=False)
+    for name, command in others.items():
+        console.print(on_one_line(f"  {name}, which dvc.lock says nothing of: {command}"), markup=False)
+    return [_trial(console, place, recorded, target, setting) for setting in settings(deep)], others
+
+
+def _trial(console: Console, place: Checkout, recorded: Lock, target: Target, setting: Setting) -> Trial:
+    console.print(on_one_line(f"{', '.join(recorded.stages)} again, {setting.name}"), markup=False)
+    place.set_aside(recorded)
+    place.run_stages(setting.environment)
+    silent = recorded.stages.keys() - place.recording.stages()
+    if silent:
+        said = "which code they loaded is not known, as no Python of theirs that heeds its environment ran"
+        console.print(on_one_line(f"note: {listed(sorted(silent))}: {said}"), markup=False)
+    trial = Trial(setting.name, comparison.compare(place, recorded, target.tags))
+    _print(console, trial.findings)
+    return trial
+
+
+def _print(console: Console, findings: Sequence[OutputResult]) -> None:
+    for finding in findings:
+        console.print(on_one_line(_line(finding)), markup=False)
+
+
+def _circumstances(console: Console, place: Checkout, recorded: Lock, others: dict[str, object]) -> Circumstances:
+    """Name what dvc.lock says nothing of, what git converts, and what is not as requirements.lock asks."""
+    code = loaded.uncovered(place.recording.files(place.folder), recorded)
+    arguments = sorted(loaded.arguments(recorded, place.tracked).difference(code))
+    uncovered = sorted([*code, *arguments])
+    changed = loaded.changed_after_lock(place.folder, uncovered)
+    sentences = pins.disagreements(place.folder)
+    for said, names in (
+        ("not in dvc.lock, but loaded by the stages", loaded.summary(code)),
+        ("not in dvc.lock, but named in their commands", loaded.summary(arguments)),
+        ("of these changed after dvc.lock was committed", ", ".join(changed)),
+        ("other bytes in git than in a checkout, as attributes of the commit ask", loaded.summary(place.converted)),
+    ):
+        if names:
+            console.print(on_one_line(f"note: {said}: {names}"), markup=False)
+    for sentence in sentences[:_FEW]:
+        console.print(f"note: {on_one_line(sentence)}", markup=False)
+    if len(sentences) > _FEW:
+        console.print(f"note: and {len(sentences) - _FEW} more, in the receipt", markup=False)
+    digests = {name: files.md5_file(place.folder / name) for name in uncovered}
+    return Circumstances(digests, changed, sentences, others)
+
+
+def _line(finding: OutputResult) -> str:
+    if finding.difference is None:
+        return f"  identical  {finding.place}"
+    return f"  DIFFERENT  {finding.place}: {finding.difference}"
+
+
+def _examine(
+    console: Console, store: StoreProcess, target: Target, place: Checkout, recorded: Lock, identical: bool
+) -> list[RunRecord]:
+    """The model's runs, compared where the outputs are ``identical``; the run that was asked for is told line by line.
+
+    Raises: UserError if the store of a run that was asked for cannot be reached.
+    """
+    key = comparison.model_key(place, recorded)
+    try:
+        runs = run_record.examine(store, key, target.run_id, place if identical else None)
+    except UserError as error:
+        if target.run_id:
+            raise
+        console.print(on_one_line(f"warning: MLflow's runs are not compared: {error}"), markup=False)
+        return []
+    for run in runs:
+        if run.run_id == target.run_id:
+            _print(console, run.trial().findings if identical else [])
+    return runs
+
+
+def _attach(
+    console: Console, store: StoreProcess, target: Target, runs: Sequence[RunRecord], identical: bool, path: Path
+) -> None:
+    """Put verdict and the receipt at ``path`` on the model's runs; never a failure."""
+    verdicts = {}
+    for run in runs:
+        verdict = run.verdict(target.commit, identical, run.run_id == target.run_id)
+        if verdict:
+            verdicts[run.run_id] = verdict
+        elif run.differing:
+            first, others = run.differing[0], len(run.differing) - 1
+            more = f", and {others} more" if others else ""
+            told = f"{first.place}: {first.difference}{more}; `python -m pipeline verify {run.run_id[:8]}` tells all"
+            console.print(on_one_line(f"not this commit's: {told}"), markup=False)
+    try:
+        if verdicts:
+            store.attach(verdicts, path.read_text(encoding="utf-8"))
+    except UserError as error:
+        console.print(on_one_line(f"warning: the receipt is not in MLflow: {error}"), markup=False)
+        return
+    for run_id, verdict in verdicts.items():
+        console.print(f"MLflow run {run_id[:8]}: tag verified = {verdict}", markup=False)
+
+
+def _concluded(console: Console, trials: Sequence[Trial], reasons: Sequence[str], path: Path) -> bool:
+    """Print the verdict, and what may be the reason for another one; returns whether all is identical."""
+    different = {finding.place for trial in trials for finding in trial.findings if finding.difference}
+    compared = {finding.place for trial in trials for finding in trial.findings}
+    if different:
+        console.print(f"not verified: {len(different)} of {len(compared)} differ; receipt: {path}", markup=False)
+        for reason in reasons:
+            console.print(on_one_line(f"  why? {reason}"), markup=False)
+        return False
+    console.print(f"verified: all {len(compared)} are identical, to the byte; receipt: {path}", markup=False)
+    return True

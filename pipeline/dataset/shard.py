@@ -1,0 +1,35 @@
+"""One shard of a dataset: rows of one split as arrays, and the constants of the format."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = "softmax-prepared/1"
+BLOCK_ROWS = 16_384
+SHARD_ROWS = 4 * BLOCK_ROWS
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows of one split, at most SHARD_ROWS; arrays that were read lie in the file and cannot be written."""
+
+    numbers: NDArray[np.float32]
+    codes: NDArray[np.integer[Any]]
+    labels: NDArray[np.int32]
+    rows: NDArray[np.int64]
+    weights: NDArray[np.float64] | None = None
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """The arrays that are there, by name."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: array for name, array in named.items() if array is not None}
+
+    def part(self, start: int, stop: int | None = None) -> "Shard":
+        """Rows from ``start`` to before ``stop``."""
+        return Shard(**{name: array[start:stop] for name, array in self.tensors().items()})
+
+
+def file_name(split: str, position: int) -> str:
+    return f"{split}-{position:05d}.safetensors"

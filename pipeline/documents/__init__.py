@@ -1,0 +1,1 @@
+"""JSON and YAML read strictly, Markdown written safely."""

@@ -1,0 +1,1 @@
+"""Stage 3: a model becomes metrics, predictions and plots."""

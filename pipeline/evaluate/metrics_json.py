@@ -1,0 +1,60 @@
+"""The layout of metrics.json, and the baseline of class shares.
+
+It has one mapping of numbers a split, and ``solver`` with the numbers that training ended with; these are
+what ``dvc metrics show`` and ``dvc exp show`` lay out as columns. ``baseline``, ``per_class`` and ``undefined`` are
+lists of records, which DVC leaves out: as columns they would drown the rest. Null is a metric that is not defined;
+``undefined`` holds the reason.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline import model as models
+from pipeline.evaluate import metrics
+from pipeline.evaluate.metrics import Predictions
+
+METRICS_FILE = "metrics.json"
+
+
+def prior_only(predicted: Predictions, training: Predictions) -> Predictions:
+    """What a model without features says about the rows of ``predicted``: the class frequencies of ``training``.
+
+    It says the same about all rows of a class, so one weighted row stands for them.
+    """
+    classes = predicted.probabilities.shape[1]
+    prior = np.bincount(training.labels, training.weights, minlength=classes) / training.weights.sum()
+    weights = np.bincount(predicted.labels, predicted.weights, minlength=classes).astype(np.float64)
+    present = np.flatnonzero(weights)
+    with np.errstate(divide="ignore"):
+        log_prior = np.log(prior)
+    return Predictions(
+        labels=present,
+        predicted=np.full(len(present), prior.argmax()),
+        probabilities=np.tile(prior, (len(present), 1)),
+        log_likelihoods=log_prior[present],
+        weights=weights[present],
+    )
+
+
+def metrics_document(splits: dict[str, Predictions], model: models.Model, bins: int) -> dict[str, Any]:
+    """The content of metrics.json; the module's docstring says how it is laid out."""
+    document: dict[str, Any] = {"solver": _numbers(model.result), "baseline": [], "per_class": [], "undefined": []}
+    for split, predicted in splits.items():
+        rows = {"rows": len(predicted.labels)}
+        own = metrics.score(predicted, model.classes, bins)
+        prior = metrics.score(prior_only(predicted, splits["train"]), model.classes, bins)
+        document[split] = rows | own.values
+        document["baseline"].append({"split": split} | rows | prior.values)
+        document["per_class"] += [{"split": split} | record for record in own.per_class]
+        for name, scored in (("model", own), ("baseline", prior)):
+            reasons = scored.undefined.items()
+            document["undefined"] += [
+                {"split": split, "of": name, "metric": metric, "reason": reason} for metric, reason in reasons
+            ]
+    return document
+
+
+def _numbers(result: dict[str, Any]) -> dict[str, Any]:
+    """The training result without its sentences, which would fill a table's width."""
+    return {name: value for name, value in result.items() if name == "status" or isinstance(value, int | float)}

@@ -1,0 +1,129 @@
+"""The tables that DVC draws: confusion matrix, ROC curves and calibration of one split, and the coefficients.
+
+Each table of a split has a ``split`` column that says which. No table's size grows with the number of rows scored.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, roc_curve
+
+from pipeline import files
+from pipeline.dataset.columns import Class
+from pipeline.evaluate import calibration
+from pipeline.evaluate.metrics import Predictions
+from pipeline.model import Model
+from pipeline.scoring.predictions import class_text
+
+# DVC's confusion template counts lines, so a line has to stand for one row, or for an equal share of many.
+CONFUSION_LINES = 10_000
+# A curve 300 pixels wide shows no more.
+ROC_POINTS = 200
+# Each class has a small chart of its own; a page of more than these is not looked at.
+ROC_CLASSES = 32
+COEFFICIENT_CLASSES = 12
+# Bars in such a chart that can still be told apart, with several revisions beside one another.
+COEFFICIENT_FEATURES = 20
+
+
+def write(folder: Path, split: str, predictions: Predictions, model: Model, bins: int) -> None:
+    """Fill ``folder`` (replaced whole) with confusion.csv, calibration.csv, roc.csv and largest_coefficients.csv."""
+    classes = model.classes
+    with files.new_folder(folder) as new:
+        _write_split(new / "confusion.csv", ("actual", "predicted"), split, confusion_lines(predictions, classes))
+        calibrated = calibration_lines(predictions, bins)
+        _write_split(new / "calibration.csv", ("predicted", "observed", "rows"), split, calibrated)
+        curves = roc_lines(predictions, classes)
+        _write_split(new / "roc.csv", ("class", "false_positive_rate", "true_positive_rate"), split, curves)
+        shown = coefficient_lines(model)
+        _write_table(new / "largest_coefficients.csv", ("feature", "class", "coefficient"), shown)
+
+
+def confusion_lines(predictions: Predictions, classes: Sequence[Class]) -> list[tuple[str, str]]:
+    """One (actual, predicted) pair a row, up to CONFUSION_LINES rows; beyond, each pair stands for as many rows.
+
+    A pair that occurs keeps at least one line, so that no kind of error vanishes from the picture. Weights are ignored.
+    """
+    names = [class_text(label) for label in classes]
+    counts = confusion_matrix(predictions.labels, predictions.predicted, labels=np.arange(len(classes)))
+    rows_per_line = max(1.0, len(predictions.labels) / CONFUSION_LINES)
+    return [
+        (names[actual], names[predicted])
+        for actual, predicted in np.argwhere(counts)
+        for _ in range(max(1, round(counts[actual, predicted] / rows_per_line)))
+    ]
+
+
+def roc_lines(predictions: Predictions, classes: Sequence[Class]) -> list[tuple[str, float, float]]:
+    """(class, false positive rate, true positive rate) of each class that has both rows and other rows."""
+    return [
+        (class_text(classes[index]), false_positive, true_positive)
+        for index in _drawn_classes(predictions, len(classes))
+        for false_positive, true_positive in roc_points(predictions, index)
+    ]
+
+
+def roc_points(predictions: Predictions, index: int) -> list[list[float]]:
+    """(false positive rate, true positive rate) of one class against the rest, at most ROC_POINTS of the curve."""
+    rates = roc_curve(
+        predictions.labels == index, predictions.probabilities[:, index], sample_weight=predictions.weights
+    )
+    false_positive, true_positive = rates[:2]
+    # Evenly spaced along the staircase, whose length is 2: no corner lies further than 0.0101 from one kept.
+    length = false_positive + true_positive
+    kept = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], ROC_POINTS)))
+    points: list[list[float]] = np.column_stack([false_positive, true_positive])[kept].tolist()
+    return points
+
+
+def calibration_lines(predictions: Predictions, bins: int) -> list[list[float]]:
+    """(mean probability of the predicted class, share that was right, weight) of each bin of the calibration error."""
+    hit = predictions.predicted == predictions.labels
+    result = calibration.calibration(predictions.probabilities.max(axis=1), hit, predictions.weights, bins)
+    lines: list[list[float]] = np.column_stack([result.predicted, result.observed, result.weight]).tolist()
+    return lines
+
+
+def coefficient_lines(model: Model) -> list[tuple[str, str, float]]:
+    """(feature, class, coefficient) of the features whose coefficients are largest in size, the largest first.
+
+    A coefficient is in nats per unit of the encoded feature; the bias is none.
+    """
+    shown = model.weights[:COEFFICIENT_CLASSES]
+    size = np.abs(shown).max(axis=0)
+    # Features that no training row has keep a weight of 0; DVC needs at least one line.
+    largest = np.argsort(-size, kind="stable")[: min(COEFFICIENT_FEATURES, max(1, np.count_nonzero(size)))]
+    names = [class_text(label) for label in model.classes]
+    return [
+        (model.features[column], names[row], float(shown[row, column]))
+        for column in largest
+        for row in range(len(shown))
+    ]
+
+
+def _drawn_classes(predictions: Predictions, count: int) -> NDArray[np.int64]:
+    """The classes that have both rows and other rows, the largest first where there are too many."""
+    support = np.bincount(predictions.labels, minlength=count)
+    drawable = np.flatnonzero((support > 0) & (support < len(predictions.labels)))
+    largest = drawable[np.argsort(-support[drawable], kind="stable")]
+    return np.sort(largest[:ROC_CLASSES])
+
+
+def _write_split(path: Path, columns: Sequence[str], split: str, lines: Iterable[Sequence[Any]]) -> None:
+    _write_table(path, (*columns, "split"), ((*line, split) for line in lines))
+
+
+def _write_table(path: Path, columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(lines)
+    files.write_text(path, text.getvalue())
+
+
+PLOTS_FOLDER = "plots"

@@ -1,0 +1,93 @@
+"""Every split of a dataset through the model, its shards shared by the workers."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import model as models
+from pipeline.dataset import reader
+from pipeline.dataset.columns import Class
+from pipeline.dataset.shard import Shard
+from pipeline.evaluate.metrics import Predictions
+from pipeline.parallel import workers
+from pipeline.scoring import predictions, probabilities
+from pipeline.scoring.logits import compute_logits
+
+SPLITS = ("train", "validation", "test")
+
+
+def predict_splits(
+    model: models.Model, prepared: reader.Dataset, write: Callable[[predictions.Block], None]
+) -> dict[str, Predictions]:
+    """What the model says about each split that has rows of weight > 0; ``write`` gets every row of predictions.csv."""
+    joined = {
+        name: Predictions.join(_predict(model, name, prepared.splits[name], write)) for name in _present(prepared)
+    }
+    return {name: predicted for name, predicted in joined.items() if len(predicted.labels)}
+
+
+def _present(prepared: reader.Dataset) -> list[str]:
+    return [name for name in SPLITS if name in prepared.splits]
+
+
+def _predict(
+    model: models.Model, split: str, rows: reader.SplitRows, write: Callable[[predictions.Block], None]
+) -> Iterator[Predictions]:
+    for shard, logits in _logits(model, rows.shards):
+        labels = np.array(shard.labels)
+        predicted = Predictions(
+            labels=labels,
+            # Of the logits: where two probabilities round to one number, the ranks still tell them apart.
+            predicted=logits.argmax(axis=1),
+            probabilities=probabilities.softmax(logits),
+            log_likelihoods=probabilities.log_softmax(logits)[np.arange(len(labels)), labels],
+            weights=np.ones(len(labels)) if shard.weights is None else np.array(shard.weights),
+        )
+        predictions.check_sums(predicted.probabilities)
+        write(_lines(model.classes, split, shard.rows, predicted, logits))
+        yield predicted.weighted_rows()
+
+
+def _logits(model: models.Model, rows: Sequence[Shard]) -> Iterator[tuple[Shard, NDArray[np.float64]]]:
+    """Of every shard, (n, k), with what the shard says beside its features.
+
+    Workers share the shards out: each reads its own, and holds no more than one of every worker at a time.
+    """
+    if workers.count() == 1:
+        yield from ((shard, compute_logits(model, shard.numbers, shard.codes)) for shard in rows)
+        return
+    import torch
+
+    def work(place: int) -> Sequence[torch.Tensor]:
+        shard = rows[place]
+        weights = [] if shard.weights is None else [shard.weights]
+        found = [compute_logits(model, shard.numbers, shard.codes), shard.labels, shard.rows, *weights]
+        return [torch.from_numpy(np.array(array)) for array in found]
+
+    for first in range(0, len(rows), workers.count()):
+        together = range(first, min(len(rows), first + workers.count()))
+        for found in workers.map_and_gather(work, together):
+            logits, labels, numbers, *weights = (tensor.numpy() for tensor in found)
+            none = np.empty((len(labels), 0), dtype=np.float32)
+            yield Shard(none, none.astype(np.uint8), labels, numbers, *weights), logits
+
+
+def compute_logits_only(model: models.Model, prepared: reader.Dataset) -> None:
+    """What a worker does that writes nothing: its part of ``_logits``."""
+    for name in _present(prepared):
+        for _ in _logits(model, prepared.splits[name].shards):
+            pass
+
+
+def _lines(
+    classes: list[Class], split: str, rows: NDArray[np.int64], predicted: Predictions, logits: NDArray[np.float64]
+) -> predictions.Block:
+    return {
+        "row": rows,
+        "split": np.full(len(rows), split, dtype=object),
+        "actual": predictions.class_names(classes, predicted.labels),
+        "predicted": predictions.class_names(classes, predicted.predicted),
+        **predictions.class_columns("probability", classes, predicted.probabilities),
+        **predictions.class_columns("logit", classes, logits),
+    }

@@ -1,0 +1,44 @@
+"""Stage 3: a model becomes metrics, one line a row with its probabilities, and plot tables."""
+
+from pathlib import Path
+
+from pipeline import files
+from pipeline import model as models
+from pipeline.dataset import reader
+from pipeline.errors import UserError, printable
+from pipeline.evaluate import metrics, plots
+from pipeline.evaluate.metrics_json import METRICS_FILE, metrics_document
+from pipeline.evaluate.params import EvaluateParams
+from pipeline.evaluate.plots import PLOTS_FOLDER
+from pipeline.evaluate.predict_splits import compute_logits_only, predict_splits
+from pipeline.parallel import workers
+from pipeline.scoring import predictions
+from pipeline.scoring.predictions import PREDICTIONS_FILE
+
+
+def main(*, params: EvaluateParams, prepared: Path, model: Path, out: Path) -> None:
+    """Read ``prepared`` and ``model``, score every split, and write the reports into ``out``.
+
+    Raises: UserError if a file is missing or damaged, or if the model was trained on other data than ``prepared``.
+    """
+    # Open: the dataset, and the model that was trained on it.
+    dataset = reader.open_dataset(prepared)
+    trained = models.load(model)
+    if trained.data_digest != dataset.digest:
+        raise UserError(f"{model}: the model was trained on other data than {prepared} holds; run `dvc repro`")
+    if workers.rank():
+        compute_logits_only(trained, dataset)
+        return
+    # Predict: every row of every split.
+    with predictions.open_csv(out / PREDICTIONS_FILE, trained.classes) as write:
+        splits = predict_splits(trained, dataset, write)
+    # Print: what makes a metric or a file doubtful.
+    for split, predicted in splits.items():
+        for sentence in metrics.doubts(predicted, trained.classes):
+            print(printable(f"evaluate: {split}: {sentence}"))
+    if formula := predictions.formula_warning(out / PREDICTIONS_FILE, trained.classes):
+        print(printable(formula))
+    # Write: metrics of every split, plots of the last, which is the most held out.
+    files.write_json(out / METRICS_FILE, metrics_document(splits, trained, params.calibration_bins))
+    drawn = list(splits)[-1]
+    plots.write(out / PLOTS_FOLDER, drawn, splits[drawn], trained, params.calibration_bins)

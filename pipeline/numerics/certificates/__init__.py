@@ -1,0 +1,1 @@
+"""Proofs of the distance from the optimum: duality gaps."""

@@ -1,0 +1,1 @@
+"""The Hessian and its approximations: exact, sampled, by classes, on the diagonal."""

@@ -1,0 +1,151 @@
+"""The problem in fewer unknowns, where that changes nothing about its optimum. Shapes are those of data/layout.py.
+
+Rows of weight 0 are no part of the objective: a sample of such rows alone would have no mean.
+
+Classes without a row of positive weight: their probability should be 0, which no finite b gives. They are left out, and
+come back with W = 0 and a b so low that their probability stays below e^-60 in every row.
+
+Fewer rows than half the columns (l2 > 0): the optimal W lies in the span of the rows, since any part outside changes no
+logit and costs penalty. With X' = V R (QR), the n columns of R' replace the d of X, and W = W' V' has the same norm.
+Levels of categories are columns of 0 and 1 there, if a row has as many numbers and categories as there are rows: a pass
+then costs less than the look-ups. Source: the representer theorem, Schölkopf, Herbrich and Smola 2001.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from pipeline.numerics.data.block import Block, Parameters, row_counts
+from pipeline.numerics.data.extremes import largest_magnitudes
+from pipeline.parallel import workers
+from pipeline.parallel.lazy import CachedSequence, LazySequence
+
+_NEGLIGIBLE = 60.0  # nats: e^-60 is 9e-27
+_ROTATED_WORK = 2e10  # n^2 d multiplications, which levels as columns may cost: some passes of other tables
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """V (d, n) as the product of n reflections, which is never written out: making it costs as much as finding them.
+
+    ``reflections`` (d, n) and ``sizes`` (n,) are as LAPACK's geqrf leaves them.
+    """
+
+    reflections: Tensor
+    sizes: Tensor
+
+    def into(self, weights: Tensor) -> Tensor:
+        """W V, (k, n), of W (k, d)."""
+        return torch.ormqr(self.reflections, self.sizes, weights.T, transpose=True)[: len(self.sizes)].T
+
+    def back(self, weights: Tensor) -> Tensor:
+        """W' V', (k, d), of W' (k, n)."""
+        padded = weights.new_zeros(len(self.reflections), len(weights))
+        padded[: len(self.sizes)] = weights.T
+        return torch.ormqr(self.reflections, self.sizes, padded).T.contiguous()
+
+
+def _rotated(blocks: Sequence[Block], columns: int) -> tuple[Rotation, Tensor]:
+    """V, and X V = R' (n, n), of the rows X (n, d), d ``columns``, with n < d."""
+    numbers = blocks[0].numbers.shape[1]
+    x = torch.zeros(columns, sum(row_counts(blocks)), dtype=torch.float64)
+    x[:numbers] = torch.cat([block.numbers for block in blocks]).T
+    for codes in torch.cat([block.codes for block in blocks]).unbind(1):
+        x[codes, torch.arange(len(codes))] = 1.0
+    reflections, sizes = torch.geqrf(x)
+    return Rotation(reflections, sizes), torch.triu(reflections[: len(sizes)]).T.contiguous()
+
+
+def _may_rotate(rows: int, numbers: int, categories: int, columns: int) -> bool:
+    if rows >= columns / 2:
+        return False
+    return not categories or (rows <= numbers + categories and rows**2 * columns <= _ROTATED_WORK)
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What is left, and the way back.
+
+    ``levels`` are those of each category that stays. ``present`` (k',) are the classes that stay, of ``classes``;
+    ``rotation`` is V, or None; ``largest`` is the largest |x_ij| of any number, at least 1.
+    """
+
+    blocks: Sequence[Block]
+    levels: Sequence[int]
+    present: Tensor
+    classes: int
+    rotation: Rotation | None
+    largest: float
+
+    def reduce(self, parameters: Parameters) -> Parameters:
+        """The same point in the reduced unknowns, as near as they come to it."""
+        weights, bias = parameters.weights[self.present], parameters.bias[self.present]
+        return Parameters(weights if self.rotation is None else self.rotation.into(weights), bias)
+
+    def restore(self, parameters: Parameters) -> Parameters:
+        """W (k, d) and b (k,) of the whole problem."""
+        found = parameters.weights if self.rotation is None else self.rotation.back(parameters.weights)
+        if len(self.present) == self.classes:
+            return Parameters(found, parameters.bias)
+        reach = self.largest * float(found.abs().sum(1).max()) + float(parameters.bias.abs().max())
+        weights = torch.zeros(self.classes, found.shape[1], dtype=torch.float64)
+        bias = torch.full((self.classes,), -reach - _NEGLIGIBLE, dtype=torch.float64)
+        weights[self.present], bias[self.present] = found, parameters.bias
+        return Parameters(weights, bias)
+
+
+def counted(blocks: Sequence[Block]) -> Sequence[Block]:
+    """Their rows of positive weight; no block without any, unless none has any."""
+    if blocks[0].weights is None:
+        return blocks
+    positive = LazySequence(lambda place: _of_positive_weight(blocks[place]), len(blocks))
+    filled = [place for place, rows in enumerate(row_counts(positive)) if rows]
+    return LazySequence(lambda place: positive[filled[place]], len(filled)) if filled else positive
+
+
+def _of_positive_weight(block: Block) -> Block:
+    assert block.weights is not None
+    counts = block.weights > 0
+    return block if bool(counts.all()) else block.part(counts)
+
+
+def reduce(blocks: Sequence[Block], levels: Sequence[int], classes: int, l2: float, intercept: bool) -> Reduction:
+    """Leave out what can be left out; without an intercept no class can, as its b could not be low.
+
+    ``levels`` of each category, in the order of the codes' columns.
+    """
+    blocks = counted(blocks)
+    totals = _class_totals(blocks, classes)
+    present = torch.nonzero(totals).flatten() if intercept else torch.arange(classes)
+    position = torch.zeros(classes, dtype=torch.int64)
+    position[present] = torch.arange(len(present))
+    kept, counts = blocks, row_counts(blocks)
+    if len(present) < classes:
+        relabelled = CachedSequence(lambda place: _relabelled(blocks[place], totals, position), len(blocks))
+        counts = row_counts(relabelled)
+        filled = [place for place, count in enumerate(counts) if count]
+        kept = CachedSequence(lambda place: relabelled[filled[place]], len(filled))
+    numbers = kept[0].numbers.shape[1]
+    largest = 1.0
+    if len(present) < classes and numbers:
+        largest = max(largest, float(largest_magnitudes(kept, threads=1).max()))
+    if l2 == 0 or not _may_rotate(sum(counts), numbers, len(levels), numbers + sum(levels)):
+        return Reduction(kept, levels, present, classes, None, largest)
+    rotation, rotated = _rotated(kept, numbers + sum(levels))
+    parts = torch.split(rotated, [len(block.labels) for block in kept])
+    moved = [Block(part, b.codes[:, :0], b.labels, b.weights) for part, b in zip(parts, kept, strict=True)]
+    return Reduction(moved, (), present, classes, rotation, largest)
+
+
+def _class_totals(blocks: Sequence[Block], classes: int) -> Tensor:
+    """The weight of each class, (k,)."""
+    found = workers.map_and_gather(lambda b: [torch.bincount(b.labels, b.weights, minlength=classes).double()], blocks)
+    return torch.stack([totals for (totals,) in found]).sum(0)
+
+
+def _relabelled(block: Block, totals: Tensor, position: Tensor) -> Block:
+    """The block without the rows of classes that have no weight, and with the labels that are left counted anew."""
+    kept = block.part(totals[block.labels] > 0)
+    return replace(kept, labels=position[kept.labels])

@@ -1,0 +1,1 @@
+"""Diagnostics of the training rows: constant and collinear columns, separable classes."""

@@ -1,0 +1,1 @@
+"""Sums and roots whose bits depend on nothing but the numbers."""

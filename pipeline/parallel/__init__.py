@@ -1,0 +1,1 @@
+"""Workers, threads and lazy sequences: who computes what, and when."""

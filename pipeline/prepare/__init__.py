@@ -1,0 +1,1 @@
+"""Stage 1: a table becomes a dataset."""

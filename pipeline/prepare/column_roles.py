@@ -1,0 +1,153 @@
+"""What each column of a table is for, checked against the header before anything is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.dataset.columns import DATE_PARTS, is_date, part_name
+from pipeline.errors import UserError, listed, quoted
+from pipeline.prepare.params import PrepareParams
+from pipeline.table import read_errors, stream
+from pipeline.table.sources import TableSource
+
+
+@dataclass(frozen=True)
+class RequestedColumns:
+    """The columns that the params name; ``features`` may be "all": without other roles' columns and ``leave_out``."""
+
+    features: str | Sequence[str]
+    target: str
+    split: str | None = None
+    key: str | None = None
+    weights: str | None = None
+    leave_out: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each column of the source is for; ``features`` and ``ignored`` in the source's order."""
+
+    features: list[str]
+    target: str
+    split: str | None
+    key: str | None
+    weights: str | None
+    ignored: list[str]
+
+    def by_column(self) -> dict[str, str]:
+        """Per column that is read, in the order it is read: its role."""
+        others = {self.split: "split", self.key: "key", self.weights: "weights"}
+        roles = dict.fromkeys(self.features, "feature") | {self.target: "target"}
+        return roles | {name: role for name, role in others.items() if name is not None and name not in roles}
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns that are read as text whatever they hold."""
+        return [name for name, role in self.by_column().items() if role in ("target", "split", "key")]
+
+    @property
+    def uncounted(self) -> list[str]:
+        """The columns whose levels are not counted, since there may be as many as rows."""
+        return [name for name, role in self.by_column().items() if role == "key"]
+
+
+def assign(wanted: RequestedColumns, source: TableSource, names: Sequence[str]) -> Roles:
+    """The roles of the columns ``names`` of the source.
+
+    Raises: UserError that names the param and suggests the closest column.
+    """
+    named = {"target": wanted.target, "split.column": wanted.split, "split.key": wanted.key, "weights": wanted.weights}
+    for param, column in named.items():
+        require(source, names, param, [] if column is None else [column])
+    others = {wanted.target, wanted.split, wanted.weights}
+    if wanted.target == wanted.split:
+        raise UserError(
+            f"params.yaml: prepare.split.column: {quoted(wanted.target)} is the target; name another column"
+        )
+    if wanted.weights is not None and wanted.weights in (wanted.target, wanted.split, wanted.key):
+        raise UserError(f"params.yaml: prepare.weights: {quoted(wanted.weights)} has another role; name another column")
+    require(source, names, "leave_out", wanted.leave_out)
+    if isinstance(wanted.features, str):
+        left_out = others.union([wanted.key], wanted.leave_out)
+        features = {name for name in names if name not in left_out}
+    elif wanted.leave_out:
+        raise UserError(
+            "params.yaml: prepare.leave_out: expected [] where prepare.features lists the columns, got "
+            f"{listed(wanted.leave_out)}; take them from the list, or set features: all"
+        )
+    else:
+        require(source, names, "features", wanted.features)
+        features = set(wanted.features)
+    taken = features | others | {wanted.key}
+    _refuse(source, names, features, wanted)
+    return Roles(
+        features=[name for name in names if name in features],
+        target=wanted.target,
+        split=wanted.split,
+        key=wanted.key,
+        weights=wanted.weights,
+        ignored=[name for name in names if name not in taken],
+    )
+
+
+def require(source: TableSource, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
+    """Check that the source has the columns that a param of prepare names."""
+    there = frozenset(names)
+    for name in columns:
+        if not name and param != "leave_out" and names.count("") > 1:
+            raise UserError(
+                f"params.yaml: prepare.{param}: several columns of {source} have no name; name the one meant"
+            )
+        if name not in there:
+            hint = read_errors.no_column(source, name, names)
+            raise UserError(f"params.yaml: prepare.{param}: expected a column of {source}, got {quoted(name)}{hint}")
+
+
+def require_free_parts(source: TableSource, names: Sequence[str], dates: Sequence[str]) -> None:
+    """Check that no column among ``names`` is called what a part of a date column will be."""
+    there = frozenset(names)
+    for date in dates:
+        for part in DATE_PARTS:
+            if (taken := part_name(date, part)) in there:
+                raise UserError(
+                    f"{source}: the date {quoted(date)} has a part {quoted(taken)}, as a column is called; rename one"
+                )
+
+
+def _role(name: str, wanted: RequestedColumns) -> str:
+    return "the column of weights" if name == wanted.weights else "the target or the split column"
+
+
+def _refuse(source: TableSource, names: Sequence[str], features: set[str], wanted: RequestedColumns) -> None:
+    for name in names:
+        if name in features & {wanted.target, wanted.split, wanted.weights}:
+            raise UserError(f"params.yaml: prepare.features: {quoted(name)} is {_role(name, wanted)}; leave it out")
+    if not features:
+        raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
+    if "" in features:
+        nameless = [position for position, name in enumerate(names, 1) if not name]
+        which = f"column {nameless[0]} has" if len(nameless) == 1 else f"columns {listed(nameless)} have"
+        raise UserError(
+            f"{source}: {which} no name in the header; "
+            'add one, list the columns to use in prepare.features, or set prepare.leave_out: [""]'
+        )
+
+
+def roles_of(params: PrepareParams, source: TableSource) -> Roles:
+    """Check every column that the params name against the file's header.
+
+    Raises: UserError that names the param and suggests the closest column.
+    """
+    names = stream.header(source)
+    require(source, names, "categories", params.categories)
+    require(source, names, "types", list(params.typed))
+    if params.typed.get(params.target, "category") != "category":
+        raise UserError(
+            f"params.yaml: prepare.types: {quoted(params.target)} is the target; only category can be its type"
+        )
+    split_by, key = params.split.reads_column, params.split.reads_key
+    wanted = RequestedColumns(params.features, params.target, split_by, key, params.weights, params.leave_out)
+    assigned = assign(wanted, source, names)
+    read = assigned.by_column()
+    dated = [name for name, kind in params.typed.items() if is_date(kind) and read.get(name) == "feature"]
+    require_free_parts(source, list(read), dated)
+    return assigned

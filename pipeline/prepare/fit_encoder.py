@@ -1,0 +1,116 @@
+"""The encoder fitted: from what the training rows hold to how every table is encoded."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from pipeline.dataset import columns
+from pipeline.dataset.columns import DATE_PARTS, Class, ColumnType, DatePart, part_name
+from pipeline.dataset.encoder import MISSING, OTHER, UNSEEN, CategoryColumn, Encoder, NumberColumn
+from pipeline.errors import UserError, listed, quoted
+from pipeline.table import dates, locate
+from pipeline.table.column_statistics import ColumnStatistics
+from pipeline.table.sources import TableSource
+from pipeline.table.weighted_moments import WeightedMoments
+
+# Levels of a category that have a column of W each, unless the params say otherwise.
+MAX_LEVELS = 10_000
+
+
+def fit(
+    source: TableSource,
+    training: ColumnStatistics,
+    features: Sequence[str],
+    target: str,
+    classes: Sequence[Class],
+    missing_values: Sequence[str],
+    standardise: bool,
+    date_parts: Sequence[DatePart] = (),
+    max_levels: int = MAX_LEVELS,
+) -> Encoder:
+    """The encoder for ``features``, in that order, given the survey of the training rows.
+
+    Standardising takes mean and population standard deviation (divided by n) of the values that are present; a constant
+    column keeps scale 1, booleans stay 0 and 1.
+    Raises: UserError for a column without a value in the training rows, or two features of one name.
+    """
+    empty = [name for name in features if training.count(name) == 0 or _weightless(training, name)]
+    if empty:
+        raise UserError(
+            f"{source}: no value in any training row of column {listed(empty)}; leave it out of prepare.features, "
+            "or see whether prepare.missing_values takes its values for missing"
+        )
+    encoder = Encoder(
+        numbers=tuple(number for name in features for number in _numbers(training, name, standardise, date_parts)),
+        categories=tuple(_category(training, name, max_levels) for name in features if name in training.levels),
+        target=target,
+        classes=tuple(classes),
+        missing_values=tuple(missing_values),
+    )
+    _refuse_twins(source, encoder)
+    return encoder
+
+
+def _weightless(training: ColumnStatistics, name: str) -> bool:
+    """Whether all values of a weighted number column have weight 0."""
+    name = part_name(name, DATE_PARTS[0]) if columns.is_date(training.kinds[name]) else name
+    moments = training.moments.get(name)
+    return isinstance(moments, WeightedMoments) and moments.weights.total == 0
+
+
+def _numbers(
+    training: ColumnStatistics, name: str, standardise: bool, date_parts: Sequence[DatePart]
+) -> Iterator[NumberColumn]:
+    kind = training.kinds[name]
+    if not columns.is_date(kind):
+        if name in training.moments:
+            yield _number(training, name, kind, standardise)
+        return
+    for position, part in enumerate(_parts(kind, date_parts)):
+        number = _number(training, part_name(name, part), kind, standardise)
+        # A date is missing with all its parts: one column of W for it is enough.
+        yield replace(number, indicator=number.indicator and position == 0)
+
+
+def _parts(kind: ColumnType, date_parts: Sequence[DatePart]) -> Sequence[DatePart]:
+    """Of ``date_parts`` those that dates of this kind tell; of a time of day, hour and minute in any case."""
+    told = dates.parts_of(kind)
+    asked = [part for part in date_parts if part in told]
+    return told if dates.is_time_of_day(kind) or not asked else asked
+
+
+def _number(training: ColumnStatistics, name: str, kind: ColumnType, standardise: bool) -> NumberColumn:
+    moments = training.moments[name]
+    standardised = standardise and kind != "boolean"
+    return NumberColumn(
+        name=name,
+        kind=kind if kind != "text" else "number",
+        mean=moments.mean(),
+        shift=moments.mean() if standardised else 0.0,
+        scale=(moments.standard_deviation() or 1.0) if standardised else 1.0,
+        indicator=training.missing[name] > 0,
+    )
+
+
+def _category(training: ColumnStatistics, name: str, max_levels: int) -> CategoryColumn:
+    levels = training.levels[name]
+    missing = [MISSING] if training.missing[name] else []
+    if len(levels) <= max_levels:
+        return CategoryColumn(name, (*ordered(levels), *missing, UNSEEN))
+    # The levels of most rows, or of most weight, stay; of as many rows, those that sort first.
+    worth = training.level_weights.get(name, levels)
+    kept = sorted(levels, key=lambda level: (-worth[level], level))[:max_levels]
+    return CategoryColumn(name, (*ordered(kept), *missing, OTHER, UNSEEN))
+
+
+def ordered(levels: Iterable[str]) -> list[str]:
+    """Levels sorted by code point, but codes that are all numbers as numbers: 2 before 10."""
+    texts = sorted(levels)
+    return sorted(texts, key=float) if all(locate.is_number(text) for text in texts) else texts
+
+
+def _refuse_twins(source: TableSource, encoder: Encoder) -> None:
+    seen: set[str] = set()
+    for name in encoder.features:
+        if name in seen:
+            raise UserError(f"{source}: two columns of W would both be named {quoted(name)}; rename one in the header")
+        seen.add(name)

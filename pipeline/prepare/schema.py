@@ -1,0 +1,50 @@
+"""The table as found: schema.json, and the report that a person reads."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.dataset.columns import DATE_PARTS, is_date, part_name
+from pipeline.prepare.fit_encoder import ordered
+from pipeline.table.column_statistics import ColumnStatistics
+
+# float32 holds every integer up to the first, float64 up to the second.
+EXACT_INTEGERS = 2**24
+READ_EXACTLY = 2**53
+
+# A category with more levels than this, most of them on one row only, is likely a name or a number of the row.
+FEW_LEVELS = 20
+
+
+def describe(
+    survey: ColumnStatistics, roles: Mapping[str, str], ignored: Sequence[str], dropped: int = 0
+) -> dict[str, Any]:
+    """The content of schema.json: each column that was read, over all rows, and the names of those that were not.
+
+    ``roles``: per column "feature", "target", "split" or "key". Numbers carry exact moments, correctly rounded.
+    ``dropped`` rows had no label and are not among those of the survey.
+    """
+    columns = [
+        {"name": name, "role": roles[name], "kind": kind, "count": survey.count(name), "missing": survey.missing[name]}
+        | _content(survey, name)
+        for name, kind in survey.kinds.items()
+    ]
+    without_label = {"rows_without_label": dropped} if dropped else {}
+    return {"rows": survey.rows, **without_label, "columns": columns, "ignored": list(ignored)}
+
+
+def _content(survey: ColumnStatistics, name: str) -> dict[str, Any]:
+    if name in survey.levels:
+        levels = survey.levels[name]
+        return {"levels": [{"level": level, "rows": levels[level]} for level in ordered(levels)]}
+    if is_date(survey.kinds.get(name, "")):
+        return {"parts": {part: _content(survey, part_name(name, part)) for part in DATE_PARTS}}
+    moments = survey.moments.get(name)
+    if moments is None or moments.count == 0:
+        return {}
+    return {
+        "whole_numbers": moments.whole,
+        "minimum": moments.minimum,
+        "maximum": moments.maximum,
+        "mean": moments.mean(),
+        "standard_deviation": moments.standard_deviation(),
+    }

@@ -1,0 +1,108 @@
+"""The pass over a table that encodes its rows and writes the dataset."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dataset import shard
+from pipeline.dataset.columns import Chunk, Class
+from pipeline.dataset.encoder import Encoder
+from pipeline.dataset.writer import Writer
+from pipeline.prepare import fit_encoder, schema
+from pipeline.prepare.column_roles import Roles
+from pipeline.prepare.duplicates import Duplicates
+from pipeline.prepare.params import PrepareParams
+from pipeline.prepare.report import code_lines, held_out_lines, label_lines, report_lines, straddling_lines
+from pipeline.prepare.split import NAMES, Assignment
+from pipeline.prepare.survey_source import Learned, renumbered
+from pipeline.table import row_hash, stream
+from pipeline.table.row_hash import Digests
+from pipeline.table.sources import TableSource
+
+Parts = dict[str, shard.Shard]
+
+
+def write(
+    params: PrepareParams,
+    source: TableSource,
+    columns: Roles,
+    learned: Learned,
+    folder: Path,
+    pace: stream.ReadOptions = stream.PACE,
+) -> list[str]:
+    """Fit the encoder, encode all rows into shards under the empty ``folder``; returns the report's lines."""
+    classes = sorted(set(learned.classes.values()))
+    encoder = fit_encoder.fit(
+        source,
+        learned.training,
+        columns.features,
+        columns.target,
+        classes,
+        params.missing_values,
+        params.standardise,
+        params.date_parts,
+        params.max_levels,
+    )
+    numbers = {text: classes.index(name) for text, name in learned.classes.items()}
+    split_rows = dict.fromkeys(NAMES, 0)
+    split_classes = {name: np.zeros(len(classes), dtype=np.int64) for name in NAMES}
+
+    twins = Duplicates(folder) if params.split.may_straddle else None
+    compared = [*columns.features, columns.target]
+
+    def work(chunk: Chunk) -> tuple[shard.Shard | Parts, Digests | None]:
+        weights = None if columns.weights is None else chunk.numbers[columns.weights]
+        encoded = _encode(encoder, chunk, renumbered(chunk.texts[columns.target], numbers), weights)
+        divided = _divided(encoded, learned.assign(chunk)) if learned.row_wise else encoded
+        return divided, None if twins is None else row_hash.of_rows(chunk, compared)
+
+    reading = stream.Reading(learned.survey.kinds, params.missing_values, pace)
+    with Writer(folder) as writer:
+        for seen in stream.mapped_settled(source, reading, work):
+            result, row_digests = seen.result
+            parts = _divided(result, learned.assign(seen.chunk)) if isinstance(result, shard.Shard) else result
+            for name, part in parts.items():
+                split_rows[name] += len(part.rows)
+                split_classes[name] += np.bincount(_labels_that_count(part), minlength=len(classes))
+                writer.add(name, replace(part, rows=part.rows + seen.chunk.first_row))
+            if twins is not None and row_digests is not None:
+                for index, name in enumerate(NAMES):
+                    twins.add(row_digests[parts[name].rows], index)
+        roles_by_column = columns.by_column()
+        writer.finish(schema.describe(learned.survey, roles_by_column, columns.ignored, learned.dropped), encoder)
+    return [
+        *report_lines(learned.survey, encoder, _class_rows(learned, columns.target), split_rows, learned.dropped),
+        *code_lines(learned.codes),
+        *label_lines(columns.target, learned.classes),
+        *straddling_lines(0 if twins is None else twins.count()),
+        *held_out_lines(params.split.asked_for, split_classes, classes),
+    ]
+
+
+def _encode(
+    encoder: Encoder, chunk: Chunk, label_codes: NDArray[np.int32], weights: NDArray[np.float64] | None
+) -> shard.Shard:
+    """The rows, numbered from 0 within the chunk."""
+    encoded = encoder.encode(chunk)
+    return shard.Shard(encoded.numbers, encoded.codes, label_codes, np.arange(chunk.rows, dtype=np.int64), weights)
+
+
+def _labels_that_count(rows: shard.Shard) -> NDArray[np.integer]:
+    return rows.labels if rows.weights is None else rows.labels[rows.weights > 0]
+
+
+def _divided(rows: shard.Shard, assigned: Assignment) -> Parts:
+    return {name: _where(rows, assigned == index) for index, name in enumerate(NAMES)}
+
+
+def _where(rows: shard.Shard, mask: NDArray[np.bool_]) -> shard.Shard:
+    return rows if mask.all() else shard.Shard(**{name: array[mask] for name, array in rows.tensors().items()})
+
+
+def _class_rows(learned: Learned, target: str) -> dict[Class, int]:
+    rows: dict[Class, int] = dict.fromkeys(sorted(set(learned.classes.values())), 0)
+    for text, count in learned.survey.levels[target].items():
+        rows[learned.classes[text]] += count
+    return rows

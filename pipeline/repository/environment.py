@@ -1,0 +1,41 @@
+"""Versions and processor that decide the bytes of a result."""
+
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("dvc", "mlflow", "numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch")
+
+
+@dataclass(frozen=True)
+class Processor:
+    """The CPU: its name as it tells it, and whether it has the AVX2 that the same bytes need."""
+
+    name: str
+    avx2: bool
+
+
+def installed_versions() -> dict[str, str]:
+    """Python and the libraries that decide a result, or that show it."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def read_processor() -> Processor:
+    """The CPU of this machine, from /proc/cpuinfo; elsewhere from Python, which knows nothing of AVX2."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return Processor(platform.processor() or platform.machine(), avx2=False)
+    found = dict.fromkeys(("model name", "flags"), "")
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if not found.get(name.strip(), "-"):
+            found[name.strip()] = value.strip()
+    return Processor(found["model name"] or platform.machine(), "avx2" in found["flags"].split())

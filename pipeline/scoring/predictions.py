@@ -1,0 +1,111 @@
+"""Predictions as a CSV table: its columns, and writing it a block of rows at a time.
+
+n is the number of rows of a block, k the number of classes. Floats are written as the shortest text that reads back as
+the same number.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from pipeline import files
+from pipeline.dataset.columns import Class
+
+# Rounding leaves a row's sum within k * 2^-53 of 1; this is the looser promise made to readers of the table.
+SUM_TOLERANCE = 1e-6
+
+STANDARD_OUTPUT = Path("-")
+
+# Spreadsheet programs take a cell that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+# Columns of a block by name, each (n,).
+Block = Mapping[str, NDArray[Any]]
+
+
+def class_text(label: Class) -> str:
+    """A class as it reads in a table and in column names; booleans as JSON spells them."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def formula_warning(path: Path, classes: Sequence[Class]) -> str | None:
+    """One line that names a class which a spreadsheet program would run as a formula, or None if there is none.
+
+    Names are written as they are all the same: programs must read back the class that was trained, and a sign before
+    it would make it another. Source: OWASP, CSV Injection.
+    """
+    name = next((label for label in classes if isinstance(label, str) and label.startswith(_FORMULA)), None)
+    if name is None:
+        return None
+    return f"warning: {path}: class {name[:200]!r} is a formula to spreadsheet programs: import the column as text"
+
+
+def class_names(classes: Sequence[Class], indices: NDArray[np.integer[Any]]) -> NDArray[np.object_]:
+    """The classes at ``indices`` (n,), as text."""
+    names: NDArray[np.object_] = np.array([class_text(label) for label in classes], dtype=object)[indices]
+    return names
+
+
+def class_columns(prefix: str, classes: Sequence[Class], values: NDArray[Any]) -> Block:
+    """Columns ``<prefix>_<class>`` of values (n, k)."""
+    return {f"{prefix}_{class_text(label)}": values[:, index] for index, label in enumerate(classes)}
+
+
+def check_sums(probabilities: NDArray[np.float64]) -> None:
+    """Raises: ArithmeticError if the probabilities (n, k) of a row do not sum to 1 within SUM_TOLERANCE."""
+    sums = probabilities.sum(axis=1)
+    wrong = np.flatnonzero(~(np.abs(sums - 1) <= SUM_TOLERANCE))
+    if len(wrong):
+        raise ArithmeticError(f"probabilities of row {wrong[0]} of the block sum to {sums[wrong[0]]}, not to 1")
+
+
+@contextmanager
+def open_csv(path: Path, classes: Sequence[Class]) -> Iterator[Callable[[Block], None]]:
+    """Yield a function that appends a block; every block has the columns of the first, and no class but ``classes``.
+
+    The file appears, whole, when the ``with`` block ends without an exception; otherwise ``path`` stays as it was.
+    ``-`` is standard output.
+    Raises: UserError if it cannot be written.
+    """
+    with files.standard_output() if path == STANDARD_OUTPUT else files.replacing(path) as file:
+        yield _Table(file, _quoting(classes)).append
+
+
+def _quoting(classes: Sequence[Class]) -> str:
+    """pyarrow's word for: quotes only if a class needs them. Its "needed" would put them around every text."""
+    return "needed" if any(set(class_text(label)) & set(',"\r\n') for label in classes) else "none"
+
+
+class _Table:
+    """A CSV that grows by blocks; the first brings the header line."""
+
+    def __init__(self, file: IO[bytes], quoting: str) -> None:
+        self._file = file
+        self._quoting = quoting
+        self._has_header = False
+
+    def append(self, block: Block) -> None:
+        if not self._has_header:
+            self._has_header = True
+            self._file.write(self._header(block))
+        table = pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in block.items()})
+        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style=self._quoting)
+        pyarrow.csv.write_csv(table, self._file, options)
+
+    def _header(self, block: Block) -> bytes:
+        line = io.StringIO()
+        # QUOTE_MINIMAL leaves a bare carriage return unquoted, and readers take it for the end of the line.
+        quote_all = self._quoting == "needed"
+        csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_NONE).writerow(block)
+        return line.getvalue().encode("utf-8")
+
+
+PREDICTIONS_FILE = "predictions.csv"

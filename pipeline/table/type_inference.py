@@ -1,0 +1,404 @@
+"""Which kind each column is: number, boolean or text, decided over the whole table and never by a sample of its head.
+
+The rule, which knows no order of rows:
+- all values are whole numbers, and some begin with a zero, as 00334 does, but not 0 and 0.5: text, since codes do;
+- all values are whole numbers, and some begin with a zero, as 00334 does but 0 does not: text, since they are codes;
+- all values are decimal numbers: number; of one other spelling (`pipeline.table.spellings`): a number of that kind;
+- all values are true or false (also True, TRUE, ...): boolean;
+- no value is a number in any spelling: text, that is a category;
+- all values are numbers, and nothing tells a decimal mark from one between thousands, as in 12,345: text;
+- numbers and texts mixed, or numbers of two spellings: an error that names the first text, unless the column is
+  declared a category.
+A file is written with one decimal mark: where any column shows a decimal comma, all columns of numbers may have one,
+and what a column leaves open the others decide: 1.200 is twelve hundred there, if no value says that it is not.
+
+The target, the columns that split, declared categories and what Parquet holds as text are read as text whatever they
+hold; a column whose type is given is read as that, and only a given type makes dates.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from pipeline.dataset.columns import Chunk, ColumnType, is_date, is_number
+from pipeline.errors import UserError, quoted, shortened
+from pipeline.table import dates, locate, parsing, read_errors, sources, spellings, stream
+from pipeline.table.column_statistics import ColumnStatistics
+from pipeline.table.sources import TableSource
+from pipeline.table.spellings import Spelling
+
+# A first guess costs nothing when it is wrong: the whole table decides.
+_GUESS_BYTES = 1 << 20
+
+# Distinct texts that are counted in a column: with their sorting and their JSON, about a kilobyte of memory each.
+MOST_LEVELS = 500_000
+
+
+class CrowdedError(UserError):
+    """A ``column`` of more distinct ``texts`` than are counted."""
+
+    def __init__(self, source: TableSource, column: str, texts: Collection[str], are_codes: bool, marks: str) -> None:
+        super().__init__(
+            f"{source}, column {shortened(column)}: expected at most {MOST_LEVELS:,} distinct texts, got more\n"
+            "  leave it out of prepare.features, or, if it holds dates, give it the type date in prepare.types; what "
+            "its rows have in common, such as a prefix, belongs in a column of its own"
+            + ("; it holds whole numbers, some of which begin with 0: type number reads numbers" if are_codes else "")
+            + _way_to_numbers(texts, marks)
+        )
+        self.column = column
+        self.texts = texts
+
+
+def _way_to_numbers(texts: Collection[str], marks: str) -> str:
+    """What to say of texts that are numbers of which nothing tells the decimal mark."""
+    possible = spellings.common(texts, marks)
+    if len(possible) < 2:
+        return ""
+    text = next(iter(texts))
+    ways = " or ".join(f'"{one.decimal}" makes {shortened(text)} {one.value_of(text):.12g}' for one in possible)
+    return f"; these may be numbers: prepare.decimal {ways}"
+
+
+class Watcher(Protocol):
+    """What else a reading gathers: ``look`` runs on threads, ``see`` gets its results in the order of the rows."""
+
+    def look(self, chunk: Chunk) -> Any:
+        """Work on one chunk, whose first row is not known yet."""
+
+    def see(self, chunk: Chunk, looked: Any) -> None:
+        """Take in a chunk and what ``look`` made of it."""
+
+
+class _Nobody:
+    def look(self, chunk: Chunk) -> None: ...
+
+    def see(self, chunk: Chunk, looked: None) -> None: ...
+
+
+ProgressCallback = Callable[[Mapping[str, ColumnType]], Watcher]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns to read, in order.
+
+    ``declared`` ones are text, ``fixed`` ones are what they say; levels of ``uncounted`` texts are not counted, and
+    ``weights`` names the column that the moments of numbers are weighted by. Rows without a value in ``required``, a
+    declared column, decide kinds like all others, but are not surveyed. ``decimal``: the mark in numbers, or auto.
+    """
+
+    names: Sequence[str]
+    declared: Collection[str] = ()
+    uncounted: Collection[str] = ()
+    fixed: Mapping[str, ColumnType] = field(default_factory=dict)
+    weights: str | None = None
+    required: str | None = None
+    decimal: str = "auto"
+
+    @property
+    def marks(self) -> str:
+        """What may be a decimal mark."""
+        return spellings.MARKS[self.decimal]
+
+
+def require_type(declared: str) -> str:
+    """The type that a person declares a column to be of: a kind, or category for text.
+
+    Raises: ValueError, which says what was expected, for any other.
+    """
+    if is_date(declared):
+        dates.require_format(declared)
+    elif declared not in ("number", "category", "boolean") and spellings.of_kind(declared) is None:
+        raise ValueError(
+            "number, category, boolean, date, a format such as 'date %d/%m/%Y', or 1234.5 as the numbers are written, "
+            f"such as 'number 1.234,5' or 'number $1234.5', got {quoted(declared)}"
+        )
+    return declared
+
+
+@dataclass
+class _Reading:
+    """What is known so far: ``kinds`` of all columns, ``declared`` texts, and kinds that a value ``refused``.
+
+    ``codes``: columns that were read as numbers, and are whole numbers of which some begin with a zero.
+    """
+
+    source: TableSource
+    missing_values: Sequence[str]
+    kinds: dict[str, ColumnType]
+    declared: frozenset[str]
+    refused: dict[str, set[ColumnType]]
+    columns: Columns
+    codes: set[str] = field(default_factory=set)
+
+    def mixture(self, column: str) -> read_errors.MisfitError:
+        return read_errors.mixture(self.source, column, self.missing_values, self.columns.marks)
+
+
+@dataclass
+class _Judged:
+    """What so many ``levels`` of a column of texts can be read as: numbers of any of these ``spellings``, or words."""
+
+    levels: int = 0
+    spellings: Sequence[Spelling] = ()
+    has_words: bool = False
+
+    def add(self, level: str, marks: str) -> bool:
+        """Judge one level more; returns whether it goes with the others: a word, or a number of their spelling."""
+        fitting = [one for one in self.spellings if one.matches(level)]
+        agrees = bool(fitting)
+        if not agrees:
+            fitting = spellings.of_text(level, marks)
+            agrees = self.levels == 0 or (self.has_words and not fitting)
+        self.levels, self.spellings, self.has_words = self.levels + 1, fitting, not fitting
+        return agrees
+
+
+def learn(
+    source: TableSource,
+    columns: Columns,
+    missing_values: Sequence[str],
+    watch: ProgressCallback = lambda _: _Nobody(),
+    pace: stream.ReadOptions = stream.PACE,
+) -> ColumnStatistics:
+    """Read the whole table once and survey ``columns``. The kinds stand in the survey.
+
+    Where a value contradicts the kind assumed so far, the column's kind is widened and reading starts again; ``watch``
+    is called with the kinds at each start and gives the watcher that sees every chunk.
+    Raises: UserError for a column that mixes numbers and texts, a text with a byte 0, or a file that is not proper CSV.
+    """
+    texts = frozenset(columns.declared) | sources.texts_of(source)
+    plain = spellings.COMMA if columns.decimal == "," else spellings.PLAIN
+    guessed = _guess(source, columns.names, missing_values, columns.marks)
+    kinds: dict[str, ColumnType] = {
+        name: "text" if name in texts else guessed.get(name, plain) for name in columns.names
+    }
+    kinds |= {name: plain if kind == spellings.PLAIN else kind for name, kind in columns.fixed.items()}
+    reading = _Reading(source, missing_values, kinds, texts, {}, columns)
+    while True:
+        survey = _attempt(reading, watch(reading.kinds), pace)
+        if survey is not None and not _share_mark(reading, survey):
+            _refuse_nul(source, survey)
+            return survey
+
+
+def undecided(source: TableSource, columns: Columns, survey: ColumnStatistics) -> dict[str, list[Spelling]]:
+    """Per column of texts that are numbers of two spellings, both of them, the decimal point first."""
+    declared = {*columns.declared, *sources.texts_of(source)}
+    found = {
+        name: spellings.common(levels, columns.marks)
+        for name, levels in survey.levels.items()
+        if name not in declared and levels
+    }
+    return {name: possible for name, possible in found.items() if len(possible) > 1}
+
+
+def codes(source: TableSource, columns: Columns, survey: ColumnStatistics) -> dict[str, str]:
+    """Per column that nobody declared and that is text since some of its whole numbers begin with a zero, the first."""
+    declared = {*columns.declared, *sources.texts_of(source)}
+    return {
+        name: next(filter(spellings.is_padded, levels))
+        for name, levels in survey.levels.items()
+        if name not in declared and _are_codes(levels)
+    }
+
+
+def _guess(
+    source: TableSource, columns: Sequence[str], missing_values: Sequence[str], marks: str
+) -> dict[str, ColumnType]:
+    """Kinds of the first rows; nothing if they cannot be read, which the whole reading will explain."""
+    rows = stream.head(source, columns, missing_values, _GUESS_BYTES)
+    if rows is None:
+        return {}
+    kinds = {name: _kind_of(column, marks) for name, column in zip(rows.column_names, rows.columns, strict=True)}
+    if any(_mark_shown(kind) == "," for kind in kinds.values()):
+        whole = [name for name in kinds if pa.types.is_integer(rows.schema.field(name).type)]
+        kinds |= dict.fromkeys(whole, spellings.COMMA)
+    return kinds
+
+
+def _kind_of(column: Any, marks: str) -> ColumnType:
+    types = pa.types
+    if types.is_integer(column.type) or types.is_floating(column.type) or types.is_null(column.type):
+        return spellings.COMMA if marks == "," else spellings.PLAIN
+    if types.is_boolean(column.type):
+        return "boolean"
+    texts = dict.fromkeys(column.to_pylist()) if types.is_string(column.type) else {}
+    possible = spellings.common((text for text in texts if text is not None), marks)
+    return possible[0].kind if len(possible) == 1 else "text"
+
+
+def _share_mark(reading: _Reading, survey: ColumnStatistics) -> bool:
+    """Whether columns are to be read with the decimal mark that others show; their kinds are then changed."""
+    shown = {mark for kind in reading.kinds.values() if (mark := _mark_shown(kind)) is not None}
+    if reading.columns.decimal != "auto":
+        return False
+    changed: dict[str, ColumnType] = {}
+    for name, kind in reading.kinds.items():
+        if "," in shown and kind == spellings.PLAIN and name not in reading.columns.fixed:
+            changed[name] = spellings.COMMA
+    for name, possible in undecided(reading.source, reading.columns, survey).items() if len(shown) == 1 else ():
+        changed[name] = next(spelling.kind for spelling in possible if {spelling.decimal} == shown)
+    changed = {name: kind for name, kind in changed.items() if kind not in reading.refused.get(name, ())}
+    reading.kinds.update(changed)
+    return bool(changed)
+
+
+def _mark_shown(kind: ColumnType) -> str | None:
+    """The decimal mark of a file that has numbers of this kind, which for many kinds may be either."""
+    spelling = spellings.of_kind(kind)
+    if spelling is None:
+        return None
+    return "," if spelling.decimal == "," else "." if spelling.thousands == "," else None
+
+
+def _attempt(reading: _Reading, watcher: Watcher, pace: stream.ReadOptions) -> ColumnStatistics | None:
+    """One reading of the table: its survey, or None after a kind had to be changed."""
+    survey = ColumnStatistics(reading.kinds, reading.columns.uncounted, reading.columns.weights)
+    judged = {name: _Judged() for name in survey.levels if name not in reading.declared | reading.codes}
+    padded: set[str] = set()
+
+    def look(chunk: Chunk) -> tuple[ColumnStatistics, Any]:
+        return survey.of(chunk.having(reading.columns.required)), watcher.look(chunk)
+
+    try:
+        for seen in stream.mapped(reading.source, stream.Reading(survey.kinds, reading.missing_values, pace), look):
+            part, looked = seen.result
+            survey.merge(part)
+            padded |= seen.chunk.padded
+            watcher.see(seen.chunk, looked)
+            _refuse_mixtures(reading, survey, judged)
+            _refuse_names_of_rows(reading, survey)
+    except parsing.WrongKindError as wrong:
+        _widen(reading, survey, wrong.column)
+        _widen_like(reading, survey, wrong.rows)
+        return None
+    changed = [_narrow(reading, survey, judged), _take_codes(reading, survey, padded)]
+    return None if any(changed) else survey
+
+
+def _refuse_mixtures(reading: _Reading, survey: ColumnStatistics, judged: Mapping[str, _Judged]) -> None:
+    """Stop at the first chunk that shows a mixture: a column of numbers read as text would fill the memory."""
+    mixed: dict[str, str] = {}
+    for name, column in judged.items():
+        marks = reading.columns.marks
+        levels = survey.levels[name]
+        for level in islice(levels, column.levels, None) if len(levels) > column.levels else ():
+            if not column.add(level, marks):
+                words = (text for text in levels if not spellings.of_text(text, marks))
+                mixed[name] = next(words, level)
+                break
+    if mixed:
+        fault = reading.mixture(next(iter(mixed)))
+        fault.others = {name: text for name, text in mixed.items() if name != fault.column}
+        raise fault
+
+
+def _refuse_names_of_rows(reading: _Reading, survey: ColumnStatistics) -> None:
+    """Stop before the texts of a column that is another in every row fill the memory, at any size of the table."""
+    for name, levels in survey.levels.items():
+        if len(levels) > MOST_LEVELS:
+            if name in reading.refused and (fault := reading.mixture(name)).text:
+                raise fault
+            are_codes = name in reading.codes
+            raise CrowdedError(reading.source, name, levels, are_codes, reading.columns.marks)
+
+
+def _refuse_nul(source: TableSource, survey: ColumnStatistics) -> None:
+    """Bytes 0 are no text: a file was damaged, or is written in an encoding of two bytes a character."""
+    for name, levels in survey.levels.items():
+        if any("\0" in level for level in levels):
+            place, text = locate.find_cell(source, name, lambda cell: "\0" in cell)
+            raise UserError(
+                f"{place}: expected text, got {quoted(text)}, which holds bytes 0; was the file cut or damaged?"
+            )
+
+
+def _widen(reading: _Reading, survey: ColumnStatistics, column: str) -> None:
+    """Read ``column`` in another spelling or as text from now on, unless numbers and then a word were seen in it."""
+    kind = reading.kinds[column]
+    if column in reading.columns.fixed:
+        raise read_errors.misfit(reading.source, column, kind, reading.missing_values)
+    reading.kinds[column] = "text"
+    if is_number(kind):
+        reading.refused.setdefault(column, set()).add(kind)
+        reading.kinds[column] = _other_spelling(reading, column, kind, has_numbers=survey.count(column) > 0)
+
+
+def _widen_like(reading: _Reading, survey: ColumnStatistics, rows: Any) -> None:
+    """Change the kinds of all columns that had no value before these ``rows``, which a guess then knew nothing of.
+
+    Else each of thousands of such columns would start the reading once more.
+    """
+    if rows is None:
+        return
+    for name, column in zip(rows.column_names, rows.columns, strict=True):
+        kind = reading.kinds[name]
+        is_empty = survey.count(name) == 0 and name not in reading.columns.fixed
+        if is_empty and is_number(kind) and pa.types.is_string(column.type):
+            reading.refused.setdefault(name, set()).add(kind)
+            reading.kinds[name] = _kind_of(column, reading.columns.marks)
+
+
+def _other_spelling(reading: _Reading, column: str, kind: ColumnType, has_numbers: bool) -> ColumnType:
+    """What to read a column as that does not hold numbers of this ``kind`` only. Raises: UserError if it mixes."""
+    text = read_errors.misfit(reading.source, column, kind, reading.missing_values).text
+    own = spellings.of_text(text, reading.columns.marks)
+    if (has_numbers and not own) or kind in {spelling.kind for spelling in own}:
+        raise reading.mixture(column)
+    if kind == spellings.COMMA:
+        # The table has decimal commas, so that 1.200 is twelve hundred, unless another value says that it is not.
+        own = [spelling for spelling in own if spelling.decimal == ","] or own
+    possible = {spelling.kind for spelling in spellings.simplest(own)} - reading.refused[column]
+    return possible.pop() if len(possible) == 1 and len(spellings.simplest(own)) == 1 else "text"
+
+
+def _narrow(reading: _Reading, survey: ColumnStatistics, judged: Mapping[str, _Judged]) -> bool:
+    """Whether a column that was read as text turns out to hold numbers or booleans only; its kind is then changed."""
+    natural = {
+        name: _natural_kind(reading, name, survey.levels[name], column)
+        for name, column in judged.items()
+        if column.levels
+    }
+    changed = {name: kind for name, kind in natural.items() if kind != "text"}
+    reading.kinds.update(changed)
+    return bool(changed)
+
+
+def _take_codes(reading: _Reading, survey: ColumnStatistics, padded: Collection[str]) -> bool:
+    """Whether columns that were read as numbers turn out to hold codes; they are then read as text."""
+    codes = [name for name in padded if name not in reading.columns.fixed and _is_whole(survey, name)]
+    reading.codes.update(codes)
+    reading.kinds.update(dict.fromkeys(codes, "text"))
+    return bool(codes)
+
+
+def _is_whole(survey: ColumnStatistics, name: str) -> bool:
+    """Whether a column of numbers holds whole ones only, and none that shows a currency or thousands separators."""
+    return survey.kinds[name] in spellings.BARE and survey.moments[name].whole
+
+
+def _are_codes(levels: Collection[str]) -> bool:
+    """Whether the texts are whole numbers of which some begin with a zero."""
+    return any(map(spellings.is_padded, levels)) and all(map(_is_whole_number, levels))
+
+
+def _is_whole_number(text: str) -> bool:
+    return any(one.matches(text) and one.value_of(text).is_integer() for one in spellings.BARE.values())
+
+
+def _natural_kind(reading: _Reading, column: str, levels: Collection[str], judged: _Judged) -> ColumnType:
+    """The kind that holds all of ``levels``; refuses infinities, and numbers that float32 cannot hold."""
+    if judged.has_words:
+        if all(locate.is_infinite(level) for level in levels):
+            raise reading.mixture(column)
+        return "boolean" if {*levels} <= {*parsing.TRUE_WORDS, *parsing.FALSE_WORDS} else "text"
+    possible = spellings.simplest(judged.spellings)
+    if len(possible) == 1 and possible[0].kind in spellings.BARE and _are_codes(levels):
+        return "text"
+    if len(possible) == 1 and possible[0].kind in reading.refused.get(column, ()):
+        raise reading.mixture(column)
+    return possible[0].kind if len(possible) == 1 else "text"

@@ -1,0 +1,1 @@
+"""The stage's side of tracking: starts MLflow's process and feeds it, without loading mlflow."""

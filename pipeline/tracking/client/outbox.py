@@ -1,0 +1,124 @@
+"""Stages that MLflow does not know of yet, kept as files until it can be told: below ``.cache/tracking`` of the root.
+
+An entry is a folder with ``entry.json`` and copies of what the stage left, named by the time at which the stage ended.
+Knows no MLflow.
+"""
+
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from filelock import FileLock, Timeout
+from pydantic import Field, TypeAdapter
+
+from pipeline import files
+from pipeline.documents import json_documents
+
+# What a run is made of, by the folder that a stage was told; a name that ends with / is a folder.
+_PREPARED = ("prepared.json", "encoder.json")
+_MODELS = ("softmax.json", "softmax.safetensors", "history.csv", "snapshots.safetensors")
+_REPORTS = ("metrics.json", "plots/")
+NEEDED: Mapping[str, tuple[str, ...]] = {"prepared": _PREPARED, "models": _MODELS, "reports": _REPORTS}
+
+# Beside those of evaluate, a sweep has reports of its own.
+_BY_STAGE = {"sweep": {"reports": ("sweep.json", "sweep.csv")}}
+
+_ENTRY_FILE = "entry.json"
+_FOLDER = Path(".cache", "tracking")
+
+# Another process may be sending; it is done, or dead, in far less.
+_LOCK_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A stage that ended well; times in ms since 1970. ``identity`` marks the run that was begun for it, if any.
+
+    ``params`` is the whole params document, ``circumstances`` what ``Circumstances.to_json`` gives.
+    """
+
+    stage: Annotated[str, Field(pattern="^(train|evaluate|sweep)$")]
+    identity: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    experiment: str
+    params: dict[str, Any]
+    circumstances: dict[str, Any]
+    started: Annotated[int, Field(ge=0, lt=2**53)]
+    ended: Annotated[int, Field(ge=0, lt=2**53)]
+
+
+_FORM = TypeAdapter(Entry)
+_NAME = re.compile(r"[0-9]{1,16}-[a-z]+-[0-9a-f]{1,8}")
+_REMEDY = "remove its folder, or run the stage again"
+
+
+def new_identity() -> str:
+    """A name that no other training has."""
+    return uuid.uuid4().hex
+
+
+def keep(root: Path, entry: Entry, paths: Mapping[str, Path]) -> Path:
+    """Copy what the stage left, and return the folder that has it.
+
+    Raises: OSError if a file is missing or the folder cannot be written; nothing is left behind then.
+    """
+    folder = root / _FOLDER / f"{entry.ended}-{entry.stage}-{entry.identity[:8]}"
+    with files.new_folder(folder) as temporary:
+        wanted = {**NEEDED, **_BY_STAGE.get(entry.stage, {})}
+        for name, path in paths.items():
+            for needed in wanted[name]:
+                _copy(path / needed, temporary / name / needed)
+        files.write_text(temporary / _ENTRY_FILE, json.dumps(asdict(entry), ensure_ascii=False, indent=2))
+    return folder
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
+
+
+def waiting(root: Path) -> list[Path]:
+    """The folders of all entries, oldest first; what is not named as ``keep`` names it is no entry."""
+    folders = [path.parent for path in (root / _FOLDER).glob(f"*/{_ENTRY_FILE}")]
+    named = [folder for folder in folders if _NAME.fullmatch(folder.name)]
+    return sorted(named, key=lambda path: (int(path.name.partition("-")[0]), path.name))
+
+
+def read(folder: Path) -> tuple[Entry, dict[str, Path]]:
+    """An entry, and the folders of its copies by name.
+
+    Raises: UserError if its file is not what ``keep`` writes.
+    """
+    path = folder / _ENTRY_FILE
+    document = json_documents.read(path, _REMEDY, _REMEDY)
+    with json_documents.faults_named(path, _REMEDY):
+        entry = _FORM.validate_python(document)
+    return entry, {name: folder / name for name in NEEDED if (folder / name).is_dir()}
+
+
+def forget(folder: Path) -> None:
+    """Remove an entry: MLflow has it."""
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def alone(root: Path, seconds: float = _LOCK_SECONDS) -> Iterator[bool]:
+    """Whether this process alone may send what waits, until the block ends; another may take ``seconds`` to end."""
+    lock = FileLock(root / _FOLDER.with_suffix(".lock"), timeout=seconds)
+    try:
+        lock.acquire()
+    except (Timeout, OSError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

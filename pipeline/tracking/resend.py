@@ -1,0 +1,69 @@
+"""Send the stages of the outbox, which MLflow did not get when they ended, in their order, each once."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
+
+from pipeline.errors import UserError, shortened
+from pipeline.tracking.client import outbox
+from pipeline.tracking.client.run_context import RunContext
+from pipeline.tracking.runs import evaluate_run, run_writer, sweep_run
+from pipeline.tracking.runs.train_run import Mirrored, Started
+from pipeline.tracking.store import search
+from pipeline.tracking.store.store import Store, open_store
+
+_REFUSED = ErrorCode.Name(INVALID_PARAMETER_VALUE)
+
+
+@dataclass
+class Sent:
+    """Ids of the runs that were sent, and a sentence for each entry that cannot be."""
+
+    sent: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+
+def send(store: Store, root: Path, limit: int | None = None) -> Sent:
+    """Send the oldest ``limit`` entries, or all; an entry is removed when its run is complete.
+
+    An entry that is damaged, or that MLflow refuses for what is in it, stays where it is, and stops no other. Raises
+    what the store raises.
+    """
+    result = Sent()
+    waiting = outbox.waiting(root)
+    if not waiting:
+        return result
+    with outbox.alone(root) as alone:
+        for folder in outbox.waiting(root)[:limit] if alone else ():
+            try:
+                result.sent.append(_sent(store, root, folder))
+            except (UserError, ValueError, TypeError, LookupError, AttributeError, MlflowException) as error:
+                if isinstance(error, MlflowException) and error.error_code != _REFUSED:
+                    raise
+                result.damaged.append(f"{folder.relative_to(root)}: {shortened(error, 700)}")
+            else:
+                outbox.forget(folder)
+    return result
+
+
+def _sent(store: Store, root: Path, folder: Path) -> str:
+    entry, paths = outbox.read(folder)
+    target = store if entry.experiment == store.experiment else open_store(root, entry.experiment)
+    started = Started(entry.identity, entry.params, RunContext.from_json(entry.circumstances), paths, entry.started)
+    if entry.stage == "evaluate":
+        return evaluate_run.record(target, started, entry.ended)
+    begun = search.begun(target, entry.identity)
+    is_complete = sweep_run.is_complete if entry.stage == "sweep" else run_writer.is_complete
+    for run in filter(is_complete, begun):
+        return str(run.info.run_id)  # it was sent, and the process ended before the entry was removed
+    for run in begun:
+        target.client.delete_run(run.info.run_id)
+    return _made(target, started, entry)
+
+
+def _made(store: Store, started: Started, entry: outbox.Entry) -> str:
+    if entry.stage == "sweep":
+        return sweep_run.record(store, started, entry.ended)
+    return Mirrored(store, started).finished(entry.ended)

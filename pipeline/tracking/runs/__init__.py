@@ -1,0 +1,1 @@
+"""What a run holds, written from the files that the stages left."""

@@ -1,0 +1,131 @@
+"""What the stages left in their folders, read as it is: the same files give the same run, now or years later.
+
+k is the number of classes, d the number of features, s the number of snapshots.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import credentials, results
+from pipeline import model as models
+from pipeline.dataset import reader
+from pipeline.documents import json_documents
+from pipeline.files import md5_file
+from pipeline.results import SPLITS
+
+HISTORY_FILE = "history.csv"
+SNAPSHOTS_FILE = "snapshots.safetensors"
+
+_MISSING = "run `dvc repro`"
+
+# MLflow's names of the types of columns; all others are doubles.
+_TYPES = {"boolean": "boolean"}
+
+
+@dataclass(frozen=True)
+class Data:
+    """The prepared data in short: ``digest`` of its content, rows of each split, MLflow's type of each column."""
+
+    source: str
+    digest: str
+    rows: dict[str, int]
+    columns: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """What people call it: the source's file name without its ending."""
+        return Path(self.source).stem or "data"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What train left. ``updates`` (s,) int64 says after how many updates each snapshot was taken.
+
+    Cost at epoch e is the cost before that epoch's update, so it belongs to the weights after e updates. Counting
+    snapshots in updates gives costs and weights one axis: 0 before the first step, e + 1 after the update of epoch e.
+    ``values`` (s, k, d + 1) float64 are W with b as the last column; ``history`` has one list a column of history.csv.
+    """
+
+    folder: Path
+    model: models.Model
+    model_md5: str
+    history: dict[str, list[float]]
+    updates: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def files(self) -> list[Path]:
+        """The files that go into the run as they are."""
+        names = (models.METADATA_FILE, models.WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE)
+        return [self.folder / name for name in names]
+
+    def md5s(self) -> dict[Path, str]:
+        """The md5 of each file, as it stands in dvc.lock."""
+        return {path: md5_file(path) for path in self.files()}
+
+
+def read_data(prepared: Path, params: dict[str, Any]) -> Data:
+    """Read the facts about the prepared data; ``params`` is the whole params document, which names the source.
+
+    Raises: UserError if the data is not there or not what prepare writes.
+    """
+    found = reader.contents(prepared)
+    section = params.get("prepare")
+    source = section.get("source", prepared) if isinstance(section, dict) else prepared
+    return Data(
+        source=credentials.masked(str(source)),
+        digest=found.digest,
+        rows={name: found.rows[name] for name in SPLITS if name in found.rows},
+        columns={column.name: _TYPES.get(column.kind, "double") for column in found.encoder.numbers}
+        | {column.name: "string" for column in found.encoder.categories},
+    )
+
+
+def read_training(folder: Path) -> Training:
+    """Read the folder that train wrote.
+
+    Raises: UserError if a file is missing, damaged or not what train writes.
+    """
+    model = models.load(folder)
+    paths = folder / HISTORY_FILE, folder / SNAPSHOTS_FILE
+    history, snapshots = (json_documents.read_bytes(path, _MISSING) for path in paths)
+    taken = results.snapshots(snapshots, paths[1], model.weights.shape)
+    return Training(
+        folder=folder,
+        model=model,
+        model_md5=md5_file(folder / models.WEIGHTS_FILE),
+        history=results.history(history, paths[0]),
+        updates=taken["epoch"] + 1,
+        values=np.concatenate([taken["W"], taken["b"][:, :, np.newaxis]], axis=2),
+    )
+
+
+def read_metrics(reports: Path) -> dict[str, Any]:
+    """Read metrics.json of the folder that evaluate wrote.
+
+    Raises: UserError if it is missing or not what evaluate writes.
+    """
+    path = reports / "metrics.json"
+    return results.metrics(json_documents.read_bytes(path, _MISSING), path)
+
+
+def read_sweep(reports: Path) -> dict[str, Any]:
+    """Read sweep.json of the folder that sweep wrote.
+
+    Raises: UserError if it is missing or not what sweep writes.
+    """
+    path = reports / "sweep.json"
+    return results.sweep(json_documents.read_bytes(path, "run `python -m pipeline sweep`"), path)
+
+
+def main_split(metrics: dict[str, Any]) -> str:
+    """The split that says most about new rows: test, else validation, else train."""
+    return [split for split in SPLITS if split in metrics][-1]
+
+
+def report_files(reports: Path) -> list[Path]:
+    """The reports that go into the run as they are; predictions.csv has a line a row and stays with DVC."""
+    return [reports / "metrics.json", *sorted((reports / "plots").glob("*.csv"))]

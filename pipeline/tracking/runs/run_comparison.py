@@ -1,0 +1,291 @@
+"""Two runs of one model, place by place: one that was recorded, and one that its commit has just left again.
+
+Both are read back through MLflow's client, from whichever store, so what is compared is what a person sees.
+"""
+
+import filecmp
+import math
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from PIL import Image, UnidentifiedImageError
+
+from pipeline import results
+from pipeline.errors import shortened
+from pipeline.tracking.client import tags
+from pipeline.tracking.runs import curves, description, run_writer
+from pipeline.tracking.store import search
+
+KINDS = PARAM, METRIC, TAG, DATA, ARTIFACT, STATUS = "param", "metric", "tag", "data set", "artifact", "status"
+
+# What a run says under names that begin so comes from the outputs, and from nowhere else.
+_OUR_PARAMS = ("prepare.", "train.", "evaluate.")
+_OUR_METRICS = ("train/", "weights/", "eval/")
+_OUR_TAGS = ("model.", "data.", "train.", "eval.")
+_EVALUATION = ("evaluate.", "eval/", "eval.")
+_CURVE = "train/"
+
+# Only a clock knows it; a run that was looked at while it went on has it.
+_SECONDS = "train/seconds"
+
+# Of the circumstances of a run, which no output decides: who made it when and where, and what people call it.
+_CIRCUMSTANCES = (
+    *(search.OWNER_TAG, search.IDENTITY_TAG, search.CHECKPOINT_TAG, search.RESUMED_TAG, search.COPIED_TAG),
+    *(run_writer.REBUILT_TAG, "rebuilt.time", "verified", tags.COMMIT, tags.DIRTY, tags.EXPERIMENT, "dvc.rev"),
+    *("mlflow.user", "mlflow.runName", "mlflow.runColor", "mlflow.source.git.branch", "cpu", "cpu.avx2"),
+)
+_VERSION = "version."
+_NOTE = "mlflow.note.content"
+
+_TRAINING_FILES = (
+    *("softmax.json", "softmax.safetensors", "history.csv", "snapshots.safetensors"),
+    *("coefficients.csv", "dvc-md5.csv"),
+)
+_PICTURES = "images"
+
+# MLflow's name of a picture: its key, its step, then a time and an id of its own.
+_PICTURE = re.compile(r"images/(?P<key>.+?).step.(?P<step>\d+).timestamp.\d+.[0-9a-f-]{36}(?P<small>.compressed)?\.\w+")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A place in a run with what it says and what it should; ``files`` are the two artifacts, if both are there."""
+
+    kind: str
+    name: str
+    recorded: str | None
+    again: str | None
+    files: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A run as it can be read: ``histories`` are (step, value) of each metric, ``artifacts`` the copies by name.
+
+    Values are texts, in which NaN equals itself. A picture's name is its key and step; it may be there twice.
+    """
+
+    run: Run
+    histories: dict[str, set[tuple[int, str]]]
+    artifacts: dict[str, list[Path]]
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether it claims an evaluation of its own."""
+        return run_writer.is_evaluated(self.run) or "metrics.json" in self.artifacts
+
+    def count(self, kind: str) -> int:
+        """How many places of a kind there are."""
+        return {
+            PARAM: len(self.run.data.params),
+            METRIC: sum(map(len, self.histories.values())),
+            TAG: len(_compared_tags(self.run.data.tags)),
+            DATA: len(_data_set_inputs(self.run)),
+            ARTIFACT: len(self.artifacts),
+            STATUS: 1,
+        }[kind]
+
+
+def read(client: MlflowClient, run: Run, folder: Path, only: Iterable[str] | None = None) -> Contents:
+    """Read a run; its artifacts, or only those of these names, are copied into ``folder``."""
+    run_id = run.info.run_id
+    histories = {
+        key: {(int(point.step), _number(point.value)) for point in client.get_metric_history(run_id, key)}
+        for key in run.data.metrics
+    }
+    listed = [entry for entry in client.list_artifacts(run_id) if not entry.is_dir]
+    listed += client.list_artifacts(run_id, _PICTURES)
+    wanted = None if only is None else set(only)
+    artifacts: dict[str, list[Path]] = {}
+    for entry in listed:
+        name = _artifact_name(entry.path)
+        if wanted is None or name in wanted:
+            artifacts.setdefault(name, []).append(Path(client.download_artifacts(run_id, entry.path, str(folder))))
+    return Contents(run, histories, artifacts)
+
+
+def _artifact_name(path: str) -> str:
+    picture = _PICTURE.fullmatch(path)
+    if picture is None:
+        return path
+    return f"{_PICTURES}/{picture['key']}, step {picture['step']}{', small' if picture['small'] else ''}"
+
+
+def differences(recorded: Contents, again: Contents) -> list[Difference]:
+    """All that the recorded run says and the other does not, or the other way round."""
+    evaluated = recorded.is_evaluated
+    return [
+        *_statuses(recorded.run),
+        *_params(recorded, again, evaluated),
+        *_metrics(recorded, again, evaluated),
+        *_tags(recorded, again, evaluated),
+        *_data_sets(recorded.run, again.run),
+        *_artifacts(recorded, again, evaluated),
+    ]
+
+
+def _statuses(run: Run) -> Iterator[Difference]:
+    if run.info.status != "FINISHED":
+        yield Difference(STATUS, "", run.info.status, "FINISHED")
+
+
+def _params(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Difference]:
+    """A later evaluation with other params has these as tags: the params of a run never change."""
+    found = recorded.run.data.params | _starting(recorded.run.data.tags, ("evaluate.",))
+    expected = again.run.data.params | _starting(again.run.data.tags, ("evaluate.",))
+    yield from _unequal(PARAM, _starting(found, _OUR_PARAMS), _of(expected, evaluated))
+
+
+def _metrics(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Difference]:
+    """The last value of each, which tables and bars show, and the points, which charts show."""
+    copied = search.COPIED_TAG in recorded.run.data.tags
+    shown = {key: _number(value) for key, value in again.run.data.metrics.items() if key != _SECONDS}
+    expected = _of(shown, evaluated or copied)
+    found = {key: _number(value) for key, value in recorded.run.data.metrics.items() if key != _SECONDS}
+    unequal = list(_unequal(METRIC, _starting(found, _OUR_METRICS), expected))
+    yield from unequal
+    course = _history(again.artifacts.get("history.csv", []))
+    for key in sorted(expected.keys() - {difference.name for difference in unequal}):
+        yield from _points(key, recorded.histories.get(key, set()), again.histories[key], course)
+
+
+def _points(
+    key: str, found: set[tuple[int, str]], expected: set[tuple[int, str]], course: dict[str, list[tuple[int, str]]]
+) -> Iterator[Difference]:
+    """The points of one metric that are not as they should be: the first of them."""
+    column = course.get(key.removeprefix(_CURVE)) if key.startswith(_CURVE) else None
+    allowed = expected
+    if column is not None:
+        # While a training goes on, more epochs than a chart needs may be sent: which ones, its clock says.
+        allowed = set(column)
+        positions = curves.thinned(len(column), curves.limit(key.removeprefix(_CURVE))).tolist()
+        expected = expected & {column[position] for position in positions}
+    elif key.startswith("eval/"):
+        # An evaluation that was repeated with other params leaves the earlier bar below the one that is shown.
+        allowed = expected | {point for point in found if point[0] == 0}
+    wrong, missing = sorted(found - allowed), sorted(expected - found)
+    if wrong or missing:
+        step = min(wrong + missing)[0]
+        at = [dict(sorted(points) + first).get(step) for points, first in ((found, wrong), (allowed, missing))]
+        yield Difference(METRIC, f"{key}, step {step}", at[0], at[1])
+
+
+def _history(paths: Sequence[Path]) -> dict[str, list[tuple[int, str]]]:
+    """The columns of history.csv as points. Raises: UserError if it is none."""
+    if not paths:
+        return {}
+    columns = results.history(paths[0].read_bytes(), "history.csv of the run")
+    epochs = [int(epoch) for epoch in columns["epoch"]]
+    return {name: list(zip(epochs, map(_number, values), strict=True)) for name, values in columns.items()}
+
+
+def _tags(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Difference]:
+    found, expected = recorded.run.data.tags, again.run.data.tags
+    ours = _compared_tags(found)
+    ours = {name: value for name, value in ours.items() if name in expected or name.startswith(_OUR_TAGS)}
+    yield from _unequal(TAG, ours, _of(_compared_tags(expected), evaluated))
+    if evaluated:
+        yield from _note(found, expected)
+
+
+def _compared_tags(all_tags: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in all_tags.items()
+        if name not in _CIRCUMSTANCES and name != _NOTE and not name.startswith((_VERSION, "evaluate."))
+    }
+
+
+def _note(found: dict[str, str], expected: dict[str, str]) -> Iterator[Difference]:
+    """The description: people may add to it, but what was written there must still stand in it.
+
+    The way back to the code is that of the recorded run, as its other tags have it.
+    """
+    own, other = description.recorded_way_back(found), description.recorded_way_back(expected)
+    text = found.get(_NOTE, "")
+    for paragraph in expected.get(_NOTE, "").split("\n\n"):
+        due = own if paragraph == other else paragraph
+        if due and due not in text:
+            yield Difference(TAG, _NOTE, _shortened(text), _shortened(due))
+
+
+def _data_sets(recorded: Run, again: Run) -> Iterator[Difference]:
+    found, expected = ([_facts(entry) for entry in _data_set_inputs(run)] for run in (recorded, again))
+    if len(found) != len(expected):
+        yield Difference(DATA, "", f"{len(found)} data sets", f"{len(expected)}")
+        return
+    for one, other in zip(found, expected, strict=True):
+        yield from _unequal(DATA, one, other)
+
+
+def _data_set_inputs(run: Run) -> list[Any]:
+    return list(run.inputs.dataset_inputs) if run.inputs else []
+
+
+def _facts(entry: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in entry.dataset.to_dictionary().items()} | {
+        tag.key: str(tag.value) for tag in entry.tags
+    }
+
+
+def _artifacts(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Difference]:
+    due = {
+        name: paths[0]
+        for name, paths in again.artifacts.items()
+        if evaluated or name in _TRAINING_FILES or name.startswith(f"{_PICTURES}/")
+    }
+    if not recorded.artifacts and due:
+        yield Difference(ARTIFACT, "", f"none at {recorded.run.info.artifact_uri}", f"{len(due)}")
+        return
+    for name, expected in sorted(due.items()):
+        copies = recorded.artifacts.get(name, [])
+        if not copies:
+            yield Difference(ARTIFACT, name, None, "a file")
+        for copy in copies:
+            if not _same(copy, expected):
+                yield Difference(ARTIFACT, name, f"{copy.stat().st_size} bytes", "others", (str(copy), str(expected)))
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Equal bytes; of pictures equal pixels, for how they are packed is a library's choice on each processor."""
+    if filecmp.cmp(one, other, shallow=False):
+        return True
+    if one.suffix not in (".png", ".webp"):
+        return False
+    try:
+        with Image.open(one) as first, Image.open(other) as second:
+            return first.size == second.size and bool(np.array_equal(np.asarray(first), np.asarray(second)))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        return False
+
+
+def _number(value: float | str) -> str:
+    """A value as MLflow's stores keep it: infinity is the largest number there."""
+    number = float(value)
+    return repr(math.copysign(sys.float_info.max, number) if math.isinf(number) else number)
+
+
+def _starting(named: dict[str, str], beginnings: tuple[str, ...]) -> dict[str, str]:
+    return {name: value for name, value in named.items() if name.startswith(beginnings)}
+
+
+def _of(named: dict[str, str], evaluated: bool) -> dict[str, str]:
+    """Without what an evaluation adds, for a run that has none."""
+    return {name: value for name, value in named.items() if evaluated or not name.startswith(_EVALUATION)}
+
+
+def _unequal(kind: str, found: dict[str, str], expected: dict[str, str]) -> Iterator[Difference]:
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            yield Difference(kind, name, _shortened(found.get(name)), _shortened(expected.get(name)))
+
+
+def _shortened(text: str | None) -> str | None:
+    return text if text is None else shortened(text)

@@ -1,0 +1,214 @@
+"""One MLflow run: made, filled from what the stages left, and closed. Times are in ms since 1970."""
+
+import csv
+import io
+import itertools
+import json
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStatus, RunTag
+
+from pipeline import files
+from pipeline.tracking.client.run_context import RunContext
+from pipeline.tracking.runs import colours, curves, description, names
+from pipeline.tracking.runs.heat_map import HeatMap
+from pipeline.tracking.runs.outputs import Data, Training, main_split
+from pipeline.tracking.store import search
+from pipeline.tracking.store.store import Store
+
+# Each picture costs 20 ms, and a slider with more steps than these is no easier to read.
+_PICTURES = 12
+
+# MLflow refuses a schema of more than 1,048,575 characters, of which JSON takes up to six for one of a name.
+_SCHEMA_COLUMNS = 1000
+_SCHEMA_NAME = 150
+
+_HEAT_MAP = "weights/heat map"
+
+# Sections that say something about a training; the rest is about its evaluation, or about MLflow.
+_SECTIONS = ("prepare", "train")
+
+
+REBUILT_TAG = "rebuilt"
+_SPLIT_TAG = "eval.split"
+
+_MD5_FILE = "dvc-md5.csv"
+_CHANGES_FILE = "changes.diff"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run starts from: the whole params document, the prepared data, and the circumstances."""
+
+    params: dict[str, Any]
+    data: Data
+    circumstances: RunContext
+
+
+def create(store: Store, origin: Origin, started: int, tags: dict[str, str], name: str | None = None) -> str:
+    """Make a running run that tells where it comes from, named by its params unless told; returns its id."""
+    name = name or description.run_name(origin.params, origin.data, origin.circumstances.experiment)
+    known = _origin_tags(origin) | {colours.COLOUR_TAG: colours.fresh(store, name)} | tags
+    run = store.client.create_run(store.experiment_id, started, known, name)
+    run_id = str(run.info.run_id)
+    sections = {section: origin.params[section] for section in _SECTIONS if section in origin.params}
+    params = [Param(key, value) for key, value in names.params(sections).items()]
+    store.client.log_batch(run_id, params=params)
+    store.client.log_inputs(run_id, [_dataset(origin.data)])
+    if origin.circumstances.changes:
+        _add_text(store, run_id, _CHANGES_FILE, origin.circumstances.changes)
+    return run_id
+
+
+def fill(store: Store, run_id: str, origin: Origin, training: Training, ended: int, known: Iterable[int]) -> None:
+    """Add what a finished training left; epochs in ``known`` have their costs in the run already.
+
+    The key comes last: a run that has it is complete.
+    """
+    metrics = curves.costs(training.history, ended, known)
+    metrics += curves.weights(training, ended) + curves.final(training, ended)
+    tags = {
+        search.WEIGHTS_TAG: training.model_md5,
+        "train.status": str(training.model.result["status"]),
+        "mlflow.note.content": description.description(origin.data, training, _way_back(origin.circumstances), None),
+    }
+    store.client.log_batch(run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
+    _add_training_files(store, run_id, training)
+    _add_text(store, run_id, _MD5_FILE, _md5_table(origin.circumstances.inputs, training))
+    _add_pictures(store, run_id, training, ended)
+    store.client.set_tag(run_id, search.KEY_TAG, training.model.key)
+
+
+def is_complete(run: Run) -> bool:
+    """Whether everything that a training leaves is in the run."""
+    return run.info.status == "FINISHED" and search.KEY_TAG in run.data.tags
+
+
+def is_evaluated(run: Run) -> bool:
+    """Whether an evaluation of its own was added."""
+    return _SPLIT_TAG in run.data.tags
+
+
+def add_evaluation(
+    store: Store, run: Run, origin: Origin, training: Training, metrics: dict[str, Any], time: int
+) -> None:
+    """Add metrics to a run, finished or not; what it shows already is not written twice."""
+    run_id = run.info.run_id
+    bars = search.changed(run, curves.evaluation(metrics, time))
+    note = description.description(origin.data, training, description.recorded_way_back(run.data.tags), metrics)
+    tags = {_SPLIT_TAG: main_split(metrics), "mlflow.note.content": note}
+    fresh, differing = _split_params(run.data.params, origin.params.get("evaluate", {}))
+    store.client.log_batch(
+        run_id,
+        metrics=bars,
+        params=[Param(key, value) for key, value in fresh.items()],
+        tags=[RunTag(key, value) for key, value in (tags | differing).items()],
+    )
+    if search.COPIED_TAG in run.data.tags:
+        store.client.delete_tag(run_id, search.COPIED_TAG)
+
+
+def add_files(store: Store, run_id: str, paths: Iterable[Path]) -> None:
+    """Copy files to the root of the run's artifacts, where MLflow's compare page shows them side by side."""
+    for path in paths:
+        store.client.log_artifact(run_id, str(path))
+
+
+def close(store: Store, run_id: str, status: str, ended: int) -> None:
+    """End a run as FINISHED, FAILED or KILLED."""
+    store.client.set_terminated(run_id, RunStatus.to_string(RunStatus.from_string(status)), ended)
+
+
+def _origin_tags(origin: Origin) -> dict[str, str]:
+    known = origin.circumstances
+    tags = {
+        "mlflow.source.name": "pipeline/train/stage.py",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": known.user,
+        "mlflow.note.content": description.description(origin.data, None, _way_back(known), None),
+        search.DATA_TAG: origin.data.digest,
+    }
+    tags |= {f"version.{package}": version for package, version in known.versions.items()}
+    if known.processor:
+        tags |= {"cpu": known.processor.name, "cpu.avx2": str(known.processor.avx2).lower()}
+    if known.commit:
+        tags["mlflow.source.git.commit"] = known.commit.sha
+        tags["git.dirty"] = str(known.commit.dirty).lower()
+        if known.commit.branch:
+            tags["mlflow.source.git.branch"] = known.commit.branch
+    if known.experiment:
+        tags[search.EXPERIMENT_TAG] = known.experiment.name
+        if known.experiment.baseline:
+            tags["dvc.rev"] = known.experiment.baseline
+    return tags
+
+
+def _way_back(known: RunContext) -> str | None:
+    return description.way_back(known.commit, known.experiment)
+
+
+def _split_params(recorded: dict[str, str], section: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """The evaluate params that the run lacks, and those it has with another value: params of a run never change."""
+    wanted = names.params({"evaluate": section})
+    fresh = {key: value for key, value in wanted.items() if key not in recorded}
+    return fresh, {key: value for key, value in wanted.items() if recorded.get(key, value) != value}
+
+
+def _dataset(data: Data) -> DatasetInput:
+    """The prepared data as MLflow's data set; eight characters of the digest are what its table has room for."""
+    first = itertools.islice(data.columns.items(), _SCHEMA_COLUMNS)
+    columns = [{"name": name[:_SCHEMA_NAME], "type": kind} for name, kind in first]
+    dataset = Dataset(
+        name=data.name,
+        digest=data.digest[:8],
+        source_type="local",
+        source=json.dumps({"uri": data.source}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({"num_rows": sum(data.rows.values()), **data.rows}),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])
+
+
+def _add_training_files(store: Store, run_id: str, training: Training) -> None:
+    add_files(store, run_id, training.files())
+    _add_text(store, run_id, "coefficients.csv", _coefficients(training))
+
+
+def _add_text(store: Store, run_id: str, name: str, text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        files.write_text(Path(folder) / name, text)
+        add_files(store, run_id, [Path(folder) / name])
+
+
+def _md5_table(inputs: dict[str, str], training: Training) -> str:
+    """What dvc.lock says of the training: a line a file, with its md5."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["role", "file", "md5"])
+    writer.writerows(["dep", path, md5] for path, md5 in sorted(inputs.items()))
+    writer.writerows(["out", path.name, md5] for path, md5 in sorted(training.md5s().items()))
+    return text.getvalue()
+
+
+def _coefficients(training: Training) -> str:
+    """W and b as a table: a line a feature, the bias last, a column a class."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["feature", *map(names.label, training.model.classes)])
+    for feature, line in zip(training.model.features, training.model.weights.T.tolist(), strict=True):
+        writer.writerow([feature, *line])
+    writer.writerow(["bias", *training.model.bias.tolist()])
+    return text.getvalue()
+
+
+def _add_pictures(store: Store, run_id: str, training: Training, time: int) -> None:
+    classes = [names.label(value) for value in training.model.classes]
+    heat_map = HeatMap.of(classes, training.model.features, training.values)
+    for position in curves.thinned(len(training.updates), _PICTURES).tolist():
+        updates = int(training.updates[position])
+        picture = heat_map.draw(f"W and b after {updates:,} updates", training.values[position])
+        store.client.log_image(run_id, picture, key=_HEAT_MAP, step=updates, timestamp=time, synchronous=True)

@@ -1,0 +1,1 @@
+"""Where runs are: the MLflow store, opened safely and searched."""

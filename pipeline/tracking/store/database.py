@@ -1,0 +1,129 @@
+"""MLflow's database file, read as it is: questions about a few runs need not wait until MLflow is loaded.
+
+Only a file of the schema that the installed MLflow works with is read, and never written.
+"""
+
+import math
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pipeline.errors import UserError
+from pipeline.tracking.client import database_lock
+from pipeline.tracking.store import schema_dump
+
+# More runs than these of one model are repeats of each other.
+SHOWN = 20
+
+# Where `python -m pipeline ui` serves a store that has no server of its own.
+LOCAL_UI = "http://127.0.0.1:5000"
+
+# What a process that was killed within a transaction leaves: SQLite takes it back where it may write, and only there.
+_UNFINISHED = (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY)
+
+_RUNS = """
+SELECT run_uuid, name, status, artifact_uri FROM runs
+WHERE experiment_id = ? AND lifecycle_stage = 'active' AND {}
+ORDER BY start_time DESC, run_uuid LIMIT ?
+"""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as it can be seen: its status, its last metrics, its params and tags, and where its files lie."""
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: str
+    artifacts: str
+    metrics: dict[str, float]
+    params: dict[str, str]
+    tags: dict[str, str]
+
+
+class Database:
+    """The runs of one experiment in a database file, newest first."""
+
+    page = LOCAL_UI
+
+    def __init__(self, path: Path, experiment: str, patience: float) -> None:
+        """Nothing is opened yet; ``is_readable`` tells whether it can be.
+
+        A database that another process holds is waited for, ``patience`` seconds at most; then each method raises
+        UserError.
+        """
+        self._path = path
+        self._experiment = experiment
+        self._patience = patience
+
+    def is_readable(self) -> bool:
+        """Whether the file has the known schema, the experiment is there, and its files are on this machine."""
+        try:
+            return version(self._path, self._patience) == schema_dump.revision() and self._place() is not None
+        except sqlite3.DatabaseError:
+            return False
+
+    def tagged(self, tag: str, value: str) -> list[RunView]:
+        """Runs that have a tag with this value."""
+        condition = "run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)"
+        return self._found(condition, (tag, value))
+
+    def starting_with(self, text: str) -> list[RunView]:
+        """Runs whose id begins with a text of hexadecimal digits."""
+        return self._found("run_uuid LIKE ? || '%'", (text,))
+
+    def files(self, run: RunView, names: Iterable[str]) -> dict[str, bytes]:
+        """Those of the named files that are at the root of the run's artifacts."""
+        folder = Path(unquote(urlsplit(run.artifacts).path))
+        return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+
+    def _place(self) -> int | None:
+        """The experiment's number, if it is active and its runs keep their files here."""
+        query = "SELECT experiment_id, artifact_location FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
+        rows = self._answer(query, (self._experiment,))
+        return next((number for number, place in rows if urlsplit(place).scheme in ("", "file")), None)
+
+    def _found(self, condition: str, value: tuple[str, ...]) -> list[RunView]:
+        number = self._place()
+        rows = self._answer(_RUNS.format(condition), (number, *value, SHOWN))
+        return [self._seen(str(number), *row) for row in rows]
+
+    def _seen(self, experiment: str, run_id: str, name: str, status: str, artifacts: str) -> RunView:
+        numbers = self._answer("SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ?", (run_id,))
+        metrics = {key: math.nan if is_nan else value for key, value, is_nan in numbers}
+        params, tags = (
+            dict(self._answer(f"SELECT key, value FROM {table} WHERE run_uuid = ?", (run_id,)))
+            for table in ("params", "tags")
+        )
+        return RunView(run_id, experiment, name, status, artifacts, metrics, params, tags)
+
+    def _answer(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        return _answer(self._path, query, values, self._patience)
+
+
+def version(path: Path, patience: float) -> str:
+    """The version of the schema, as Alembic keeps it; waits for ``patience`` seconds at most.
+
+    Raises: sqlite3.DatabaseError if the file is not MLflow's; UserError if another process holds it.
+    """
+    rows = _answer(path, "SELECT version_num FROM alembic_version", (), patience)
+    return str(rows[0][0]) if rows else "none"
+
+
+def _answer(path: Path, query: str, values: tuple[Any, ...], patience: float) -> list[tuple[Any, ...]]:
+    for mode in ("ro", "rw"):
+        address = f"{path.absolute().as_uri()}?mode={mode}"
+        try:
+            with closing(sqlite3.connect(address, uri=True, timeout=patience)) as connection:
+                return connection.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if database_lock.means_held(error):
+                raise UserError(database_lock.sentence(path, patience)) from None
+            if mode == "rw" or error.sqlite_errorcode not in _UNFINISHED:
+                raise
+    raise AssertionError("each mode answers or raises")

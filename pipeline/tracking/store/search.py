@@ -1,0 +1,127 @@
+"""Which run belongs to which model, and which runs belong to no one any more.
+
+The tag ``model.key`` joins DVC and MLflow: it is the digest in softmax.json, the same for the same model wherever and
+whenever it was trained, restored from a cache or pulled from a remote.
+"""
+
+import os
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+import psutil
+from mlflow.entities import Metric, Run, RunStatus
+
+from pipeline.repository.project import Experiment
+from pipeline.tracking.client import tags
+from pipeline.tracking.store.database import SHOWN
+from pipeline.tracking.store.store import Store
+
+KEY_TAG = tags.KEY
+EXPERIMENT_TAG = tags.EXPERIMENT
+WEIGHTS_TAG = tags.WEIGHTS
+DATA_TAG = tags.DATA
+OWNER_TAG = "owner"
+IDENTITY_TAG = "training"
+COPIED_TAG = "eval.from"
+CHECKPOINT_TAG = "checkpoint"
+RESUMED_TAG = "resumed"
+
+_EVALUATION = "eval/"
+
+
+def find(store: Store, key: str, experiment: Experiment | None) -> Run | None:
+    """The newest run of the model: of this DVC experiment if there is one, else of any."""
+    conditions = [f"tags.`{KEY_TAG}` = '{key}'"]
+    if experiment:
+        # DVC allows no quote in the name of an experiment, nor does Git in a reference's; MLflow has no escape for one.
+        name = experiment.name.replace("'", "")
+        conditions.insert(0, f"{conditions[0]} and tags.`{EXPERIMENT_TAG}` = '{name}'")
+    for condition in conditions:
+        found = _search(store, condition, 1)
+        if found:
+            return found[0]
+    return None
+
+
+def tagged(store: Store, tag: str, value: str) -> list[Run]:
+    """Runs that have a tag with this value, newest first."""
+    return _search(store, f"tags.`{tag}` = '{value}'", SHOWN)
+
+
+def starting_with(store: Store, text: str) -> list[Run]:
+    """Runs whose id begins with a text of hexadecimal digits."""
+    return _search(store, f"attributes.run_id LIKE '{text}%'", SHOWN)
+
+
+def begun(store: Store, identity: str) -> list[Run]:
+    """The runs that were begun for this stage, complete or not: one, or those of a sweep."""
+    return _search(store, f"tags.`{IDENTITY_TAG}` = '{identity}'", 1000)
+
+
+def stopped(store: Store, checkpoint: str) -> Run | None:
+    """The newest run of a training that was killed or failed, and left the checkpoint of this key."""
+    found = _search(store, f"tags.`{CHECKPOINT_TAG}` = '{checkpoint}'", SHOWN)
+    return next((run for run in found if run.info.status in ("KILLED", "FAILED")), None)
+
+
+def copy_evaluation(store: Store, run_id: str, key: str, time: int) -> None:
+    """Give a run the ``eval/`` metrics of an earlier one with the same key: the same bytes have the same metrics.
+
+    A forced repeat of a training leaves the model as it was, so DVC sees no reason to evaluate it again.
+    """
+    for twin in _search(store, f"tags.`{KEY_TAG}` = '{key}' and attributes.status = 'FINISHED'", 10):
+        shown = twin.data.metrics.items()
+        copied = [Metric(name, value, time, 0) for name, value in shown if name.startswith(_EVALUATION)]
+        if twin.info.run_id != run_id and copied:
+            store.client.log_batch(run_id, metrics=copied)
+            store.client.set_tag(run_id, COPIED_TAG, twin.info.run_id)
+            return
+
+
+def changed(run: Run, metrics: Iterable[Metric]) -> list[Metric]:
+    """Those of ``metrics`` that the run does not show yet."""
+    shown = run.data.metrics
+    return [metric for metric in metrics if shown.get(metric.key) != metric.value]
+
+
+def owner() -> str:
+    """This process as host:pid:start, a name that no later process gets."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_start_of(os.getpid())}"
+
+
+def end_abandoned(store: Store, time: int) -> None:
+    """Mark as KILLED, at ``time`` in ms, the running runs of this host whose owner is gone."""
+    for run in _search(store, "attributes.status = 'RUNNING'", 1000):
+        if is_abandoned(run):
+            store.client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED), time)
+
+
+def is_abandoned(run: Run) -> bool:
+    """Whether the process that was writing a run is known to be gone."""
+    mark = run.data.tags.get(OWNER_TAG)
+    return mark is not None and _is_gone(mark)
+
+
+def _is_gone(mark: str) -> bool:
+    """Whether the process behind an owner tag no longer runs; of other hosts nothing is known, so no."""
+    host, pid, started = mark.rsplit(":", 2)
+    return host == socket.gethostname() and _start_of(int(pid)) != started
+
+
+def _start_of(pid: int) -> str:
+    """When a process started, in s since 1970; empty if there is no process of this id."""
+    process: Any = psutil.Process  # psutil has no types
+    try:
+        return f"{process(pid).create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def _search(store: Store, condition: str, limit: int) -> list[Run]:
+    """Runs that are not deleted, newest first."""
+    return list(
+        store.client.search_runs(
+            [store.experiment_id], condition, max_results=limit, order_by=["attributes.start_time DESC"]
+        )
+    )

@@ -1,0 +1,1 @@
+"""Stage 2: a dataset becomes a model."""

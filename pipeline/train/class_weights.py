@@ -1,0 +1,29 @@
+"""Weights of the classes, as params or the class counts give them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import data_loader
+from pipeline.dataset import reader
+from pipeline.errors import UserError, listed
+from pipeline.train.params import TrainParams
+
+
+def class_weights(params: TrainParams, prepared: reader.Dataset) -> NDArray[np.float64] | None:
+    """Weight of each class, (k,): given by name, or n / (k * rows of the class) for ``balanced``."""
+    if params.class_weight == "none":
+        return None
+    if params.class_weight == "balanced":
+        totals = data_loader.class_totals(prepared)
+        return np.asarray(totals.sum() / (len(totals) * totals))
+    given = {str(name): weight for name, weight in params.class_weight.items()}
+    classes = [str(name) for name in prepared.encoder.classes]
+    if set(given) != set(classes):
+        raise UserError(
+            f"params.yaml: train.class_weight: expected one weight for each of the classes {listed(classes)}, "
+            f"got {listed(given) or 'none'}; name every class once"
+        )
+    weights = np.array([given[name] for name in classes])
+    if not weights.any():
+        raise UserError("params.yaml: train.class_weight: expected a weight > 0 for some class, got 0 for all")
+    return weights

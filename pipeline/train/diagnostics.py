@@ -1,0 +1,184 @@
+"""What is odd about the training rows, in sentences that name class and column as the person knows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.numerics.data import reduction
+from pipeline.numerics.data.block import Block, row_counts
+from pipeline.numerics.diagnostics import collinearity, separation
+
+_NAMED = 3
+_ONE_OF_MANY = (
+    "columns depend on each other or on b, so that without a penalty many W have the same probabilities; "
+    "a train.l2 of 1e-6 takes nearly the one of least norm"
+)
+_CURE = "W grows for ever without a penalty, set train.l2 above 0"
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """``sentences`` for the model's result.
+
+    Without a penalty there is no optimum where classes are ``apart``, and not one W alone where columns are
+    ``dependent``: then a combination of them and of b is 0 in every row.
+    """
+
+    sentences: tuple[str, ...]
+    apart: bool
+    dependent: bool = False
+
+
+def find(
+    blocks: Sequence[Block],
+    features: Sequence[str],
+    classes: Sequence[object],
+    *,
+    penalty: float,
+    intercept: bool,
+    threads: int,
+) -> Diagnostics:
+    """Look at the rows of positive weight; ``features`` are the d columns of W, ``classes`` the k labels.
+
+    ``penalty`` is that on W, of either kind, in all.
+    """
+    rows = reduction.counted(blocks)
+    apart = [] if penalty else collinearity.classes_apart(rows, len(features), len(classes), intercept)
+    columns, shared = _of_columns(rows, features, threads), _of_categories(rows, features)
+    categories = rows[0].codes.shape[1]
+    sentences = [
+        *_of_classes(rows, classes, intercept),
+        *columns,
+        *shared,
+        *_of_separation(apart, features, classes),
+    ]
+    # The levels of a category add up to 1, as b does; numbers follow from others and a constant, which is b.
+    dependent = bool(shared) or categories > 1 or (intercept and bool(categories or columns))
+    return Diagnostics(tuple(sentences), bool(apart), dependent)
+
+
+def _of_classes(blocks: Sequence[Block], classes: Sequence[object], intercept: bool) -> list[str]:
+    rows = collinearity.rows_of_classes(blocks, len(classes)).tolist()
+    empty = [str(label) for label, count in zip(classes, rows, strict=True) if count == 0]
+    single = [str(label) for label, count in zip(classes, rows, strict=True) if count == 1]
+    sentences = []
+    if empty:
+        then = (
+            "its probability is 0 but for e^-60" if intercept else "without an intercept its probability stays above 0"
+        )
+        sentences.append(f"no training row counts for class {_list(empty)}: {then}")
+    if single:
+        sentences.append(f"one training row only for class {_list(single)}: what is learnt of it rests on that row")
+    return sentences
+
+
+def _of_columns(blocks: Sequence[Block], features: Sequence[str], threads: int) -> list[str]:
+    sentences = []
+    constant = [features[column] for column in collinearity.constant_columns(blocks)]
+    if constant:
+        sentences.append(f"the same in all training rows: {_list(constant)}; it tells nothing, leave it out")
+    for found in collinearity.collinear_columns(blocks, threads)[:_NAMED]:
+        others = _list([features[column] for column in found.of])
+        sentences.append(f"column {features[found.column]} follows from {others}: they share its weight in W")
+    return sentences
+
+
+def _of_categories(blocks: Sequence[Block], features: Sequence[str]) -> list[str]:
+    found = collinearity.collinear_categories(blocks)
+    said = [f"column {features[number]} follows from category {_category(features[c])}" for number, c in found.numbers]
+    for one, other, both in found.categories:
+        if both:
+            said.append(f"categories {_category(features[one])} and {_category(features[other])} group rows alike")
+        else:
+            said.append(f"category {_category(features[one])} follows from category {_category(features[other])}")
+    said += [f"{features[one]} and {features[other]} are the same rows" for one, other in found.levels]
+    sentences = [f"{sentence}: they share their weights in W" for sentence in said[:_NAMED]]
+    return sentences + ([f"and {len(said) - _NAMED} more such columns"] if len(said) > _NAMED else [])
+
+
+def _category(level: str) -> str:
+    """The category of a column of W, which is named category=level."""
+    return level.partition("=")[0]
+
+
+def _of_separation(
+    apart: Sequence[collinearity.Separable], features: Sequence[str], classes: Sequence[object]
+) -> list[str]:
+    if not apart:
+        return []
+    pairs = _list([f"class {classes[found.label]} by {features[found.column]}" for found in apart])
+    return [f"told apart without error: {pairs}; {_CURE}"]
+
+
+def of_optimum(
+    known: Diagnostics, blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], intercept: bool
+) -> Diagnostics:
+    """``known``, and whether a training without a penalty has an optimum, and if so which of many it ends at."""
+    found = with_separation(known, blocks, features, classes, intercept)
+    if found.apart or not found.dependent:
+        return found
+    return replace(found, sentences=(*found.sentences, _ONE_OF_MANY))
+
+
+def with_separation(
+    known: Diagnostics, blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], intercept: bool
+) -> Diagnostics:
+    """``known``, and what combinations of columns tell classes apart, for a training without a penalty.
+
+    First each class from the rest, since that is said in few words, then any classes from any others.
+    """
+    counted = reduction.counted(blocks)
+    rows, labels = sum(row_counts(counted)), collinearity.competing(counted, len(classes), intercept)
+    if known.apart or len(labels) < 2:
+        return known
+    if rows * len(features) > separation.LARGEST_TABLE or len(features) + 1 > separation.LARGEST_RULE:
+        said = f"too many rows ({rows}) and columns ({len(features)}) to look for columns that tell classes apart"
+        return replace(known, sentences=(*known.sentences, said))
+    x, y = collinearity.table(counted, len(features))
+    sentences = _from_the_rest(x, y, labels, features, classes, intercept)
+    if not sentences and len(labels) > 2 and len(labels) * (len(features) + 1) <= separation.LARGEST_RULE:
+        sentences = _from_each_other(x, y, labels, features, classes, intercept)
+    return replace(known, sentences=(*known.sentences, *sentences), apart=bool(sentences))
+
+
+def _from_the_rest(
+    x: separation.Matrix,
+    y: separation.Labels,
+    labels: Sequence[int],
+    features: Sequence[str],
+    classes: Sequence[object],
+    intercept: bool,
+) -> list[str]:
+    sentences = []
+    for label in labels[:1] if len(labels) == 2 else labels:
+        rule = separation.separating(x, (y == label).astype(np.int64), 2, intercept)
+        if rule is not None:
+            columns = _list([features[column] for column in rule.columns])
+            sentences.append(f"{_extent(rule)}: class {classes[label]} from the rest by {columns} together; {_CURE}")
+    return sentences
+
+
+def _from_each_other(
+    x: separation.Matrix,
+    y: separation.Labels,
+    labels: Sequence[int],
+    features: Sequence[str],
+    classes: Sequence[object],
+    intercept: bool,
+) -> list[str]:
+    rule = separation.separating(x, np.searchsorted(labels, y), len(labels), intercept)
+    if rule is None:
+        return []
+    pairs = _list([f"class {classes[labels[a]]} from {classes[labels[b]]}" for a, b in rule.pairs])
+    columns = _list([features[column] for column in rule.columns])
+    return [f"{_extent(rule)}: {pairs} by {columns} together; {_CURE}"]
+
+
+def _extent(rule: separation.Rule) -> str:
+    return "told apart without error" if rule.complete else "told apart without error in some rows"
+
+
+def _list(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMED])
+    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"

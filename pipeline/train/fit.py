@@ -1,0 +1,215 @@
+"""Fit a softmax regression to a dataset: solver, loop, history and checkpoint to a model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from pipeline import data_loader, model
+from pipeline.dataset import reader
+from pipeline.errors import UserError
+from pipeline.numerics.certificates import duality_gap
+from pipeline.numerics.data import accelerator
+from pipeline.numerics.data.accelerator import Accelerator
+from pipeline.numerics.data.block import PROCESSOR, Block, Parameters
+from pipeline.numerics.objective.plain import PlainObjective
+from pipeline.numerics.solvers import first_order, loop
+from pipeline.numerics.solvers.status import Status
+from pipeline.parallel import workers
+from pipeline.parallel.lazy import CachedSequence
+from pipeline.parallel.threads import thread_count
+from pipeline.train import baselines, checkpoint, checkpoint_form, initial_point, packing, solvers
+from pipeline.train.class_weights import class_weights
+from pipeline.train.history import History, row
+from pipeline.train.params import TrainParams
+
+Watch = Callable[[dict[str, Any]], None]
+
+
+class _Memory:
+    """The loop's state and the history, in one checkpoint that worker 0 writes and all workers read."""
+
+    def __init__(self, kept: checkpoint.Checkpoint, history: History, fits: Callable[[checkpoint.State], bool]) -> None:
+        self._kept = kept
+        self._history = history
+        self._left: Mapping[str, torch.Tensor] | None = workers.broadcast(lambda: kept.read(fits))
+        self.epochs = int(self._left["epochs"]) if self._left else 0  # that were run before
+        if self._left and workers.rank() == 0:
+            print(f"train: goes on after epoch {self.epochs - 1}, from the checkpoint that it left")
+
+    def read(self) -> Mapping[str, torch.Tensor] | None:
+        left, self._left = self._left, None
+        if left:
+            self._history.state = left
+        return left
+
+    def offer(self, state: Callable[[], checkpoint.State]) -> None:
+        if workers.rank() == 0:
+            self._kept.offer(lambda: {**state(), **self._history.state})
+
+
+def fit(
+    prepared: reader.Dataset,
+    params: TrainParams,
+    watch: Watch,
+    earlier: model.Model | None = None,
+    kept: checkpoint.Checkpoint | None = None,
+) -> tuple[model.Model, History]:
+    """Fit the model, from ``earlier`` if given; ``watch`` sees every record, ``kept`` the state to go on from.
+
+    Raises: UserError if the cost diverges, or if a param or the earlier model does not fit the data.
+    """
+    weights = class_weights(params, prepared)
+    totals = _class_totals(prepared, weights)
+    blocks = data_loader.blocks_of(prepared, prepared.splits["train"], weights)
+    data_loader.require_weight(blocks)
+    encoder = prepared.encoder
+    found = accelerator_of(params)
+    data = packing.Data(blocks, encoder.level_counts, encoder.features, encoder.classes, found)
+
+    def objective(rows: Sequence[Block]) -> PlainObjective:
+        precision, columns = getattr(torch, params.precision), len(data.features)
+        placed = found.placed(rows) if found else rows
+        return PlainObjective(placed, columns, params.l2, thread_count(), precision, params.intercept, device_of(found))
+
+    begin = initial_point.of(encoder, params, earlier)
+    history = History(begin.parameters, params.snapshot_every)
+
+    def fits(state: checkpoint.State) -> bool:
+        return checkpoint_form.fits(state, params, len(encoder.classes), len(encoder.features))
+
+    memory = _Memory(kept, history, fits) if kept else None
+    began = monotonic()
+    method = solvers.make(params, data, begin.parameters, objective)
+    silent = True if workers.rank() else None  # None: where standard error is not a terminal
+    before = memory.epochs if memory else 0
+    with tqdm(
+        initial=before, total=params.epochs, unit="epoch", desc="train", disable=silent, delay=1, leave=False
+    ) as bar:
+
+        def see(record: loop.Record, method: loop.IterativeSolver) -> None:
+            history.keep(record, method)
+            watch(row(record) | {"seconds": monotonic() - began})
+            passes = record.number + 1 if record.epoch.passes is None else record.epoch.passes
+            gradient = f"{record.epoch.gradient_norm:.1e}"
+            bar.set_postfix(cost=f"{record.epoch.cost:.6f}", gradient=gradient, passes=passes, refresh=False)
+            bar.update()
+
+        result = loop.run(
+            method,
+            params.epochs,
+            see,
+            _validation_cost(prepared, params, weights, objective),
+            _early_stopping(params),
+            memory,
+        )
+    return _model(prepared, params, method, result, begin.sentences, device_of(found), totals), history
+
+
+def _class_totals(prepared: reader.Dataset, class_weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """The weight of each class in training, (k,). Raises: UserError if there is none."""
+    totals = data_loader.class_totals(prepared) * (1.0 if class_weights is None else class_weights)
+    if not totals.any():
+        raise UserError(
+            "params.yaml: train.class_weight: expected a weight > 0 for a class whose training rows have one in "
+            "prepare.weights, got none; weigh another class"
+        )
+    return totals
+
+
+def accelerator_of(params: TrainParams) -> Accelerator | None:
+    if params.l1:
+        return None
+    try:
+        return accelerator.find(params.device)
+    except RuntimeError as error:
+        raise UserError(
+            f"params.yaml: train.device: expected cpu or auto where {error}, got {params.device}; "
+            "set cpu, or install torch for CUDA where there is a GPU"
+        ) from None
+
+
+def device_of(found: Accelerator | None) -> torch.device:
+    return found.device if found else PROCESSOR
+
+
+def _validation_cost(
+    prepared: reader.Dataset,
+    params: TrainParams,
+    class_weights: NDArray[np.float64] | None,
+    make_objective: first_order.MakeObjective,
+) -> Callable[[Parameters], float] | None:
+    if "validation" in prepared.splits:
+        blocks = data_loader.blocks_of(prepared, prepared.splits["validation"], class_weights)
+        return make_objective(CachedSequence(blocks.__getitem__, len(blocks))).cost
+    if params.early_stopping.patience:
+        raise UserError(
+            "params.yaml: train.early_stopping.patience: expected validation rows to watch, but there are none; "
+            "set prepare.split.method, or patience: 0"
+        )
+    return None
+
+
+def _early_stopping(params: TrainParams) -> loop.EarlyStopping | None:
+    if not params.early_stopping.patience:
+        return None
+    return loop.EarlyStopping(params.early_stopping.patience, params.early_stopping.minimum_drop)
+
+
+def _model(
+    prepared: reader.Dataset,
+    params: TrainParams,
+    method: solvers.Solver,
+    result: loop.Result,
+    sentences: Sequence[str],
+    device: torch.device,
+    class_totals: NDArray[np.float64],
+) -> model.Model:
+    if result.status is Status.DIVERGED:
+        raise _diverged(params, result.epochs)
+    try:
+        ending = method.ending(result.parameters, result.epochs)
+    except OverflowError:
+        raise _diverged(params, result.epochs) from None
+    judgement = baselines.judge(result.status, ending.final, ending.start, class_totals, params.intercept)
+    ended = replace(result, status=judgement.status)
+    findings = [*sentences, *ending.findings, *judgement.sentences]
+    return model.Model(
+        weights=result.parameters.weights.numpy(),
+        bias=result.parameters.bias.numpy(),
+        encoder=prepared.encoder,
+        params=params.model_dump(),
+        data_digest=prepared.digest,
+        result=_result(ended, ending, params.l1) | {"device": device.type, "findings": findings},
+    )
+
+
+def _result(result: loop.Result, ending: solvers.FitOutcome, l1: float) -> dict[str, Any]:
+    """How training ended, as the model keeps it; evaluate copies the numbers into metrics.json."""
+    objective = ending.final.cost + ending.final.penalty
+    return {
+        "status": result.status.name.lower(),
+        "meaning": result.status.value,
+        "method": ending.method,
+        "reason": ending.reason,
+        "epochs": result.epochs,
+        "best_epoch": result.best_epoch,
+        "passes": ending.passes,
+        "cost": ending.final.cost,
+        "objective": objective,
+        "gradient_norm": ending.final.gradient_norm,
+        "bound": ending.bound,
+        "relative_bound": None if ending.bound is None else ending.bound / (objective or 1.0),
+        **({} if ending.bound is None else {"probability_bound": duality_gap.probability_bound(ending.bound)}),
+        **({} if ending.nonzero_weights is None else {"l1": l1, "nonzero_weights": ending.nonzero_weights}),
+    }
+
+
+def _diverged(params: TrainParams, epoch: int) -> UserError:
+    cure = f"lower train.lr (now {params.lr:g}), or " if params.lr else ""
+    return UserError(f"train: epoch {epoch}: the cost became NaN or infinite; {cure}set prepare.standardise to true")

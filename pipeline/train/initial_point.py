@@ -1,0 +1,141 @@
+"""Where training starts: at the seed's weights, at 0, or at an earlier model, whose columns are found by their names.
+
+An earlier model is a function of raw values, and the start is that function: where the columns are standardised
+otherwise than they were, its weights are scaled along. With z = (x - s) / c now and (x - s') / c' then,
+w'(x - s') / c' = (w' c / c') z + w' (s - s') / c'. Columns that the earlier model lacks start at 0.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline import model
+from pipeline.dataset.encoder import Encoder
+from pipeline.errors import UserError, listed
+from pipeline.numerics.data.block import Parameters
+from pipeline.train.params import FIRST_ORDER, StartParams, TrainParams
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class InitialPoint:
+    """W and b to begin at, and what a person should know of them."""
+
+    parameters: Parameters
+    sentences: tuple[str, ...] = ()
+
+
+def earlier(knobs: StartParams) -> model.Model | None:
+    """The model that ``train.start`` names, None where it names none.
+
+    Raises: UserError if there is none, if it is damaged, or if its key is not the one that the params ask for.
+    """
+    if knobs.model is None:
+        return None
+    folder = Path(knobs.model)
+    if not (folder / model.METADATA_FILE).is_file():
+        raise UserError(
+            f"params.yaml: train.start.model: expected a folder with {model.METADATA_FILE} and {model.WEIGHTS_FILE}, "
+            f"got {folder}, which has none; DVC takes models/ away before it trains, so start from a copy of it"
+        )
+    found = model.load(folder)
+    if knobs.key != found.key:
+        raise UserError(
+            f"params.yaml: train.start.key: expected the key of the model in {folder}, got {knobs.key or 'null'}; "
+            f"if that is the model to start from, set it: {found.key}"
+        )
+    return found
+
+
+def of(encoder: Encoder, params: TrainParams, earlier: model.Model | None) -> InitialPoint:
+    """The start of a training on rows that ``encoder`` encoded.
+
+    Raises: UserError if the earlier model has other classes, or no column in common with these rows.
+    """
+    if earlier is not None:
+        return _at_model(encoder, params, earlier)
+    if params.solver in FIRST_ORDER:
+        return InitialPoint(_at_seed(encoder, params))
+    shape = (len(encoder.classes), len(encoder.features))
+    return InitialPoint(Parameters(torch.zeros(shape, dtype=torch.float64), torch.zeros(shape[0], dtype=torch.float64)))
+
+
+def _at_seed(encoder: Encoder, params: TrainParams) -> Parameters:
+    """torch.nn.Linear's initial weights; b without an intercept, and unseen levels, start, and stay, at 0."""
+    torch.manual_seed(params.seed)
+    linear = torch.nn.Linear(len(encoder.features), len(encoder.classes))
+    weights = linear.weight.detach().double()
+    weights[:, _unseen_columns(encoder)] = 0.0
+    return Parameters(weights, linear.bias.detach().double() * params.intercept)
+
+
+def _unseen_columns(encoder: Encoder) -> list[int]:
+    """The last level of each category, <unseen>: no training row carries it."""
+    ends = np.cumsum([encoder.number_count, *encoder.level_counts])[1:]
+    return [int(end) - 1 for end in ends]
+
+
+def _at_model(encoder: Encoder, params: TrainParams, earlier: model.Model) -> InitialPoint:
+    _refuse_other_classes(encoder, earlier)
+    theirs = {name: column for column, name in enumerate(earlier.features)}
+    known = [column for column, name in enumerate(encoder.features) if name in theirs]
+    if not known:
+        raise UserError(
+            f"params.yaml: train.start.model: expected a model with columns of this data, such as "
+            f"{_some(encoder.features)}, got one with {_some(earlier.features)}"
+        )
+    order = [earlier.classes.index(label) for label in encoder.classes]
+    columns = [theirs[encoder.features[column]] for column in known]
+    scales, shifts = _changes(encoder, earlier.encoder)
+    found = earlier.weights[np.ix_(order, columns)]
+    weights = np.zeros((len(encoder.classes), len(encoder.features)))
+    weights[:, known] = found * scales[known]
+    weights[:, _unseen_columns(encoder)] = 0.0
+    bias = (earlier.bias[order] + found @ shifts[known]) * params.intercept
+    parameters = Parameters(torch.from_numpy(weights), torch.from_numpy(bias))
+    return InitialPoint(parameters, (_sentence(encoder.features, earlier),))
+
+
+def _refuse_other_classes(encoder: Encoder, earlier: model.Model) -> None:
+    # By their JSON type too: the class 1 is not the class "1".
+    ours, theirs = (tuple((type(label), label) for label in labels) for labels in (encoder.classes, earlier.classes))
+    added = [str(label) for kind, label in ours if (kind, label) not in theirs]
+    gone = [str(label) for kind, label in theirs if (kind, label) not in ours]
+    if added or gone:
+        differences = [f"{word} {_some(names)}" for word, names in (("lacks", added), ("has also", gone)) if names]
+        raise UserError(
+            f"params.yaml: train.start.model: expected a model of the classes of this data, got one that "
+            f"{' and '.join(differences)}; set train.start.model and train.start.key to null"
+        )
+
+
+def _changes(encoder: Encoder, before: Encoder) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """c / c' and (s - s') / c' of each column, (d,): 1 and 0 but for numbers standardised otherwise than before."""
+    numbers = {column.name: column for column in before.numbers}
+    scales, shifts = np.ones(len(encoder.features)), np.zeros(len(encoder.features))
+    for position, column in enumerate(encoder.numbers):
+        old = numbers.get(column.name, column)
+        scales[position] = column.scale / old.scale
+        shifts[position] = (column.shift - old.shift) / old.scale
+    return scales, shifts
+
+
+def _sentence(features: Sequence[str], earlier: model.Model) -> str:
+    ours, theirs = set(features), set(earlier.features)
+    added = [name for name in features if name not in theirs]
+    gone = [name for name in earlier.features if name not in ours]
+    text = f"starts at model {earlier.key[:8]}"
+    if added:
+        text += f"; new columns start at 0: {_some(added)}"
+    if gone:
+        text += f"; of no use any more: {_some(gone)}"
+    return text
+
+
+def _some(names: Collection[str]) -> str:
+    return listed(names, _NAMED)

@@ -1,0 +1,74 @@
+"""Training rows, reduced and packed once for the solvers that pass over them many times."""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.numerics.data import reduction
+from pipeline.numerics.data.accelerator import Accelerator
+from pipeline.numerics.data.block import Block
+from pipeline.numerics.data.layout import Rows
+from pipeline.parallel.threads import thread_count
+from pipeline.train import diagnostics
+from pipeline.train.params import TrainParams
+
+
+@dataclass(frozen=True)
+class Data:
+    """The training rows: blocks, levels of each category, names of the d columns of W, and the k labels.
+
+    Passes over all of them run on the ``accelerator``, if there is one.
+    """
+
+    blocks: Sequence[Block]
+    levels: Sequence[int]
+    features: Sequence[str]
+    labels: Sequence[object]
+    accelerator: Accelerator | None = None
+
+    @property
+    def classes(self) -> int:
+        """k."""
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Rows as newton and lbfgs want them: reduced and packed once, for any l2 above 0, with what is odd about them."""
+
+    findings: diagnostics.Diagnostics
+    reduction: reduction.Reduction
+    rows: Rows
+
+    def part(self, params: TrainParams, chosen: Sequence[int]) -> "Packed":
+        """The blocks at these positions, as a problem in the unknowns of ``rows``.
+
+        They are not packed again, unless there is something more to leave out: a class has no row in them.
+        """
+        blocks = [self.rows.blocks[position] for position in chosen]
+        reduced = reduction.reduce(blocks, self.rows.levels, self.rows.classes, params.l2, params.intercept)
+        shared = len(blocks) == len(reduced.blocks) and all(map(operator.is_, blocks, reduced.blocks))
+        part_of = (self.rows, chosen) if shared else None
+        classes = len(reduced.present)
+        rows = Rows(reduced.blocks, reduced.levels, classes, thread_count(), params.intercept, part_of)
+        return Packed(diagnostics.Diagnostics((), False), reduced, rows)
+
+
+def pack(params: TrainParams, data: Data) -> Packed:
+    """Look at the rows, leave out what changes nothing, and pack the rest."""
+    found = diagnose(params, data)
+    reduced = reduction.reduce(data.blocks, data.levels, data.classes, params.l2, params.intercept)
+    classes = len(reduced.present)
+    rows = Rows(reduced.blocks, reduced.levels, classes, thread_count(), params.intercept, accelerator=data.accelerator)
+    return Packed(found, reduced, rows)
+
+
+def diagnose(params: TrainParams, data: Data) -> diagnostics.Diagnostics:
+    return diagnostics.find(
+        data.blocks,
+        data.features,
+        data.labels,
+        penalty=params.l1 + params.l2,
+        intercept=params.intercept,
+        threads=thread_count(),
+    )

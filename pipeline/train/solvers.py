@@ -1,0 +1,270 @@
+"""The method that the knobs ask for, on the prepared rows, and what it can say at the end."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from pipeline.errors import UserError
+from pipeline.numerics.certificates import duality_gap
+from pipeline.numerics.data import reduction
+from pipeline.numerics.data.block import Parameters
+from pipeline.numerics.data.layout import Rows, centred, parameters_of, theta_of
+from pipeline.numerics.objective.packed import PackedObjective
+from pipeline.numerics.objective.plain import Evaluation
+from pipeline.numerics.solvers import adam, auto, first_order, lbfgs, loop, schedules, sgd
+from pipeline.numerics.solvers.loop import Epoch
+from pipeline.numerics.solvers.proximal_newton import ProximalNewton
+from pipeline.numerics.solvers.quasi_newton import PreconditionerSource, QuasiNewton
+from pipeline.numerics.solvers.sampled_newton import SampledNewton
+from pipeline.numerics.solvers.status import Status
+from pipeline.parallel.lazy import CachedSequence
+from pipeline.parallel.threads import thread_count
+from pipeline.train import diagnostics
+from pipeline.train.packing import Data, Packed, diagnose, pack
+from pipeline.train.params import FIRST_ORDER, TrainParams
+
+_BY_DIAGONAL = (
+    "products of the columns are too large for float32, so that steps were scaled column by column: "
+    "set prepare.standardise to true for fewer of them"
+)
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """What is known of the parameters that training keeps; ``bound`` on f - f* in nats, None where none is proven.
+
+    ``nonzero_weights`` counts those of W where train.l1 makes some exactly 0, else None. ``start`` is where training
+    began, None for a method that steps downwards only.
+    """
+
+    final: Evaluation
+    bound: float | None
+    passes: int
+    method: str
+    reason: str
+    findings: Sequence[str] = ()
+    nonzero_weights: int | None = None
+    start: Evaluation | None = None
+
+
+class Solver(loop.IterativeSolver, Protocol):
+    """A method of the loop that can also say how good its result is."""
+
+    def ending(self, parameters: Parameters, epochs: int) -> FitOutcome:
+        """Of the parameters to keep, after so many epochs. Raises: OverflowError if they are NaN or infinite."""
+
+
+def make(params: TrainParams, data: Data, start: Parameters, objective: first_order.MakeObjective) -> Solver:
+    """The method, which begins at ``start``.
+
+    Raises: UserError if train.solver newton does not fit into memory.
+    """
+    if params.solver in FIRST_ORDER:
+        return FirstOrderSolver(params, data, start, objective)
+    begin = start if params.start.model else None
+    return L1Solver(params, data, begin) if params.l1 else CertifiedSolver(params, data, begin)
+
+
+class FirstOrderSolver(first_order.FirstOrder):
+    """sgd or adam, full or in batches."""
+
+    def __init__(
+        self, params: TrainParams, data: Data, start: Parameters, make_objective: first_order.MakeObjective
+    ) -> None:
+        """``make_objective`` gives the objective of some blocks."""
+        self._params, self._data, self._start = params, data, start.copy()
+        blocks = CachedSequence(data.blocks.__getitem__, len(data.blocks))  # asked for in every epoch
+        self._whole = make_objective(blocks)
+        generator = torch.Generator().manual_seed(params.seed)
+        if params.batch_size == "full":
+            batches = first_order.full_batch(self._whole)
+        else:
+            batches = first_order.mini_batches(blocks, params.batch_size, generator, make_objective)
+        assert params.lr is not None
+        schedule = params.schedule
+        decay = schedules.rates(schedule.method, params.lr, params.epochs, schedule.every, schedule.factor)
+        update = adam.Adam([start.weights, start.bias]) if params.solver == "adam" else sgd.Sgd(params.momentum)
+        super().__init__(start, batches, update, decay, generator)
+
+    def ending(self, parameters: Parameters, epochs: int) -> FitOutcome:
+        """Three more passes: at the parameters, at the start, and over the labels; they are not counted.
+
+        In float64 whatever train.precision is: float32's rounding is no part of what a bound allows for.
+        """
+        exact = self._whole.in_float64()
+        final = exact.evaluate(parameters)
+        return FitOutcome(
+            final=final,
+            bound=self._bound(parameters, final),
+            passes=epochs,
+            method=self._params.solver,
+            reason="as asked for",
+            start=exact.evaluate(self._start),
+        )
+
+    def _bound(self, parameters: Parameters, final: Evaluation) -> float | None:
+        if not self._params.l2:
+            return None
+        rows = Rows(
+            self._data.blocks, self._data.levels, self._data.classes, thread_count(), intercept=self._params.intercept
+        )
+        gradient = theta_of(Parameters(final.weights_gradient, final.bias_gradient))
+        means = PackedObjective(rows, self._params.l2).label_means()
+        facts = duality_gap.CertificateInputs(theta_of(parameters), gradient, final.cost, means)
+        return duality_gap.bound(facts, self._params.l2, self._params.intercept)
+
+
+class _Delegate:
+    """What passes through to the method that steps towards the optimum."""
+
+    _optimum: QuasiNewton | ProximalNewton
+
+    @property
+    def state(self) -> dict[str, torch.Tensor]:
+        """As the method says."""
+        return self._optimum.state
+
+    @state.setter
+    def state(self, found: Mapping[str, torch.Tensor]) -> None:
+        self._optimum.state = found
+
+    def run_epoch(self) -> Epoch:
+        """One step on all rows; the first one begins with the answers of samples where rows are many."""
+        return self._optimum.run_epoch()
+
+
+class CertifiedSolver(_Delegate):
+    """newton, lbfgs or auto: to the optimum, with a proof."""
+
+    def __init__(self, params: TrainParams, rows: Data | Packed, start: Parameters | None = None) -> None:
+        """Choose what to scale steps with; ``start`` is W and b of the whole problem, None for 0."""
+        packed = rows if isinstance(rows, Packed) else pack(params, rows)
+        self._params = params
+        self._unlooked = rows if isinstance(rows, Data) and params.l2 == 0 else None
+        self._findings, self._reduction = packed.findings, packed.reduction
+        self._objective = PackedObjective(packed.rows, params.l2)
+        self._plan = _plan(params.solver, auto.sizes_of(packed.rows))
+        self._restored: tuple[torch.Tensor, Parameters] | None = None
+        # Centred: no step moves all classes together, so what is common to them would stay.
+        begin = packed.rows.zero() if start is None else centred(theta_of(self._reduction.reduce(start)))
+        self._optimum: QuasiNewton = QuasiNewton(self._objective, self._source(), begin, params.tolerance)
+
+    def _source(self) -> PreconditionerSource:
+        if self._plan.scaled == "hessian":
+            return SampledNewton(self._objective, self._plan.dense_size)
+        memory = 0 if self._plan.conjugate else lbfgs.PAIRS
+        return lbfgs.SampledPreconditioner(self._objective, lbfgs.SCALINGS[self._plan.scaled], memory)
+
+    @property
+    def parameters(self) -> Parameters:
+        """W and b of the whole problem; computed once a point, as the loop asks several times."""
+        theta = self._optimum.theta
+        if self._restored is None or self._restored[0] is not theta:
+            self._restored = theta, self._reduction.restore(parameters_of(theta))
+        return self._restored[1]
+
+    @property
+    def status(self) -> Status | None:
+        """The wrapped solver's status; SEPARABLE where no optimum exists."""
+        status = self._optimum.status
+        return Status.SEPARABLE if status and self._are_apart() else status
+
+    @property
+    def unfinished(self) -> Status:
+        """As ``status``."""
+        return Status.SEPARABLE if self._are_apart() else Status.NOT_CONVERGED
+
+    def _are_apart(self) -> bool:
+        """Looked for at the end, once, and without a penalty only: the linear programs take their time."""
+        if self._unlooked is not None:
+            data, self._unlooked = self._unlooked, None
+            self._findings = diagnostics.of_optimum(
+                self._findings, data.blocks, data.features, data.labels, self._params.intercept
+            )
+        return self._findings.apart
+
+    def ending(self, parameters: Parameters, epochs: int) -> FitOutcome:  # noqa: ARG002  (passes are counted)
+        """In float64; one or two more passes where the last one was none for a certificate."""
+        point = self._optimum.point
+        is_last = torch.equal(self.parameters.weights, parameters.weights)
+        if point is None or not is_last or point.precision != torch.float64:
+            theta = self._optimum.theta if is_last else theta_of(self._reduction.reduce(parameters))
+            point = self._objective.evaluate(theta, torch.float64)
+        bound = self._optimum.bound_at(point)
+        return FitOutcome(
+            final=point.evaluation,
+            bound=bound,
+            passes=self._optimum.passes,
+            method=self._plan.solver,
+            reason=self._plan.reason,
+            findings=(*self._findings.sentences, *([_BY_DIAGONAL] if self._optimum.by_diagonal else [])),
+        )
+
+
+class L1Solver(_Delegate):
+    """newton or auto with l1: to the optimum with exact zeros in W, with a proof."""
+
+    def __init__(self, params: TrainParams, data: Data, start: Parameters | None = None) -> None:
+        """Look at the rows and pack them. They are not rotated: l1 is a penalty on the columns as they are.
+
+        ``start`` is W and b of the whole problem, None for 0.
+        """
+        self._params = params
+        self._findings = diagnose(params, data)
+        self._reduction = reduction.reduce(data.blocks, data.levels, data.classes, 0.0, params.intercept)
+        rows = Rows(
+            self._reduction.blocks,
+            data.levels,
+            len(self._reduction.present),
+            thread_count(),
+            intercept=params.intercept,
+        )
+        self._objective = PackedObjective(rows, params.l2)
+        begin = rows.zero() if start is None else theta_of(self._reduction.reduce(start))
+        self._optimum: ProximalNewton = ProximalNewton(self._objective, params.l1, begin, params.tolerance)
+
+    @property
+    def parameters(self) -> Parameters:
+        """W and b of the whole problem."""
+        return self._reduction.restore(parameters_of(self._optimum.theta))
+
+    @property
+    def status(self) -> Status | None:
+        """As the method of proximal_newton.py says."""
+        return self._optimum.status
+
+    @property
+    def unfinished(self) -> Status:
+        """As ``status``."""
+        return self._optimum.unfinished
+
+    def ending(self, parameters: Parameters, epochs: int) -> FitOutcome:  # noqa: ARG002  (passes are counted)
+        """One more pass where the parameters are not the last ones."""
+        theta = theta_of(self._reduction.reduce(parameters))
+        point = self._optimum.point
+        if point is None or not torch.equal(point.theta, theta):
+            point = self._objective.evaluate(theta, torch.float64)
+        return FitOutcome(
+            final=self._optimum.evaluation_at(point),
+            bound=self._optimum.bound_at(point),
+            passes=self._optimum.passes,
+            method="newton",
+            reason="as asked for" if self._params.solver == "newton" else "train.l1 is above 0",
+            findings=self._findings.sentences,
+            nonzero_weights=int((parameters.weights != 0).sum()),
+        )
+
+
+def _plan(solver: str, sizes: auto.Sizes) -> auto.Plan:
+    try:
+        return auto.choose(solver, sizes, _memory())
+    except MemoryError as error:
+        raise UserError(f"train.solver: newton does not fit: {error}; take lbfgs, or auto") from None
+
+
+def _memory() -> int:
+    """Half of the machine's memory in bytes, for a Hessian that was asked for."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

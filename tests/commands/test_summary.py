@@ -1,0 +1,105 @@
+"""What `make run` prints last."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline import files
+from pipeline.commands import summary
+from pipeline.errors import UserError
+
+
+def _write(folder: Path, epochs: int) -> None:
+    lines = [f"{epoch},{1 / (epoch + 1)}" for epoch in range(epochs)]
+    (folder / "history.csv").write_text("\n".join(["epoch,cost", *lines]) + "\n")
+    metrics = {"train": {"rows": 8, "log_loss": 0.25, "roc_auc_ovr": None}, "format": 1}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    content = {"format": "softmax-model/1"}
+    sealed = content | {"digest": files.sha256_text(files.canonical_json(content))}
+    (folder / "softmax.json").write_text(json.dumps(sealed))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "shown"),
+    [
+        (1001, [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]),
+        (3, [0, 1, 2]),
+        (1, [0]),
+        (25, [*range(0, 25, 2)]),
+    ],
+)
+def test_the_cost_table_shows_the_first_and_the_last_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], epochs: int, shown: list[int]
+) -> None:
+    """About eleven evenly spaced lines, however long the history."""
+    _write(tmp_path, epochs)
+    summary.main(model=tmp_path, reports=tmp_path)
+    printed = capsys.readouterr().out
+    cells = [line.split("│")[1].strip() for line in printed.splitlines() if line.startswith("│")]
+    assert [int(cell) for cell in cells if cell.isdigit()] == shown
+    assert "not defined" in printed
+    assert "0.2500" in printed
+
+
+def test_a_split_of_one_class_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Metrics of 1.0 on its rows say nothing of the other classes; a split of two classes has no such line."""
+    _write(tmp_path, 3)
+    rows = [("train", "a", 5), ("train", "b", 3), ("test", "a", 4), ("test", "b", 0)]
+    per_class = [{"split": split, "class": label, "support": count} for split, label, count in rows]
+    splits = {split: {"rows": 8, "accuracy": 1.0} for split in ("train", "test")}
+    (tmp_path / "metrics.json").write_text(json.dumps(splits | {"per_class": per_class}))
+    summary.main(model=tmp_path, reports=tmp_path)
+    printed = capsys.readouterr().out
+    assert "test: all rows are of class a; its accuracy and F1 say nothing of the other classes" in printed
+    assert "train: all" not in printed
+
+
+def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
+    """Without a history there is one sentence."""
+    with pytest.raises(UserError, match="run `dvc repro` first"):
+        summary.main(model=tmp_path, reports=tmp_path)
+
+
+def test_the_key_of_the_model_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Search in MLflow and train.start.key take it as it is printed."""
+    _write(tmp_path, 3)
+    summary.main(model=tmp_path, reports=tmp_path)
+    key = json.loads((tmp_path / "softmax.json").read_text())["digest"]
+    assert f"model.key {key}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["history.csv", "metrics.json", "softmax.json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(
+            b"",
+            b"[]",
+            b"{",
+            b"5",
+            b"null",
+            b"\xff",
+            b"[" * 100_000,
+            b"epoch,cost\n",
+            b"epoch\n1\n",
+            b"epoch,cost\n1,x\n",
+        ),
+        *(b'{"train": 1}', b'{"train": null}', b'{"train": {"rows": "[/]"}}', b'{"train": {"log_loss": []}}'),
+    ],
+)
+def test_a_broken_file_is_one_sentence(tmp_path: Path, name: str, content: bytes) -> None:
+    """Whatever it holds, it is named with what to do, and no half of the summary is printed."""
+    _write(tmp_path, 3)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name}.*: expected .*, got .*; run `dvc repro`"):
+        summary.main(model=tmp_path, reports=tmp_path)
+
+
+def test_a_folder_in_place_of_a_file_is_one_sentence(tmp_path: Path) -> None:
+    """It says which of the two was found."""
+    _write(tmp_path, 3)
+    (tmp_path / "metrics.json").unlink()
+    (tmp_path / "metrics.json").mkdir()
+    with pytest.raises(UserError, match=r"metrics\.json: expected a regular file, got a folder"):
+        summary.main(model=tmp_path, reports=tmp_path)
