@@ -56,7 +56,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except (UserError, workers.LostWorkerError) as error:
-        sys.exit(1 if launch.tell(error) else f"{errors.printable(str(error))}{_way_back()}")
+        sys.exit(1 if launch.tell(error) else f"{errors.printable(launch.message(error))}{_way_back()}")
     except OSError as error:
         if error.errno not in _REFUSED or not error.filename:
             raise

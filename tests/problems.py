@@ -10,6 +10,7 @@ from pipeline.dataset.shard import BLOCK_ROWS
 from pipeline.numerics.data.block import Block, Parameters
 from pipeline.numerics.solvers import loop
 from pipeline.train import packing, solvers
+from pipeline.train.outcome import FitOutcome
 from pipeline.train.params import TrainParams
 
 
@@ -63,7 +64,7 @@ class Solved:
 
     parameters: Parameters
     result: loop.Result
-    ending: solvers.FitOutcome
+    ending: FitOutcome
     records: list[loop.Record]
 
     @property

@@ -126,7 +126,7 @@ def watch(record):
     if record["epoch"] == 5 and workers.rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         os.kill(os.getpid(), signal.SIGKILL)
 
-with workers.together():
+with workers.process_group():
     train.main(
         params=TrainParams.model_validate(json.loads(sys.argv[2])),
         prepared=folder / "prepared",

@@ -72,5 +72,12 @@ def tell(error: Exception) -> bool:
     if _ERRORS_VARIABLE not in os.environ or not is_worker():
         return False
     kind = _MISTAKE if isinstance(error, UserError) else _LOST
-    files.write_text(Path(os.environ[_ERRORS_VARIABLE]) / f"{kind}-{workers.rank():06}.txt", str(error))
+    files.write_text(Path(os.environ[_ERRORS_VARIABLE]) / f"{kind}-{workers.rank():06}.txt", message(error))
     return True
+
+
+def message(error: Exception) -> str:
+    """The sentence for a person; of a lost worker with what to do."""
+    if isinstance(error, workers.LostWorkerError):
+        return f"{error}; run the stage again, a training goes on from its checkpoint"
+    return str(error)

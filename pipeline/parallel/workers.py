@@ -5,8 +5,8 @@ in stretches, so that a worker reads neighbouring rows, in as few files as can b
 all-reduce of integers, so that no bit depends on how many workers there are; what has an order is collected. A process
 that torchrun did not start is the only worker: nothing here costs it anything, and torch is not loaded for it.
 
-``add``, ``gather``, ``collect``, ``everyones``, ``broadcast`` and ``wait`` are collective: all workers call them, in
-the same order. They raise LostWorkerError at once when the process of another worker has ended.
+``all_reduce``, ``map_and_gather``, ``all_gather_lists``, ``all_gather``, ``broadcast`` and ``barrier`` are collective:
+all workers call them, in the same order. They raise LostWorkerError at once when another worker's process has ended.
 """
 
 import io
@@ -99,8 +99,8 @@ def _shared() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise LostWorkerError(
-            "another worker has ended, by an error that it told, by a signal or for want of memory, so this one ends "
-            "too; run the stage again, a training goes on from its checkpoint"
+            "another worker has ended, by an error that it told, by a signal or for want of memory, so this one "
+            "ends too"
         ) from error
 
 

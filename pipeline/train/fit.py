@@ -26,6 +26,7 @@ from pipeline.parallel.threads import thread_count
 from pipeline.train import baselines, checkpoint, checkpoint_form, initial_point, packing, solvers
 from pipeline.train.class_weights import class_weights
 from pipeline.train.history import History, row
+from pipeline.train.outcome import MEANING, FitOutcome
 from pipeline.train.params import TrainParams
 
 Watch = Callable[[dict[str, Any]], None]
@@ -189,12 +190,12 @@ def _model(
     )
 
 
-def _result(result: loop.Result, ending: solvers.FitOutcome, l1: float) -> dict[str, Any]:
+def _result(result: loop.Result, ending: FitOutcome, l1: float) -> dict[str, Any]:
     """How training ended, as the model keeps it; evaluate copies the numbers into metrics.json."""
     objective = ending.final.cost + ending.final.penalty
     return {
-        "status": result.status.name.lower(),
-        "meaning": result.status.value,
+        "status": result.status.value,
+        "meaning": MEANING[result.status],
         "method": ending.method,
         "reason": ending.reason,
         "epochs": result.epochs,

@@ -1,8 +1,7 @@
 """The method that the knobs ask for, on the prepared rows, and what it can say at the end."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
@@ -23,6 +22,7 @@ from pipeline.numerics.solvers.status import Status
 from pipeline.parallel.lazy import CachedSequence
 from pipeline.parallel.threads import thread_count
 from pipeline.train import diagnostics
+from pipeline.train.outcome import FitOutcome
 from pipeline.train.packing import Data, Packed, diagnose, pack
 from pipeline.train.params import FIRST_ORDER, TrainParams
 
@@ -30,24 +30,6 @@ _BY_DIAGONAL = (
     "products of the columns are too large for float32, so that steps were scaled column by column: "
     "set prepare.standardise to true for fewer of them"
 )
-
-
-@dataclass(frozen=True)
-class FitOutcome:
-    """What is known of the parameters that training keeps; ``bound`` on f - f* in nats, None where none is proven.
-
-    ``nonzero_weights`` counts those of W where train.l1 makes some exactly 0, else None. ``start`` is where training
-    began, None for a method that steps downwards only.
-    """
-
-    final: Evaluation
-    bound: float | None
-    passes: int
-    method: str
-    reason: str
-    findings: Sequence[str] = ()
-    nonzero_weights: int | None = None
-    start: Evaluation | None = None
 
 
 class Solver(loop.IterativeSolver, Protocol):

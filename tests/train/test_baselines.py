@@ -20,6 +20,7 @@ from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
 from pipeline.train import baselines, solvers
 from pipeline.train import stage as train
+from pipeline.train.outcome import MEANING
 from pipeline.train.params import TrainParams
 from tests.problems import Problem, solve, synthetic
 
@@ -133,7 +134,7 @@ def test_weighted_columns_as_they_come_are_told_everywhere(
     result = json.loads((tmp_path / "models/softmax.json").read_text())["result"]
     metrics = json.loads((tmp_path / "reports/metrics.json").read_text())
     assert result["status"] == metrics["solver"]["status"] == status
-    assert result["meaning"] == Status[status.upper()].value
+    assert result["meaning"] == MEANING[Status(status)]
     printed = capsys.readouterr().out
     assert result["meaning"] in printed
     assert ("above the" in printed) is (status == "worse_than_baseline")

@@ -22,6 +22,7 @@ from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.numerics.solvers.status import Status
 from pipeline.train import class_weights, initial_point, packing
+from pipeline.train.outcome import MEANING
 from pipeline.train.params import FIRST_ORDER, TrainParams
 
 JSON_FILE = "sweep.json"
@@ -143,7 +144,7 @@ def _mark(swept: Swept, position: int, status: str) -> str:
     marks = {swept.choice.lowest: "lowest"}
     marks[swept.choice.chosen] = "chosen" if swept.choice.chosen != swept.choice.lowest else "lowest, chosen"
     said = [marks[position]] if position in marks else []
-    return ", ".join([*said, *([status.replace("_", " ")] if status != Status.CONVERGED.name.lower() else [])])
+    return ", ".join([*said, *([status.replace("_", " ")] if status != Status.CONVERGED.value else [])])
 
 
 def _advice(swept: Swept, params: SweepParams) -> Iterator[str]:
@@ -159,7 +160,7 @@ def _advice(swept: Swept, params: SweepParams) -> Iterator[str]:
     yield f"all {len(swept.lines) * (params.folds + 1)} objectives are proven within {bound:.1e} of their optima"
     unfinished = {fit.status for line in swept.lines for fit in (line.whole, *line.folds)} - {"converged"}
     for status in sorted(unfinished):
-        yield f"{status.replace('_', ' ')} means: {Status[status.upper()].value}"
+        yield f"{status.replace('_', ' ')} means: {MEANING[Status(status)]}"
     if len(swept.lines) > 1 and swept.choice.lowest in (0, len(swept.lines) - 1):
         side = "raise sweep.l2.strongest" if swept.choice.lowest == 0 else "lower sweep.l2.weakest"
         yield f"the lowest log loss lies at an end of the values tried: {side}, or give other sweep.l2.values"

@@ -56,7 +56,7 @@ class Line:
     def row(self) -> dict[str, Any]:
         """The line of sweep.csv: passes of all models together, the largest bound, how all or the worst ended."""
         fits = [self.whole, *self.folds]
-        unfinished = [fit.status for fit in fits if fit.status != Status.CONVERGED.name.lower()]
+        unfinished = [fit.status for fit in fits if fit.status != Status.CONVERGED.value]
         return {
             "l2": self.l2,
             "log_loss": self.estimate.mean,
@@ -169,5 +169,5 @@ def _fit(
         ) from None
     assert ending.bound is not None
     objective = ending.final.cost + ending.final.penalty
-    status = result.status.name.lower()
+    status = result.status.value
     return result.parameters, Fit(loss, objective, ending.passes, status, ending.bound / (objective or 1.0))

@@ -47,7 +47,7 @@ class Accelerator:
 
 
 def find(name: str) -> Accelerator | None:
-    """What ``train.device`` asks for: cpu, cuda, or auto, which is cuda where there is one; None is the processor.
+    """The device called cpu, cuda, or auto, which is cuda where there is one; None is the processor.
 
     Each worker of a machine takes the next of its devices.
     Raises: RuntimeError if cuda is asked for and torch finds none.

@@ -36,7 +36,7 @@ class Plan:
 
     @property
     def solver(self) -> str:
-        """The name that params.yaml has for it."""
+        """newton or lbfgs: the family of its steps."""
         return "newton" if self.scaled == "hessian" or self.conjugate else "lbfgs"
 
 

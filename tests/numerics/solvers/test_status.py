@@ -51,7 +51,7 @@ REACHED = {
 }
 
 
-@pytest.mark.parametrize("status", list(Status), ids=lambda status: status.name.lower())
+@pytest.mark.parametrize("status", list(Status), ids=lambda status: status.value)
 def test_every_status_is_reached(status: Status) -> None:
-    """By the training that its sentence speaks of; a new status without one fails here."""
+    """By the training that its meaning speaks of; a new status without one fails here."""
     assert REACHED[status]() is status

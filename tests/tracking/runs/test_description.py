@@ -9,6 +9,7 @@ from pipeline.params import read_params
 from pipeline.repository.git import Commit
 from pipeline.repository.project import Experiment
 from pipeline.tracking.runs import description, outputs
+from pipeline.train.outcome import MEANING
 from tests.project import SOURCE
 from tests.tracking.outputs import PARAMS, Project
 
@@ -74,10 +75,10 @@ def test_description_has_the_verdict_first_and_the_way_back_last(project: Projec
 def test_description_says_second_what_went_wrong(project: Project, status: Status) -> None:
     """A training that did not end well is told with what to do, among the lines that MLflow does not fold away."""
     training = outputs.read_training(project.paths["models"])
-    training.model.result.update(status=status.name.lower(), meaning=status.value)
+    training.model.result.update(status=status.value, meaning=MEANING[status])
     verdict, trouble, *_ = description.description(DATA, training, None, None).split("\n\n")
-    assert verdict.endswith(f"({status.name.lower().replace('_', ' ')})")
-    assert trouble.endswith(status.value)
+    assert verdict.endswith(f"({status.value.replace('_', ' ')})")
+    assert trouble.endswith(MEANING[status])
 
 
 def test_description_before_the_evaluation_tells_the_final_cost(project: Project) -> None:
