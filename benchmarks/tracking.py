@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.overhead import seconds
-from pipeline.tracking.client import tags
+from pipeline.tracking.client.tags import COLOUR_TAG, KEY_TAG
 from pipeline.tracking.runs import curves
-from pipeline.tracking.runs.colours import COLOUR_TAG, PALETTE
+from pipeline.tracking.runs.colours import PALETTE
 from pipeline.tracking.store.store import Store, open_store
 from tests.project import Project
 
@@ -152,7 +152,7 @@ def logging_table(store: Store) -> Table:
 def repeat(store: Store, run: Run, time: int) -> None:
     """Make a run that has as much to show as this one, of a model of its own."""
     colour = {COLOUR_TAG: PALETTE[time % len(PALETTE)]}
-    made = store.client.create_run(store.experiment_id, time, run.data.tags | colour | {tags.KEY: f"{time:064x}"})
+    made = store.client.create_run(store.experiment_id, time, run.data.tags | colour | {KEY_TAG: f"{time:064x}"})
     store.client.log_batch(
         made.info.run_id,
         metrics=[Metric(name, value, time, 0) for name, value in run.data.metrics.items()],

@@ -24,10 +24,9 @@ from pipeline.dataset.encoder import Encoder
 from pipeline.documents import json_documents
 from pipeline.documents.json_documents import Digest, Form
 from pipeline.errors import UserError, listed, shortened
+from pipeline.output_files import METADATA_FILE, WEIGHTS_FILE
 
 FORMAT = "softmax-model/1"
-METADATA_FILE = "softmax.json"
-WEIGHTS_FILE = "softmax.safetensors"
 
 
 @dataclass(frozen=True)

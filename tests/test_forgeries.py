@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from pipeline import files, model
+from pipeline import files, model, output_files
 from pipeline.dataset import reader, shard
 from pipeline.dataset.encoder import MISSING, UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.dataset.writer import Writer
@@ -125,7 +125,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_no_field_of_a_model_takes_another_type(folder: Path) -> None:
     """Every field in turn is replaced by values of all other types of JSON, and by texts that are no JSON."""
-    path = folder / model.METADATA_FILE
+    path = folder / output_files.METADATA_FILE
     document = json.loads(path.read_text(encoding="utf-8"))
     places = [(place, value) for place, value in places_of(document) if place and place != ("digest",)]
     assert len(places) > 40
@@ -142,7 +142,7 @@ def test_no_field_of_a_model_takes_another_type(folder: Path) -> None:
 
 def test_a_model_without_a_field_or_with_one_more_is_refused(folder: Path) -> None:
     """In every object but the params and the result, whose fields are not fixed."""
-    path = folder / model.METADATA_FILE
+    path = folder / output_files.METADATA_FILE
     whole = path.read_bytes()
     document = json.loads(whole)
     objects = [place for place, value in places_of(document) if isinstance(value, dict) and place[:1] != ("params",)]
@@ -199,15 +199,18 @@ ENCODERS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
 def test_an_encoder_that_makes_no_sense_is_refused(folder: Path, forgery: str) -> None:
     """In a model; the same encoder in prepared data is read by the same function."""
     change, message = ENCODERS[forgery]
-    path = folder / model.METADATA_FILE
+    path = folder / output_files.METADATA_FILE
     seal(path, lambda document: change(document["encoder"]))
     assert message in refusal(lambda: model.load(folder), path)
 
 
 def forge_weights(folder: Path, content: bytes) -> None:
     """Other weights, whose digest the metadata has."""
-    (folder / model.WEIGHTS_FILE).write_bytes(content)
-    seal(folder / model.METADATA_FILE, lambda document: document.update(weights=hashlib.sha256(content).hexdigest()))
+    (folder / output_files.WEIGHTS_FILE).write_bytes(content)
+    seal(
+        folder / output_files.METADATA_FILE,
+        lambda document: document.update(weights=hashlib.sha256(content).hexdigest()),
+    )
 
 
 def w(**changes: Any) -> dict[str, np.ndarray]:
@@ -256,7 +259,7 @@ def test_weights_that_are_not_two_finite_tensors_of_float64_are_refused(folder: 
     """Of any other type, shape, value or layout, though the digests match."""
     content, message = WEIGHTS[forgery]
     forge_weights(folder, content)
-    assert message in refusal(lambda: model.load(folder), folder / model.WEIGHTS_FILE)
+    assert message in refusal(lambda: model.load(folder), folder / output_files.WEIGHTS_FILE)
 
 
 # Prepared data.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import files, model
+from pipeline import files, model, output_files
 from pipeline.dataset.encoder import UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.errors import UserError
 from pipeline.scoring import logits
@@ -66,13 +66,13 @@ def test_saving_twice_gives_the_same_bytes(folder: Path, tmp_path_factory: pytes
     """Two saves of equal models are equal files."""
     other = tmp_path_factory.mktemp("other")
     model.save(other, make_model())
-    for name in (model.METADATA_FILE, model.WEIGHTS_FILE):
+    for name in (output_files.METADATA_FILE, output_files.WEIGHTS_FILE):
         assert (other / name).read_bytes() == (folder / name).read_bytes()
 
 
 def test_the_key_is_the_digest_in_the_file_and_survives_loading(folder: Path) -> None:
     """A run's key can be found in softmax.json by search, and is the same before saving and after loading."""
-    digest = json.loads((folder / model.METADATA_FILE).read_text(encoding="utf-8"))["digest"]
+    digest = json.loads((folder / output_files.METADATA_FILE).read_text(encoding="utf-8"))["digest"]
     assert model.load(folder).key == make_model().key == digest
 
 
@@ -96,13 +96,13 @@ def test_weights_that_do_not_fit_the_encoder_are_refused() -> None:
 
 def cut_weights(folder: Path) -> None:
     """Half of softmax.safetensors."""
-    path = folder / model.WEIGHTS_FILE
+    path = folder / output_files.WEIGHTS_FILE
     path.write_bytes(path.read_bytes()[:100])
 
 
 def flip_a_bit_of_a_weight(folder: Path) -> None:
     """One weight changed in its last bit."""
-    path = folder / model.WEIGHTS_FILE
+    path = folder / output_files.WEIGHTS_FILE
     content = bytearray(path.read_bytes())
     content[-8] ^= 1
     path.write_bytes(bytes(content))
@@ -111,50 +111,50 @@ def flip_a_bit_of_a_weight(folder: Path) -> None:
 def swap_weights(folder: Path) -> None:
     """Weights of another model of the same shape."""
     model.save(folder / "other", make_model(seed=1))
-    (folder / "other" / model.WEIGHTS_FILE).replace(folder / model.WEIGHTS_FILE)
+    (folder / "other" / output_files.WEIGHTS_FILE).replace(folder / output_files.WEIGHTS_FILE)
 
 
 def remove_weights(folder: Path) -> None:
     """No softmax.safetensors."""
-    (folder / model.WEIGHTS_FILE).unlink()
+    (folder / output_files.WEIGHTS_FILE).unlink()
 
 
 def remove_metadata(folder: Path) -> None:
     """No softmax.json."""
-    (folder / model.METADATA_FILE).unlink()
+    (folder / output_files.METADATA_FILE).unlink()
 
 
 def cut_metadata(folder: Path) -> None:
     """Half of softmax.json."""
-    path = folder / model.METADATA_FILE
+    path = folder / output_files.METADATA_FILE
     path.write_text(path.read_text(encoding="utf-8")[:300], encoding="utf-8")
 
 
 def edit_metadata(folder: Path) -> None:
     """Another learning rate in softmax.json."""
-    path = folder / model.METADATA_FILE
+    path = folder / output_files.METADATA_FILE
     path.write_text(path.read_text(encoding="utf-8").replace('"lr": 0.1', '"lr": 0.2'), encoding="utf-8")
 
 
 def not_finite(folder: Path) -> None:
     """NaN, which Python's parser would take though it is not JSON."""
-    path = folder / model.METADATA_FILE
+    path = folder / output_files.METADATA_FILE
     path.write_text(path.read_text(encoding="utf-8").replace('"lr": 0.1', '"lr": NaN'), encoding="utf-8")
 
 
 def not_utf8(folder: Path) -> None:
     """Bytes that are no text."""
-    (folder / model.METADATA_FILE).write_bytes(b"\xff\xfe\x00")
+    (folder / output_files.METADATA_FILE).write_bytes(b"\xff\xfe\x00")
 
 
 def not_a_mapping(folder: Path) -> None:
     """JSON, but a list."""
-    files.write_json(folder / model.METADATA_FILE, [])
+    files.write_json(folder / output_files.METADATA_FILE, [])
 
 
 def later_format(folder: Path) -> None:
     """A version of the format that this program does not know, with a digest that matches."""
-    path = folder / model.METADATA_FILE
+    path = folder / output_files.METADATA_FILE
     document = json.loads(path.read_text(encoding="utf-8")) | {"format": "softmax-model/2"}
     del document["digest"]
     files.write_json(path, document | {"digest": files.sha256_text(files.canonical_json(document))})

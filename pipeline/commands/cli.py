@@ -10,6 +10,7 @@ import click
 
 from pipeline import params
 from pipeline.commands import run_stage
+from pipeline.output_files import MODELS_FOLDER, PREPARED_FOLDER, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE
 from pipeline.tracking.client.params import TrackingParams
 
@@ -75,10 +76,8 @@ def evaluate(prepared: Path, model: Path, out: Path) -> None:
 
 
 @cli.command()
-@click.option(
-    "--prepared", type=_File, default=Path("data/prepared"), show_default=True, help="Folder that prepare wrote."
-)
-@click.option("--out", type=_File, default=Path("reports"), show_default=True, help="Folder for sweep.json and .csv.")
+@click.option("--prepared", type=_File, default=PREPARED_FOLDER, show_default=True, help="Folder that prepare wrote.")
+@click.option("--out", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder for sweep.json and .csv.")
 def sweep(prepared: Path, out: Path) -> None:
     """Find the l2 that predicts best, by cross-validation over the training rows."""
     run_stage.sweep(prepared, out)
@@ -89,7 +88,7 @@ def sweep(prepared: Path, out: Path) -> None:
 @click.option(
     "-o", "--out", type=_File, default=None, metavar="OUT.csv | -", help="Write all rows here; - prints them."
 )
-@click.option("--model", type=_File, default=Path("models"), show_default=True, help="Folder that train wrote.")
+@click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
 def predict(source: str, out: Path | None, model: Path) -> None:
     """Score a CSV, or what stands at standard input: logits, softmax probabilities, ranks and label of each row."""
     from pipeline.commands import predict as command
@@ -98,8 +97,8 @@ def predict(source: str, out: Path | None, model: Path) -> None:
 
 
 @cli.command()
-@click.option("--model", type=_File, default=Path("models"), show_default=True, help="Folder that train wrote.")
-@click.option("--reports", type=_File, default=Path("reports"), show_default=True, help="Folder that evaluate wrote.")
+@click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
+@click.option("--reports", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder that evaluate wrote.")
 def summary(model: Path, reports: Path) -> None:
     """Print the cost table, the metrics, and where to look next."""
     from pipeline.commands import summary as command

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import files
+from pipeline import files, output_files
 from pipeline import model as models
 from pipeline.dataset.columns import Chunk, Class
 from pipeline.dataset.encoder import OTHER, Encoder
@@ -115,7 +115,7 @@ def main(*, source: str | Path, out: Path | None, model: Path) -> None:
     that are read; ``out`` then stays as it is.
     """
     trained = models.load(model)
-    _require_column_types(trained.encoder, model / models.METADATA_FILE)
+    _require_column_types(trained.encoder, model / output_files.METADATA_FILE)
     unseen = Unseen(trained.encoder)
     with sources.found_once(str(source)) as table:
         if out is not None and out != predictions.STANDARD_OUTPUT:
@@ -135,7 +135,7 @@ def main(*, source: str | Path, out: Path | None, model: Path) -> None:
 def _require_place(out: Path, source: Source, model: Path) -> None:
     files.require_file_name(out)
     standard_input = [0] if source.address == sources.STANDARD_INPUT else []
-    paths = [*sources.local_paths(source), model / models.WEIGHTS_FILE, model / models.METADATA_FILE]
+    paths = [*sources.local_paths(source), model / output_files.WEIGHTS_FILE, model / output_files.METADATA_FILE]
     files.refuse_to_overwrite(out, [*paths, *standard_input])
 
 

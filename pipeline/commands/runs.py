@@ -1,12 +1,12 @@
 """`python -m pipeline runs`: the MLflow runs of revisions, with their key numbers and a link."""
 
 import json
-from pathlib import Path
 from typing import Any
 
+from pipeline.output_files import WEIGHTS_FILE
 from pipeline.repository import project, revisions
 from pipeline.repository.revisions import Revision
-from pipeline.tracking.client import tags
+from pipeline.tracking.client.tags import KEY_TAG, WEIGHTS_TAG
 from pipeline.tracking.store import lookup
 from pipeline.tracking.store.database import RunView
 from pipeline.tracking.store.lookup import Runs
@@ -21,7 +21,7 @@ def main(*, experiment: str, names: tuple[str, ...], as_json: bool) -> None:
     Raises: UserError if a revision is unknown or the store cannot be used.
     """
     root = project.project_root()
-    chosen = [revisions.resolved(root, name) for name in names] if names else _usual(root)
+    chosen = [revisions.resolved(root, name) for name in names] if names else revisions.head_and_workspace(root)
     runs = lookup.opened(root, experiment)
     records = [_record(runs, revision) for revision in chosen]
     if as_json:
@@ -30,18 +30,13 @@ def main(*, experiment: str, names: tuple[str, ...], as_json: bool) -> None:
         _print(records)
 
 
-def _usual(root: Path) -> list[Revision]:
-    head = revisions.find(root, "HEAD")
-    return [*([head] if head else []), revisions.workspace(root)]
-
-
 def _record(runs: Runs, revision: Revision) -> dict[str, Any]:
     """A revision and its runs, newest first."""
     key = revision.model_key
-    weights = revision.lock.out_ending("softmax.safetensors")
+    weights = revision.lock.out_ending(WEIGHTS_FILE)
     md5 = revision.lock.written()[weights] if weights else None
     # Without the metadata in a cache, the md5 of the weights in dvc.lock is almost as good.
-    found = runs.tagged(tags.KEY, key) if key else runs.tagged(tags.WEIGHTS, md5) if md5 else []
+    found = runs.tagged(KEY_TAG, key) if key else runs.tagged(WEIGHTS_TAG, md5) if md5 else []
     return {
         "revision": revision.name,
         "commit": revision.sha,

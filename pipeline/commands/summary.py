@@ -10,6 +10,7 @@ from rich.table import Table
 from pipeline import results
 from pipeline.documents import json_documents
 from pipeline.errors import shortened
+from pipeline.output_files import HISTORY_FILE, METADATA_FILE, METRICS_FILE
 
 _COST_LINES = 11
 _MISSING = "run `dvc repro` first"
@@ -64,11 +65,11 @@ def _shown(value: float | int | None) -> str:
 def main(*, model: Path, reports: Path) -> None:
     """Print to standard output."""
     console = Console(highlight=False, soft_wrap=True)
-    costs = _cost_table(model / "history.csv")
-    path = reports / "metrics.json"
+    costs = _cost_table(model / HISTORY_FILE)
+    path = reports / METRICS_FILE
     metrics = results.metrics(json_documents.read_bytes(path, _MISSING), path)
     numbers = _metrics_table({name: metrics[name] for name in results.SPLITS if name in metrics})
-    key = _key(model / "softmax.json")
+    key = _key(model / METADATA_FILE)
     console.print(costs)
     console.print(numbers)
     for sentence in _doubts(metrics):

@@ -41,8 +41,7 @@ def _chosen(root: Path, revision: str | None, all_experiments: bool) -> list[Rev
     if all_experiments:
         return revisions.experiments(root)
     if revision is None:
-        head = revisions.find(root, "HEAD")
-        return [*([head] if head else []), revisions.workspace(root)]
+        return revisions.head_and_workspace(root)
     return revisions.between(root, revision) if ".." in revision else [revisions.resolved(root, revision)]
 
 

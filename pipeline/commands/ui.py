@@ -66,7 +66,6 @@ def _start(uri: str, port: int, root: Path) -> subprocess.Popen[bytes]:
     """
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1"]
     environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    environment.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     environment.setdefault("MLFLOW_UVICORN_OPTS", "--log-level warning")  # no line for every picture it sends
     artifacts = location.artifact_location(uri, root)
     if artifacts:

@@ -25,6 +25,7 @@ from pipeline.dataset.shard import FORMAT, SHARD_ROWS, Shard, file_name
 from pipeline.documents import json_documents
 from pipeline.documents.json_documents import Digest, Form
 from pipeline.errors import UserError, listed, quoted
+from pipeline.output_files import ENCODER_FILE, PREPARED_FILE, SCHEMA_FILE
 from pipeline.parallel import workers
 from pipeline.parallel.lazy import CachedSequence
 
@@ -99,17 +100,17 @@ def open_dataset(folder: Path) -> Dataset:
     """
     files.restore(folder)
     digest, form = _index(folder)
-    _verify(folder / "schema.json", form.schema_digest)
+    _verify(folder / SCHEMA_FILE, form.schema_digest)
     encoder = _encoder(folder, form)
     is_weighted = _is_weighted(folder, form)
     splits = {name: _open_split(folder, split, encoder, is_weighted) for name, split in form.splits.items()}
-    schema = json_documents.read(folder / "schema.json", _REMEDY, _MISSING)
+    schema = json_documents.read(folder / SCHEMA_FILE, _REMEDY, _MISSING)
     return Dataset(digest=digest, schema=schema, encoder=encoder, splits=splits)
 
 
 def _index(folder: Path) -> tuple[str, _PreparedForm]:
     """The digest of the prepared data, and the rest of prepared.json."""
-    path = folder / "prepared.json"
+    path = folder / PREPARED_FILE
     sealed = json_documents.read(path, _REMEDY, _MISSING)
     content = json_documents.unsealed(sealed, FORMAT, path, _REMEDY, "run `dvc repro`")
     with json_documents.faults_named(path, _REMEDY):
@@ -122,7 +123,7 @@ def _index(folder: Path) -> tuple[str, _PreparedForm]:
 
 
 def _encoder(folder: Path, form: _PreparedForm) -> Encoder:
-    path = folder / "encoder.json"
+    path = folder / ENCODER_FILE
     _verify(path, form.encoder)
     described = json_documents.read(path, _REMEDY, _MISSING)
     with json_documents.faults_named(path, _REMEDY):

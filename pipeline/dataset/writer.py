@@ -13,6 +13,7 @@ from safetensors.numpy import save
 from pipeline import files
 from pipeline.dataset.encoder import Encoder
 from pipeline.dataset.shard import BLOCK_ROWS, FORMAT, SHARD_ROWS, Shard, file_name
+from pipeline.output_files import ENCODER_FILE, PREPARED_FILE, SCHEMA_FILE
 
 _WRITERS = 2
 
@@ -71,17 +72,17 @@ class Writer:
         for writing in self._writing:
             writing.result()
         self._pool.shutdown()
-        files.write_json(self._folder / "schema.json", dict(schema))
-        files.write_json(self._folder / "encoder.json", encoder.to_json())
+        files.write_json(self._folder / SCHEMA_FILE, dict(schema))
+        files.write_json(self._folder / ENCODER_FILE, encoder.to_json())
         content = {
             "format": FORMAT,
             "block_rows": BLOCK_ROWS,
-            "schema": files.sha256_file(self._folder / "schema.json"),
-            "encoder": files.sha256_file(self._folder / "encoder.json"),
+            "schema": files.sha256_file(self._folder / SCHEMA_FILE),
+            "encoder": files.sha256_file(self._folder / ENCODER_FILE),
             "splits": self._splits,
         }
         digest = files.sha256_text(files.canonical_json(content))
-        files.write_json(self._folder / "prepared.json", content | {"digest": digest})
+        files.write_json(self._folder / PREPARED_FILE, content | {"digest": digest})
         return digest
 
 

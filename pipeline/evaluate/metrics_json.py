@@ -14,8 +14,6 @@ from pipeline import model as models
 from pipeline.evaluate import metrics
 from pipeline.evaluate.metrics import Predictions
 
-METRICS_FILE = "metrics.json"
-
 
 def prior_only(predicted: Predictions, training: Predictions) -> Predictions:
     """What a model without features says about the rows of ``predicted``: the class frequencies of ``training``.

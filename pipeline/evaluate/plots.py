@@ -124,6 +124,3 @@ def _write_table(path: Path, columns: Sequence[str], lines: Iterable[Sequence[An
     writer.writerow(columns)
     writer.writerows(lines)
     files.write_text(path, text.getvalue())
-
-
-PLOTS_FOLDER = "plots"

@@ -7,13 +7,12 @@ from pipeline import model as models
 from pipeline.dataset import reader
 from pipeline.errors import UserError, printable
 from pipeline.evaluate import metrics, plots
-from pipeline.evaluate.metrics_json import METRICS_FILE, metrics_document
+from pipeline.evaluate.metrics_json import metrics_document
 from pipeline.evaluate.params import EvaluateParams
-from pipeline.evaluate.plots import PLOTS_FOLDER
 from pipeline.evaluate.predict_splits import compute_logits_only, predict_splits
+from pipeline.output_files import METRICS_FILE, PLOTS_FOLDER, PREDICTIONS_FILE
 from pipeline.parallel import workers
 from pipeline.scoring import predictions
-from pipeline.scoring.predictions import PREDICTIONS_FILE
 
 
 def main(*, params: EvaluateParams, prepared: Path, model: Path, out: Path) -> None:

@@ -12,6 +12,7 @@ import click
 
 from pipeline import files
 from pipeline.errors import printable
+from pipeline.output_files import PREPARED_FILE
 from pipeline.prepare import report
 from pipeline.prepare.column_roles import roles_of
 from pipeline.prepare.params import PrepareParams
@@ -27,7 +28,7 @@ def main(*, params: PrepareParams, source: str | Path, out: Path, cache: Path | 
     Parsed columns are kept in ``cache``, so that the next run parses only files that are new.
     """
     # Open: the files of the source, and what each column is for.
-    files.require_own_folder(out, "prepared.json")
+    files.require_own_folder(out, PREPARED_FILE)
     watched = UnchangedSource(lambda: sources.find(str(source), params.files, params.separator, params.encoding))
     table = watched.source
     roles = roles_of(params, table)

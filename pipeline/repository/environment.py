@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+PINS_FILE = "requirements.lock"
+
 PACKAGES = ("dvc", "mlflow", "numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch")
 
 
@@ -25,6 +27,12 @@ def installed_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def parse_pins(text: str) -> dict[str, str]:
+    """The versions by package of a requirements.lock, from its lines NAME==VERSION."""
+    pins = (line.partition("==") for line in text.splitlines())
+    return {name.strip(): version.strip() for name, equals, version in pins if equals}
 
 
 def read_processor() -> Processor:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from pipeline.output_files import REPORTS_FOLDER
+from pipeline.repository.lockfile import LOCK_FILE
+
 # What `dvc repro` itself writes while it runs: it says nothing about the code and data that a stage started from.
-WRITTEN_BY_DVC = ("dvc.lock", "reports")
+WRITTEN_BY_DVC = (LOCK_FILE, str(REPORTS_FOLDER))
 
 _GIT_SECONDS = 10
 

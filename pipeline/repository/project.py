@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.params import PARAMS_FILE
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -25,7 +27,7 @@ def project_root() -> Path:
         return Path(given).absolute()
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "params.yaml").is_file() or (folder / ".dvc").is_dir():
+        if (folder / PARAMS_FILE).is_file() or (folder / ".dvc").is_dir():
             return folder
     return here
 

@@ -12,15 +12,15 @@ from typing import Any
 from pipeline.documents import json_documents, yaml_documents
 from pipeline.errors import UserError, listed, shortened
 from pipeline.files import md5_bytes
+from pipeline.output_files import METADATA_FILE
+from pipeline.params import PARAMS_FILE
 from pipeline.repository import git, lockfile
+from pipeline.repository.environment import PINS_FILE, parse_pins
 from pipeline.repository.project import Experiment
 
 _HISTORY_SECONDS = 120  # a search of all commits of a large repository
 
 WORKSPACE = "workspace"
-PARAMS_FILE = "params.yaml"
-PINNED_FILE = "requirements.lock"
-MODEL_FILE = "softmax.json"
 
 # An entry of DVC's cache; a dvc.lock that says anything else must lead to no other file.
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
@@ -50,7 +50,7 @@ class Revision:
 
         Raises: UserError if it is not YAML.
         """
-        text = self.tracked(PARAMS_FILE)
+        text = self.tracked(PARAMS_FILE.name)
         try:
             document = yaml_documents.parse(text.decode("utf-8")) if text else {}
         except ValueError as error:
@@ -62,26 +62,24 @@ class Revision:
         """When it was committed, in ms since 1970; of the workspace, when its model was written; 0 if unknown."""
         if self.sha:
             return int(_printed(self.root, "show", "-s", "--format=%ct", "--end-of-options", self.sha) or 0) * 1000
-        path = self.lock.out_ending(MODEL_FILE)
+        path = self.lock.out_ending(METADATA_FILE)
         model = self.root / path if path else None
         return model.stat().st_mtime_ns // 1_000_000 if model and model.is_file() else 0
 
     @cached_property
     def model_key(self) -> str | None:
         """The key of its model, which joins it to MLflow's runs; None if no cache has its metadata, or damaged ones."""
-        path = self.lock.out_ending(MODEL_FILE)
+        path = self.lock.out_ending(METADATA_FILE)
         content = self.out(path) if path else None
         try:
-            return json_documents.key(content, MODEL_FILE, "") if content is not None else None
+            return json_documents.key(content, METADATA_FILE, "") if content is not None else None
         except UserError:
             return None
 
     @cached_property
     def pinned(self) -> dict[str, str]:
         """The versions that it asks for, by package; empty without a requirements.lock."""
-        text = (self.tracked(PINNED_FILE) or b"").decode("utf-8", "replace")
-        pins = (line.partition("==") for line in text.splitlines())
-        return {name.strip(): version.strip() for name, found, version in pins if found}
+        return parse_pins((self.tracked(PINS_FILE) or b"").decode("utf-8", "replace"))
 
     def tracked(self, path: str) -> bytes | None:
         """A file that git has, by its path from the root; of the workspace, as it lies there. None if there is none."""
@@ -162,6 +160,12 @@ class Revision:
 def workspace(root: Path) -> Revision:
     """What lies in the project's folder now."""
     return Revision(root, WORKSPACE, None)
+
+
+def head_and_workspace(root: Path) -> list[Revision]:
+    """The commit that is checked out, if there is one, and the workspace."""
+    head = find(root, "HEAD")
+    return [*([head] if head else []), workspace(root)]
 
 
 def find(root: Path, text: str) -> Revision | None:

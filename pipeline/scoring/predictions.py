@@ -106,6 +106,3 @@ class _Table:
         quote_all = self._quoting == "needed"
         csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_NONE).writerow(block)
         return line.getvalue().encode("utf-8")
-
-
-PREDICTIONS_FILE = "predictions.csv"

@@ -25,6 +25,7 @@ from mlflow.entities import Run
 from pipeline.errors import UserError
 from pipeline.repository import project
 from pipeline.tracking.client import location
+from pipeline.tracking.client.tags import KEY_TAG
 from pipeline.tracking.runs import receipts, run_comparison
 from pipeline.tracking.store import search
 from pipeline.tracking.store.failures import as_user_errors
@@ -84,7 +85,7 @@ def _made_again(uri: str, key: str) -> tuple[MlflowClient, Run] | None:
         return None
     client = MlflowClient(tracking_uri=uri)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    condition = f"tags.`{search.KEY_TAG}` = '{key}'"
+    condition = f"tags.`{KEY_TAG}` = '{key}'"
     found = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
     return (client, found[0]) if found else None
 

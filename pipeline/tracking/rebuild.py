@@ -8,9 +8,10 @@ from mlflow.entities import Run
 
 from pipeline import files
 from pipeline.errors import UserError, shortened
+from pipeline.output_files import METADATA_FILE, METRICS_FILE, PLOTS_FOLDER
 from pipeline.repository import environment, git, lockfile
 from pipeline.repository.git import Commit
-from pipeline.repository.revisions import MODEL_FILE, Revision, commits_that_lock
+from pipeline.repository.revisions import Revision, commits_that_lock
 from pipeline.tracking.client import outbox, run_context
 from pipeline.tracking.client.run_context import RunContext
 from pipeline.tracking.runs import evaluate_run, outputs, run_writer
@@ -18,7 +19,6 @@ from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 
 # By them the folders of the stages are found in dvc.lock; the only out of prepare is a folder.
-_METRICS_FILE = "metrics.json"
 _PREPARE = "prepare"
 
 
@@ -39,7 +39,7 @@ def ensure(store: Store, revision: Revision) -> Outcome:
 
     Raises: UserError if the revision has no model, or its files are in no cache and no remote.
     """
-    if revision.lock.out_ending(MODEL_FILE) is None:
+    if revision.lock.out_ending(METADATA_FILE) is None:
         raise UserError(f"{revision.name}: expected a model in its dvc.lock, got none; `dvc repro` makes one")
     key = revision.model_key
     run = search.find(store, key, revision.experiment) if key else None
@@ -73,9 +73,9 @@ def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
             _fetch(revision, folders[name], file, target / name)
     paths = {name: target / name for name in ("prepared", "models")}
     try:
-        _fetch(revision, folders["reports"], _METRICS_FILE, target / "reports")
-        for file in revision.listing(f"{folders['reports']}/plots"):
-            _fetch(revision, folders["reports"], f"plots/{file}", target / "reports")
+        _fetch(revision, folders["reports"], METRICS_FILE, target / "reports")
+        for file in revision.listing(f"{folders['reports']}/{PLOTS_FOLDER}"):
+            _fetch(revision, folders["reports"], f"{PLOTS_FOLDER}/{file}", target / "reports")
     except (_MissingError, KeyError):
         return paths
     return paths | {"reports": target / "reports"}
@@ -84,7 +84,7 @@ def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
 def _folders(locked: lockfile.Lock) -> dict[str, str]:
     """Where the stages left their files, as dvc.lock says."""
     found = {"prepared": next(iter(locked.written_by(_PREPARE)), "")}
-    for name, file in (("models", MODEL_FILE), ("reports", _METRICS_FILE)):
+    for name, file in (("models", METADATA_FILE), ("reports", METRICS_FILE)):
         if path := locked.out_ending(file):
             found[name] = PurePosixPath(path).parent.as_posix()
     return found

@@ -93,7 +93,3 @@ def _record(numbers: list[float]) -> Record:
     lr, passes, validation_cost = (None if math.isnan(x) else x for x in optional)
     epoch = Epoch(cost, gradient_norm, lr, None if passes is None else int(passes))
     return Record(int(number), epoch, validation_cost)
-
-
-HISTORY_FILE = "history.csv"
-SNAPSHOTS_FILE = "snapshots.safetensors"

@@ -17,6 +17,7 @@ from pipeline import model
 from pipeline.dataset.encoder import Encoder
 from pipeline.errors import UserError, listed
 from pipeline.numerics.data.block import Parameters
+from pipeline.output_files import METADATA_FILE, WEIGHTS_FILE
 from pipeline.train.params import FIRST_ORDER, StartParams, TrainParams
 
 _NAMED = 3
@@ -38,10 +39,10 @@ def earlier(knobs: StartParams) -> model.Model | None:
     if knobs.model is None:
         return None
     folder = Path(knobs.model)
-    if not (folder / model.METADATA_FILE).is_file():
+    if not (folder / METADATA_FILE).is_file():
         raise UserError(
-            f"params.yaml: train.start.model: expected a folder with {model.METADATA_FILE} and {model.WEIGHTS_FILE}, "
-            f"got {folder}, which has none; DVC takes models/ away before it trains, so start from a copy of it"
+            f"params.yaml: train.start.model: expected a folder with {METADATA_FILE} and {WEIGHTS_FILE}, got "
+            f"{folder}, which has none; DVC takes models/ away before it trains, so start from a copy of it"
         )
     found = model.load(folder)
     if knobs.key != found.key:

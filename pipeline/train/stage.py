@@ -9,10 +9,10 @@ import torch
 from pipeline import files, model
 from pipeline.dataset import reader
 from pipeline.errors import printable
+from pipeline.output_files import HISTORY_FILE, SNAPSHOTS_FILE
 from pipeline.parallel import workers
 from pipeline.train import checkpoint, initial_point
 from pipeline.train.fit import Watch, accelerator_of, device_of, fit
-from pipeline.train.history import HISTORY_FILE, SNAPSHOTS_FILE
 from pipeline.train.params import TrainParams
 
 

@@ -20,7 +20,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from pipeline.tracking.runs.colours import COLOUR_TAG
+from pipeline.tracking.client.tags import COLOUR_TAG
 from pipeline.tracking.runs.train_run import Mirrored
 from pipeline.tracking.store.store import open_store
 from tests import chromium, services

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.tracking import resend
 from pipeline.tracking.client import outbox
+from pipeline.tracking.client.tags import KEY_TAG
 from pipeline.tracking.runs import train_run
-from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 from tests.tracking.outputs import Project
 
@@ -42,7 +42,7 @@ def test_kept_stages_become_the_run_that_was_missed(store: Store, project: Proje
     assert sent == [run.info.run_id] * 2
     assert (run.info.status, run.info.start_time, run.info.end_time) == ("FINISHED", 1000, 2000)
     assert {"train/cost", "eval/log_loss"} <= run.data.metrics.keys()
-    assert run.data.tags[search.KEY_TAG] == project.model.key
+    assert run.data.tags[KEY_TAG] == project.model.key
     assert outbox.waiting(project.folder) == []
 
 

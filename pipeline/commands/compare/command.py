@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 from pipeline.repository import project, revisions
 from pipeline.tracking.client import query
 
-_USUAL = ("HEAD", "workspace")
+_USUAL = ("HEAD", revisions.WORKSPACE)
 
 
 def main(*, names: tuple[str, ...], experiment: str, as_json: bool, as_markdown: bool) -> None:

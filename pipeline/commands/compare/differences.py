@@ -7,8 +7,9 @@ import numpy as np
 
 from pipeline.commands.compare import intervals
 from pipeline.commands.compare.side import ComparisonSide, rows
+from pipeline.output_files import PREDICTIONS_FILE
+from pipeline.results import SPLITS
 
-_SPLITS = ("train", "validation", "test")
 _COEFFICIENTS = 10
 
 # Comparing rows of larger tables takes longer than a person waits; their md5 says that they differ.
@@ -69,7 +70,7 @@ def _row_changes(a: list[list[str]], b: list[list[str]]) -> Record:
 def _metrics(a: ComparisonSide, b: ComparisonSide) -> list[Record]:
     changed = [
         {"split": split, "metric": name, "a": one, "b": other, "difference": _difference(one, other)}
-        for split in _SPLITS
+        for split in SPLITS
         for name in sorted({*a.metrics.get(split, {}), *b.metrics.get(split, {})})
         if (one := a.metrics.get(split, {}).get(name)) != (other := b.metrics.get(split, {}).get(name))
     ]
@@ -85,7 +86,7 @@ def _intervals(a: ComparisonSide, b: ComparisonSide) -> dict[tuple[str, str], li
     if a.params.get("prepare.weights") or b.params.get("prepare.weights"):
         return {}
     one, other = a.predictions(), b.predictions()
-    places = (f"{a.name}: predictions.csv", f"{b.name}: predictions.csv")
+    places = (f"{a.name}: {PREDICTIONS_FILE}", f"{b.name}: {PREDICTIONS_FILE}")
     return intervals.paired(one, other, places) if one and other else {}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError, listed, shortened
+from pipeline.output_files import PREDICTIONS_FILE
 from pipeline.results import REMEDY
 
 # Two-sided 95 % of the normal distribution.
@@ -28,7 +29,7 @@ class Scored:
 
 
 def paired(
-    a: bytes, b: bytes, places: tuple[str, str] = ("predictions.csv", "predictions.csv")
+    a: bytes, b: bytes, places: tuple[str, str] = (PREDICTIONS_FILE, PREDICTIONS_FILE)
 ) -> dict[tuple[str, str], list[float]]:
     """95 % intervals of the difference b - a by split and metric; empty if the rows are not the same.
 

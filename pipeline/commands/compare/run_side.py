@@ -10,17 +10,16 @@ from pipeline import results
 from pipeline.commands.compare.side import Coefficients, ComparisonSide, of_revision, recorded_source
 from pipeline.documents import json_documents
 from pipeline.errors import UserError
+from pipeline.output_files import METADATA_FILE, METRICS_FILE, WEIGHTS_FILE
 from pipeline.repository import revisions
 from pipeline.repository.revisions import Revision
-from pipeline.tracking.client import tags
+from pipeline.tracking.client.run_files import MD5_FILE
+from pipeline.tracking.client.tags import DATA_TAG, KEY_TAG, WEIGHTS_TAG, recorded_versions
 from pipeline.tracking.store import lookup
 from pipeline.tracking.store.database import RunView
 
 # What a comparison reads of a run's artifacts.
-_MD5_FILE = "dvc-md5.csv"
-_FILES = ("softmax.json", "softmax.safetensors", "metrics.json", _MD5_FILE)
-
-_VERSION = "version."
+_FILES = (METADATA_FILE, WEIGHTS_FILE, METRICS_FILE, MD5_FILE)
 
 
 def of_run(root: Path, text: str, experiment: str) -> ComparisonSide:
@@ -40,13 +39,13 @@ def of_run(root: Path, text: str, experiment: str) -> ComparisonSide:
 
 def _behind(root: Path, run: RunView) -> Revision | None:
     """The commit, DVC experiment or workspace that has the run's model; None if it was never kept."""
-    md5, key = run.tags.get(tags.WEIGHTS), run.tags.get(tags.KEY)
+    md5, key = run.tags.get(WEIGHTS_TAG), run.tags.get(KEY_TAG)
     if not (md5 and key):
         return None
     # The commit that brought a model may be one whose metadata was another: the newest that still has it counts too.
     brought = [Revision(root, sha[:8], sha) for sha in revisions.commits_that_lock(root, md5)]
-    here = [revisions.find(root, "HEAD"), revisions.workspace(root)]
-    locking = [revision for revision in here if revision and md5 in revision.lock.written().values()]
+    here = revisions.head_and_workspace(root)
+    locking = [revision for revision in here if md5 in revision.lock.written().values()]
     return next((revision for revision in [*locking, *brought] if revision.model_key == key), None)
 
 
@@ -70,36 +69,35 @@ def _completed(run: ComparisonSide, revision: Revision) -> ComparisonSide:
 
 def _side(run: RunView, files: dict[str, bytes]) -> ComparisonSide:
     place = f"run {run.run_id[:8]}"
-    metadata, weights = files.get("softmax.json"), files.get("softmax.safetensors")
+    metadata, weights = files.get(METADATA_FILE), files.get(WEIGHTS_FILE)
     has_model = metadata is not None and weights is not None
-    metrics = files.get("metrics.json")
+    metrics = files.get(METRICS_FILE)
     return ComparisonSide(
         name=f"{place} {run.name}",
         params={key: _value(text) for key, text in run.params.items()},
         code={path: md5 for path, md5 in _md5s(files, place).items() if path.endswith(".py")},
         versions=_versions(run.tags),
-        prepared=run.tags.get(tags.DATA, ""),
+        prepared=run.tags.get(DATA_TAG, ""),
         partial=True,
-        metrics={} if metrics is None else results.metrics(metrics, f"{place}: metrics.json"),
+        metrics={} if metrics is None else results.metrics(metrics, f"{place}: {METRICS_FILE}"),
         coefficients=Coefficients.of(metadata or b"", weights or b"", place) if has_model else None,
     )
 
 
 def _versions(known: dict[str, str]) -> dict[str, str]:
     """Without the name of a build, such as ``+cpu``, which requirements.lock leaves open too."""
-    found = {key.removeprefix(_VERSION): text for key, text in known.items() if key.startswith(_VERSION)}
-    return {name: text.partition("+")[0] for name, text in found.items()}
+    return {name: text.partition("+")[0] for name, text in recorded_versions(known).items()}
 
 
 def _md5s(files: dict[str, bytes], place: str) -> dict[str, str]:
     """What the stages read, md5 by path. Raises: UserError if it is no such table."""
-    text = files.get(_MD5_FILE, b"").decode("utf-8", "replace")
+    text = files.get(MD5_FILE, b"").decode("utf-8", "replace")
     try:
         lines = list(csv.DictReader(io.StringIO(text, newline="")))
         return {line["file"]: line["md5"] for line in lines if line["role"] == "dep"}
     except (KeyError, csv.Error):
         raise UserError(
-            f"{place}: {_MD5_FILE}: expected the columns role, file and md5, got others; the artifact was edited"
+            f"{place}: {MD5_FILE}: expected the columns role, file and md5, got others; the artifact was edited"
         ) from None
 
 

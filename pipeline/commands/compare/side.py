@@ -15,6 +15,14 @@ from pipeline import credentials, files, results
 from pipeline import model as models
 from pipeline.documents import json_documents
 from pipeline.errors import UserError
+from pipeline.output_files import (
+    METADATA_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    PREPARED_FILE,
+    SCHEMA_FILE,
+    WEIGHTS_FILE,
+)
 from pipeline.repository.revisions import Revision
 
 # Sections that change no result.
@@ -90,7 +98,7 @@ def of_revision(revision: Revision) -> ComparisonSide:
         source=changed or deps.get(source, ""),
         prepared=_prepared_digest(revision),
         table=lambda: revision.dependency(source, deps.get(source, "")),
-        predictions=lambda: _out(revision, "predictions.csv"),
+        predictions=lambda: _out(revision, PREDICTIONS_FILE),
     )
 
 
@@ -133,25 +141,25 @@ def _out(revision: Revision, name: str) -> bytes | None:
 
 
 def _metrics(revision: Revision) -> dict[str, Any]:
-    content = _out(revision, "metrics.json")
-    return results.metrics(content, f"{revision.name}: metrics.json") if content is not None else {}
+    content = _out(revision, METRICS_FILE)
+    return results.metrics(content, f"{revision.name}: {METRICS_FILE}") if content is not None else {}
 
 
 def _coefficients(revision: Revision) -> Coefficients | None:
-    document, weights = _out(revision, models.METADATA_FILE), _out(revision, models.WEIGHTS_FILE)
+    document, weights = _out(revision, METADATA_FILE), _out(revision, WEIGHTS_FILE)
     if document is None or weights is None:
         return None
-    path = revision.lock.out_ending(models.METADATA_FILE) or ""
+    path = revision.lock.out_ending(METADATA_FILE) or ""
     return Coefficients.of(document, weights, f"{revision.name}: {Path(path).parent}")
 
 
 def _schema(revision: Revision) -> dict[str, str]:
-    content = _prepared(revision, "schema.json")
-    return results.column_kinds(content, f"{revision.name}: schema.json") if content is not None else {}
+    content = _prepared(revision, SCHEMA_FILE)
+    return results.column_kinds(content, f"{revision.name}: {SCHEMA_FILE}") if content is not None else {}
 
 
 def _prepared_digest(revision: Revision) -> str:
-    content, place = _prepared(revision, "prepared.json"), f"{revision.name}: prepared.json"
+    content, place = _prepared(revision, PREPARED_FILE), f"{revision.name}: {PREPARED_FILE}"
     return json_documents.key(content, place, results.REMEDY) if content is not None else ""
 
 

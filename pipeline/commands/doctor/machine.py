@@ -26,13 +26,12 @@ def python(_: Path) -> Iterator[CheckResult]:
 
 
 def packages(root: Path) -> Iterator[CheckResult]:
-    path = root / "requirements.lock"
+    path = root / environment.PINS_FILE
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        pinned = environment.parse_pins(path.read_text(encoding="utf-8"))
     except OSError:
         yield CheckResult("packages", PROBLEM, f"{path} cannot be read", "get it from the repository: git checkout")
         return
-    pinned = dict(line.split("==", 1) for line in lines if "==" in line)
     found = {name: _installed(name) for name in pinned}
     others = {name: version for name, version in found.items() if version != pinned[name]}
     for name, version in others.items():

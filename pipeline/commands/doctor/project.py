@@ -14,7 +14,8 @@ from pipeline.commands.doctor import queue_tasks
 from pipeline.commands.doctor.result import NOTE, OK, PROBLEM, CheckResult
 from pipeline.commands.verify import checkout
 from pipeline.errors import UserError
-from pipeline.params import Section
+from pipeline.output_files import MODELS_FOLDER, PREPARED_FOLDER, REPORTS_FOLDER
+from pipeline.params import PARAMS_FILE, Section
 from pipeline.repository import git, lockfile, revisions
 from pipeline.tracking.client.params import TrackingParams
 from pipeline.tracking.client.query import StoreProcess
@@ -49,7 +50,7 @@ def params_file(root: Path) -> Iterator[CheckResult]:
     from pipeline.prepare.params import PrepareParams
     from pipeline.train.params import CheckpointParams, TrainParams
 
-    path = root / "params.yaml"
+    path = root / PARAMS_FILE
     sections: dict[str, type[Section]] = {
         "prepare": PrepareParams,
         "train": TrainParams,
@@ -138,7 +139,7 @@ def _is_lock_file(path: Path) -> bool:
 
 def _left(root: Path) -> Iterator[Path]:
     """What a kill leaves: unfinished and retired outputs, workspaces of `verify`, half a database."""
-    for folder in ("data", "models", "reports"):
+    for folder in (PREPARED_FOLDER.parent, MODELS_FOLDER, REPORTS_FOLDER):
         for pattern in ("*.part", "*.old"):
             yield from sorted((root / folder).rglob(pattern))
     yield from sorted(root.glob("*.part"))
@@ -200,7 +201,7 @@ def _reached(name: str, look: Callable[[], bool]) -> CheckResult:
 
 def store(root: Path) -> Iterator[CheckResult]:
     try:
-        experiment = params.load(root / "params.yaml", "tracking", TrackingParams).experiment
+        experiment = params.load(root / PARAMS_FILE, "tracking", TrackingParams).experiment
         with StoreProcess(root, experiment) as store:
             state = store.state()
     except UserError as error:

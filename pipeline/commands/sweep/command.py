@@ -21,12 +21,10 @@ from pipeline.commands.sweep.params import SweepParams
 from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.numerics.solvers.status import Status
+from pipeline.output_files import SWEEP_FILE, SWEEP_TABLE_FILE
 from pipeline.train import class_weights, initial_point, packing
 from pipeline.train.outcome import MEANING
 from pipeline.train.params import FIRST_ORDER, TrainParams
-
-JSON_FILE = "sweep.json"
-CSV_FILE = "sweep.csv"
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,8 @@ def main(*, params: SweepParams, trained: TrainParams, prepared: Path, out: Path
     """Read ``prepared``, sweep, write sweep.json and sweep.csv into ``out``, and print what came out."""
     data = reader.open_dataset(prepared)
     swept = sweep(data, params, trained, initial_point.earlier(trained.start))
-    files.write_text(out / CSV_FILE, _csv(swept))
-    files.write_json(out / JSON_FILE, document(swept, params, trained, data.digest))
+    files.write_text(out / SWEEP_TABLE_FILE, _csv(swept))
+    files.write_json(out / SWEEP_FILE, document(swept, params, trained, data.digest))
     _print(swept, params)
 
 

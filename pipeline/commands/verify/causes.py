@@ -4,9 +4,7 @@ from pathlib import Path
 
 from pipeline.repository import revisions
 from pipeline.repository.environment import installed_versions, read_processor
-
-CPU_TAG = "cpu"
-_VERSION_TAG = "version."
+from pipeline.tracking.client.tags import CPU_TAG, recorded_versions
 
 
 def environment() -> dict[str, str]:
@@ -19,7 +17,7 @@ def sentences(tags: dict[str, str], checkout: Path) -> list[str]:
     """What may explain a difference; ``tags`` are those of an MLflow run of the model, empty if there is none."""
     here = environment()
     said = [] if here["avx2"] == "yes" else [f"this CPU, {here[CPU_TAG]}, has no AVX2, which the same bytes need"]
-    recorded = {name.removeprefix(_VERSION_TAG): value for name, value in tags.items() if name.startswith(_VERSION_TAG)}
+    recorded = recorded_versions(tags)
     if CPU_TAG in tags:
         recorded[CPU_TAG] = tags[CPU_TAG]
     source = "the run was made"

@@ -27,12 +27,14 @@ from pipeline.commands.verify.receipt import Circumstances, Trial
 from pipeline.commands.verify.run_record import RunRecord
 from pipeline.commands.verify.target import Target, find
 from pipeline.errors import UserError, listed, on_one_line
+from pipeline.output_files import REPORTS_FOLDER
 from pipeline.repository.lockfile import Lock
 from pipeline.repository.project import project_root
 from pipeline.tracking.client.params import TRACKING_VARIABLE
 from pipeline.tracking.client.query import StoreProcess
+from pipeline.tracking.client.tags import CPU_TAG
 
-RECEIPTS = Path("reports") / "receipts"
+RECEIPTS = REPORTS_FOLDER / "receipts"
 
 _FEW = 10  # notes of a kind that are printed
 
@@ -88,7 +90,7 @@ def _verify(console: Console, project: Path, store: StoreProcess, target: Target
     """Compare, leave the receipt in the project and on the runs in the store; returns whether all is identical."""
     here = causes.environment()
     named = "" if target.commit.startswith(target.name) else f" ({target.name})"
-    console.print(on_one_line(f"commit {target.commit[:12]}{named}, on {here[causes.CPU_TAG]}"), markup=False)
+    console.print(on_one_line(f"commit {target.commit[:12]}{named}, on {here[CPU_TAG]}"), markup=False)
     with checkout.checked_out(project, target.commit) as place:
         recorded = lockfile_check.read(place.folder, target.commit)
         trials, others = _trials(console, place, recorded, target, deep)

@@ -9,9 +9,9 @@ from pipeline import files
 from pipeline.commands.verify import first_difference, lockfile_check
 from pipeline.commands.verify.checkout import Checkout
 from pipeline.documents import json_documents
-from pipeline.model import METADATA_FILE, WEIGHTS_FILE
+from pipeline.output_files import METADATA_FILE, WEIGHTS_FILE
 from pipeline.repository.lockfile import Lock, Output, listing_md5
-from pipeline.tracking.client import tags as names
+from pipeline.tracking.client.tags import KEY_TAG, WEIGHTS_TAG
 
 _ABSENT = "recorded, but not made again"
 _NEW = "made now, but not recorded"
@@ -101,8 +101,8 @@ def _run(workspace: Checkout, recorded: Lock, tags: dict[str, str]) -> Iterator[
     paths = {Path(output.path).name: workspace.folder / output.path for output in recorded.outputs()}
     weights, metadata = paths.get(WEIGHTS_FILE), paths.get(METADATA_FILE)
     made = {
-        names.KEY: _digest(metadata) if metadata and metadata.is_file() else None,
-        names.WEIGHTS: files.md5_file(weights) if weights and weights.is_file() else None,
+        KEY_TAG: _digest(metadata) if metadata and metadata.is_file() else None,
+        WEIGHTS_TAG: files.md5_file(weights) if weights and weights.is_file() else None,
     }
     for tag, value in made.items():
         same = tags.get(tag) == value and value is not None

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 
 from pipeline.documents import json_documents
 from pipeline.errors import quoted, shortened
-from pipeline.model import METADATA_FILE
+from pipeline.output_files import METADATA_FILE
 
 _NOTHING = object()
 

@@ -8,34 +8,34 @@ from packaging.utils import canonicalize_name
 
 from pipeline.errors import listed, quoted, shortened
 from pipeline.repository import environment
-from pipeline.repository.revisions import PINNED_FILE
+from pipeline.repository.environment import PINS_FILE
 
 
 def disagreements(folder: Path) -> list[str]:
     """A sentence for each pin of the checkout's requirements.lock that is not what is installed, or cannot be read."""
     try:
-        text = (folder / PINNED_FILE).read_text(encoding="utf-8", errors="replace")
+        text = (folder / PINS_FILE).read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return [f"{PINNED_FILE}: expected the versions that the commit was made with, got no such file"]
+        return [f"{PINS_FILE}: expected the versions that the commit was made with, got no such file"]
     sentences, names = [], set()
     for line in _requirements(text):
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
-            sentences.append(f"{PINNED_FILE}: expected NAME==VERSION, got {quoted(line)}")
+            sentences.append(f"{PINS_FILE}: expected NAME==VERSION, got {quoted(line)}")
             continue
         if requirement.marker and not requirement.marker.evaluate():
             continue
         name = canonicalize_name(requirement.name)
         if name in names:
-            sentences.append(f"{PINNED_FILE} asks twice for {shortened(requirement.name)}")
+            sentences.append(f"{PINS_FILE} asks twice for {shortened(requirement.name)}")
         names.add(name)
         sentences.extend(_disagreement(requirement))
     missing = [
         package for package in environment.installed_versions() if canonicalize_name(package) not in {*names, "python"}
     ]
     if missing:
-        sentences.append(f"{PINNED_FILE}: expected pins of all that decides a result, got none of {listed(missing)}")
+        sentences.append(f"{PINS_FILE}: expected pins of all that decides a result, got none of {listed(missing)}")
     return sentences
 
 
@@ -49,12 +49,12 @@ def _requirements(text: str) -> list[str]:
 def _disagreement(requirement: Requirement) -> list[str]:
     specifiers = list(requirement.specifier)
     if requirement.url or len(specifiers) != 1 or specifiers[0].operator not in ("==", "==="):
-        return [f"{PINNED_FILE}: expected NAME==VERSION, got {quoted(str(requirement))}"]
+        return [f"{PINS_FILE}: expected NAME==VERSION, got {quoted(str(requirement))}"]
     try:
         installed = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
-        return [f"{PINNED_FILE} asks for {shortened(requirement)}, which is not installed here"]
+        return [f"{PINS_FILE} asks for {shortened(requirement)}, which is not installed here"]
     # The CPU build of torch 2.13.0 calls itself 2.13.0+cpu.
     if installed.partition("+")[0] in requirement.specifier:
         return []
-    return [f"{PINNED_FILE} asks for {shortened(requirement)}, here is {installed}"]
+    return [f"{PINS_FILE} asks for {shortened(requirement)}, here is {installed}"]

@@ -11,8 +11,7 @@ from pipeline.commands.verify.checkout import Checkout
 from pipeline.commands.verify.comparison import OutputResult
 from pipeline.commands.verify.receipt import Trial
 from pipeline.tracking.client.query import StoreProcess
-
-VERIFIED_TAG = "verified"
+from pipeline.tracking.client.tags import VERIFIED_TAG
 
 # Why a run may differ where the outputs do not.
 REASON = (

@@ -9,8 +9,8 @@ from pathlib import Path
 from pipeline.documents import json_documents, yaml_documents
 from pipeline.documents.yaml_documents import InvalidYamlError
 from pipeline.errors import UserError, shortened
+from pipeline.params import PARAMS_FILE
 from pipeline.repository import lockfile
-from pipeline.repository.revisions import PARAMS_FILE
 
 POINTER = ".dvc"
 _NAMES = (lockfile.STAGES_FILE, lockfile.LOCK_FILE, f"*{POINTER}")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pipeline.errors import UserError, shortened
 from pipeline.repository import git, revisions
-from pipeline.tracking.client import tags as names
 from pipeline.tracking.client.query import RUN_ID, StoreProcess
+from pipeline.tracking.client.tags import COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG, KEY_TAG, WEIGHTS_TAG
 
 _HEAD = ("HEAD", "@")
 _FEW = 20  # changed files that are told
@@ -67,7 +67,7 @@ def _of_run(project: Path, wanted: str, store: StoreProcess) -> Target:
         )
     run = store.run(wanted)
     tags: dict[str, str] = run["tags"]
-    if names.WEIGHTS not in tags or names.KEY not in tags:
+    if WEIGHTS_TAG not in tags or KEY_TAG not in tags:
         raise UserError(f"MLflow run {wanted}: expected a run with a trained model, got one that is {run['status']}")
     return Target(_commit_of(project, wanted, tags, run["metrics_md5"]), f"MLflow run {wanted}", run["id"], tags)
 
@@ -79,11 +79,11 @@ def _commit_of(project: Path, wanted: str, tags: dict[str, str], metrics_md5: st
     same weights may stand in older commits too, beside another model.key: those come last. A model that was evaluated
     again, with other params, stands in several commits; the run has the metrics of one of them.
     """
-    started = tags.get(names.COMMIT, "")
-    clean = bool(started) and tags.get(names.DIRTY) == "false"
+    started = tags.get(COMMIT_TAG, "")
+    clean = bool(started) and tags.get(DIRTY_TAG) == "false"
     with_model = None
     for sha in _candidates(project, started, clean, tags, metrics_md5):
-        if not revisions.locks(project, sha, tags[names.WEIGHTS]):
+        if not revisions.locks(project, sha, tags[WEIGHTS_TAG]):
             continue
         if metrics_md5 is None or revisions.locks(project, sha, metrics_md5):
             return sha
@@ -95,7 +95,7 @@ def _commit_of(project: Path, wanted: str, tags: dict[str, str], metrics_md5: st
     raise UserError(
         f"MLflow run {wanted}: expected a commit that holds what it was trained from, got changes to "
         f"{started[:12] or 'no commit'} that were never committed: no dvc.lock of any commit records its model "
-        f"(md5 {tags[names.WEIGHTS]}); set its params, `dvc repro`, commit, and verify that commit"
+        f"(md5 {tags[WEIGHTS_TAG]}); set its params, `dvc repro`, commit, and verify that commit"
     )
 
 
@@ -103,11 +103,11 @@ def _candidates(
     project: Path, started: str, clean: bool, tags: dict[str, str], metrics_md5: str | None
 ) -> Iterator[str]:
     """Commits that may hold the model, the likelier and the quicker to find first; one may come twice."""
-    name = tags.get(names.EXPERIMENT)
+    name = tags.get(EXPERIMENT_TAG)
     yield from (str(found.sha) for found in revisions.experiments(project) if name and found.name == name)
     if started:
         yield from [started] if clean else []
         yield from revisions.later_commits(project, started)
         yield started
-    yield from revisions.commits_that_lock(project, tags[names.WEIGHTS])
+    yield from revisions.commits_that_lock(project, tags[WEIGHTS_TAG])
     yield from revisions.commits_that_lock(project, metrics_md5) if metrics_md5 else []

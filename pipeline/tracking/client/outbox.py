@@ -19,15 +19,27 @@ from pydantic import Field, TypeAdapter
 
 from pipeline import files
 from pipeline.documents import json_documents
+from pipeline.output_files import (
+    ENCODER_FILE,
+    HISTORY_FILE,
+    METADATA_FILE,
+    METRICS_FILE,
+    PLOTS_FOLDER,
+    PREPARED_FILE,
+    SNAPSHOTS_FILE,
+    SWEEP_FILE,
+    SWEEP_TABLE_FILE,
+    WEIGHTS_FILE,
+)
 
 # What a run is made of, by the folder that a stage was told; a name that ends with / is a folder.
-_PREPARED = ("prepared.json", "encoder.json")
-_MODELS = ("softmax.json", "softmax.safetensors", "history.csv", "snapshots.safetensors")
-_REPORTS = ("metrics.json", "plots/")
+_PREPARED = (PREPARED_FILE, ENCODER_FILE)
+_MODELS = (METADATA_FILE, WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE)
+_REPORTS = (METRICS_FILE, f"{PLOTS_FOLDER}/")
 NEEDED: Mapping[str, tuple[str, ...]] = {"prepared": _PREPARED, "models": _MODELS, "reports": _REPORTS}
 
 # Beside those of evaluate, a sweep has reports of its own.
-_BY_STAGE = {"sweep": {"reports": ("sweep.json", "sweep.csv")}}
+_BY_STAGE = {"sweep": {"reports": (SWEEP_FILE, SWEEP_TABLE_FILE)}}
 
 _ENTRY_FILE = "entry.json"
 _FOLDER = Path(".cache", "tracking")

@@ -29,7 +29,7 @@ class TrackingParams(Section):
 def timeout_s(root: Path) -> float:
     """``tracking.timeout_s`` of the project at ``root``; the default where its params.yaml cannot be read."""
     try:
-        return params.load(root / "params.yaml", "tracking", TrackingParams).timeout_s
+        return params.load(root / params.PARAMS_FILE, "tracking", TrackingParams).timeout_s
     except UserError:
         return TrackingParams().timeout_s
 

@@ -12,6 +12,17 @@ from pipeline.repository import environment, git, lockfile, project
 from pipeline.repository.environment import Processor
 from pipeline.repository.git import Commit, diff
 from pipeline.repository.project import Experiment
+from pipeline.tracking.client.tags import (
+    AVX2_TAG,
+    BASELINE_TAG,
+    BRANCH_TAG,
+    COMMIT_TAG,
+    CPU_TAG,
+    DIRTY_TAG,
+    EXPERIMENT_TAG,
+    USER_TAG,
+    VERSION_PREFIX,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,22 @@ class RunContext:
     def to_json(self) -> dict[str, Any]:
         """The same as plain mappings."""
         return asdict(self)
+
+    def tags(self) -> dict[str, str]:
+        """The tags of a run that started here."""
+        tags = {USER_TAG: self.user}
+        tags |= {f"{VERSION_PREFIX}{package}": version for package, version in self.versions.items()}
+        if self.processor:
+            tags |= {CPU_TAG: self.processor.name, AVX2_TAG: str(self.processor.avx2).lower()}
+        if self.commit:
+            tags |= {COMMIT_TAG: self.commit.sha, DIRTY_TAG: str(self.commit.dirty).lower()}
+            if self.commit.branch:
+                tags[BRANCH_TAG] = self.commit.branch
+        if self.experiment:
+            tags[EXPERIMENT_TAG] = self.experiment.name
+            if self.experiment.baseline:
+                tags[BASELINE_TAG] = self.experiment.baseline
+        return tags
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "RunContext":

@@ -6,9 +6,8 @@ MLflow's own choice is a hash of the run's id into twelve colours or so, in whic
 import hashlib
 from collections.abc import Sequence
 
+from pipeline.tracking.client.tags import COLOUR_TAG
 from pipeline.tracking.store.store import Store
-
-COLOUR_TAG = "mlflow.runColor"
 
 # Most of Kenneth Kelly's colours of maximum contrast (Color Engineering 3(6), 1965), without those that a white page
 # swallows or that are drawn alike as a thin line, and a few in the gaps between them.

@@ -8,6 +8,7 @@ from pipeline.model import Model
 from pipeline.repository.git import Commit
 from pipeline.repository.project import Experiment
 from pipeline.results import SPLITS
+from pipeline.tracking.client.tags import BRANCH_TAG, COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG
 from pipeline.tracking.runs import names
 from pipeline.tracking.runs.outputs import Data, Training, main_split
 
@@ -131,8 +132,8 @@ def way_back(commit: Commit | None, experiment: Experiment | None) -> str | None
 
 def recorded_way_back(tags: dict[str, str]) -> str | None:
     """The same from the tags of a run."""
-    sha, name = tags.get("mlflow.source.git.commit"), tags.get("dvc.exp")
-    commit = Commit(sha, tags.get("mlflow.source.git.branch"), tags.get("git.dirty") == "true") if sha else None
+    sha, name = tags.get(COMMIT_TAG), tags.get(EXPERIMENT_TAG)
+    commit = Commit(sha, tags.get(BRANCH_TAG), tags.get(DIRTY_TAG) == "true") if sha else None
     return way_back(commit, Experiment(name, None) if name else None)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mlflow.entities import Run
 
+from pipeline.tracking.client.tags import REBUILT_TAG, REBUILT_TIME_TAG
 from pipeline.tracking.runs import outputs, run_writer
 from pipeline.tracking.runs.train_run import Started
 from pipeline.tracking.store import search
@@ -30,7 +31,7 @@ def rebuilt(store: Store, origin: run_writer.Origin, training: outputs.Training,
 
     Its times are not known; ``meaning`` says what ``time`` is.
     """
-    run_id = run_writer.create(store, origin, time, {run_writer.REBUILT_TAG: "true", "rebuilt.time": meaning})
+    run_id = run_writer.create(store, origin, time, {REBUILT_TAG: "true", REBUILT_TIME_TAG: meaning})
     run_writer.fill(store, run_id, origin, training, time, ())
     run_writer.close(store, run_id, "FINISHED", time)
     return store.client.get_run(run_id)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import credentials, results
+from pipeline import credentials, output_files, results
 from pipeline import model as models
 from pipeline.dataset import reader
 from pipeline.documents import json_documents
 from pipeline.files import md5_file
+from pipeline.output_files import METRICS_FILE, PLOTS_FOLDER, SWEEP_FILE
 from pipeline.results import SPLITS
 
 HISTORY_FILE = "history.csv"
@@ -59,7 +60,7 @@ class Training:
 
     def files(self) -> list[Path]:
         """The files that go into the run as they are."""
-        names = (models.METADATA_FILE, models.WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE)
+        names = (output_files.METADATA_FILE, output_files.WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE)
         return [self.folder / name for name in names]
 
     def md5s(self) -> dict[Path, str]:
@@ -96,7 +97,7 @@ def read_training(folder: Path) -> Training:
     return Training(
         folder=folder,
         model=model,
-        model_md5=md5_file(folder / models.WEIGHTS_FILE),
+        model_md5=md5_file(folder / output_files.WEIGHTS_FILE),
         history=results.history(history, paths[0]),
         updates=taken["epoch"] + 1,
         values=np.concatenate([taken["W"], taken["b"][:, :, np.newaxis]], axis=2),
@@ -108,7 +109,7 @@ def read_metrics(reports: Path) -> dict[str, Any]:
 
     Raises: UserError if it is missing or not what evaluate writes.
     """
-    path = reports / "metrics.json"
+    path = reports / METRICS_FILE
     return results.metrics(json_documents.read_bytes(path, _MISSING), path)
 
 
@@ -117,7 +118,7 @@ def read_sweep(reports: Path) -> dict[str, Any]:
 
     Raises: UserError if it is missing or not what sweep writes.
     """
-    path = reports / "sweep.json"
+    path = reports / SWEEP_FILE
     return results.sweep(json_documents.read_bytes(path, "run `python -m pipeline sweep`"), path)
 
 
@@ -128,4 +129,4 @@ def main_split(metrics: dict[str, Any]) -> str:
 
 def report_files(reports: Path) -> list[Path]:
     """The reports that go into the run as they are; predictions.csv has a line a row and stays with DVC."""
-    return [reports / "metrics.json", *sorted((reports / "plots").glob("*.csv"))]
+    return [reports / METRICS_FILE, *sorted((reports / PLOTS_FOLDER).glob("*.csv"))]

@@ -8,13 +8,12 @@ from mlflow.entities import Run
 
 from pipeline import files
 from pipeline.errors import UserError
+from pipeline.output_files import METRICS_FILE
 from pipeline.tracking.client import location
+from pipeline.tracking.client.run_files import RECEIPT_FILE
+from pipeline.tracking.client.tags import KEY_TAG, VERIFIED_TAG
 from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
-
-VERIFIED_TAG = "verified"
-RECEIPT_FILE = "receipt.json"
-METRICS_FILE = "metrics.json"
 
 # A digest; whatever else a model's metadata says must not become a part of a query.
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -45,7 +44,7 @@ def metrics_md5(store: Store, run_id: str) -> str | None:
 
 def of_model(store: Store, key: str, run_id: str | None) -> list[Run]:
     """The newest runs of the model ``key``, and the run ``run_id``; newest first, at most ``SHOWN`` and one."""
-    found = search.tagged(store, search.KEY_TAG, key) if _KEY.fullmatch(key) else []
+    found = search.tagged(store, KEY_TAG, key) if _KEY.fullmatch(key) else []
     if run_id and run_id not in [run.info.run_id for run in found]:
         found.append(store.client.get_run(run_id))
     return found

@@ -19,9 +19,15 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline import results
 from pipeline.errors import shortened
-from pipeline.tracking.client import tags
+from pipeline.output_files import HISTORY_FILE, METADATA_FILE, METRICS_FILE, SNAPSHOTS_FILE, WEIGHTS_FILE
+from pipeline.tracking.client.run_files import COEFFICIENTS_FILE, MD5_FILE
+from pipeline.tracking.client.tags import (
+    CIRCUMSTANCES,
+    COPIED_TAG,
+    NOTE_TAG,
+    VERSION_PREFIX,
+)
 from pipeline.tracking.runs import curves, description, run_writer
-from pipeline.tracking.store import search
 
 KINDS = PARAM, METRIC, TAG, DATA, ARTIFACT, STATUS = "param", "metric", "tag", "data set", "artifact", "status"
 
@@ -35,18 +41,9 @@ _CURVE = "train/"
 # Only a clock knows it; a run that was looked at while it went on has it.
 _SECONDS = "train/seconds"
 
-# Of the circumstances of a run, which no output decides: who made it when and where, and what people call it.
-_CIRCUMSTANCES = (
-    *(search.OWNER_TAG, search.IDENTITY_TAG, search.CHECKPOINT_TAG, search.RESUMED_TAG, search.COPIED_TAG),
-    *(run_writer.REBUILT_TAG, "rebuilt.time", "verified", tags.COMMIT, tags.DIRTY, tags.EXPERIMENT, "dvc.rev"),
-    *("mlflow.user", "mlflow.runName", "mlflow.runColor", "mlflow.source.git.branch", "cpu", "cpu.avx2"),
-)
-_VERSION = "version."
-_NOTE = "mlflow.note.content"
-
 _TRAINING_FILES = (
-    *("softmax.json", "softmax.safetensors", "history.csv", "snapshots.safetensors"),
-    *("coefficients.csv", "dvc-md5.csv"),
+    *(METADATA_FILE, WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE),
+    *(COEFFICIENTS_FILE, MD5_FILE),
 )
 _PICTURES = "images"
 
@@ -79,7 +76,7 @@ class Contents:
     @property
     def is_evaluated(self) -> bool:
         """Whether it claims an evaluation of its own."""
-        return run_writer.is_evaluated(self.run) or "metrics.json" in self.artifacts
+        return run_writer.is_evaluated(self.run) or METRICS_FILE in self.artifacts
 
     def count(self, kind: str) -> int:
         """How many places of a kind there are."""
@@ -145,13 +142,13 @@ def _params(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Di
 
 def _metrics(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Difference]:
     """The last value of each, which tables and bars show, and the points, which charts show."""
-    copied = search.COPIED_TAG in recorded.run.data.tags
+    copied = COPIED_TAG in recorded.run.data.tags
     shown = {key: _number(value) for key, value in again.run.data.metrics.items() if key != _SECONDS}
     expected = _of(shown, evaluated or copied)
     found = {key: _number(value) for key, value in recorded.run.data.metrics.items() if key != _SECONDS}
     unequal = list(_unequal(METRIC, _starting(found, _OUR_METRICS), expected))
     yield from unequal
-    course = _history(again.artifacts.get("history.csv", []))
+    course = _history(again.artifacts.get(HISTORY_FILE, []))
     for key in sorted(expected.keys() - {difference.name for difference in unequal}):
         yield from _points(key, recorded.histories.get(key, set()), again.histories[key], course)
 
@@ -181,7 +178,7 @@ def _history(paths: Sequence[Path]) -> dict[str, list[tuple[int, str]]]:
     """The columns of history.csv as points. Raises: UserError if it is none."""
     if not paths:
         return {}
-    columns = results.history(paths[0].read_bytes(), "history.csv of the run")
+    columns = results.history(paths[0].read_bytes(), f"{HISTORY_FILE} of the run")
     epochs = [int(epoch) for epoch in columns["epoch"]]
     return {name: list(zip(epochs, map(_number, values), strict=True)) for name, values in columns.items()}
 
@@ -199,7 +196,7 @@ def _compared_tags(all_tags: dict[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in all_tags.items()
-        if name not in _CIRCUMSTANCES and name != _NOTE and not name.startswith((_VERSION, "evaluate."))
+        if name not in CIRCUMSTANCES and name != NOTE_TAG and not name.startswith((VERSION_PREFIX, "evaluate."))
     }
 
 
@@ -209,11 +206,11 @@ def _note(found: dict[str, str], expected: dict[str, str]) -> Iterator[Differenc
     The way back to the code is that of the recorded run, as its other tags have it.
     """
     own, other = description.recorded_way_back(found), description.recorded_way_back(expected)
-    text = found.get(_NOTE, "")
-    for paragraph in expected.get(_NOTE, "").split("\n\n"):
+    text = found.get(NOTE_TAG, "")
+    for paragraph in expected.get(NOTE_TAG, "").split("\n\n"):
         due = own if paragraph == other else paragraph
         if due and due not in text:
-            yield Difference(TAG, _NOTE, _shortened(text), _shortened(due))
+            yield Difference(TAG, NOTE_TAG, _shortened(text), _shortened(due))
 
 
 def _data_sets(recorded: Run, again: Run) -> Iterator[Difference]:

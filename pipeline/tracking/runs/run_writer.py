@@ -14,6 +14,19 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStat
 
 from pipeline import files
 from pipeline.tracking.client.run_context import RunContext
+from pipeline.tracking.client.run_files import CHANGES_FILE, COEFFICIENTS_FILE, MD5_FILE
+from pipeline.tracking.client.tags import (
+    COLOUR_TAG,
+    COPIED_TAG,
+    DATA_TAG,
+    KEY_TAG,
+    NOTE_TAG,
+    SOURCE_NAME_TAG,
+    SOURCE_TYPE_TAG,
+    SPLIT_TAG,
+    STATUS_TAG,
+    WEIGHTS_TAG,
+)
 from pipeline.tracking.runs import colours, curves, description, names
 from pipeline.tracking.runs.heat_map import HeatMap
 from pipeline.tracking.runs.outputs import Data, Training, main_split
@@ -33,13 +46,6 @@ _HEAT_MAP = "weights/heat map"
 _SECTIONS = ("prepare", "train")
 
 
-REBUILT_TAG = "rebuilt"
-_SPLIT_TAG = "eval.split"
-
-_MD5_FILE = "dvc-md5.csv"
-_CHANGES_FILE = "changes.diff"
-
-
 @dataclass(frozen=True)
 class Origin:
     """What a run starts from: the whole params document, the prepared data, and the circumstances."""
@@ -52,7 +58,7 @@ class Origin:
 def create(store: Store, origin: Origin, started: int, tags: dict[str, str], name: str | None = None) -> str:
     """Make a running run that tells where it comes from, named by its params unless told; returns its id."""
     name = name or description.run_name(origin.params, origin.data, origin.circumstances.experiment)
-    known = _origin_tags(origin) | {colours.COLOUR_TAG: colours.fresh(store, name)} | tags
+    known = _origin_tags(origin) | {COLOUR_TAG: colours.fresh(store, name)} | tags
     run = store.client.create_run(store.experiment_id, started, known, name)
     run_id = str(run.info.run_id)
     sections = {section: origin.params[section] for section in _SECTIONS if section in origin.params}
@@ -60,7 +66,7 @@ def create(store: Store, origin: Origin, started: int, tags: dict[str, str], nam
     store.client.log_batch(run_id, params=params)
     store.client.log_inputs(run_id, [_dataset(origin.data)])
     if origin.circumstances.changes:
-        _add_text(store, run_id, _CHANGES_FILE, origin.circumstances.changes)
+        _add_text(store, run_id, CHANGES_FILE, origin.circumstances.changes)
     return run_id
 
 
@@ -72,25 +78,25 @@ def fill(store: Store, run_id: str, origin: Origin, training: Training, ended: i
     metrics = curves.costs(training.history, ended, known)
     metrics += curves.weights(training, ended) + curves.final(training, ended)
     tags = {
-        search.WEIGHTS_TAG: training.model_md5,
-        "train.status": str(training.model.result["status"]),
-        "mlflow.note.content": description.description(origin.data, training, _way_back(origin.circumstances), None),
+        WEIGHTS_TAG: training.model_md5,
+        STATUS_TAG: str(training.model.result["status"]),
+        NOTE_TAG: description.description(origin.data, training, _way_back(origin.circumstances), None),
     }
     store.client.log_batch(run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
     _add_training_files(store, run_id, training)
-    _add_text(store, run_id, _MD5_FILE, _md5_table(origin.circumstances.inputs, training))
+    _add_text(store, run_id, MD5_FILE, _md5_table(origin.circumstances.inputs, training))
     _add_pictures(store, run_id, training, ended)
-    store.client.set_tag(run_id, search.KEY_TAG, training.model.key)
+    store.client.set_tag(run_id, KEY_TAG, training.model.key)
 
 
 def is_complete(run: Run) -> bool:
     """Whether everything that a training leaves is in the run."""
-    return run.info.status == "FINISHED" and search.KEY_TAG in run.data.tags
+    return run.info.status == "FINISHED" and KEY_TAG in run.data.tags
 
 
 def is_evaluated(run: Run) -> bool:
     """Whether an evaluation of its own was added."""
-    return _SPLIT_TAG in run.data.tags
+    return SPLIT_TAG in run.data.tags
 
 
 def add_evaluation(
@@ -100,7 +106,7 @@ def add_evaluation(
     run_id = run.info.run_id
     bars = search.changed(run, curves.evaluation(metrics, time))
     note = description.description(origin.data, training, description.recorded_way_back(run.data.tags), metrics)
-    tags = {_SPLIT_TAG: main_split(metrics), "mlflow.note.content": note}
+    tags = {SPLIT_TAG: main_split(metrics), NOTE_TAG: note}
     fresh, differing = _split_params(run.data.params, origin.params.get("evaluate", {}))
     store.client.log_batch(
         run_id,
@@ -108,8 +114,8 @@ def add_evaluation(
         params=[Param(key, value) for key, value in fresh.items()],
         tags=[RunTag(key, value) for key, value in (tags | differing).items()],
     )
-    if search.COPIED_TAG in run.data.tags:
-        store.client.delete_tag(run_id, search.COPIED_TAG)
+    if COPIED_TAG in run.data.tags:
+        store.client.delete_tag(run_id, COPIED_TAG)
 
 
 def add_files(store: Store, run_id: str, paths: Iterable[Path]) -> None:
@@ -124,27 +130,12 @@ def close(store: Store, run_id: str, status: str, ended: int) -> None:
 
 
 def _origin_tags(origin: Origin) -> dict[str, str]:
-    known = origin.circumstances
-    tags = {
-        "mlflow.source.name": "pipeline/train/stage.py",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.user": known.user,
-        "mlflow.note.content": description.description(origin.data, None, _way_back(known), None),
-        search.DATA_TAG: origin.data.digest,
+    return origin.circumstances.tags() | {
+        SOURCE_NAME_TAG: "pipeline/train/stage.py",
+        SOURCE_TYPE_TAG: "LOCAL",
+        NOTE_TAG: description.description(origin.data, None, _way_back(origin.circumstances), None),
+        DATA_TAG: origin.data.digest,
     }
-    tags |= {f"version.{package}": version for package, version in known.versions.items()}
-    if known.processor:
-        tags |= {"cpu": known.processor.name, "cpu.avx2": str(known.processor.avx2).lower()}
-    if known.commit:
-        tags["mlflow.source.git.commit"] = known.commit.sha
-        tags["git.dirty"] = str(known.commit.dirty).lower()
-        if known.commit.branch:
-            tags["mlflow.source.git.branch"] = known.commit.branch
-    if known.experiment:
-        tags[search.EXPERIMENT_TAG] = known.experiment.name
-        if known.experiment.baseline:
-            tags["dvc.rev"] = known.experiment.baseline
-    return tags
 
 
 def _way_back(known: RunContext) -> str | None:
@@ -175,7 +166,7 @@ def _dataset(data: Data) -> DatasetInput:
 
 def _add_training_files(store: Store, run_id: str, training: Training) -> None:
     add_files(store, run_id, training.files())
-    _add_text(store, run_id, "coefficients.csv", _coefficients(training))
+    _add_text(store, run_id, COEFFICIENTS_FILE, _coefficients(training))
 
 
 def _add_text(store: Store, run_id: str, name: str, text: str) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunTag
 
+from pipeline.output_files import SWEEP_FILE, SWEEP_TABLE_FILE
+from pipeline.tracking.client.tags import CHOSEN_TAG, NOTE_TAG, PARENT_TAG, SOURCE_NAME_TAG, STATUS_TAG
 from pipeline.tracking.runs import names, outputs, run_writer
 from pipeline.tracking.runs.train_run import Started
 from pipeline.tracking.store.store import Store
 
-PARENT_TAG = "mlflow.parentRunId"
-CHOSEN_TAG = "sweep.l2"
-_SOURCE = {"mlflow.source.name": "pipeline/commands/sweep/command.py"}
+_SOURCE = {SOURCE_NAME_TAG: "pipeline/commands/sweep/command.py"}
 
 # MLflow's axes have whole numbers: a thousand a power of ten keeps values apart that differ by 0.3 %.
 _STEPS_A_DECADE = 1000
@@ -31,7 +31,7 @@ def record(store: Store, begun: Started, time: int) -> str:
     origin = begun.origin()
     marks = begun.marks()
     parent = _parent(store, origin, swept, marks, started, time)
-    run_writer.add_files(store, parent, [reports / name for name in ("sweep.json", "sweep.csv")])
+    run_writer.add_files(store, parent, [reports / name for name in (SWEEP_FILE, SWEEP_TABLE_FILE)])
     for line in swept["lines"]:
         _child(store, origin, swept, line, marks | {PARENT_TAG: parent}, started, time)
     run_writer.close(store, parent, "FINISHED", time)
@@ -57,7 +57,7 @@ def _parent(
     for line in swept["lines"]:
         metrics += _metrics("by l2", line, time, step(line["l2"]))
     note = f"{_verdict(swept)}\n\nCurves by l2: step 1000 is l2 0.1, step 2000 is 0.01, and so on."
-    told = [RunTag("mlflow.note.content", note), RunTag(CHOSEN_TAG, f"{swept['chosen_l2']!r}")]
+    told = [RunTag(NOTE_TAG, note), RunTag(CHOSEN_TAG, f"{swept['chosen_l2']!r}")]
     store.client.log_batch(run_id, params=params, metrics=metrics, tags=told)
     return run_id
 
@@ -77,7 +77,7 @@ def _child(
     folds = [
         Metric("sweep/log_loss by fold", fit["log_loss"], time, number) for number, fit in enumerate(line["folds"], 1)
     ]
-    status = RunTag("train.status", str(line["status"]))
+    status = RunTag(STATUS_TAG, str(line["status"]))
     store.client.log_batch(run_id, metrics=[*_metrics("sweep", line, time, 0), *folds], tags=[status])
     run_writer.close(store, run_id, "FINISHED", time)
 

@@ -8,6 +8,7 @@ from typing import Any
 from mlflow.entities import RunStatus, RunTag
 
 from pipeline.tracking.client.run_context import RunContext
+from pipeline.tracking.client.tags import CHECKPOINT_TAG, IDENTITY_TAG, OWNER_TAG, RESUMED_TAG
 from pipeline.tracking.runs import curves, outputs, run_writer
 from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
@@ -39,7 +40,7 @@ class Started:
 
     def marks(self) -> dict[str, str]:
         """Tags of a run that is made for this stage by this process: who to ask whether it still goes on."""
-        return {search.OWNER_TAG: search.owner(), search.IDENTITY_TAG: self.identity}
+        return {OWNER_TAG: search.owner(), IDENTITY_TAG: self.identity}
 
     def origin(self) -> run_writer.Origin:
         """Where the stage's run comes from."""
@@ -71,8 +72,8 @@ class Mirrored:
             return
         self.run_id = str(left.info.run_id)
         self._epochs.update(curves.recorded(self._store, self.run_id))
-        times = 1 + int(left.data.tags.get(search.RESUMED_TAG, 0))
-        tags = [RunTag(name, value) for name, value in (self._own_tags() | {search.RESUMED_TAG: str(times)}).items()]
+        times = 1 + int(left.data.tags.get(RESUMED_TAG, 0))
+        tags = [RunTag(name, value) for name, value in (self._own_tags() | {RESUMED_TAG: str(times)}).items()]
         self._store.client.log_batch(self.run_id, tags=tags)
         self._store.client.update_run(self.run_id, RunStatus.to_string(RunStatus.RUNNING))
 
@@ -104,4 +105,4 @@ class Mirrored:
         return self.run_id
 
     def _own_tags(self) -> dict[str, str]:
-        return self._started.marks() | ({search.CHECKPOINT_TAG: self.checkpoint} if self.checkpoint else {})
+        return self._started.marks() | ({CHECKPOINT_TAG: self.checkpoint} if self.checkpoint else {})

@@ -13,19 +13,9 @@ import psutil
 from mlflow.entities import Metric, Run, RunStatus
 
 from pipeline.repository.project import Experiment
-from pipeline.tracking.client import tags
+from pipeline.tracking.client.tags import CHECKPOINT_TAG, COPIED_TAG, EXPERIMENT_TAG, IDENTITY_TAG, KEY_TAG, OWNER_TAG
 from pipeline.tracking.store.database import SHOWN
 from pipeline.tracking.store.store import Store
-
-KEY_TAG = tags.KEY
-EXPERIMENT_TAG = tags.EXPERIMENT
-WEIGHTS_TAG = tags.WEIGHTS
-DATA_TAG = tags.DATA
-OWNER_TAG = "owner"
-IDENTITY_TAG = "training"
-COPIED_TAG = "eval.from"
-CHECKPOINT_TAG = "checkpoint"
-RESUMED_TAG = "resumed"
 
 _EVALUATION = "eval/"
 

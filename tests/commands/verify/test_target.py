@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.commands.verify import target
 from pipeline.errors import UserError
-from pipeline.tracking.client import tags as names
 from pipeline.tracking.client.query import StoreProcess
+from pipeline.tracking.client.tags import COMMIT_TAG, DIRTY_TAG, KEY_TAG, WEIGHTS_TAG
 from tests.repository.test_git import git
 
 
@@ -91,10 +91,10 @@ def test_a_run_leads_to_the_commit_that_it_was_trained_at(repository: Path) -> N
     """Not to an older one that brought the same weights; of a run with changes, to the commit that came of them."""
     old, other, new = (_lock(repository, text) for text in ("md5: aa, old", "md5: aa, other", "md5: aa, new"))
     run: dict[str, Any] = {"id": "e" * 32, "status": "FINISHED", "metrics_md5": None}
-    tags = {names.WEIGHTS: "aa", names.KEY: "k", names.COMMIT: other}
+    tags = {WEIGHTS_TAG: "aa", KEY_TAG: "k", COMMIT_TAG: other}
 
     def found(dirty: str, started: str) -> str:
-        run["tags"] = tags | {names.DIRTY: dirty, names.COMMIT: started}
+        run["tags"] = tags | {DIRTY_TAG: dirty, COMMIT_TAG: started}
         return _find(repository, "eeeeee", run).commit
 
     assert found("false", other) == other
@@ -114,7 +114,7 @@ def test_a_run_leads_to_the_commit_with_its_evaluation(repository: Path) -> None
     aside = _lock(repository, "md5: aa, md5: m4")
     _lock(repository, "md5: bb, md5: m5")
     run: dict[str, Any] = {"id": "e" * 32, "status": "FINISHED"}
-    run["tags"] = {names.WEIGHTS: "aa", names.KEY: "k", names.COMMIT: start, names.DIRTY: "true"}
+    run["tags"] = {WEIGHTS_TAG: "aa", KEY_TAG: "k", COMMIT_TAG: start, DIRTY_TAG: "true"}
     expected = {"m1": first, "m2": second, "m3": third, "m4": aside, "m5": first, None: first}
     for md5, commit in expected.items():
         run["metrics_md5"] = md5

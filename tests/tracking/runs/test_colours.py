@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.tracking.client.tags import COLOUR_TAG
 from pipeline.tracking.runs import colours
 from pipeline.tracking.store.store import Store
 
@@ -46,7 +47,7 @@ def test_runs_of_one_name_in_a_row_have_colours_of_their_own(store: Store) -> No
     given = []
     for time in range(len(colours.PALETTE) + 1):
         given.append(colours.fresh(store, "the same"))
-        store.client.create_run(store.experiment_id, time + 1, {colours.COLOUR_TAG: given[-1]})
+        store.client.create_run(store.experiment_id, time + 1, {COLOUR_TAG: given[-1]})
     assert len(set(given[:-1])) == len(colours.PALETTE)
     assert given[-1] == given[0]
 

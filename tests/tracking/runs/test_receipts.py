@@ -4,15 +4,16 @@ import pytest
 
 from pipeline import files
 from pipeline.errors import UserError
+from pipeline.tracking.client.run_files import RECEIPT_FILE
+from pipeline.tracking.client.tags import KEY_TAG, VERIFIED_TAG
 from pipeline.tracking.runs import receipts
-from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 
 
 def _run(store: Store, key: str) -> str:
-    return str(store.client.create_run(store.experiment_id, tags={search.KEY_TAG: key}).info.run_id)
+    return str(store.client.create_run(store.experiment_id, tags={KEY_TAG: key}).info.run_id)
 
 
 def test_every_run_of_the_model_is_found_and_gets_its_verdict(store: Store) -> None:
@@ -23,10 +24,10 @@ def test_every_run_of_the_model_is_found_and_gets_its_verdict(store: Store) -> N
     verdicts = {same: "yes 0123", twin: "no 0123"}
     receipts.attach(store, verdicts, '{"verdict": "identical"}\n')
     for run_id, verdict in verdicts.items():
-        assert store.client.get_run(run_id).data.tags[receipts.VERIFIED_TAG] == verdict
-        assert [file.path for file in store.client.list_artifacts(run_id)] == [receipts.RECEIPT_FILE]
+        assert store.client.get_run(run_id).data.tags[VERIFIED_TAG] == verdict
+        assert [file.path for file in store.client.list_artifacts(run_id)] == [RECEIPT_FILE]
     for run_id in (named, other):
-        assert receipts.VERIFIED_TAG not in store.client.get_run(run_id).data.tags
+        assert VERIFIED_TAG not in store.client.get_run(run_id).data.tags
 
 
 def test_a_key_that_is_none_asks_the_store_for_nothing(store: Store) -> None:

@@ -11,9 +11,9 @@ from mlflow.entities import Metric
 from PIL import Image
 
 from pipeline.errors import UserError
+from pipeline.tracking.client.tags import COPIED_TAG
 from pipeline.tracking.runs import evaluate_run, run_comparison, train_run
 from pipeline.tracking.runs.run_comparison import ARTIFACT, DATA, METRIC, PARAM, STATUS, TAG, Contents
-from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store, open_store
 from tests.tracking.outputs import Project
 
@@ -88,7 +88,7 @@ def test_a_run_that_was_looked_at_meanwhile_agrees(pair: Pair, tmp_path: Path) -
 def test_a_run_without_an_evaluation_of_its_own_agrees(pair: Pair, tmp_path: Path) -> None:
     """One with the numbers of its twin does not claim files that it does not have; its numbers are looked at."""
     copy = train_run.Mirrored(pair.store, pair.outputs.started(20_000)).finished(21_000)
-    assert search.COPIED_TAG in pair.store.client.get_run(copy).data.tags
+    assert COPIED_TAG in pair.store.client.get_run(copy).data.tags
     assert pair.compared(copy, tmp_path) == set()
     pair.store.client.log_batch(copy, metrics=[Metric("eval/log_loss", 0.1, 30_000, 0)])
     assert pair.compared(copy, tmp_path) == {(METRIC, "eval/log_loss")}

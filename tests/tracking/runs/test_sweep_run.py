@@ -11,6 +11,7 @@ from pipeline.commands.sweep import command as sweeps
 from pipeline.commands.sweep import params
 from pipeline.tracking import resend
 from pipeline.tracking.client import outbox, run_context
+from pipeline.tracking.client.tags import PARENT_TAG
 from pipeline.tracking.runs import sweep_run
 from pipeline.tracking.runs.train_run import Started
 from pipeline.tracking.store.store import Store
@@ -117,7 +118,7 @@ def test_a_kept_sweep_becomes_the_runs_that_were_missed(store: Store, paths: dic
     assert result.damaged == []
     (parent,) = result.sent
     assert {"sweep.json", "sweep.csv"} <= {file.path for file in store.client.list_artifacts(parent)}
-    children = store.client.search_runs([store.experiment_id], f"tags.`{sweep_run.PARENT_TAG}` = '{parent}'")
+    children = store.client.search_runs([store.experiment_id], f"tags.`{PARENT_TAG}` = '{parent}'")
     assert sorted(float(child.data.params["train.l2"]) for child in children) == sorted(VALUES)
     assert outbox.waiting(tmp_path) == []
 
@@ -127,7 +128,7 @@ def test_a_half_written_sweep_is_replaced(store: Store, paths: dict[str, Path], 
     """Runs that were begun before the store went away do not stay beside the complete ones; a second time is none."""
     begun = Started(outbox.new_identity(), PARAMS, run_context.here(), paths, 1000)
     parent = sweep_run.record(store, begun, 2000)
-    for run in store.client.search_runs([store.experiment_id], f"tags.`{sweep_run.PARENT_TAG}` = '{parent}'")[:1]:
+    for run in store.client.search_runs([store.experiment_id], f"tags.`{PARENT_TAG}` = '{parent}'")[:1]:
         store.client.delete_run(run.info.run_id)
     store.client.update_run(parent, "RUNNING")
     kept_entry(paths, tmp_path, store, begun.identity)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from mlflow.entities import Metric
 
-from pipeline.tracking.client import location, tags
+from pipeline.tracking.client import location
+from pipeline.tracking.client.tags import KEY_TAG
 from pipeline.tracking.runs import evaluate_run, train_run
 from pipeline.tracking.store import lookup
 from pipeline.tracking.store.database import Database
@@ -37,7 +38,11 @@ def _ordered(value: Any) -> Any:
 
 def everything(runs: Runs, project: Project, run_id: str) -> str:
     """All that can be asked of runs, as text, in which NaN equals itself."""
-    found = [runs.tagged(tags.KEY, project.model.key), runs.tagged(tags.KEY, "none"), runs.starting_with(run_id[:8])]
+    found = [
+        runs.tagged(KEY_TAG, project.model.key),
+        runs.tagged(KEY_TAG, "none"),
+        runs.starting_with(run_id[:8]),
+    ]
     plain = [[_ordered(vars(run)) for run in answer] for answer in found]
     return repr((runs.page, plain, runs.files(found[0][0], ("metrics.json", "softmax.json", "none.csv"))))
 

@@ -1,0 +1,28 @@
+"""Names of the files and folders that one stage writes, and that other stages, commands and MLflow's runs read."""
+
+from pathlib import Path
+
+# The folders as dvc.yaml passes them to the stages.
+PREPARED_FOLDER = Path("data/prepared")
+MODELS_FOLDER = Path("models")
+REPORTS_FOLDER = Path("reports")
+
+# Of prepare, beside the shards.
+PREPARED_FILE = "prepared.json"
+SCHEMA_FILE = "schema.json"
+ENCODER_FILE = "encoder.json"
+
+# Of train.
+METADATA_FILE = "softmax.json"
+WEIGHTS_FILE = "softmax.safetensors"
+HISTORY_FILE = "history.csv"
+SNAPSHOTS_FILE = "snapshots.safetensors"
+
+# Of evaluate.
+METRICS_FILE = "metrics.json"
+PREDICTIONS_FILE = "predictions.csv"
+PLOTS_FOLDER = "plots"
+
+# Of sweep.
+SWEEP_FILE = "sweep.json"
+SWEEP_TABLE_FILE = "sweep.csv"

@@ -1,0 +1,6 @@
+"""Names of the artifacts that a run has beside the outputs of its stages."""
+
+MD5_FILE = "dvc-md5.csv"  # role, file and md5 of what train read and wrote
+COEFFICIENTS_FILE = "coefficients.csv"
+CHANGES_FILE = "changes.diff"  # of a commit with changes
+RECEIPT_FILE = "receipt.json"  # of `verify`
