@@ -13,12 +13,11 @@ from torch import Tensor
 from pipeline.dataset.reader import Dataset, SplitRows
 from pipeline.dataset.shard import BLOCK_ROWS, Shard
 from pipeline.errors import UserError, shortened
-from pipeline.numerics.data.block import Block
+from pipeline.numerics.data.block import Block, Blocks
 from pipeline.parallel import workers
-from pipeline.parallel.lazy import LazySequence
 
 
-class BlockLoader(LazySequence[Block]):
+class BlockLoader(Blocks):
     """The blocks of a split, made anew whenever one is asked for.
 
     Their numbers lie in the mapped files, so that a table takes no memory of its own; whoever passes over the blocks
@@ -34,7 +33,9 @@ class BlockLoader(LazySequence[Block]):
         self._places = [
             (shard, start) for shard, rows in enumerate(split.shard_rows) for start in range(0, rows, BLOCK_ROWS)
         ]
-        super().__init__(self._block, len(self._places))
+        super().__init__(
+            self._block, [min(BLOCK_ROWS, split.shard_rows[shard] - start) for shard, start in self._places]
+        )
 
     def _block(self, place: int) -> Block:
         number, start = self._places[place]

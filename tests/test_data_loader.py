@@ -40,7 +40,7 @@ def test_blocks_hold_all_rows_in_their_order(tmp_path: Path) -> None:
     numbers = _numbers()
     prepared = _prepared(tmp_path / "prepared", numbers)
     blocks = data_loader.blocks_of(prepared, prepared.splits["train"], np.array([1.0, 10.0]))
-    assert [len(block.labels) for block in blocks] == [shard.BLOCK_ROWS, shard.BLOCK_ROWS, 100]
+    assert [len(block.labels) for block in blocks] == blocks.row_counts == [shard.BLOCK_ROWS, shard.BLOCK_ROWS, 100]
     assert np.array_equal(torch.cat([block.numbers for block in blocks]).numpy(), numbers)
     codes, labels = (torch.cat([getattr(block, name) for block in blocks]) for name in ("codes", "labels"))
     assert torch.equal(codes[:, 0] - 2, labels)

@@ -43,7 +43,7 @@ _OPTIMUM: _Form = {
     "method changes": ("float64", ("pairs", "(d + 1) k")),
     "method decrements": ("float64", ("decrements",)),
     "method counts": ("int64", (8,)),
-    "method numbers": ("float64", (3,)),
+    "method numbers": ("float64", (2,)),
 }
 _SPARSE: _Form = {
     "method theta": ("float64", ("d + 1", "k")),
@@ -52,7 +52,6 @@ _SPARSE: _Form = {
     "method decrements": ("float64", ("decrements",)),
     "method counts": ("int64", (2,)),
     "method last subgradient": ("float64", ()),
-    "method sample passes": ("float64", ()),
 }
 _NO_PAIRS = ("method steps", "method changes")
 
@@ -118,9 +117,7 @@ def _require_course(state: Mapping[str, Tensor], params: TrainParams) -> None:
         _require_counts(state["method counts"].tolist(), epochs, state["method decrements"].numel())
     if "method numbers" in state:
         _require(not bool(torch.isnan(state["method numbers"]).any()))
-        _require(0 <= float(state["method numbers"][2]) < 2**53)
-    for name in ("method sample passes", "method last subgradient"):
-        _require(name not in state or float(state[name]) >= 0)
+    _require("method last subgradient" not in state or float(state["method last subgradient"]) >= 0)
     if "method columns" in state:
         columns = state["method columns"].tolist()
         _require(columns == sorted(set(columns)) and all(column >= 0 for column in columns))

@@ -16,12 +16,11 @@ from pipeline.errors import UserError
 from pipeline.numerics.certificates import duality_gap
 from pipeline.numerics.data import accelerator
 from pipeline.numerics.data.accelerator import Accelerator
-from pipeline.numerics.data.block import PROCESSOR, Block, Parameters
+from pipeline.numerics.data.block import PROCESSOR, Block, Parameters, cached
 from pipeline.numerics.objective.plain import PlainObjective
 from pipeline.numerics.solvers import first_order, loop
 from pipeline.numerics.solvers.status import Status
 from pipeline.parallel import workers
-from pipeline.parallel.lazy import CachedSequence
 from pipeline.parallel.threads import thread_count
 from pipeline.train import baselines, checkpoint, checkpoint_form, initial_point, packing, solvers
 from pipeline.train.class_weights import class_weights
@@ -147,7 +146,7 @@ def _validation_cost(
 ) -> Callable[[Parameters], float] | None:
     if "validation" in prepared.splits:
         blocks = data_loader.blocks_of(prepared, prepared.splits["validation"], class_weights)
-        return make_objective(CachedSequence(blocks.__getitem__, len(blocks))).cost
+        return make_objective(cached(blocks)).cost
     if params.early_stopping.patience:
         raise UserError(
             "params.yaml: train.early_stopping.patience: expected validation rows to watch, but there are none; "

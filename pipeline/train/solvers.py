@@ -9,7 +9,7 @@ import torch
 from pipeline.errors import UserError
 from pipeline.numerics.certificates import duality_gap
 from pipeline.numerics.data import reduction
-from pipeline.numerics.data.block import Parameters
+from pipeline.numerics.data.block import Parameters, cached
 from pipeline.numerics.data.layout import Rows, centred, parameters_of, theta_of
 from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.objective.plain import Evaluation
@@ -19,7 +19,6 @@ from pipeline.numerics.solvers.proximal_newton import ProximalNewton
 from pipeline.numerics.solvers.quasi_newton import PreconditionerSource, QuasiNewton
 from pipeline.numerics.solvers.sampled_newton import SampledNewton
 from pipeline.numerics.solvers.status import Status
-from pipeline.parallel.lazy import CachedSequence
 from pipeline.parallel.threads import thread_count
 from pipeline.train import diagnostics
 from pipeline.train.outcome import FitOutcome
@@ -58,7 +57,7 @@ class FirstOrderSolver(first_order.FirstOrder):
     ) -> None:
         """``make_objective`` gives the objective of some blocks."""
         self._params, self._data, self._start = params, data, start.copy()
-        blocks = CachedSequence(data.blocks.__getitem__, len(data.blocks))  # asked for in every epoch
+        blocks = cached(data.blocks)  # asked for in every epoch
         self._whole = make_objective(blocks)
         generator = torch.Generator().manual_seed(params.seed)
         if params.batch_size == "full":

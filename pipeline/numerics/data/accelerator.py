@@ -27,7 +27,7 @@ class Accelerator:
     room: int
 
     def keeps(self, blocks: Sequence[Block], more: int = 0) -> bool:
-        """Whether all rows fit, with so many numbers ``more`` a row; all workers ask together."""
+        """Whether all rows fit, with so many numbers ``more`` a row."""
         first = blocks[0]
         parts = [first.numbers, first.codes, first.labels, *([] if first.weights is None else [first.weights])]
         a_row = sum(part.element_size() * part[0].numel() for part in parts) + more * first.numbers.element_size()

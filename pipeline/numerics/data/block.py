@@ -1,13 +1,14 @@
 """A block of training rows, and the parameters W and b: the data types of the numerics."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pipeline.parallel import workers
+from pipeline.parallel.lazy import CachedSequence, LazySequence
 
 PROCESSOR = torch.device("cpu")
 
@@ -75,9 +76,23 @@ class Extent:
     largest: Tensor
 
 
-def row_counts(blocks: Sequence[Block]) -> list[int]:
-    """The rows of every block, at every worker."""
-    return [int(count) for (count,) in workers.map_and_gather(lambda block: [torch.tensor(len(block.labels))], blocks)]
+class Blocks(LazySequence[Block]):
+    """Blocks that are built on access, anew each time; how many rows each has is known without building one."""
+
+    def __init__(self, build: Callable[[int], Block], row_counts: Sequence[int]) -> None:
+        """``build`` gives the block at a position, of as many rows as ``row_counts`` has there."""
+        super().__init__(build, len(row_counts))
+        self.row_counts = row_counts
+
+
+def row_counts(blocks: Sequence[Block]) -> Sequence[int]:
+    """The rows of every block."""
+    return blocks.row_counts if isinstance(blocks, Blocks) else [len(block.labels) for block in blocks]
+
+
+def cached(blocks: Sequence[Block]) -> Blocks:
+    """The same blocks, each built once."""
+    return Blocks(CachedSequence(blocks.__getitem__, len(blocks)).__getitem__, row_counts(blocks))
 
 
 def extent(blocks: Sequence[Block]) -> Extent:

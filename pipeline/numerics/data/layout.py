@@ -25,10 +25,11 @@ from torch import Tensor
 
 from pipeline.numerics.data import ordering
 from pipeline.numerics.data.accelerator import Accelerator
-from pipeline.numerics.data.block import PROCESSOR, Block, Parameters, row_counts
+from pipeline.numerics.data.block import PROCESSOR, Block, Blocks, Parameters, row_counts
 from pipeline.numerics.data.centring import Centre, centre_of
 from pipeline.numerics.data.extremes import largest_magnitudes
 from pipeline.numerics.data.sparse_columns import DividedColumns, Division, divided, division_of
+from pipeline.numerics.data.strata import Category, Strata, strata_of
 from pipeline.numerics.exact.sums import collected
 from pipeline.parallel.lazy import CachedSequence, LazySequence
 
@@ -76,7 +77,7 @@ class PackedBlock:
         return len(self.numbers)
 
 
-def _pieces(blocks: Sequence[Block], counts: Sequence[int], rows: int) -> LazySequence[Block]:
+def _pieces(blocks: Sequence[Block], counts: Sequence[int], rows: int) -> Blocks:
     """Blocks cut into pieces of at most ``rows`` rows."""
     places = [(block, start) for block, count in enumerate(counts) for start in range(0, count, rows)]
 
@@ -84,7 +85,7 @@ def _pieces(blocks: Sequence[Block], counts: Sequence[int], rows: int) -> LazySe
         number, start = places[place]
         return blocks[number].part(slice(start, start + rows))
 
-    return LazySequence(piece, len(places))
+    return Blocks(piece, [min(rows, counts[block] - start) for block, start in places])
 
 
 def _small_enough(
@@ -100,19 +101,6 @@ def _small_enough(
 def _power_of_two(count: int) -> int:
     """The largest that is no more than ``count``: blocks, of 2^14 rows, are cut into equal pieces."""
     return 1 << (count.bit_length() - 1) if count else 0
-
-
-@dataclass(frozen=True)
-class Strata:
-    """Rows in each stratum of sample.py: of all workers, of this one, and of those before it.
-
-    ``order`` has the positions of this worker's rows, stratum by stratum, in their order.
-    """
-
-    counts: Tensor
-    own: Tensor
-    before: Tensor
-    order: Tensor
 
 
 class Rows:
@@ -152,7 +140,6 @@ class Rows:
         if self._division is not None:
             width = max(len(self._division.dense), -(-width // _TIMES_AS_MANY_SPARSE))
         self.blocks = blocks = _small_enough(blocks, counts, width, self.columns, classes)
-        self.strata: Strata | None = None  # sorted once, for all samples
         self.one_logit = not self.row_major and classes == 2
         self.padded_classes = -(-classes // _LANES) * _LANES if self.row_major else classes
         self.total_weight = _total_weight(blocks, threads)
@@ -206,6 +193,15 @@ class Rows:
     def class_dimension(self) -> int:
         """The dimension of a block's logits along which classes lie."""
         return 1 if self.row_major else 0
+
+    @functools.cached_property
+    def strata(self) -> Strata:
+        """Pairs of (level of the largest category, class); sorted once, for all samples."""
+        largest = max(range(len(self.levels)), key=self.levels.__getitem__) if self.levels else None
+        if largest is None:
+            return strata_of(self.blocks, self.classes)
+        first = self.numbers + self.first_level_rows[largest]
+        return strata_of(self.blocks, self.classes, Category(largest, first, self.levels[largest]))
 
     @functools.cached_property
     def first_level_rows(self) -> list[int]:

@@ -17,10 +17,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from pipeline.numerics.data.block import Block, Parameters, row_counts
+from pipeline.numerics.data.block import Block, Blocks, Parameters, cached, row_counts
 from pipeline.numerics.data.extremes import largest_magnitudes
 from pipeline.parallel import workers
-from pipeline.parallel.lazy import CachedSequence, LazySequence
 
 _NEGLIGIBLE = 60.0  # nats: e^-60 is 9e-27
 _ROTATED_WORK = 2e10  # n^2 d multiplications, which levels as columns may cost: some passes of other tables
@@ -50,8 +49,9 @@ class Rotation:
 def _rotated(blocks: Sequence[Block], columns: int) -> tuple[Rotation, Tensor]:
     """V, and X V = R' (n, n), of the rows X (n, d), d ``columns``, with n < d."""
     numbers = blocks[0].numbers.shape[1]
-    x = torch.zeros(columns, sum(row_counts(blocks)), dtype=torch.float64)
-    x[:numbers] = torch.cat([block.numbers for block in blocks]).T
+    rows = torch.cat([block.numbers for block in blocks])
+    x = torch.zeros(columns, len(rows), dtype=torch.float64)
+    x[:numbers] = rows.T
     for codes in torch.cat([block.codes for block in blocks]).unbind(1):
         x[codes, torch.arange(len(codes))] = 1.0
     reflections, sizes = torch.geqrf(x)
@@ -100,9 +100,14 @@ def counted(blocks: Sequence[Block]) -> Sequence[Block]:
     """Their rows of positive weight; no block without any, unless none has any."""
     if blocks[0].weights is None:
         return blocks
-    positive = LazySequence(lambda place: _of_positive_weight(blocks[place]), len(blocks))
-    filled = [place for place, rows in enumerate(row_counts(positive)) if rows]
-    return LazySequence(lambda place: positive[filled[place]], len(filled)) if filled else positive
+    counts = [int(count) for (count,) in workers.map_and_gather(_count_positive_weights, blocks)]
+    places = [place for place, count in enumerate(counts) if count] or range(len(blocks))
+    return Blocks(lambda place: _of_positive_weight(blocks[places[place]]), [counts[place] for place in places])
+
+
+def _count_positive_weights(block: Block) -> list[Tensor]:
+    assert block.weights is not None
+    return [(block.weights > 0).sum()]
 
 
 def _of_positive_weight(block: Block) -> Block:
@@ -121,21 +126,19 @@ def reduce(blocks: Sequence[Block], levels: Sequence[int], classes: int, l2: flo
     present = torch.nonzero(totals).flatten() if intercept else torch.arange(classes)
     position = torch.zeros(classes, dtype=torch.int64)
     position[present] = torch.arange(len(present))
-    kept, counts = blocks, row_counts(blocks)
-    if len(present) < classes:
-        relabelled = CachedSequence(lambda place: _relabelled(blocks[place], totals, position), len(blocks))
-        counts = row_counts(relabelled)
-        filled = [place for place, count in enumerate(counts) if count]
-        kept = CachedSequence(lambda place: relabelled[filled[place]], len(filled))
-    numbers = kept[0].numbers.shape[1]
+    counts = row_counts(blocks)
+    if len(present) < classes:  # no row is left of the classes that are left out
+        labelled = blocks
+        blocks = cached(Blocks(lambda place: _relabelled(labelled[place], position), counts))
+    numbers = blocks[0].numbers.shape[1]
     largest = 1.0
     if len(present) < classes and numbers:
-        largest = max(largest, float(largest_magnitudes(kept, threads=1).max()))
+        largest = max(largest, float(largest_magnitudes(blocks, threads=1).max()))
     if l2 == 0 or not _may_rotate(sum(counts), numbers, len(levels), numbers + sum(levels)):
-        return Reduction(kept, levels, present, classes, None, largest)
-    rotation, rotated = _rotated(kept, numbers + sum(levels))
-    parts = torch.split(rotated, [len(block.labels) for block in kept])
-    moved = [Block(part, b.codes[:, :0], b.labels, b.weights) for part, b in zip(parts, kept, strict=True)]
+        return Reduction(blocks, levels, present, classes, None, largest)
+    rotation, rotated = _rotated(blocks, numbers + sum(levels))
+    parts = torch.split(rotated, list(counts))
+    moved = [Block(part, b.codes[:, :0], b.labels, b.weights) for part, b in zip(parts, blocks, strict=True)]
     return Reduction(moved, (), present, classes, rotation, largest)
 
 
@@ -145,7 +148,6 @@ def _class_totals(blocks: Sequence[Block], classes: int) -> Tensor:
     return torch.stack([totals for (totals,) in found]).sum(0)
 
 
-def _relabelled(block: Block, totals: Tensor, position: Tensor) -> Block:
-    """The block without the rows of classes that have no weight, and with the labels that are left counted anew."""
-    kept = block.part(totals[block.labels] > 0)
-    return replace(kept, labels=position[kept.labels])
+def _relabelled(block: Block, position: Tensor) -> Block:
+    """The block with its labels counted anew."""
+    return replace(block, labels=position[block.labels])

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.numerics.data import ordering
 from pipeline.numerics.data.block import Block, row_counts
-from pipeline.numerics.data.layout import Rows, Strata
+from pipeline.numerics.data.layout import Rows
+from pipeline.numerics.data.strata import Strata
 from pipeline.parallel import workers
 
 _AT_LEAST = 16  # rows of a stratum, or all that it has
@@ -31,40 +31,12 @@ def stratified(rows: Rows, target: int) -> Rows:
 
     Of many workers each draws among its own rows, and all get the whole sample.
     """
-    if rows.strata is None:
-        rows.strata = _strata(rows)
     drawn = _draw(rows.strata, min(1.0, target / rows.count))
     mine = [rows.blocks[place] for place in workers.local_range(len(rows.blocks))]
     columns = _joined(workers.all_gather_lists([_gather(mine, drawn)]))
     size = max(row_counts(rows.blocks))
     blocks = [Block(*parts) for parts in zip(*(torch.split(column, size) for column in columns), strict=True)]
     return Rows(blocks, rows.levels, rows.classes, rows.threads, rows.intercept)
-
-
-def _strata(rows: Rows) -> Strata:
-    labels, codes = [], []
-    largest = max(range(len(rows.levels)), key=lambda category: rows.levels[category]) if rows.levels else None
-    for place in workers.local_range(len(rows.blocks)):
-        block = rows.blocks[place]
-        labels.append(block.labels)
-        if largest is not None:
-            codes.append(block.codes[:, largest])
-    strata = torch.cat(labels) if labels else torch.empty(0, dtype=torch.int64)
-    if largest is not None and codes:
-        strata = (torch.cat(codes) - rows.numbers - rows.first_level_rows[largest]) * rows.classes + strata
-    levels = 1 if largest is None else rows.levels[largest]
-    return _sorted(strata, levels * rows.classes)
-
-
-def _sorted(strata: Tensor, count: int) -> Strata:
-    own = torch.bincount(strata, minlength=count)
-    everyones = workers.all_gather(own)
-    return Strata(
-        counts=everyones.sum(0),
-        own=own,
-        before=everyones[: workers.rank()].sum(0),
-        order=ordering.by_key(strata, count),
-    )
 
 
 def _draw(strata: Strata, rate: float) -> Drawn:

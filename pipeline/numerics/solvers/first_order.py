@@ -12,11 +12,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from pipeline.numerics.data.block import Block, Parameters, extent, joined, row_counts
+from pipeline.numerics.data.block import Block, Blocks, Parameters, cached, extent, joined, row_counts
 from pipeline.numerics.objective.plain import PlainObjective
 from pipeline.numerics.solvers.loop import Epoch
 from pipeline.numerics.solvers.status import Status
-from pipeline.parallel.lazy import CachedSequence
 
 MakeObjective = Callable[[Sequence[Block]], PlainObjective]
 
@@ -116,7 +115,8 @@ def mini_batches(
 def _gathered(blocks: Sequence[Block], counts: Tensor, rows: Tensor) -> Sequence[Block]:
     """The given rows (sorted positions in the concatenated blocks) as new blocks no larger than the old ones."""
     ends, parts = counts.cumsum(0), torch.split(rows, int(counts.max()))
-    return CachedSequence(lambda place: _gather_block(blocks, ends, parts[place]), len(parts))
+    batch = Blocks(lambda place: _gather_block(blocks, ends, parts[place]), [len(part) for part in parts])
+    return cached(batch)
 
 
 def _gather_block(blocks: Sequence[Block], ends: Tensor, rows: Tensor) -> Block:

@@ -69,6 +69,7 @@ class ProximalNewton:
         self._objective, self._l1, self._start, self._tolerance = objective, l1, start, tolerance
         self._sample: PackedObjective | None = None
         self._sample_passes = 0.0
+        self._earlier_passes = 0  # of the process that was resumed, less those that resuming took
         largest = objective.rows.largest
         self._units = torch.where(largest > 0, largest, 1.0)  # (d + 1, 1), of x
         self._centre = objective.rows.centre
@@ -85,7 +86,7 @@ class ProximalNewton:
     @property
     def passes(self) -> int:
         """How often all rows were gone through; passes over samples count by their share of the rows."""
-        return self._objective.passes + math.ceil(self._sample_passes)
+        return self._earlier_passes + self._objective.passes + math.ceil(self._sample_passes)
 
     @torch.inference_mode()
     def run_epoch(self) -> Epoch:
@@ -103,7 +104,7 @@ class ProximalNewton:
     @property
     def state(self) -> dict[str, Tensor]:
         """All that decides the next steps, between two epochs; setting it costs two passes that are not counted."""
-        counts = (self._sample is not None, self._objective.passes)
+        counts = (self._sample is not None, self.passes)
         return {
             "theta": self.theta,
             "columns": self._columns,
@@ -111,7 +112,6 @@ class ProximalNewton:
             "decrements": torch.tensor(self._decrements, dtype=torch.float64),
             "counts": torch.tensor(counts),
             "last subgradient": torch.tensor(self._last_subgradient, dtype=torch.float64),
-            "sample passes": torch.tensor(self._sample_passes, dtype=torch.float64),
         }
 
     @state.setter
@@ -123,7 +123,7 @@ class ProximalNewton:
         self._decrements = found["decrements"].tolist()
         self._last_subgradient = found["last subgradient"].item()
         self._sample = self._drawn(self._sample_rows()) if has_sample else None
-        self._objective.passes, self._sample_passes = passes, found["sample passes"].item()
+        self._earlier_passes += passes - self.passes
 
     def bound_at(self, point: Point) -> float:
         """The proven bound on F - F* there, in nats."""

@@ -82,6 +82,7 @@ class QuasiNewton:
         self._mix = _MIX if source.memory else 0.0  # conjugate gradients know the curvature as it is
         self._decrements: list[float] = []
         self._best = self._forgot_at = math.inf
+        self._earlier_passes = 0  # of the process that was resumed, less those that resuming took
 
     @property
     def theta(self) -> Tensor:
@@ -94,7 +95,7 @@ class QuasiNewton:
     @property
     def passes(self) -> int:
         """How often all rows were gone through; passes over samples count by their share of the rows."""
-        return self._objective.passes + math.ceil(self._source.sample_passes)
+        return self._earlier_passes + self._objective.passes + math.ceil(self._source.sample_passes)
 
     @torch.inference_mode()
     def run_epoch(self) -> Epoch:
@@ -115,7 +116,7 @@ class QuasiNewton:
         """
         point, pairs = self._here(), self._memory.pairs
         assert self._factor_at is not None
-        passes, size = self._objective.passes, point.precision.itemsize
+        passes, size = self.passes, point.precision.itemsize
         known = (point.facts is not None, self._objective.knows_label_means)
         counts = (self._refreshes, self._since, self._stalled, self._products, passes, size, *known)
         return {
@@ -126,14 +127,14 @@ class QuasiNewton:
             "changes": torch.stack([change for _, change in pairs]) if pairs else torch.empty(0),
             "decrements": torch.tensor(self._decrements, dtype=torch.float64),
             "counts": torch.tensor(counts),
-            "numbers": torch.tensor([self._best, self._forgot_at, self._source.sample_passes], dtype=torch.float64),
+            "numbers": torch.tensor([self._best, self._forgot_at], dtype=torch.float64),
         }
 
     @state.setter
     def state(self, found: Mapping[str, Tensor]) -> None:
         *counts, passes, size, facts, means = found["counts"].tolist()
         self._refreshes, self._since, self._stalled, self._products = counts
-        self._best, self._forgot_at, sample_passes = found["numbers"].tolist()
+        self._best, self._forgot_at = found["numbers"].tolist()
         self._decrements = found["decrements"].tolist()
         self._memory.pairs = list(zip(found["steps"], found["changes"], strict=True))
         self.point = self._evaluate(found["theta"], torch.float32 if size == 4 else torch.float64, bool(facts))
@@ -144,7 +145,7 @@ class QuasiNewton:
             self._factor = self._factor_of_curvature(self._factor_at)
         if means:
             self._objective.label_means()
-        self._objective.passes, self._source.sample_passes = passes, sample_passes
+        self._earlier_passes += passes - self.passes
 
     def _first_point(self) -> Point:
         """The given start, unless 0, where f is log k, is no worse: then what the source makes of 0."""
