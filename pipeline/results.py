@@ -19,7 +19,6 @@ from pipeline.documents import json_documents
 from pipeline.documents.json_documents import Form
 from pipeline.errors import UserError, listed, quoted, shortened
 
-SPLITS = ("train", "validation", "test")
 REMEDY = "the file was cut short or edited; run `dvc repro`"
 
 # Epochs, and what stands beside them: MLflow counts steps in int64, and float64 holds no larger integer exactly.

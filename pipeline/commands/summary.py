@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import results
+from pipeline.dataset.shard import SPLITS
 from pipeline.documents import json_documents
 from pipeline.errors import shortened
 from pipeline.output_files import HISTORY_FILE, METADATA_FILE, METRICS_FILE
@@ -48,7 +49,7 @@ def _metrics_table(metrics: dict[str, Any]) -> Table:
 
 def _doubts(metrics: dict[str, Any]) -> Iterator[str]:
     """A line for each split whose rows are all of one class."""
-    for split in results.SPLITS:
+    for split in SPLITS:
         rows = {entry["class"]: entry.get("support") for entry in metrics["per_class"] if entry["split"] == split}
         present = [label for label, count in rows.items() if count]
         if len(present) == 1 < len(rows):
@@ -68,7 +69,7 @@ def main(*, model: Path, reports: Path) -> None:
     costs = _cost_table(model / HISTORY_FILE)
     path = reports / METRICS_FILE
     metrics = results.metrics(json_documents.read_bytes(path, _MISSING), path)
-    numbers = _metrics_table({name: metrics[name] for name in results.SPLITS if name in metrics})
+    numbers = _metrics_table({name: metrics[name] for name in SPLITS if name in metrics})
     key = _key(model / METADATA_FILE)
     console.print(costs)
     console.print(numbers)

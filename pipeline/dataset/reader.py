@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from pipeline import files
 from pipeline.dataset import values
 from pipeline.dataset.encoder import Encoder
-from pipeline.dataset.shard import FORMAT, SHARD_ROWS, Shard, file_name
+from pipeline.dataset.shard import FORMAT, SHARD_ROWS, SPLITS, Shard, file_name
 from pipeline.documents import json_documents
 from pipeline.documents.json_documents import Digest, Form
 from pipeline.errors import UserError, listed, quoted
@@ -117,7 +117,7 @@ def _index(folder: Path) -> tuple[str, _PreparedForm]:
         form = _PreparedForm.model_validate(content)
         for name, split in form.splits.items():
             _require_names_and_rows(name, split)
-        if "train" not in form.splits or not form.splits.keys() <= {"train", "validation", "test"}:
+        if "train" not in form.splits or not form.splits.keys() <= {*SPLITS}:
             raise ValueError(f"splits: expected train, and maybe validation and test, got {listed(form.splits)}")
     return sealed["digest"], form
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMAT = "softmax-prepared/1"
+SPLITS = ("train", "validation", "test")
 BLOCK_ROWS = 16_384
 SHARD_ROWS = 4 * BLOCK_ROWS
 

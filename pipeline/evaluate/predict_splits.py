@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 from pipeline import model as models
 from pipeline.dataset import reader
 from pipeline.dataset.columns import Class
-from pipeline.dataset.shard import Shard
+from pipeline.dataset.shard import SPLITS, Shard
 from pipeline.evaluate.metrics import Predictions
 from pipeline.parallel import workers
 from pipeline.scoring import predictions, probabilities
 from pipeline.scoring.logits import compute_logits
-
-SPLITS = ("train", "validation", "test")
 
 
 def predict_splits(

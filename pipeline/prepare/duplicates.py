@@ -23,7 +23,7 @@ class Duplicates:
         self._rows = 0
 
     def add(self, digests: Digests, split: int) -> None:
-        """Take in rows of one split, an index into ``split.NAMES``. Shape: digests (n,)."""
+        """Take in rows of one split, an index into ``SPLITS``. Shape: digests (n,)."""
         records = np.empty(len(digests), dtype=_RECORD)
         records["digest"], records["split"] = digests, split
         self._waiting.append(records)

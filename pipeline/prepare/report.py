@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.dataset.columns import Class, ColumnType
 from pipeline.dataset.encoder import OTHER, Encoder
+from pipeline.dataset.shard import SPLITS
 from pipeline.errors import listed, quoted
 from pipeline.prepare.fit_encoder import ordered
 from pipeline.prepare.schema import EXACT_INTEGERS, FEW_LEVELS, READ_EXACTLY
@@ -213,7 +214,7 @@ def held_out_lines(
     ``asked_for`` are the shares of the split; ``class_rows`` has, for each split, the rows of weight above 0 of each of
     the k classes, (k,).
     """
-    for name in ("validation", "test"):
+    for name in SPLITS[1:]:
         rows, present = int(class_rows[name].sum()), np.flatnonzero(class_rows[name])
         if not rows and name in asked_for:
             yield (

@@ -1,6 +1,6 @@
 """Row -> train, validation or test: all train, by seed and stratified, by a hash, or as a column of the table says.
 
-Rows are assigned as uint8 indices into NAMES.
+Rows are assigned as uint8 indices into SPLITS.
 """
 
 import hashlib
@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dataset.columns import Chunk, Class, Texts
+from pipeline.dataset.shard import SPLITS
 from pipeline.errors import UserError, quoted, shortened
 from pipeline.prepare.column_roles import Roles
 from pipeline.prepare.params import SplitParams
 from pipeline.table import locate, row_hash
 from pipeline.table.sources import TableSource
 
-NAMES = ("train", "validation", "test")
 TRAIN = 0
 
 # The index of a row that is in no split, since it has no label.
@@ -34,8 +34,8 @@ def by_hash(digests: NDArray[np.uint64], split: SplitParams) -> Assignment:
     test, validation = (int(Fraction(repr(share)) * 2**64) for share in (split.test, split.validation))
     assigned = np.zeros(len(digests), dtype=np.uint8)
     if validation:
-        assigned[digests > np.uint64(2**64 - 1 - validation)] = NAMES.index("validation")
-    assigned[digests < np.uint64(test)] = NAMES.index("test")
+        assigned[digests > np.uint64(2**64 - 1 - validation)] = SPLITS.index("validation")
+    assigned[digests < np.uint64(test)] = SPLITS.index("test")
     return assigned
 
 
@@ -52,8 +52,8 @@ def by_seed(labels: NDArray[np.integer], classes: Sequence[object], split: Split
         keys = _generator(split.seed, name).random_raw(len(rows))
         order = rows[np.argsort(keys, kind="stable")]
         train, validation, _ = counts(len(rows), split.validation, split.test)
-        assigned[order[train : train + validation]] = NAMES.index("validation")
-        assigned[order[train + validation :]] = NAMES.index("test")
+        assigned[order[train : train + validation]] = SPLITS.index("validation")
+        assigned[order[train + validation :]] = SPLITS.index("test")
     return assigned
 
 
@@ -86,11 +86,11 @@ def by_column(source: TableSource, column: str, texts: Texts, others: locate.Oth
 
     Raises: UserError that names the line of a row that says anything else.
     """
-    known = np.array([level in NAMES for level in texts.levels] + [False])
+    known = np.array([level in SPLITS for level in texts.levels] + [False])
     if not known[texts.codes].all():
-        place, text = locate.find_cell(source, column, lambda cell: cell not in NAMES, others)
+        place, text = locate.find_cell(source, column, lambda cell: cell not in SPLITS, others)
         raise UserError(f"{place}: expected train, validation or test, got {quoted(text)}")
-    indices = [NAMES.index(level) if level in NAMES else DROPPED for level in texts.levels]
+    indices = [SPLITS.index(level) if level in SPLITS else DROPPED for level in texts.levels]
     return np.array(indices, dtype=np.uint8)[texts.codes]
 
 

@@ -15,7 +15,7 @@ from pipeline.prepare.column_roles import Roles
 from pipeline.prepare.duplicates import Duplicates
 from pipeline.prepare.params import PrepareParams
 from pipeline.prepare.report import code_lines, held_out_lines, label_lines, report_lines, straddling_lines
-from pipeline.prepare.split import NAMES, Assignment
+from pipeline.prepare.split import Assignment
 from pipeline.prepare.survey_source import Learned, renumbered
 from pipeline.table import row_hash, stream
 from pipeline.table.row_hash import Digests
@@ -46,8 +46,8 @@ def write(
         params.max_levels,
     )
     numbers = {text: classes.index(name) for text, name in learned.classes.items()}
-    split_rows = dict.fromkeys(NAMES, 0)
-    split_classes = {name: np.zeros(len(classes), dtype=np.int64) for name in NAMES}
+    split_rows = dict.fromkeys(shard.SPLITS, 0)
+    split_classes = {name: np.zeros(len(classes), dtype=np.int64) for name in shard.SPLITS}
 
     twins = Duplicates(folder) if params.split.may_straddle else None
     compared = [*columns.features, columns.target]
@@ -68,7 +68,7 @@ def write(
                 split_classes[name] += np.bincount(_labels_that_count(part), minlength=len(classes))
                 writer.add(name, replace(part, rows=part.rows + seen.chunk.first_row))
             if twins is not None and row_digests is not None:
-                for index, name in enumerate(NAMES):
+                for index, name in enumerate(shard.SPLITS):
                     twins.add(row_digests[parts[name].rows], index)
         roles_by_column = columns.by_column()
         writer.finish(schema.describe(learned.survey, roles_by_column, columns.ignored, learned.dropped), encoder)
@@ -94,7 +94,7 @@ def _labels_that_count(rows: shard.Shard) -> NDArray[np.integer]:
 
 
 def _divided(rows: shard.Shard, assigned: Assignment) -> Parts:
-    return {name: _where(rows, assigned == index) for index, name in enumerate(NAMES)}
+    return {name: _where(rows, assigned == index) for index, name in enumerate(shard.SPLITS)}
 
 
 def _where(rows: shard.Shard, mask: NDArray[np.bool_]) -> shard.Shard:

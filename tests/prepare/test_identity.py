@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from pipeline.dataset import reader
-from pipeline.prepare import column_roles, split, survey_source, write_dataset
+from pipeline.dataset.shard import SPLITS
+from pipeline.prepare import column_roles, survey_source, write_dataset
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
 from pipeline.table import sources, stream
@@ -66,7 +67,7 @@ def test_chunks_threads_and_files_leave_no_trace(frame: pd.DataFrame, tmp_path: 
     source = _write(frame, tmp_path / "t.csv")
     assert 12 * CHUNK_BYTES < source.stat().st_size < 16 * CHUNK_BYTES
     first = _files(source, method, stream.ReadOptions(CHUNK_BYTES, 1))
-    assert {f"{name}-00000.safetensors" for name in split.NAMES} < first.keys()
+    assert {f"{name}-00000.safetensors" for name in SPLITS} < first.keys()
     for size, threads in ((1, 2), (8, 1), (8, 2), (64, 1), (64, 2)):
         assert _files(source, method, stream.ReadOptions(size * CHUNK_BYTES, threads)) == first
     folder = tmp_path / "three"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.dataset.columns import Texts
+from pipeline.dataset.shard import SPLITS
 from pipeline.errors import UserError
 from pipeline.prepare import split
 from pipeline.prepare.params import SplitParams
@@ -44,7 +45,7 @@ def test_counts_of_the_penguins() -> None:
 def _assigned(labels: list[str], method: SplitParams) -> list[str]:
     classes = sorted(set(labels))
     codes = np.array([classes.index(label) for label in labels])
-    return [split.NAMES[index] for index in split.by_seed(codes, classes, method)]
+    return [SPLITS[index] for index in split.by_seed(codes, classes, method)]
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=60), st.integers(0, 2**32))
@@ -56,7 +57,7 @@ def test_lots_are_stratified_and_repeat(labels: list[str], seed: int) -> None:
     assert assigned == _assigned(labels, method)
     for name in set(labels):
         drawn = [where for where, label in zip(assigned, labels, strict=True) if label == name]
-        assert tuple(drawn.count(where) for where in split.NAMES) == split.counts(len(drawn), 0.2, 0.2)
+        assert tuple(drawn.count(where) for where in SPLITS) == split.counts(len(drawn), 0.2, 0.2)
 
 
 @given(st.lists(st.sampled_from("ab"), min_size=2, max_size=60).filter(lambda labels: "a" in labels))

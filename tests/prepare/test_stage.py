@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.dataset import reader
-from pipeline.dataset.shard import SHARD_ROWS
+from pipeline.dataset.shard import SHARD_ROWS, SPLITS
 from pipeline.errors import UserError
 from pipeline.prepare import column_roles, split, survey_source, write_dataset
 from pipeline.prepare import stage as prepare
@@ -80,7 +80,7 @@ def test_penguins_are_split_and_standardised(tmp_path: Path, capsys: pytest.Capt
     for name, numbers in rows.items():
         counts = frame["species"].iloc[numbers - 1].value_counts()
         for species, total in {"Adelie": 152, "Chinstrap": 68, "Gentoo": 124}.items():
-            assert counts[species] == split.counts(total, 0.2, 0.3)[split.NAMES.index(name)]
+            assert counts[species] == split.counts(total, 0.2, 0.3)[SPLITS.index(name)]
     training = frame.iloc[rows["train"] - 1]
     for column in prepared.encoder.numbers:
         # pandas sums 200 values in float64: a few ulp.
@@ -113,15 +113,15 @@ def test_schema_tells_the_table_as_found(tmp_path: Path) -> None:
 
 
 HASH_SPLIT = SEED_SPLIT | {"method": "hash"}
-SPLITS = [{"method": "none"}, SEED_SPLIT, HASH_SPLIT, {"method": "column", "column": "fold"}]
+METHODS = [{"method": "none"}, SEED_SPLIT, HASH_SPLIT, {"method": "column", "column": "fold"}]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [*SPLITS, HASH_SPLIT | {"key": "year"}])
+@pytest.mark.parametrize("method", [*METHODS, HASH_SPLIT | {"key": "year"}])
 def test_bytes_do_not_depend_on_the_chunks(tmp_path: Path, method: dict[str, Any]) -> None:
     """Every file is the same to the byte, read in chunks of one row, of a few rows, or at once, on 1 to 3 threads."""
     frame = pd.read_csv(PENGUINS)
-    frame["fold"] = np.array(split.NAMES)[np.arange(len(frame)) % 3]
+    frame["fold"] = np.array(SPLITS)[np.arange(len(frame)) % 3]
     frame["note"] = [f'"{row % 7}",\r\n' for row in range(len(frame))]
     frame["adult"] = frame["body_mass_g"] > 4000
     frame["late"] = [None] * 300 + ["seen"] * 44
@@ -418,7 +418,7 @@ CELLS = st.one_of(st.sampled_from(["", "NA", "true", "0", "1.5", "-3", "inf", "x
 
 
 @pytest.mark.slow
-@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), st.sampled_from(SPLITS[:3]))
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), st.sampled_from(METHODS[:3]))
 @settings(max_examples=100, deadline=None)
 def test_any_small_table_is_prepared_or_told(rows: list[tuple[str, str, str]], method: dict[str, Any]) -> None:
     """Tables of any mixture of cells end in the same bytes, or in one message, whatever the chunk size."""

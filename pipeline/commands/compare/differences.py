@@ -7,8 +7,8 @@ import numpy as np
 
 from pipeline.commands.compare import intervals
 from pipeline.commands.compare.side import ComparisonSide, rows
+from pipeline.dataset.shard import SPLITS
 from pipeline.output_files import PREDICTIONS_FILE
-from pipeline.results import SPLITS
 
 _COEFFICIENTS = 10
 

@@ -12,7 +12,7 @@ import numpy as np
 from mlflow.entities import Metric
 from numpy.typing import NDArray
 
-from pipeline.results import SPLITS
+from pipeline.dataset.shard import SPLITS
 from pipeline.tracking.runs import names
 from pipeline.tracking.runs.outputs import Training, main_split
 from pipeline.tracking.store.store import Store

@@ -4,10 +4,10 @@ import shlex
 from typing import Any
 
 from pipeline import markdown
+from pipeline.dataset.shard import SPLITS
 from pipeline.model import Model
 from pipeline.repository.git import Commit
 from pipeline.repository.project import Experiment
-from pipeline.results import SPLITS
 from pipeline.tracking.client.tags import BRANCH_TAG, COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG
 from pipeline.tracking.runs import names
 from pipeline.tracking.runs.outputs import Data, Training, main_split

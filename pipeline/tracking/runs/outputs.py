@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pipeline import credentials, output_files, results
 from pipeline import model as models
 from pipeline.dataset import reader
+from pipeline.dataset.shard import SPLITS
 from pipeline.documents import json_documents
 from pipeline.files import md5_file
 from pipeline.output_files import METRICS_FILE, PLOTS_FOLDER, SWEEP_FILE
-from pipeline.results import SPLITS
 
 HISTORY_FILE = "history.csv"
 SNAPSHOTS_FILE = "snapshots.safetensors"
