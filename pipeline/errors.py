@@ -1,7 +1,9 @@
 """The one exception that stands for a mistake of the person who uses the tool, and how it quotes what came."""
 
 import reprlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from itertools import islice
+from typing import TypeVar
 from unicodedata import category
 
 # No cell, name or value of an input stands in a message with more characters than this.
@@ -9,6 +11,8 @@ MOST_CHARACTERS = 200
 
 _MOST_OF_A_LIST = 60
 _END = 20
+
+Item = TypeVar("Item")
 
 
 class UserError(Exception):
@@ -64,10 +68,18 @@ def quoted(value: object, most: int = MOST_CHARACTERS) -> str:
     return f"{whole[: room - len(end) - 1]}...{end}{whole[0]}{length}"
 
 
-def listed(names: Collection[object], most: int = 5) -> str:
-    """The first names of a list, each shortened, and how many follow them."""
-    first = ", ".join(shortened(name, _MOST_OF_A_LIST) for name, _ in zip(names, range(most), strict=False))
-    return first if len(names) <= most else f"{first} and {len(names) - most:,} more"
+def short_name(name: object) -> str:
+    """A name as it stands among others in a message."""
+    return shortened(name, _MOST_OF_A_LIST)
+
+
+def listed(
+    items: Collection[Item], most: int = 5, write: Callable[[Item], str] = short_name, separator: str = ", "
+) -> str:
+    """The first ``most`` of a list, each as ``write`` has it, and how many follow: "a, b, c and 4 more"."""
+    first = separator.join(map(write, islice(items, most)))
+    before = " " if separator == ", " else separator
+    return first if len(items) <= most else f"{first}{before}and {len(items) - most:,} more"
 
 
 def on_one_line(text: str) -> str:

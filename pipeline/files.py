@@ -1,8 +1,10 @@
 """Files that are either wholly there or not there at all, and bytes that depend on nothing but the content."""
 
+import csv
 import ctypes
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -155,6 +157,13 @@ def told_if_full(path: Path) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text whole, with LF endings on every system."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV with LF endings; the header is the first."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.documents import yaml_documents
 from pipeline.documents.yaml_documents import InvalidYamlError
-from pipeline.errors import UserError, quoted, shortened
+from pipeline.errors import UserError, listed, quoted, shortened
 
 # Wrong params told at once.
 _MOST_SENTENCES = 10
@@ -61,8 +61,7 @@ def load(path: Path, name: str, section: type[SectionType]) -> SectionType:
         return section.model_validate(content)
     except ValidationError as error:
         sentences = _sentences(path, name, section, content, error)
-        more = [f"and {len(sentences) - _MOST_SENTENCES:,} more"] if len(sentences) > _MOST_SENTENCES else []
-        raise UserError("\n".join([*sentences[:_MOST_SENTENCES], *more])) from None
+        raise UserError(listed(sentences, _MOST_SENTENCES, str, "\n")) from None
 
 
 def _sentences(path: Path, name: str, section: type[Section], content: Any, error: ValidationError) -> list[str]:

@@ -14,9 +14,9 @@ from rich.table import Table
 
 from pipeline import files, output_files
 from pipeline import model as models
-from pipeline.dataset.columns import Chunk, Class
+from pipeline.dataset.columns import Chunk, Class, class_text
 from pipeline.dataset.encoder import OTHER, Encoder
-from pipeline.errors import UserError, printable, quoted, shortened
+from pipeline.errors import UserError, listed, printable, quoted, shortened
 from pipeline.scoring import predictions, probabilities
 from pipeline.scoring.logits import compute_logits
 from pipeline.table import sources, stream, type_inference
@@ -25,7 +25,6 @@ from pipeline.table.sources import Source, TableSource
 # A person reads no more than this on a screen; a file takes any number.
 ROWS_SHOWN = 20
 # Distinct unseen values that the warning names, per column.
-VALUES_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,9 @@ class Unseen:
         """One line that names them, or None if there are none."""
         if not self._new:
             return None
-        named = "; ".join(f"column {shortened(column)}: {_named(list(values))}" for column, values in self._new.items())
+        columns = self._new.items()
+        named = "; ".join(f"column {shortened(column)}: {listed(values, write=quoted)}" for column, values in columns)
         return f"warning: {source}: values that training did not see, scored as <unseen>: {named}"
-
-
-def _named(values: list[str]) -> str:
-    shown = ", ".join(map(quoted, values[:VALUES_NAMED]))
-    return shown if len(values) <= VALUES_NAMED else f"{shown} and {len(values) - VALUES_NAMED:,} more"
 
 
 def predict(model: models.Model, source: TableSource, unseen: Unseen) -> Iterator[ScoredRows]:
@@ -157,7 +152,7 @@ def _block(classes: list[Class], scores: ScoredRows) -> predictions.Block:
 
 def _print(source: TableSource, classes: list[Class], scores: Iterable[ScoredRows]) -> None:
     """One line a class, so that any number of classes fits a terminal's width."""
-    names = [printable(predictions.class_text(label)) for label in classes]
+    names = [printable(class_text(label)) for label in classes]
     rows = list(islice(_rows(names, scores), ROWS_SHOWN + 1))
     shown = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     for heading in ("row", "predicted", "class", "logit", "probability", "rank"):

@@ -31,6 +31,11 @@ def part_name(column: str, part: DatePart) -> str:
 Class = int | str | bool
 
 
+def class_text(label: Class) -> str:
+    """A class as it reads in a table and in column names; booleans as JSON spells them."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
 @dataclass(frozen=True)
 class Texts:
     """A text column: row i holds ``levels[codes[i]]``, or no value where ``codes[i]`` is -1.

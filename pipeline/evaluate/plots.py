@@ -3,8 +3,6 @@
 Each table of a split has a ``split`` column that says which. No table's size grows with the number of rows scored.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from pipeline import files
-from pipeline.dataset.columns import Class
+from pipeline.dataset.columns import Class, class_text
 from pipeline.evaluate import calibration
 from pipeline.evaluate.metrics import Predictions
 from pipeline.model import Model
-from pipeline.scoring.predictions import class_text
 
 # DVC's confusion template counts lines, so a line has to stand for one row, or for an equal share of many.
 CONFUSION_LINES = 10_000
@@ -41,7 +38,9 @@ def write(folder: Path, split: str, predictions: Predictions, model: Model, bins
         curves = roc_lines(predictions, classes)
         _write_split(new / "roc.csv", ("class", "false_positive_rate", "true_positive_rate"), split, curves)
         shown = coefficient_lines(model)
-        _write_table(new / "largest_coefficients.csv", ("feature", "class", "coefficient"), shown)
+        files.write_text(
+            new / "largest_coefficients.csv", files.csv_text([("feature", "class", "coefficient"), *shown])
+        )
 
 
 def confusion_lines(predictions: Predictions, classes: Sequence[Class]) -> list[tuple[str, str]]:
@@ -115,12 +114,4 @@ def _drawn_classes(predictions: Predictions, count: int) -> NDArray[np.int64]:
 
 
 def _write_split(path: Path, columns: Sequence[str], split: str, lines: Iterable[Sequence[Any]]) -> None:
-    _write_table(path, (*columns, "split"), ((*line, split) for line in lines))
-
-
-def _write_table(path: Path, columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(lines)
-    files.write_text(path, text.getvalue())
+    files.write_text(path, files.csv_text([(*columns, "split"), *((*line, split) for line in lines)]))

@@ -17,6 +17,7 @@ from pipeline.table.sources import Source
 from pipeline.table.spellings import Spelling
 
 _NAMED = 3
+_COLUMNS = 10  # or classes, that a line of the report names
 
 
 def source_line(source: Source) -> str:
@@ -36,10 +37,11 @@ def report_lines(
 ) -> list[str]:
     """A few lines for the terminal: what was read, what was filled in, and what to look at twice."""
     numbers, categories = len(encoder.numbers), len(encoder.categories)
+    shares = [f"{name} ({rows:,})" for name, rows in class_rows.items()]
     return [
         f"rows      {survey.rows:,}: " + ", ".join(f"{name} {rows:,}" for name, rows in split_rows.items() if rows),
         f"features  {len(encoder.features)} from {_columns(numbers, 'number')} and {_columns(categories, 'category')}",
-        f"target    {encoder.target}: {len(class_rows)} classes: " + _shares(class_rows),
+        f"target    {encoder.target}: {len(class_rows)} classes: {listed(shares, _COLUMNS)}",
         *_spelled(survey),
         *_dropped(survey, encoder, dropped),
         *_filled(survey, encoder),
@@ -50,11 +52,6 @@ def report_lines(
 
 def _columns(count: int, kind: str) -> str:
     return f"{count} {kind} column" + ("" if count == 1 else "s")
-
-
-def _shares(class_rows: Mapping[Class, int], shown: int = 10) -> str:
-    listed = [f"{name} ({rows:,})" for name, rows in list(class_rows.items())[:shown]]
-    return ", ".join(listed) + (", ..." if len(class_rows) > shown else "")
 
 
 def header_doubts(names: Sequence[str], target: str, levels: Mapping[str, Collection[str]]) -> Iterator[str]:
@@ -82,7 +79,7 @@ def grouping_doubts(cells: Mapping[str, str]) -> Iterator[str]:
         cell = next(iter(cells.values()))
         value = cell.replace(".", "")
         yield (
-            f"{_first([*cells])}: every point has three digits behind it, so {cell} may be {value}: read as "
+            f"{listed(cells, _COLUMNS)}: every point has three digits behind it, so {cell} may be {value}: read as "
             f'{float(cell):g}; set prepare.decimal: "," if the points stand between thousands, or "."'
         )
 
@@ -113,8 +110,7 @@ def label_lines(target: str, classes: Mapping[str, Class]) -> Iterator[str]:
     merged = [f"{label} is {' and '.join(map(quoted, own[:_NAMED]))}" for label, own in texts.items() if len(own) > 1]
     padded = next((text for text, label in classes.items() if text != label and spellings.is_padded(text)), None)
     if merged:
-        more = f"; {len(merged) - _NAMED:,} more" if len(merged) > _NAMED else ""
-        yield f"labels    several texts are one class: {'; '.join(merged[:_NAMED])}{more}; {cure}"
+        yield f"labels    several texts are one class: {listed(merged, _NAMED, str, '; ')}; {cure}"
     elif padded is not None:
         yield f"labels    whole numbers, so that {padded} is {classes[padded]}; {cure}"
 
@@ -153,7 +149,7 @@ def _spelled(survey: ColumnStatistics) -> Iterator[str]:
         if (spelling := spellings.of_kind(kind)) is not None:
             columns.setdefault(str(spelling), []).append(name)
     for how, names in columns.items():
-        yield f"numbers   read {how}: {_first(names)}"
+        yield f"numbers   read {how}: {listed(names, _COLUMNS)}"
 
 
 def code_lines(names: Collection[str]) -> Iterator[str]:
@@ -165,13 +161,9 @@ def code_lines(names: Collection[str]) -> Iterator[str]:
         name = next(iter(names))
         first = name if name.isidentifier() else quoted(name)
         yield (
-            f"codes     read as categories, since some begin with 0: {_first([*names])}; "
+            f"codes     read as categories, since some begin with 0: {listed(names, _COLUMNS)}; "
             f"prepare.types: {{{first}: number}} reads numbers"
         )
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
 
 
 def _dropped(survey: ColumnStatistics, encoder: Encoder, dropped: int) -> Iterator[str]:
@@ -191,10 +183,9 @@ def _merged(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
         if OTHER in category.levels:
             kept = frozenset(category.levels)
             rest = {level: rows for level, rows in survey.levels[category.name].items() if level not in kept}
-            shown = ", ".join(quoted(level) for level in ordered(rest)[:3])
             yield (
                 f"other     {category.name}: {len(rest):,} rare levels with {sum(rest.values()):,} rows are one, "
-                f"{OTHER}: {shown}{', ...' if len(rest) > 3 else ''}; prepare.max_levels is the limit"
+                f"{OTHER}: {listed(ordered(rest), _NAMED, quoted)}; prepare.max_levels is the limit"
             )
 
 

@@ -17,7 +17,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from pipeline import files
-from pipeline.dataset.columns import Class
+from pipeline.dataset.columns import Class, class_text
 
 # Rounding leaves a row's sum within k * 2^-53 of 1; this is the looser promise made to readers of the table.
 SUM_TOLERANCE = 1e-6
@@ -29,11 +29,6 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 # Columns of a block by name, each (n,).
 Block = Mapping[str, NDArray[Any]]
-
-
-def class_text(label: Class) -> str:
-    """A class as it reads in a table and in column names; booleans as JSON spells them."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def formula_warning(path: Path, classes: Sequence[Class]) -> str | None:

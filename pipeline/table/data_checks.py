@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.dataset.columns import Class
 from pipeline.dataset.encoder import RESERVED
-from pipeline.errors import UserError, quoted, shortened
+from pipeline.errors import UserError, listed, quoted, shortened
 from pipeline.table import locate, spellings
 from pipeline.table.column_statistics import ColumnStatistics
 from pipeline.table.sources import TableSource
@@ -20,9 +20,9 @@ def require_labels(
     missing = survey.missing[target]
     if missing:
         lines = locate.lines_without_value(source, target, missing_values, limit=5)
-        listed = ", ".join(map(str, lines)) + (", ..." if missing > len(lines) else "")
+        numbers = ", ".join(map(str, lines)) + (", ..." if missing > len(lines) else "")
         raise UserError(
-            f"{source}, column {shortened(target)}: {missing:,} of {survey.rows:,} rows have no label: line {listed}; "
+            f"{source}, column {shortened(target)}: {missing:,} of {survey.rows:,} rows have no label: line {numbers}; "
             "set prepare.missing_target: drop, or correct prepare.missing_values if a label is taken for missing"
         )
 
@@ -78,8 +78,7 @@ def require_training_rows(
     trained = {classes[text] for text in training.levels[target]}
     absent = sorted(set(classes.values()) - trained)
     if absent:
-        listed = ", ".join(quoted(name) for name in absent[:5]) + (", ..." if len(absent) > 5 else "")
         raise UserError(
-            f"{source}: the split leaves no training row of class {listed}; "
+            f"{source}: the split leaves no training row of class {listed(absent, write=quoted)}; "
             "change prepare.split, or remove the rows of that class"
         )

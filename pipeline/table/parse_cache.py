@@ -25,7 +25,7 @@ from pipeline import files
 from pipeline.dataset.columns import ColumnType
 from pipeline.documents import json_documents
 from pipeline.documents.json_documents import Digest, Form
-from pipeline.errors import UserError
+from pipeline.errors import UserError, listed
 from pipeline.parallel import threads
 from pipeline.table.sources import File, Source
 
@@ -204,7 +204,7 @@ class ParseCache:
         parsed = f"{all_files - reused:,} parsed now, all encoded anew"
         line = f"re-used   {reused:,} of {all_files:,} files as parsed before; {parsed}"
         if changes:
-            line += f"\n          the schema has changed: {'; '.join(changes[:3])}"
+            line += f"\n          the schema has changed: {listed(changes, 3, str, '; ')}"
         return [line]
 
 

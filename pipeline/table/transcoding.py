@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO
 
+from pipeline import files
 from pipeline.errors import UserError, shortened
 
 _BLOCK_BYTES = 1 << 20
@@ -111,9 +112,7 @@ class FromParquet(_Blocks):
 
         file = _parquet(self._stream)
         _require_cells(file.schema_arrow, name)
-        names = io.StringIO()
-        csv.writer(names, lineterminator="\n").writerow(file.schema_arrow.names)
-        yield names.getvalue().encode()
+        yield files.csv_text([file.schema_arrow.names]).encode()
         for batch in file.iter_batches(_BATCH_ROWS):
             out = io.BytesIO()
             pa_csv.write_csv(_plain(batch), out, pa_csv.WriteOptions(include_header=False))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.errors import listed
 from pipeline.numerics.data import reduction
 from pipeline.numerics.data.block import Block, row_counts
 from pipeline.numerics.diagnostics import collinearity, separation
@@ -67,9 +68,11 @@ def _of_classes(blocks: Sequence[Block], classes: Sequence[object], intercept: b
         then = (
             "its probability is 0 but for e^-60" if intercept else "without an intercept its probability stays above 0"
         )
-        sentences.append(f"no training row counts for class {_list(empty)}: {then}")
+        sentences.append(f"no training row counts for class {listed(empty, _NAMED, str)}: {then}")
     if single:
-        sentences.append(f"one training row only for class {_list(single)}: what is learnt of it rests on that row")
+        sentences.append(
+            f"one training row only for class {listed(single, _NAMED, str)}: what is learnt of it rests on that row"
+        )
     return sentences
 
 
@@ -77,9 +80,11 @@ def _of_columns(blocks: Sequence[Block], features: Sequence[str], threads: int) 
     sentences = []
     constant = [features[column] for column in collinearity.constant_columns(blocks)]
     if constant:
-        sentences.append(f"the same in all training rows: {_list(constant)}; it tells nothing, leave it out")
+        sentences.append(
+            f"the same in all training rows: {listed(constant, _NAMED, str)}; it tells nothing, leave it out"
+        )
     for found in collinearity.collinear_columns(blocks, threads)[:_NAMED]:
-        others = _list([features[column] for column in found.of])
+        others = listed([features[column] for column in found.of], _NAMED, str)
         sentences.append(f"column {features[found.column]} follows from {others}: they share its weight in W")
     return sentences
 
@@ -107,7 +112,7 @@ def _of_separation(
 ) -> list[str]:
     if not apart:
         return []
-    pairs = _list([f"class {classes[found.label]} by {features[found.column]}" for found in apart])
+    pairs = listed([f"class {classes[found.label]} by {features[found.column]}" for found in apart], _NAMED, str)
     return [f"told apart without error: {pairs}; {_CURE}"]
 
 
@@ -154,7 +159,7 @@ def _from_the_rest(
     for label in labels[:1] if len(labels) == 2 else labels:
         rule = separation.separating(x, (y == label).astype(np.int64), 2, intercept)
         if rule is not None:
-            columns = _list([features[column] for column in rule.columns])
+            columns = listed([features[column] for column in rule.columns], _NAMED, str)
             sentences.append(f"{_extent(rule)}: class {classes[label]} from the rest by {columns} together; {_CURE}")
     return sentences
 
@@ -170,15 +175,10 @@ def _from_each_other(
     rule = separation.separating(x, np.searchsorted(labels, y), len(labels), intercept)
     if rule is None:
         return []
-    pairs = _list([f"class {classes[labels[a]]} from {classes[labels[b]]}" for a, b in rule.pairs])
-    columns = _list([features[column] for column in rule.columns])
+    pairs = listed([f"class {classes[labels[a]]} from {classes[labels[b]]}" for a, b in rule.pairs], _NAMED, str)
+    columns = listed([features[column] for column in rule.columns], _NAMED, str)
     return [f"{_extent(rule)}: {pairs} by {columns} together; {_CURE}"]
 
 
 def _extent(rule: separation.Rule) -> str:
     return "told apart without error" if rule.complete else "told apart without error in some rows"
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_NAMED])
-    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"

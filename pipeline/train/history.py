@@ -1,7 +1,5 @@
 """The course of a training, records of its epochs and snapshots of W and b: as files, and as a state to go on from."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +9,7 @@ import safetensors.numpy
 import torch
 from torch import Tensor
 
+from pipeline import files
 from pipeline.numerics.data.block import Parameters
 from pipeline.numerics.solvers.loop import Epoch, IterativeSolver, Record
 
@@ -35,11 +34,7 @@ class History:
     def csv(self) -> str:
         """One line an epoch."""
         rows = [row(record) for record in self.records]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        return files.csv_text([rows[0], *(line.values() for line in rows)])
 
     def snapshots(self) -> bytes:
         """``epoch`` (s,) int64, W (s, k, d) and b (s, k) float64, as safetensors."""

@@ -5,7 +5,7 @@ otherwise than they were, its weights are scaled along. With z = (x - s) / c now
 w'(x - s') / c' = (w' c / c') z + w' (s - s') / c'. Columns that the earlier model lacks start at 0.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def _at_model(encoder: Encoder, params: TrainParams, earlier: model.Model) -> In
     if not known:
         raise UserError(
             f"params.yaml: train.start.model: expected a model with columns of this data, such as "
-            f"{_some(encoder.features)}, got one with {_some(earlier.features)}"
+            f"{listed(encoder.features, _NAMED)}, got one with {listed(earlier.features, _NAMED)}"
         )
     order = [earlier.classes.index(label) for label in encoder.classes]
     columns = [theirs[encoder.features[column]] for column in known]
@@ -108,7 +108,9 @@ def _refuse_other_classes(encoder: Encoder, earlier: model.Model) -> None:
     added = [str(label) for kind, label in ours if (kind, label) not in theirs]
     gone = [str(label) for kind, label in theirs if (kind, label) not in ours]
     if added or gone:
-        differences = [f"{word} {_some(names)}" for word, names in (("lacks", added), ("has also", gone)) if names]
+        differences = [
+            f"{word} {listed(names, _NAMED)}" for word, names in (("lacks", added), ("has also", gone)) if names
+        ]
         raise UserError(
             f"params.yaml: train.start.model: expected a model of the classes of this data, got one that "
             f"{' and '.join(differences)}; set train.start.model and train.start.key to null"
@@ -132,11 +134,7 @@ def _sentence(features: Sequence[str], earlier: model.Model) -> str:
     gone = [name for name in earlier.features if name not in ours]
     text = f"starts at model {earlier.key[:8]}"
     if added:
-        text += f"; new columns start at 0: {_some(added)}"
+        text += f"; new columns start at 0: {listed(added, _NAMED)}"
     if gone:
-        text += f"; of no use any more: {_some(gone)}"
+        text += f"; of no use any more: {listed(gone, _NAMED)}"
     return text
-
-
-def _some(names: Collection[str]) -> str:
-    return listed(names, _NAMED)

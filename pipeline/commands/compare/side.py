@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline import credentials, files, results
 from pipeline import model as models
+from pipeline.dataset.columns import class_text
 from pipeline.documents import json_documents
 from pipeline.errors import UserError
 from pipeline.output_files import (
@@ -45,7 +45,7 @@ class Coefficients:
         """
         model = models.parse(document, weights, Path(place))
         values = np.concatenate([model.weights, model.bias[:, np.newaxis]], axis=1)
-        classes = [name if isinstance(name, str) else json.dumps(name) for name in model.classes]
+        classes = [*map(class_text, model.classes)]
         return cls(classes, [*model.features, "bias"], values)
 
 

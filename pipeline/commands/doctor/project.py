@@ -13,7 +13,7 @@ from pipeline.commands import launch
 from pipeline.commands.doctor import queue_tasks
 from pipeline.commands.doctor.result import NOTE, OK, PROBLEM, CheckResult
 from pipeline.commands.verify import checkout
-from pipeline.errors import UserError
+from pipeline.errors import UserError, listed
 from pipeline.output_files import MODELS_FOLDER, PREPARED_FOLDER, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE, Section
 from pipeline.repository import git, lockfile, revisions
@@ -38,7 +38,7 @@ def git_state(root: Path) -> Iterator[CheckResult]:
         return
     changed = git.changed_files(root)
     if changed:
-        said = f"{len(changed)} tracked files differ from commit {str(head.sha)[:12]}: {', '.join(changed[:5])}"
+        said = f"{len(changed)} tracked files differ from commit {str(head.sha)[:12]}: {listed(changed)}"
         yield CheckResult("git", NOTE, said, "commit them, so that a run leads to what made it")
     else:
         yield CheckResult("git", OK, f"commit {str(head.sha)[:12]}, nothing changed")

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.commands.init.column_advice import ColumnFingerprints
 from pipeline.dataset.columns import is_number
-from pipeline.errors import quoted
+from pipeline.errors import listed, quoted
 from pipeline.table import likeness, locate, spellings
 from pipeline.table.column_statistics import ColumnStatistics
 from pipeline.table.sources import TableSource
@@ -76,9 +76,9 @@ def marks(source: TableSource, survey: ColumnStatistics, mixed: Collection[str],
             if not is_few and len(usual) < len(words):
                 continue
         if words:
-            shown = ", ".join(f"{quoted(word, _SHOWN)} ({rows:,})" for word, rows in [*words.items()][:_MARKS_SHOWN])
-            more = ", ..." if len(words) > _MARKS_SHOWN else ""
-            yield f"{name} holds {among}{shown}{more}; if that means {means}, add it to missing_values"
+            counts = [f"{quoted(word, _SHOWN)} ({rows:,})" for word, rows in words.items()]
+            which = listed(counts, _MARKS_SHOWN, str)
+            yield f"{name} holds {among}{which}; if that means {means}, add it to missing_values"
 
 
 def sums(source: TableSource, survey: ColumnStatistics) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.commands.init import column_advice, hints
 from pipeline.commands.init.inspect_table import InspectedTable, hides_a_part
 from pipeline.dataset.columns import DATE_PARTS, DatePart, part_name
-from pipeline.errors import UserError, quoted
+from pipeline.errors import UserError, listed, quoted
 from pipeline.prepare import report
 from pipeline.prepare.fit_encoder import MAX_LEVELS
 from pipeline.prepare.params import MISSING_VALUES
@@ -25,6 +25,7 @@ _FEW_ROWS_OF_A_CLASS = 50
 _MANY_FEATURES = 1_000
 
 _EXAMPLES = 3
+_CLASSES = 10  # that a comment names
 
 # A column is nearly one of dates if so many of its values are; texts of the others are shown up to so many characters.
 _NEARLY_ALL = 0.8
@@ -139,7 +140,7 @@ def _require_features(found: InspectedTable, left_out: Mapping[str, str], doubts
     if {*found.survey.kinds} <= {found.target, *left_out}:
         reasons = {**left_out, **found.crowded}
         named = [f"{name} {reason}" for name, reason in reasons.items()]
-        why = f": {'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''}" if named else ""
+        why = f": {listed(named, 5, str, '; ')}" if named else ""
         hinted = "".join(f"\n  {doubt}" for doubt in doubts[:_EXAMPLES])
         raise UserError(f"{found.source}: expected a column to predict {found.target} from, found none{why}{hinted}")
 
@@ -188,13 +189,13 @@ def _described(found: InspectedTable, name: str) -> str:
     return f"{survey.kinds[name]}, {moments.minimum:g} to {moments.maximum:g}, mean {moments.mean():.6g}{gaps}"
 
 
-def _classes(found: InspectedTable, shown: int = 10) -> str:
+def _classes(found: InspectedTable) -> str:
     rows: Counter[str] = Counter()
     for text, count in found.survey.levels[found.target].items():
         rows[str(found.classes[text])] += count
-    listed = sorted(rows, key=lambda label: (-rows[label], label))
-    counts = ", ".join(f"{label if label.strip() else quoted(label)} ({rows[label]:,})" for label in listed[:shown])
-    return _one_line(f"{len(rows)} classes: {counts}{', ...' if len(listed) > shown else ''}")
+    in_order = sorted(rows, key=lambda label: (-rows[label], label))
+    counts = [f"{label if label.strip() else quoted(label)} ({rows[label]:,})" for label in in_order]
+    return _one_line(f"{len(rows)} classes: {listed(counts, _CLASSES, str)}")
 
 
 def _range_of_dates(found: InspectedTable, name: str) -> str:

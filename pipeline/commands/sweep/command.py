@@ -4,8 +4,6 @@ It is no stage: it trains nothing that is kept, and tells which train.l2 to run 
 on the prepared rows and the params alone, so that they can be committed beside the l2 that they gave reason for.
 """
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,20 +92,12 @@ def document(swept: Swept, params: SweepParams, trained: TrainParams, data_diges
     }
 
 
-def _csv(swept: Swept) -> str:
-    rows = [line.row for line in swept.lines]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def main(*, params: SweepParams, trained: TrainParams, prepared: Path, out: Path) -> None:
     """Read ``prepared``, sweep, write sweep.json and sweep.csv into ``out``, and print what came out."""
     data = reader.open_dataset(prepared)
     swept = sweep(data, params, trained, initial_point.earlier(trained.start))
-    files.write_text(out / SWEEP_TABLE_FILE, _csv(swept))
+    rows = [line.row for line in swept.lines]
+    files.write_text(out / SWEEP_TABLE_FILE, files.csv_text([rows[0], *(row.values() for row in rows)]))
     files.write_json(out / SWEEP_FILE, document(swept, params, trained, data.digest))
     _print(swept, params)
 

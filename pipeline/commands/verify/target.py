@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import UserError, shortened
+from pipeline.errors import UserError, listed, shortened
 from pipeline.repository import git, revisions
 from pipeline.tracking.client.query import RUN_ID, StoreProcess
 from pipeline.tracking.client.tags import COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG, KEY_TAG, WEIGHTS_TAG
@@ -50,11 +50,10 @@ def _refuse_no_commits(project: Path) -> None:
 
 def _refuse_changes(project: Path) -> None:
     changed = git.changed_files(project)
-    more = [f"and {len(changed) - _FEW:,} more"] if len(changed) > _FEW else []
     if changed:
         raise UserError(
             "verify HEAD: expected tracked files as they were committed, got changes in:\n  "
-            + "\n  ".join([shortened(name) for name in changed[:_FEW]] + more)
+            + listed(changed, _FEW, shortened, "\n  ")
             + "\n  commit them, or verify the commit as it is: `python -m pipeline verify $(git rev-parse HEAD)`"
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 from mlflow.entities import Metric
 from numpy.typing import NDArray
 
+from pipeline.dataset.columns import class_text
 from pipeline.dataset.shard import SPLITS
 from pipeline.tracking.runs import names
 from pipeline.tracking.runs.outputs import Training, main_split
@@ -79,7 +80,7 @@ def weights(training: Training, time: int) -> list[Metric]:
     _, k, columns = training.values.shape
     if k * columns > _SCALARS:
         return []
-    classes = names.unique_parts(map(names.label, training.model.classes))
+    classes = names.unique_parts(map(class_text, training.model.classes))
     features = [*names.unique_parts(training.model.features, taken=["bias"]), "bias"]
     return [
         Metric(f"weights/{class_name}/{feature}", float(training.values[position, row, column]), time, step)
@@ -118,7 +119,7 @@ def _class_bars(metrics: dict[str, Any], main: str, time: int) -> list[Metric]:
     per_class = [record for record in metrics["per_class"] if record["split"] == main]
     if len(per_class) > _SCALARS:
         return []
-    classes = names.unique_parts(names.label(record["class"]) for record in per_class)
+    classes = names.unique_parts(class_text(record["class"]) for record in per_class)
     return _bars("eval/f1", dict(zip(classes, (record["f1"] for record in per_class), strict=True)), time)
 
 

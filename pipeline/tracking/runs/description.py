@@ -1,5 +1,6 @@
 """What a person reads about a run first: its name in the table of runs, and its description."""
 
+import json
 import shlex
 from typing import Any
 
@@ -147,4 +148,4 @@ def _short(value: Any) -> str:
         return f"{len(value)} columns"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return names.label(value)
+    return value if isinstance(value, str) else json.dumps(value)

@@ -44,11 +44,6 @@ def unique_parts(texts: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
     return parts
 
 
-def label(value: Any) -> str:
-    """A class as people wrote it: text as it is, numbers and booleans as in JSON."""
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def flatten(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted keys; lists stay values."""
     flat: dict[str, Any] = {}

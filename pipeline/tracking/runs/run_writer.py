@@ -1,7 +1,5 @@
 """One MLflow run: made, filled from what the stages left, and closed. Times are in ms since 1970."""
 
-import csv
-import io
 import itertools
 import json
 import tempfile
@@ -13,6 +11,7 @@ from typing import Any
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStatus, RunTag
 
 from pipeline import files
+from pipeline.dataset.columns import class_text
 from pipeline.tracking.client.run_context import RunContext
 from pipeline.tracking.client.run_files import CHANGES_FILE, COEFFICIENTS_FILE, MD5_FILE
 from pipeline.tracking.client.tags import (
@@ -177,27 +176,21 @@ def _add_text(store: Store, run_id: str, name: str, text: str) -> None:
 
 def _md5_table(inputs: dict[str, str], training: Training) -> str:
     """What dvc.lock says of the training: a line a file, with its md5."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["role", "file", "md5"])
-    writer.writerows(["dep", path, md5] for path, md5 in sorted(inputs.items()))
-    writer.writerows(["out", path.name, md5] for path, md5 in sorted(training.md5s().items()))
-    return text.getvalue()
+    inward = [["dep", path, md5] for path, md5 in sorted(inputs.items())]
+    outward = [["out", path.name, md5] for path, md5 in sorted(training.md5s().items())]
+    return files.csv_text([["role", "file", "md5"], *inward, *outward])
 
 
 def _coefficients(training: Training) -> str:
     """W and b as a table: a line a feature, the bias last, a column a class."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["feature", *map(names.label, training.model.classes)])
-    for feature, line in zip(training.model.features, training.model.weights.T.tolist(), strict=True):
-        writer.writerow([feature, *line])
-    writer.writerow(["bias", *training.model.bias.tolist()])
-    return text.getvalue()
+    model = training.model
+    lines = zip(model.features, model.weights.T.tolist(), strict=True)
+    header, bias = ["feature", *map(class_text, model.classes)], ["bias", *model.bias.tolist()]
+    return files.csv_text([header, *([feature, *line] for feature, line in lines), bias])
 
 
 def _add_pictures(store: Store, run_id: str, training: Training, time: int) -> None:
-    classes = [names.label(value) for value in training.model.classes]
+    classes = [*map(class_text, training.model.classes)]
     heat_map = HeatMap.of(classes, training.model.features, training.values)
     for position in curves.thinned(len(training.updates), _PICTURES).tolist():
         updates = int(training.updates[position])
