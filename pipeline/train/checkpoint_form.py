@@ -35,28 +35,41 @@ _ADAM: _Form = {
     "method memory 4": ("float32", ()),
     "method memory 5": ("float32", ()),
 }
-_OPTIMUM: _Form = {
+_QUASI_NEWTON: _Form = {
     "method theta": ("float64", ("d + 1", "k")),
-    "method factor at": ("float64", ("d + 1", "k")),
-    "method has factor": ("bool", ()),
+    "method in_float64": ("bool", ()),
+    "method has_statistics": ("bool", ()),
+    "method knows_label_means": ("bool", ()),
     "method steps": ("float64", ("pairs", "(d + 1) k")),
     "method changes": ("float64", ("pairs", "(d + 1) k")),
+    "method refreshes": ("int64", ()),
+    "method has_factor": ("bool", ()),
+    "method factor_theta": ("float64", ("d + 1", "k")),
+    "method passes": ("int64", ()),
+    "method since_refresh": ("int64", ()),
+    "method stalled": ("int64", ()),
+    "method products": ("int64", ()),
+    "method smallest_gradient": ("float64", ()),
+    "method smallest_at_last_drop": ("float64", ()),
     "method decrements": ("float64", ("decrements",)),
-    "method counts": ("int64", (8,)),
-    "method numbers": ("float64", (2,)),
 }
-_SPARSE: _Form = {
+_PROXIMAL_NEWTON: _Form = {
     "method theta": ("float64", ("d + 1", "k")),
     "method columns": ("int64", ("columns",)),
     "method curvature": ("float64", ("(columns + 1) k", "(columns + 1) k")),
+    "method has_sample": ("bool", ()),
     "method decrements": ("float64", ("decrements",)),
-    "method counts": ("int64", (2,)),
-    "method last subgradient": ("float64", ()),
+    "method last_subgradient": ("float64", ()),
+    "method passes": ("int64", ()),
 }
 _NO_PAIRS = ("method steps", "method changes")
 
-# Where a number that is not finite means that there is none yet.
-_OPEN = ("records", "method numbers")
+# Where infinity means that there is none yet; of a record NaN does.
+_SMALLEST = ("method smallest_gradient", "method smallest_at_last_drop")
+_OPEN = ("records", *_SMALLEST)
+
+# Counts that are at least 0, and at most as many as are asked for or float64 can tell apart.
+_COUNTS = ("method refreshes", "method since_refresh", "method stalled", "method products", "method passes")
 
 
 def fits(state: Mapping[str, Tensor], params: TrainParams, k: int, d: int) -> bool:
@@ -85,7 +98,7 @@ def _form(state: Mapping[str, Tensor], params: TrainParams) -> _Form:
     if params.solver in FIRST_ORDER:
         memory = _ADAM if params.solver == "adam" else _MOMENTS if params.momentum else {}
         return form | _FIRST_ORDER | memory
-    return form | (_SPARSE if params.l1 else _OPTIMUM)
+    return form | (_PROXIMAL_NEWTON if params.l1 else _QUASI_NEWTON)
 
 
 def _require_form(state: Mapping[str, Tensor], form: _Form, sizes: dict[str, int]) -> None:
@@ -113,21 +126,16 @@ def _require_course(state: Mapping[str, Tensor], params: TrainParams) -> None:
     _require("best" not in state or 0 <= float(state["best"][1]) < epochs)
     for name in ("method memory 4", "method memory 5"):
         _require(name not in state or float(state[name]) >= 1)
-    if "method counts" in state:
-        _require_counts(state["method counts"].tolist(), epochs, state["method decrements"].numel())
-    if "method numbers" in state:
-        _require(not bool(torch.isnan(state["method numbers"]).any()))
-    _require("method last subgradient" not in state or float(state["method last subgradient"]) >= 0)
+    for name in _COUNTS:
+        _require(name not in state or 0 <= int(state[name]) <= 2**53)
+    for name in (*_SMALLEST, "method last_subgradient"):
+        _require(name not in state or float(state[name]) >= 0)
+    if "method decrements" in state:
+        _require(state["method decrements"].numel() <= epochs)
+    if "method refreshes" in state:
+        _require(int(state["method refreshes"]) <= epochs)  # at most one an epoch
+        _require(int(state["method since_refresh"]) <= state["method decrements"].numel())
     if "method columns" in state:
         columns = state["method columns"].tolist()
         _require(columns == sorted(set(columns)) and all(column >= 0 for column in columns))
         _require(not columns or columns[-1] < state["snapshot W"].shape[2])
-
-
-def _require_counts(counts: list[int], epochs: int, decrements: int) -> None:
-    """Of an optimum's eight: refreshes of the factor, at most one an epoch; epochs since; bytes of a float; flags."""
-    _require(decrements <= epochs and all(0 <= count <= 2**53 for count in counts))
-    if len(counts) == 8:
-        refreshes, since, _, _, _, size, has_facts, has_means = counts
-        _require(refreshes <= epochs and since <= decrements)
-        _require(size in (4, 8) and has_facts <= 1 and has_means <= 1)

@@ -15,8 +15,9 @@ from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.objective.plain import Evaluation
 from pipeline.numerics.solvers import adam, auto, first_order, lbfgs, loop, schedules, sgd
 from pipeline.numerics.solvers.loop import Epoch
+from pipeline.numerics.solvers.preconditioning import PreconditionerSource
 from pipeline.numerics.solvers.proximal_newton import ProximalNewton
-from pipeline.numerics.solvers.quasi_newton import PreconditionerSource, QuasiNewton
+from pipeline.numerics.solvers.quasi_newton import QuasiNewton
 from pipeline.numerics.solvers.sampled_newton import SampledNewton
 from pipeline.numerics.solvers.status import Status
 from pipeline.parallel.threads import thread_count

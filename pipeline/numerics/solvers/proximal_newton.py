@@ -19,6 +19,7 @@ Source: Lee, Sun and Saunders 2014, "Proximal Newton-type methods for minimizing
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -34,6 +35,7 @@ from pipeline.numerics.objective.plain import Evaluation
 from pipeline.numerics.solvers import active_set
 from pipeline.numerics.solvers.l1_quadratic import least_subgradient, minimise
 from pipeline.numerics.solvers.loop import Epoch
+from pipeline.numerics.solvers.state_tensors import from_tensors, to_tensors
 from pipeline.numerics.solvers.status import Status
 
 _LARGEST = 3000  # rows of the Hessian: a factor takes 2 s, its memory is 70 MiB
@@ -54,6 +56,19 @@ _LOOSEST = 0.3
 _SLOW, _SLOW_STEPS = 0.1, 5
 _SHORTEST = 1e-10
 _ROUNDING = 1e-15
+
+
+@dataclass(frozen=True)
+class ProximalNewtonState:
+    """The state in a checkpoint, without what can be computed from it; q variables of the quadratic."""
+
+    theta: Tensor
+    columns: Tensor  # of W, in the quadratic
+    curvature: Tensor  # (q, q)
+    has_sample: bool
+    decrements: list[float]
+    last_subgradient: float
+    passes: int
 
 
 class ProximalNewton:
@@ -104,26 +119,26 @@ class ProximalNewton:
     @property
     def state(self) -> dict[str, Tensor]:
         """All that decides the next steps, between two epochs; setting it costs two passes that are not counted."""
-        counts = (self._sample is not None, self.passes)
-        return {
-            "theta": self.theta,
-            "columns": self._columns,
-            "curvature": self._curvature,
-            "decrements": torch.tensor(self._decrements, dtype=torch.float64),
-            "counts": torch.tensor(counts),
-            "last subgradient": torch.tensor(self._last_subgradient, dtype=torch.float64),
-        }
+        saved = ProximalNewtonState(
+            theta=self.theta,
+            columns=self._columns,
+            curvature=self._curvature,
+            has_sample=self._sample is not None,
+            decrements=self._decrements,
+            last_subgradient=self._last_subgradient,
+            passes=self.passes,
+        )
+        return to_tensors(saved)
 
     @state.setter
-    def state(self, found: Mapping[str, Tensor]) -> None:
-        has_sample, passes = found["counts"].tolist()
-        self.point = self._evaluate(found["theta"])
+    def state(self, tensors: Mapping[str, Tensor]) -> None:
+        saved = from_tensors(ProximalNewtonState, tensors)
+        self.point = self._evaluate(saved.theta)
         self._objective.label_means()
-        self._columns, self._curvature = found["columns"], found["curvature"].clone()
-        self._decrements = found["decrements"].tolist()
-        self._last_subgradient = found["last subgradient"].item()
-        self._sample = self._drawn(self._sample_rows()) if has_sample else None
-        self._earlier_passes += passes - self.passes
+        self._columns, self._curvature = saved.columns, saved.curvature.clone()
+        self._decrements, self._last_subgradient = saved.decrements, saved.last_subgradient
+        self._sample = self._drawn(self._sample_rows()) if saved.has_sample else None
+        self._earlier_passes += saved.passes - self.passes
 
     def bound_at(self, point: Point) -> float:
         """The proven bound on F - F* there, in nats."""

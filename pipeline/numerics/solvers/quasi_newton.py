@@ -6,22 +6,20 @@ resolves the decrease; then in float64, where the certificate is computed. Shape
 
 import math
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from pipeline.numerics.certificates import duality_gap
-from pipeline.numerics.curvature.preconditioners import Diagonal, PreconditionerBuilder
-from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import centred, dot
 from pipeline.numerics.objective.packed import PackedObjective, Point
 from pipeline.numerics.solvers import bias_step, conjugate_gradients, line_search
 from pipeline.numerics.solvers.lbfgs import CurvaturePairs
 from pipeline.numerics.solvers.loop import Epoch
+from pipeline.numerics.solvers.preconditioning import CurrentPreconditioner, PreconditionerSource
+from pipeline.numerics.solvers.state_tensors import from_tensors, to_tensors
 from pipeline.numerics.solvers.status import Status
-
-_MIX = 0.01  # labels mixed into the curvature, arrowhead.py
 
 # A Hessian is built anew after this many steps, if the decrement fell by less than this factor in the last five.
 _REFRESH_AFTER, _SLOW = 10, 3e-2
@@ -35,7 +33,7 @@ _FLOAT32_SUREST = 1e-5  # nats: float32 knows 1 - p to 6e-8, which of a lower co
 _FLOAT32_STEPS_IN_VAIN = 20  # its gradient of columns of 1e3 and more may be noise far above these shares
 _ROUNDING = 1e-13
 _FLOAT64_BLIND, _FLOAT64_PATIENCE = 1e-14, 12
-_WORTH_FORGETTING = 0.5  # what the smallest squared gradient fell by since memory was last given up
+_WORTH_DROPPING = 0.5  # what the smallest squared gradient fell by since the pairs were last dropped
 
 _SURE = 0.5 + 1e-6  # as a probability of float32 must be to be above 1/2
 
@@ -44,19 +42,32 @@ _FLOAT32_NOISE = 1e-6  # share of the objective that float32 may err by
 _FLOAT32_SHORTEST_STEP = 0.1
 
 
-class PreconditionerSource(Protocol):
-    """Where a start and scalings come from."""
+@dataclass
+class Progress:
+    """What decides the next steps beside point, pairs and preconditioner."""
 
-    memory: int  # pairs that L-BFGS keeps; 0: directions by conjugate gradients
-    resizes: bool  # whether the scaling's size is to be learnt from the last step
-    renews: bool  # whether a factor for conjugate gradients is built anew
-    sample_passes: float
+    since_refresh: int = 0  # steps
+    stalled: int = 0  # steps in a row without a smaller gradient
+    products: int = 0  # with the Hessian, for the last direction
+    smallest_gradient: float = math.inf  # its squared norm, about the means
+    smallest_at_last_drop: float = math.inf  # of the pairs
+    decrements: list[float] = field(default_factory=list)  # by the preconditioner, one a step
 
-    def start(self, theta: Tensor) -> Tensor:
-        """A better start, from samples."""
 
-    def scaling(self, refreshes: int) -> PreconditionerBuilder | None:
-        """The scaling for the n-th time; None: the last one, built at the new point."""
+@dataclass(frozen=True)
+class QuasiNewtonState:
+    """Point, pairs and preconditioner in a checkpoint, without what can be computed from them; m pairs."""
+
+    theta: Tensor
+    in_float64: bool
+    has_statistics: bool
+    knows_label_means: bool
+    steps: Tensor  # (m, (d + 1) k)
+    changes: Tensor  # of the gradient, likewise
+    refreshes: int
+    has_factor: bool
+    factor_theta: Tensor
+    passes: int
 
 
 class QuasiNewton:
@@ -71,18 +82,17 @@ class QuasiNewton:
         self.status: Status | None = None
         self.bound: float | None = None
         self.point: Point | None = None
-        self.by_diagonal = False  # whether the curvature could not be factored somewhere on the way
         self._objective, self._source, self._tolerance = objective, source, tolerance
         self._start = start
-        self._memory = CurvaturePairs(source.memory, source.resizes)
-        self._scaling: PreconditionerBuilder | None = None
-        self._factor: Preconditioner | None = None
-        self._factor_at: Tensor | None = None
-        self._refreshes = self._since = self._stalled = self._products = 0
-        self._mix = _MIX if source.memory else 0.0  # conjugate gradients know the curvature as it is
-        self._decrements: list[float] = []
-        self._best = self._forgot_at = math.inf
+        self._pairs = CurvaturePairs(source.memory, source.resizes)
+        self._preconditioner = CurrentPreconditioner(objective, source)
+        self._progress = Progress()
         self._earlier_passes = 0  # of the process that was resumed, less those that resuming took
+
+    @property
+    def by_diagonal(self) -> bool:
+        """Whether the curvature could not be factored somewhere on the way."""
+        return self._preconditioner.by_diagonal
 
     @property
     def theta(self) -> Tensor:
@@ -114,48 +124,43 @@ class QuasiNewton:
 
         Taken between two epochs. Setting it costs a pass and the building of the factor; neither is counted.
         """
-        point, pairs = self._here(), self._memory.pairs
-        assert self._factor_at is not None
-        passes, size = self.passes, point.precision.itemsize
-        known = (point.facts is not None, self._objective.knows_label_means)
-        counts = (self._refreshes, self._since, self._stalled, self._products, passes, size, *known)
-        return {
-            "theta": point.theta,
-            "factor at": self._factor_at,
-            "has factor": torch.tensor(self._factor is not None),
-            "steps": torch.stack([step for step, _ in pairs]) if pairs else torch.empty(0),
-            "changes": torch.stack([change for _, change in pairs]) if pairs else torch.empty(0),
-            "decrements": torch.tensor(self._decrements, dtype=torch.float64),
-            "counts": torch.tensor(counts),
-            "numbers": torch.tensor([self._best, self._forgot_at], dtype=torch.float64),
-        }
+        point, pairs, preconditioner = self._here(), self._pairs.pairs, self._preconditioner
+        assert preconditioner.theta is not None
+        saved = QuasiNewtonState(
+            theta=point.theta,
+            in_float64=point.precision == torch.float64,
+            has_statistics=point.facts is not None,
+            knows_label_means=self._objective.knows_label_means,
+            steps=torch.stack([step for step, _ in pairs]) if pairs else torch.empty(0),
+            changes=torch.stack([change for _, change in pairs]) if pairs else torch.empty(0),
+            refreshes=preconditioner.refreshes,
+            has_factor=preconditioner.factor is not None,
+            factor_theta=preconditioner.theta,
+            passes=self.passes,
+        )
+        return to_tensors(saved) | to_tensors(self._progress)
 
     @state.setter
-    def state(self, found: Mapping[str, Tensor]) -> None:
-        *counts, passes, size, facts, means = found["counts"].tolist()
-        self._refreshes, self._since, self._stalled, self._products = counts
-        self._best, self._forgot_at = found["numbers"].tolist()
-        self._decrements = found["decrements"].tolist()
-        self._memory.pairs = list(zip(found["steps"], found["changes"], strict=True))
-        self.point = self._evaluate(found["theta"], torch.float32 if size == 4 else torch.float64, bool(facts))
-        self._factor_at = found["factor at"]
-        for refresh in range(self._refreshes):
-            self._scaling = self._source.scaling(refresh) or self._scaling
-        if bool(found["has factor"]):
-            self._factor = self._factor_of_curvature(self._factor_at)
-        if means:
+    def state(self, tensors: Mapping[str, Tensor]) -> None:
+        self._progress = from_tensors(Progress, tensors)
+        saved = from_tensors(QuasiNewtonState, tensors)
+        self._pairs.pairs = list(zip(saved.steps, saved.changes, strict=True))
+        precision = torch.float64 if saved.in_float64 else torch.float32
+        self.point = self._objective.evaluate(saved.theta, precision, saved.has_statistics)
+        self._preconditioner.restore(saved.factor_theta, saved.refreshes, saved.has_factor)
+        if saved.knows_label_means:
             self._objective.label_means()
-        self._earlier_passes += passes - self.passes
+        self._earlier_passes += saved.passes - self.passes
 
     def _first_point(self) -> Point:
         """The given start, unless 0, where f is log k, is no worse: then what the source makes of 0."""
         start, precision = self._start, self._objective.rows.first_precision
         if bool(start.any()):
-            point = self._evaluate(start, precision)
+            point = self._objective.evaluate(start, precision)
             if point.objective < math.log(start.shape[1]):
                 return point
             start = torch.zeros_like(start)
-        return self._evaluate(self._source.start(start), precision)
+        return self._objective.evaluate(self._source.start(start), precision)
 
     @torch.inference_mode()
     def bound_at(self, point: Point) -> float | None:
@@ -164,9 +169,6 @@ class QuasiNewton:
             return None
         facts = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, self._objective.label_means())
         return duality_gap.bound(facts, self._objective.l2, self._objective.rows.intercept)
-
-    def _evaluate(self, theta: Tensor, precision: torch.dtype, facts: bool = False) -> Point:
-        return self._objective.evaluate(theta, precision, facts)
 
     def _here(self) -> Point:
         if self.point is None:
@@ -199,13 +201,13 @@ class QuasiNewton:
 
         The next one's gradient is lower, b's too, to which the certificate is sensitive: it mostly saves a pass.
         """
-        if point.precision == torch.float32 and self._source.memory and self._factor is not None:
+        if point.precision == torch.float32 and self._source.memory and self._preconditioner.factor is not None:
             step = centred(self._direction(point))
-            found = self._evaluate(point.theta + step, torch.float64, facts=True)
+            found = self._objective.evaluate(point.theta + step, torch.float64, facts=True)
             if found.objective - point.objective <= _FLOAT32_NOISE * abs(point.objective):
-                self._memory.add(step, found.gradient - point.gradient)
+                self._pairs.add(step, found.gradient - point.gradient)
                 return found
-        return self._evaluate(point.theta, torch.float64, facts=True)
+        return self._objective.evaluate(point.theta, torch.float64, facts=True)
 
     def _goal(self, point: Point) -> float:
         return self._tolerance * abs(point.objective)
@@ -226,15 +228,15 @@ class QuasiNewton:
 
     def _step(self) -> None:
         point = self._refreshed()
-        slow = self._since == 0 and self._refreshes > 1
+        slow = self._progress.since_refresh == 0 and self._preconditioner.refreshes > 1
         direction = centred(self._direction(point))
         slope = dot(point.gradient, direction)
-        self._decrements.append(-slope)
-        self._since += 1
+        self._progress.decrements.append(-slope)
+        self._progress.since_refresh += 1
         self._count_stall(point)
         if point.precision == torch.float32 and self._is_blind(point, slope):
             # Along a direction from float32's gradient, f may rise as float64 sees it.
-            point = self.point = self._evaluate(point.theta, torch.float64)
+            point = self.point = self._objective.evaluate(point.theta, torch.float64)
             direction = centred(self._direction(point))
             slope = dot(point.gradient, direction)
         if point.precision == torch.float64:
@@ -250,17 +252,17 @@ class QuasiNewton:
         if found is None:
             self._give_up(point)
             return
-        self._memory.add(found.theta - point.theta, found.gradient - point.gradient)
+        self._pairs.add(found.theta - point.theta, found.gradient - point.gradient)
         self.point = found
 
     def _direction(self, point: Point) -> Tensor:
-        assert self._factor is not None
+        assert self._preconditioner.factor is not None
         if self._source.memory:
-            return self._memory.direction(point.gradient, self._factor)
+            return self._pairs.direction(point.gradient, self._preconditioner.factor)
         product = self._objective.hessian(point.theta, point.precision)
         small = _NEAR_GOAL * 2 * self._objective.l2 * self._goal(point)
-        found, self._products = conjugate_gradients.direction(
-            point.gradient, product, self._factor, point.objective, small
+        found, self._progress.products = conjugate_gradients.direction(
+            point.gradient, product, self._preconditioner.factor, point.objective, small
         )
         return found
 
@@ -270,70 +272,60 @@ class QuasiNewton:
         The decrement of a stand-in may be far too small: its ridge is larger than the curvature along columns that are
         nearly equal, and along these the objective may be percents above its optimum.
         """
-        assert self._factor is not None
+        assert self._preconditioner.factor is not None
         product, goal = self._objective.hessian(point.theta, torch.float64), 2 * self._goal(point)
-        step = conjugate_gradients.newton_step(point.gradient, product, self._factor, goal)
+        step = conjugate_gradients.newton_step(point.gradient, product, self._preconditioner.factor, goal)
         if step is None:
-            step = conjugate_gradients.newton_step(point.gradient, product, self._diagonal(point.theta), goal)
+            step = conjugate_gradients.newton_step(
+                point.gradient, product, self._preconditioner.diagonal(point.theta), goal
+            )
             assert step is not None  # no number of a diagonal is below 0
         return step
 
     def _end_at_minimum_of_model(self, point: Point, direction: Tensor) -> None:
         """A last step, whose error is the square of the one before; kept if float64 sees no rise."""
-        last = self._evaluate(point.theta + direction, torch.float64)
+        last = self._objective.evaluate(point.theta + direction, torch.float64)
         if last.objective <= point.objective + _ROUNDING * abs(point.objective):
             self.point = last
         self.status = Status.CONVERGED_UNPROVEN
 
     def _refreshed(self) -> Point:
-        """Build the factor at the first step, and anew where progress is slow."""
-        point = self._here()
-        slow = self._since >= _REFRESH_AFTER and self._decrements[-1] > _SLOW * self._decrements[-6]
+        """Build the preconditioner at the first step, and anew where progress is slow."""
+        point, now, preconditioner = self._here(), self._progress, self._preconditioner
+        slow = now.since_refresh >= _REFRESH_AFTER and now.decrements[-1] > _SLOW * now.decrements[-6]
         if not self._source.memory:
-            enough = _STEPS_A_FACTOR if self._refreshes > 1 else _FIRST_STEPS
-            slow = self._since >= enough and (self._refreshes == 1 or self._products > _REFRESH_PRODUCTS)
+            enough = _STEPS_A_FACTOR if preconditioner.refreshes > 1 else _FIRST_STEPS
+            slow = now.since_refresh >= enough and (preconditioner.refreshes == 1 or now.products > _REFRESH_PRODUCTS)
             slow = slow and self._source.renews
-        if self._factor is None or slow:
-            self._scaling = self._source.scaling(self._refreshes) or self._scaling
-            self._factor, self._factor_at = self._factor_of_curvature(point.theta), point.theta
-            self._refreshes += 1
-            self._since = 0
+        if preconditioner.factor is None or slow:
+            preconditioner.refresh(point.theta)
+            now.since_refresh = 0
         return point
-
-    def _factor_of_curvature(self, theta: Tensor) -> Preconditioner:
-        """The scaling's; of a diagonal where float32 products leave the numbers, as squares of 1e20 do."""
-        assert self._scaling is not None
-        try:
-            return self._scaling.factor(theta, self._mix)
-        except OverflowError:
-            self.by_diagonal = True
-            return self._diagonal(theta)
-
-    def _diagonal(self, theta: Tensor) -> Preconditioner:
-        return Diagonal(self._objective.on_processor()).factor(theta)
 
     def _count_stall(self, point: Point) -> None:
         size = float(self._objective.rows.centre.gradient(point.gradient).square().sum())
-        self._stalled = 0 if size <= self._best else self._stalled + 1
-        self._best = min(self._best, size)
+        now = self._progress
+        now.stalled = 0 if size <= now.smallest_gradient else now.stalled + 1
+        now.smallest_gradient = min(now.smallest_gradient, size)
 
     def _is_blind(self, point: Point, slope: float) -> bool:
         """Whether float32 resolves no more; without l2 the end itself needs float64."""
         share = -slope / max(abs(point.objective), 1e-300)
         weak = max(_FLOAT32_WEAK, self._tolerance if self._objective.l2 == 0 else 0.0)
-        if share < _FLOAT32_BLIND or point.cost < _FLOAT32_SUREST or self._stalled >= _FLOAT32_STEPS_IN_VAIN:
+        if share < _FLOAT32_BLIND or point.cost < _FLOAT32_SUREST or self._progress.stalled >= _FLOAT32_STEPS_IN_VAIN:
             return True
-        return share < weak and (self._stalled >= _PATIENCE or self._objective.l2 == 0)
+        return share < weak and (self._progress.stalled >= _PATIENCE or self._objective.l2 == 0)
 
     def _is_over(self, point: Point, slope: float) -> bool:
         """Whether rounding leaves no step to make."""
         share = -slope / max(abs(point.objective), 1e-300)
-        if self._stalled >= _FLOAT64_PATIENCE and share < _FLOAT64_BLIND:
-            if not len(self._memory) or self._best > _WORTH_FORGETTING * self._forgot_at:
+        now = self._progress
+        if now.stalled >= _FLOAT64_PATIENCE and share < _FLOAT64_BLIND:
+            if not len(self._pairs) or now.smallest_gradient > _WORTH_DROPPING * now.smallest_at_last_drop:
                 self.status = Status.STALLED
             else:  # pairs of tiny steps hold rounding: it may be they that see no decrease
-                self._forgot_at, self._stalled = self._best, 0
-                self._forget()
+                now.smallest_at_last_drop, now.stalled = now.smallest_gradient, 0
+                self._drop_memory()
             return True
         return False
 
@@ -359,9 +351,9 @@ class QuasiNewton:
     def _give_up(self, point: Point) -> None:
         """No step: go on in float64, then without memory, then by the curvature itself, then not at all."""
         if point.precision == torch.float32:
-            self.point = self._evaluate(point.theta, torch.float64)
-        elif len(self._memory):
-            self._forget()
+            self.point = self._objective.evaluate(point.theta, torch.float64)
+        elif len(self._pairs):
+            self._drop_memory()
         else:
             direction, _ = self._newton_step(point)
             found = self._search(point, direction, dot(point.gradient, direction))
@@ -370,6 +362,6 @@ class QuasiNewton:
             else:
                 self.point = found
 
-    def _forget(self) -> None:
-        self._memory.clear()
-        self._factor = None
+    def _drop_memory(self) -> None:
+        self._pairs.clear()
+        self._preconditioner.drop()
