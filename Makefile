@@ -21,6 +21,8 @@ check: $(INSTALLED)  ## style, types, and who may import whom
 	ruff check .
 	ruff format --check .
 	mypy
+	mypy --platform darwin
+	mypy --platform win32
 	lint-imports
 
 ui: $(INSTALLED)  ## the MLflow UI on 127.0.0.1

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline import files
 from pipeline.errors import UserError, quoted
 from pipeline.parallel import workers
+from pipeline.parallel.threads import processor_count
 from pipeline.params import read_params
 
 WORKERS_VARIABLE = "PIPELINE_WORKERS"  # for workers, what OMP_NUM_THREADS is for threads
@@ -51,7 +52,7 @@ def run(words: Sequence[str], count: int) -> None:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    threads = max(1, len(os.sched_getaffinity(0)) // count)
+    threads = max(1, processor_count() // count)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # it would add its own report of every failure
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 """Work on several threads whose results come in the order of the items, so that no result depends on the threads."""
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,11 +14,22 @@ Result = TypeVar("Result")
 _MOST = 8
 
 
-def available() -> int:
-    """Threads to use, at most 8: OMP_NUM_THREADS where set, else the processors that this process may run on."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    count = int(wanted) if wanted.isdecimal() and int(wanted) > 0 else len(os.sched_getaffinity(0))
-    return min(count, _MOST)
+def processor_count() -> int:
+    """Processors that this process may run on; all of them on systems that bind no process to some."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def thread_count() -> int:
+    """Threads to use: OMP_NUM_THREADS where set, else ``processor_count()``."""
+    variable = os.environ.get("OMP_NUM_THREADS", "")
+    return int(variable) if variable.isdecimal() and int(variable) > 0 else processor_count()
+
+
+def reading_thread_count() -> int:
+    """Threads to read a table with, at most 8."""
+    return min(thread_count(), _MOST)
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
@@ -48,9 +60,3 @@ def _until_failure(items: Iterable[Item], failures: list[Exception]) -> Iterator
         yield from items
     except Exception as failure:
         failures.append(failure)
-
-
-def thread_count() -> int:
-    """Threads to use: OMP_NUM_THREADS where set, else the processors that this process may run on."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return int(wanted) if wanted.isdecimal() and int(wanted) > 0 else len(os.sched_getaffinity(0))

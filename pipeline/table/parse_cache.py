@@ -228,7 +228,7 @@ def opened(folder: Path | None, source: Source) -> Iterator[ParseCache | None]:
         return
     try:
         shutil.rmtree(folder / _UNFINISHED, ignore_errors=True)
-        digests = threads.in_order(File.digest, source.files, threads.available())
+        digests = threads.in_order(File.digest, source.files, threads.reading_thread_count())
         yield ParseCache(folder, dict(zip((file.address for file in source.files), digests, strict=True)))
     finally:
         shutil.rmtree(folder / _UNFINISHED, ignore_errors=True)

@@ -34,7 +34,7 @@ class ReadOptions:
     """
 
     chunk_bytes: int = 1 << 22
-    threads: int = field(default_factory=threads.available)
+    threads: int = field(default_factory=threads.reading_thread_count)
     kept: ParseCache | None = None
     watch: Callable[[int, int], None] = lambda *_: None
 

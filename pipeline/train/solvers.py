@@ -1,9 +1,9 @@
 """The method that the knobs ask for, on the prepared rows, and what it can say at the end."""
 
-import os
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
+import psutil
 import torch
 
 from pipeline.errors import UserError
@@ -249,4 +249,5 @@ def _plan(solver: str, sizes: auto.Sizes) -> auto.Plan:
 
 def _memory() -> int:
     """Half of the machine's memory in bytes, for a Hessian that was asked for."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    memory: Any = psutil.virtual_memory  # psutil has no types
+    return int(memory().total) // 2
