@@ -21,8 +21,8 @@ check: $(INSTALLED)  ## style, types, and who may import whom
 	ruff check .
 	ruff format --check .
 	mypy
-	mypy --platform darwin
-	mypy --platform win32
+	mypy --platform darwin --cache-dir .mypy_cache/darwin
+	mypy --platform win32 --cache-dir .mypy_cache/win32
 	lint-imports
 
 ui: $(INSTALLED)  ## the MLflow UI on 127.0.0.1
