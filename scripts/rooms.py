@@ -1,4 +1,4 @@
-"""Counts the rooms of pipeline/, or of a package below it: `python -m scripts.rooms [pipeline/numerics]`.
+"""Counts the rooms of pipeline/, or of a package below it: `python -m scripts.rooms [pipeline/numerics] [--mermaid]`.
 
 A room is a module or package that lies directly in the folder; an arrow from one room to another is an import, drawn
 once; a room's floor is one above the highest that it imports, those of a circle sharing one.
@@ -56,12 +56,22 @@ def floors(graph: networkx.DiGraph) -> list[list[str]]:
     ]
 
 
+def mermaid(graph: networkx.DiGraph) -> str:
+    """The rooms as a Mermaid diagram, without the arrows that a longer way implies."""
+    lines = [f"    {room} --> {other}" for room, other in sorted(networkx.transitive_reduction(graph).edges)]
+    return "\n".join(["graph TD", *lines])
+
+
 def main() -> None:
-    """Print the figures, and the rooms from the top floor down."""
+    """Print the figures, and the rooms from the top floor down, or as a diagram."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("pipeline"))
-    folder = (ROOT / parser.parse_args().folder).resolve()
-    graph = arrows(folder)
+    parser.add_argument("--mermaid", action="store_true", help="the diagram of docs/design.md")
+    given = parser.parse_args()
+    graph = arrows((ROOT / given.folder).resolve())
+    if given.mermaid:
+        print(mermaid(graph))
+        return
     levels = floors(graph)
     circles = [part for part in networkx.strongly_connected_components(graph) if len(part) > 1]
     print(f"{len(graph)} rooms, {len(levels)} floors, {graph.number_of_edges()} arrows, {len(circles)} circles")

@@ -14,6 +14,7 @@ from markdown_it.token import Token
 
 from pipeline.commands.cli import cli
 from pipeline.documents import yaml_documents
+from scripts import rooms
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -27,6 +28,7 @@ LONGEST_README = 220
 COMMAND = re.compile(r"-m[\s,]+((?:pipeline|benchmarks|scripts)(?:\.\w+)*)\b([^\n#|&;\]]*)")
 TARGET = re.compile(r"\bmake ([a-z]+)\b")
 CHANGE = re.compile(r"-S '?([a-z_][\w.]*)=")
+PATH = re.compile(r"\b(?:pipeline|tests|benchmarks|scripts)/[\w./]*\w")
 OPTION = re.compile(r"(?<!\S)(--?[a-z][a-z-]*)")
 
 
@@ -140,3 +142,22 @@ def test_params_exist(document: Path) -> None:
         if place == {}:
             unknown.append(name)
     assert unknown == []
+
+
+@EACH_DOCUMENT
+def test_paths_of_code_exist(document: Path) -> None:
+    """A file or folder of code that a document names is there."""
+    assert [name for name in PATH.findall(code(document)) if not (ROOT / name).exists()] == []
+
+
+def test_the_picture_of_the_rooms_is_the_code() -> None:
+    """docs/design.md draws the rooms and arrows that the imports make."""
+    diagram = rooms.mermaid(rooms.arrows(ROOT / "pipeline"))
+    assert f"```mermaid\n{diagram}\n```" in (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+
+
+def test_every_room_has_a_line_in_the_table() -> None:
+    """Modules and packages directly below pipeline/ are the rooms that docs/design.md lists, and no others."""
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)(?:\.py|/)` \|", text, re.MULTILINE)
+    assert sorted(listed) == sorted(rooms.arrows(ROOT / "pipeline").nodes)
