@@ -25,6 +25,17 @@ class Section(BaseModel):
 SectionType = TypeVar("SectionType", bound=Section)
 
 
+def descriptions(section: type[BaseModel], place: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
+    """The meaning of every param of a section and of the sections in it, by the keys that lead to it."""
+    meanings: dict[tuple[str, ...], str] = {}
+    for name, field in section.model_fields.items():
+        if field.description is not None:
+            meanings[*place, name] = field.description
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            meanings |= descriptions(field.annotation, (*place, name))
+    return meanings
+
+
 def read_params(path: Path) -> dict[str, Any]:
     """Parse a params file as DVC does (YAML 1.2 through ruamel.yaml, where 1e-8 is a number).
 

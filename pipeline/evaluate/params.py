@@ -1,11 +1,11 @@
 """Section `evaluate` of params.yaml."""
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from pipeline.params import Section
 
 
 class EvaluateParams(Section):
-    """The knobs under ``evaluate:``; params.yaml tells each one's meaning, unit and range."""
+    """How a model is judged."""
 
-    calibration_bins: PositiveInt
+    calibration_bins: PositiveInt = Field(description="equal-width bins of the predicted probability; integer >= 1")

@@ -19,14 +19,21 @@ class SplitParams(Section):
 
     method: Literal["none", "seed", "hash", "column"] = Field(
         default="none",
-        description="none: all rows train; seed: by lot, class by class; hash: by content; column: as a column says",
+        description="none: all rows train | seed: drawn, stratified by class\n"
+        "hash: by content, so that no row moves when others come or go\n"
+        "column: a column says train, validation or test",
     )
-    seed: int = Field(default=0, ge=0, description="which lot; another seed is another split")
-    validation: float = Field(default=0.2, ge=0, lt=1, description="share of each class's rows")
-    test: float = Field(default=0.2, ge=0, lt=1, description="share of each class's rows")
-    column: str | None = Field(default=None, description="column of the words train, validation and test; no feature")
-
-    key: str | None = Field(default=None, description="column whose equal values stay together; null: the whole row")
+    seed: int = Field(default=0, ge=0, description="of the draw or the hash; integer >= 0")
+    validation: float = Field(default=0.2, ge=0, lt=1, description="share of the rows; 0 <= share < 1")
+    test: float = Field(default=0.2, ge=0, lt=1, description="share of the rows; 0 <= share < 1")
+    column: str | None = Field(
+        default=None, description="name of the column that says train, validation or test; no feature"
+    )
+    key: str | None = Field(
+        default=None,
+        description="hash: name of a column whose equal values stay together (a customer, a day);\n"
+        "null: the row's features and label",
+    )
 
     @model_validator(mode="after")
     def _method_has_what_it_needs(self) -> "SplitParams":
@@ -65,35 +72,52 @@ class SplitParams(Section):
 
 
 class PrepareParams(Section):
-    """Section `prepare` of params.yaml."""
+    """How a table becomes a dataset."""
 
-    source: str = Field(description="file, folder or address of CSV or Parquet with a header")
-    files: str = Field(default="*", description="of a source that is a folder: which files, such as 2024-*.csv")
-    separator: str = Field(default="auto", description="one character between cells, or auto")
-    decimal: Literal["auto", ".", ","] = Field(
-        default="auto", description="the decimal mark of numbers; the other mark may stand between thousands"
+    source: str = Field(
+        description="CSV or Parquet with a header line, gzip and zstd too: a file, a folder of files of the same "
+        "columns, or an address such as s3://bucket/folder"
     )
-    encoding: str = Field(default="utf-8", description="of the text: a name that Python knows, or auto")
+    files: str = Field(
+        default="*", description='of a source that is a folder: which, such as "2024-*.csv"; read sorted by name'
+    )
+    separator: str = Field(default="auto", description="one character between cells, or auto")
+    encoding: str = Field(default="utf-8", description="of the text: utf-8, windows-1252, ...; or auto")
+    decimal: Literal["auto", ".", ","] = Field(
+        default="auto",
+        description='the decimal mark of numbers: "." | "," | auto, which all values of a column decide; the other may '
+        "stand between thousands",
+    )
     target: str = Field(description="column to predict: integers, text or booleans")
-    features: Literal["all"] | list[str] = Field(default="all", description="columns to predict from")
+    features: Literal["all"] | list[str] = Field(
+        default="all", description="all: the other columns; or a list of column names"
+    )
     leave_out: list[str] = Field(default=[], description="where features is all: columns that are none")
-    categories: list[str] = Field(default=[], description="number columns to read as categories, by their text")
-    weights: str | None = Field(default=None, description="column that says how many times each row counts; no feature")
+    categories: list[str] = Field(default=[], description="number columns to read as categories (codes, years)")
+    weights: str | None = Field(
+        default=None, description="column of numbers >= 0: how many times a row counts; no feature"
+    )
     types: dict[str, Annotated[str, AfterValidator(type_inference.require_type)]] | None = Field(
         default=None,
-        description="per column, where inferred wrongly: number, category, boolean, date, or 'date %d/%m/%Y'",
+        description="of columns, where inferred wrongly: {day: date, zip: category}; also number, boolean, "
+        '"date %d/%m/%Y" for dates of a format, in the directives of Python\'s strptime, and "number $1,234.5" or '
+        '"number 1.234,5" for numbers written like this one',
     )
     date_parts: list[DatePart] = Field(
-        default=["year", "month", "day", "weekday"], description="numbers that columns of type date become"
+        default=["year", "month", "day", "weekday"], description="numbers that a date becomes; hour and minute too"
     )
     max_levels: int = Field(
-        default=fit_encoder.MAX_LEVELS, ge=1, description="levels of a category; rarer ones are one"
+        default=fit_encoder.MAX_LEVELS,
+        ge=1,
+        description="levels of a category; rarer ones share the level <other>; integer >= 1",
     )
     missing_values: list[str] = Field(default=[*MISSING_VALUES], description="texts that mean: no value")
     missing_target: Literal["error", "drop"] = Field(
-        default="error", description="rows without a label: stop at them, or leave them out, and count them"
+        default="error", description="rows without a label: error | drop, which leaves them out and counts them"
     )
-    standardise: bool = Field(default=False, description="numbers to mean 0, standard deviation 1 of training rows")
+    standardise: bool = Field(
+        default=False, description="numbers to mean 0 and standard deviation 1 of the training rows"
+    )
     split: SplitParams = Field(default=SplitParams(), description="which rows train, validate and test")
 
     @property

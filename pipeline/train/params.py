@@ -1,6 +1,6 @@
-"""The knobs under ``train:``; params.yaml tells each one's meaning, unit and range."""
+"""Sections `train` and `checkpoint` of params.yaml."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -13,16 +13,21 @@ WITH_L1 = ("newton", "auto")
 class ScheduleParams(Section):
     """How the learning rate changes from epoch to epoch; a method reads the params that it names."""
 
-    method: Literal["constant", "step", "exponential", "cosine"]
-    every: PositiveInt = 100
-    factor: PositiveFloat = 0.5
+    method: Literal["constant", "step", "exponential", "cosine"] = Field(
+        description="constant | step (times factor after every `every` epochs)\n"
+        "exponential (times factor after each epoch) | cosine (down to 0 at the end)"
+    )
+    every: PositiveInt = Field(default=100, description="epochs; integer >= 1")
+    factor: PositiveFloat = Field(default=0.5, description="> 0")
 
 
 class EarlyStoppingParams(Section):
     """Stop when the validation cost has not fallen by more than ``minimum_drop`` nats for ``patience`` epochs."""
 
-    patience: NonNegativeInt = 0
-    minimum_drop: NonNegativeFloat = 0.0
+    patience: NonNegativeInt = Field(
+        default=0, description="epochs without a lower validation cost; 0: never stop early"
+    )
+    minimum_drop: NonNegativeFloat = Field(default=0.0, description="nats that count as lower; >= 0")
 
 
 class StartParams(Section):
@@ -31,8 +36,11 @@ class StartParams(Section):
     DVC does not watch the folder; the key among the params makes another model another training.
     """
 
-    model: str | None = None
-    key: str | None = None
+    model: str | None = Field(default=None, description="its folder, such as a copy of models/; null: none")
+    key: str | None = Field(
+        default=None,
+        description="its key, as `python -m pipeline summary` prints it: pins the folder's content",
+    )
 
     @model_validator(mode="after")
     def _a_key_is_of_a_model(self) -> "StartParams":
@@ -42,25 +50,60 @@ class StartParams(Section):
 
 
 class TrainParams(Section):
-    """One training, resolved. A knob that the solver does not have must be at the value that means nothing."""
+    """One training, resolved. A parameter that the solver does not use must keep its neutral value."""
 
-    solver: Literal["sgd", "adam", "lbfgs", "newton", "auto"]
-    seed: NonNegativeInt
-    start: StartParams = StartParams()
-    epochs: PositiveInt
-    lr: PositiveFloat | None = None
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    batch_size: Literal["full"] | PositiveInt = "full"
-    tolerance: PositiveFloat = 1e-8
-    l1: NonNegativeFloat = 0.0
-    l2: NonNegativeFloat = 0.0
-    intercept: bool = True
-    class_weight: Literal["none", "balanced"] | dict[str | int | bool, NonNegativeFloat] = "none"
-    schedule: ScheduleParams = ScheduleParams(method="constant")
-    early_stopping: EarlyStoppingParams = EarlyStoppingParams()
-    snapshot_every: PositiveInt
-    precision: Literal["float64", "float32"] = "float64"
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    solver: Literal["sgd", "adam", "lbfgs", "newton", "auto"] = Field(
+        description="sgd | adam: step by step, as told by lr, momentum, batch_size and schedule\n"
+        "newton | lbfgs | auto: to the optimum, with a proof; they take lr: null\n"
+        "auto takes newton where its Hessian pays off and takes at most 1 GiB, else lbfgs"
+    )
+    seed: NonNegativeInt = Field(description="of the initial weights and of the order of mini-batches; integer >= 0")
+    start: StartParams = Field(
+        default=StartParams(),
+        description="begin at an earlier model, mapped by the names of its columns; new ones at 0",
+    )
+    epochs: PositiveInt = Field(
+        description="passes over the training rows (newton, lbfgs: steps at most); integer >= 1"
+    )
+    tolerance: PositiveFloat = Field(
+        default=1e-8,
+        description="newton, lbfgs: stop at this proven share of the objective above its optimum; > 0",
+    )
+    lr: PositiveFloat | None = Field(default=None, description="learning rate; > 0, or null for a solver that has none")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="sgd only; 0 <= momentum < 1")
+    batch_size: Literal["full"] | PositiveInt = Field(
+        default="full", description="full, or rows per update; integer >= 1"
+    )
+    l1: NonNegativeFloat = Field(
+        default=0.0,
+        description="newton and auto only: adds l1 * sum |W| to the cost, b excepted; >= 0\n"
+        "scikit-learn's elasticnet: C = 1 / (rows * (l1 + l2)), l1_ratio = l1 / (l1 + l2); both as for l2",
+    )
+    l2: NonNegativeFloat = Field(
+        default=0.0,
+        description="adds l2/2 * ||W||^2 to the cost, b excepted; >= 0\n"
+        "scikit-learn's C = 1 / (rows * l2); with two classes l2/2 stands for l2 there, with weights their sum "
+        "for rows",
+    )
+    intercept: bool = Field(default=True, description="false: b stays 0")
+    class_weight: Literal["none", "balanced"] | dict[str | int | bool, NonNegativeFloat] = Field(
+        default="none", description="none | balanced | {class: weight >= 0, ...}"
+    )
+    schedule: ScheduleParams = Field(default=ScheduleParams(method="constant"), description="of the learning rate")
+    early_stopping: EarlyStoppingParams = Field(
+        default=EarlyStoppingParams(), description="needs validation rows; goes back to the best epoch"
+    )
+    snapshot_every: PositiveInt = Field(description="epochs between snapshots of W and b; integer >= 1")
+    precision: Literal["float64", "float32"] = Field(
+        default="float64",
+        description="of the products inside a block: float64 | float32; sums are exact in both\n"
+        "newton and lbfgs go to float64 by themselves, where it decides the last digits",
+    )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        default="cpu",
+        description="of passes over all rows: cpu | cuda | auto (cuda where there is one, else cpu). A GPU has bits of "
+        "its own, the same in every run on its kind; l1 and sweep: cpu",
+    )
 
     @model_validator(mode="after")
     def _momentum_belongs_to_sgd(self) -> "TrainParams":
@@ -119,6 +162,9 @@ class TrainParams(Section):
 
 
 class CheckpointParams(Section):
-    """The knobs under ``checkpoint:``; params.yaml tells each one's meaning, unit and range."""
+    """How often a training saves its state."""
 
-    every_s: NonNegativeFloat = 30.0
+    every_s: NonNegativeFloat = Field(
+        default=30.0,
+        description="seconds between checkpoints of a training, from which it goes on after a kill; >= 0",
+    )

@@ -45,22 +45,13 @@ def git_state(root: Path) -> Iterator[CheckResult]:
 
 
 def params_file(root: Path) -> Iterator[CheckResult]:
-    from pipeline.commands.sweep.params import SweepParams
-    from pipeline.evaluate.params import EvaluateParams
-    from pipeline.prepare.params import PrepareParams
-    from pipeline.train.params import CheckpointParams, TrainParams
+    from pipeline.commands.params_file import ParamsFile
 
     path = root / PARAMS_FILE
-    sections: dict[str, type[Section]] = {
-        "prepare": PrepareParams,
-        "train": TrainParams,
-        "sweep": SweepParams,
-        "evaluate": EvaluateParams,
-        "checkpoint": CheckpointParams,
-        "tracking": TrackingParams,
-    }
     readers: dict[str, Callable[[], object]] = {
-        name: partial(params.load, path, name, section) for name, section in sections.items()
+        name: partial(params.load, path, name, field.annotation)
+        for name, field in ParamsFile.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
     }
     readers["workers"] = partial(launch.worker_count, path)
     wrong = False

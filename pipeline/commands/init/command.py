@@ -1,6 +1,5 @@
-"""`init`: look at a table and write a params.yaml for it, with what was found as comments."""
+"""`init`: look at a table and write a params.yaml for it, with what it holds as comments."""
 
-import re
 from pathlib import Path
 
 import click
@@ -8,12 +7,12 @@ import click
 from pipeline import credentials, files
 from pipeline.commands.init.inspect_table import inspect
 from pipeline.commands.init.section import section, source_and_files
+from pipeline.commands.yaml_text import with_section
 from pipeline.errors import UserError
 from pipeline.params import read_params
 from pipeline.table import sources
 
 STANDARD_OUTPUT = Path("-")
-_SECTION = re.compile(r"^prepare:.*?(?=^\S|\Z)", re.DOTALL | re.MULTILINE)
 
 
 def main(*, address: str, target: str, out: Path, template: Path, force: bool) -> None:
@@ -33,16 +32,17 @@ def main(*, address: str, target: str, out: Path, template: Path, force: bool) -
     files.refuse_to_overwrite(out, sources.local_paths(source))
     base = out if out.is_file() else template
     read_params(base)  # of another kind of file nothing would be left
-    found = inspect(source, target)
-    written = section(found)
-    others = _SECTION.sub("", base.read_text(encoding="utf-8"))
-    comments = re.match(r"(?:#.*\n)*", others)
-    head = comments[0] if comments else ""
+    table = inspect(source, target)
+    written = section(table)
+    try:
+        text = with_section(base.read_text(encoding="utf-8"), "prepare", written)
+    except ValueError as error:
+        raise UserError(f"{base}: {error}") from None
     if out == STANDARD_OUTPUT:
-        click.echo(head + written + others[len(head) :], nl=False)
+        click.echo(text, nl=False)
         return
-    files.write_text(out, head + written + others[len(head) :])
+    files.write_text(out, text)
     click.echo(written, nl=False)
     click.echo(f"written to {out}; next: dvc repro")
-    settings = f"-S train.solver=auto -S train.lr=null -S train.l2={1 / found.survey.rows:.1g}"
+    settings = f"-S train.solver=auto -S train.lr=null -S train.l2={1 / table.survey.rows:.1g}"
     click.echo(f"or, with a solver that looks for the optimum: dvc exp run {settings}")

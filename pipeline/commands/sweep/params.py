@@ -1,7 +1,5 @@
 """Section `sweep` of params.yaml."""
 
-from typing import Annotated
-
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -12,10 +10,12 @@ from pipeline.params import Section
 class Penalties(Section):
     """The values of l2 to try: ``values``, or where there are none ``count`` evenly on a logarithmic scale."""
 
-    strongest: PositiveFloat = 1.0
-    weakest: PositiveFloat = 1e-6
-    count: PositiveInt = 13
-    values: list[float] = Field(default_factory=list)
+    strongest: PositiveFloat = Field(default=1.0, description="> 0")
+    weakest: PositiveFloat = Field(default=1e-6, description="> 0")
+    count: PositiveInt = Field(
+        default=13, description="of values, evenly on a logarithmic scale, rounded to 3 digits; integer >= 1"
+    )
+    values: list[float] = Field(default=[], description="these values > 0 instead: [0.1, 0.01]")
 
     @model_validator(mode="after")
     def _penalties_are_positive(self) -> "Penalties":
@@ -33,9 +33,12 @@ class Penalties(Section):
 
 
 class SweepParams(Section):
-    """The knobs under ``sweep:``; params.yaml tells each one's meaning, unit and range."""
+    """Which penalties are tried, and by which rule one is chosen."""
 
-    l2: Penalties = Penalties()
-    folds: Annotated[int, Field(ge=2)] = 5
-    seed: NonNegativeInt = 0
-    rule: selection.Rule = "one_standard_error"
+    l2: Penalties = Field(default=Penalties(), description="the values to try, from strong to weak")
+    folds: int = Field(default=5, ge=2, description="of the cross-validation; integer >= 2")
+    seed: NonNegativeInt = Field(default=0, description="of the cut into folds, which goes by content; integer >= 0")
+    rule: selection.Rule = Field(
+        default="one_standard_error",
+        description="the strongest l2 within one standard error of the lowest log loss | best: the lowest",
+    )

@@ -1,4 +1,4 @@
-"""The knobs of tracking."""
+"""Section `tracking` of params.yaml, and the variable of the environment that switches tracking off."""
 
 import os
 from pathlib import Path
@@ -13,17 +13,28 @@ TRACKING_VARIABLE = "PIPELINE_TRACKING"
 
 
 class TrackingParams(Section):
-    """The knobs under ``tracking:``; params.yaml tells each one's meaning, unit and range.
+    """How runs are recorded in MLflow.
 
     A training shorter than ``live_after_s`` becomes a run when it ends, so that a kill leaves nothing behind; a longer
     one is there to look at meanwhile. ``timeout_s`` bounds the wait for MLflow at the end of a stage, and every wait
     for a database file that another process holds.
     """
 
-    experiment: str = Field(default="softmax", min_length=1, max_length=500, pattern=r"\S")
-    required: bool = False
-    live_after_s: NonNegativeFloat = 10.0
-    timeout_s: PositiveFloat = 60.0
+    experiment: str = Field(
+        default="softmax", min_length=1, max_length=500, pattern=r"\S", description="name of the MLflow experiment"
+    )
+    required: bool = Field(
+        default=False,
+        description="true: no run without MLflow; false: a warning, and the files are complete",
+    )
+    live_after_s: NonNegativeFloat = Field(
+        default=10.0,
+        description="seconds after which a training still running is shown in MLflow; >= 0",
+    )
+    timeout_s: PositiveFloat = Field(
+        default=60.0,
+        description="seconds to wait: a stage at its end for MLflow, a command for a locked database; > 0",
+    )
 
 
 def timeout_s(root: Path) -> float:

@@ -1,0 +1,101 @@
+"""YAML for people: values on one line, comments behind keys, one section in place of another.
+
+All else in a text stays byte for byte; ruamel.yaml's round trip lays out anew what a person has laid out.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from textwrap import wrap
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import CollectionNode, MappingNode
+
+COLUMN = 33
+_WIDTH = 120
+
+# Blank lines, and lines of comments that no indent makes part of a section.
+_BEFORE_A_SECTION = re.compile(r"(?:^(?:#.*)?\n)*\Z", re.MULTILINE)
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_/-]*")
+_OTHERWISE_READ = {"null", "true", "false", "y", "n", "yes", "no", "on", "off", ".inf", ".nan"}
+
+Place = tuple[str, ...]
+
+
+def to_yaml(value: Any) -> str:
+    """A value as YAML on one line, such as ``[plain, "a: b"]``; JSON's quotes and escapes are YAML's too.
+
+    ruamel.yaml's own writer leaves texts such as ": a" bare, which no parser reads as a text.
+    """
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{to_yaml(key)}: {to_yaml(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(to_yaml, value)) + "]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if _PLAIN.fullmatch(value) and value.lower() not in _OTHERWISE_READ:
+        return value
+    # YAML takes some characters in no other form than escaped.
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
+
+
+def commented(text: str, comments: Mapping[Place, str]) -> str:
+    """A YAML text with ``comments`` in place of those behind the same keys, by the keys that lead there.
+
+    A comment begins in COLUMN or behind a longer value; its further lines stand below it, in COLUMN.
+    """
+    ends = {line: (column, place) for place, line, column in _ends(YAML(typ="safe", pure=True).compose(text))}
+    lines: list[str] = []
+    is_replaced = False
+    for number, line in enumerate(text.splitlines()):
+        column, place = ends.get(number, (len(line), ()))
+        if place in comments:
+            lines += _beside(line[:column], comments[place])
+            is_replaced = True
+        elif not (is_replaced and line[:COLUMN].isspace() and line[COLUMN : COLUMN + 1] == "#"):
+            lines.append(line)
+            is_replaced = False
+    return "".join(f"{line}\n" for line in lines)
+
+
+def with_section(text: str, name: str, section: str) -> str:
+    """A YAML text of sections in which ``section`` stands in place of the one of this name, or before all others.
+
+    Raises: ValueError for sections that do not stand on lines of their own.
+    """
+    document = YAML(typ="safe", pure=True).compose(text)
+    if document.flow_style:
+        raise ValueError("expected sections on lines of their own, got {...}")
+    starts = [(key.value, key.start_mark.index) for key, _ in document.value]
+    begins = [*(start for _, start in starts), len(text)]
+    ends = [len(_BEFORE_A_SECTION.sub("", text[:end])) for end in begins[1:]]
+    places = [(begin, end) for (key, begin), end in zip(starts, ends, strict=True) if key == name]
+    begin, end = places[0] if places else (begins[0], begins[0])
+    return text[:begin] + section + text[end:]
+
+
+def _ends(mapping: MappingNode, above: Place = ()) -> Iterator[tuple[Place, int, int]]:
+    """Per key of a mapping and of those in it: its place, and the line and column behind its value.
+
+    A value on lines of its own counts as ending with the key's colon.
+    """
+    for key, value in mapping.value:
+        place = (*above, key.value)
+        if not isinstance(value, CollectionNode) or value.flow_style:
+            yield place, value.end_mark.line, value.end_mark.column
+            continue
+        yield place, key.end_mark.line, key.end_mark.column + 1
+        if isinstance(value, MappingNode):
+            yield from _ends(value, place)
+
+
+def _beside(content: str, comment: str) -> list[str]:
+    first, *others = comment.split("\n")
+    beside, below = f"{content}  ".ljust(COLUMN) + "# ", " " * COLUMN + "# "
+    lines = wrap(first, _WIDTH, initial_indent=beside, subsequent_indent=below, break_long_words=False)
+    for other in others:
+        lines += wrap(other, _WIDTH, initial_indent=below, subsequent_indent=below, break_long_words=False)
+    return lines
