@@ -16,9 +16,10 @@ _MOST = 8
 
 def processor_count() -> int:
     """Processors that this process may run on; all of them on systems that bind no process to some."""
+    count = os.cpu_count() or 1
     if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        count = len(os.sched_getaffinity(0))
+    return count
 
 
 def thread_count() -> int:
