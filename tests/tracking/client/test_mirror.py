@@ -37,9 +37,10 @@ from pathlib import Path
 from pipeline.tracking.client import mirror
 os.chdir(sys.argv[1])
 from pipeline.commands import track
+from pipeline.tracking.client.params import TrackingParams
 from tests.tracking.outputs import PARAMS
 paths = {"prepared": Path("prepared"), "models": Path("models")}
-with mirror.started("train", mirror.Params(live_after_s=0.0), PARAMS, paths) as mirrored:
+with mirror.started("train", TrackingParams(live_after_s=0.0), PARAMS, paths) as mirrored:
     for epoch in range(10**9):
         mirrored.watch({"epoch": epoch, "cost": 1.0 / (1 + epoch)})
         time.sleep(0.05)
