@@ -68,7 +68,7 @@ def _medians(*works: Callable[[], object]) -> list[float]:
 def _pass(rows: Rows) -> Callable[[], object]:
     objective = packed.PackedObjective(rows, 1e-6)
     theta = rows.zero()
-    return lambda: objective.evaluate(theta, torch.float32)
+    return lambda: objective.loss_gradient(theta, torch.float32)
 
 
 def _plain_pass(rows: Rows) -> Callable[[], object]:

@@ -41,6 +41,7 @@ from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import loop
 from pipeline.parallel.threads import thread_count
 from pipeline.train import packing, solvers
+from pipeline.train.outcome import FitOutcome
 from pipeline.train.params import TrainParams
 from tests.problems import Problem
 
@@ -65,11 +66,11 @@ class Peer:
     tol: float
 
 
-def _ours(data: packing.Data, rows: int, tolerance: float) -> solvers.FitOutcome:
+def _ours(data: packing.Data, rows: int, tolerance: float) -> FitOutcome:
     params = TrainParams(solver="auto", seed=0, epochs=1000, snapshot_every=1, l2=1 / rows, tolerance=tolerance)
     method = solvers.CertifiedSolver(params, data)
     result = loop.run(method, params.epochs, lambda *_: None)
-    return method.ending(result.parameters, result.epochs)
+    return method.outcome(result.parameters, result.epochs)
 
 
 def _fit(peer: Peer, x: np.ndarray, labels: np.ndarray) -> LogisticRegression:
@@ -146,15 +147,15 @@ def compare(name: str, slow: bool) -> list[str]:
         peer = Peer(case.peers[0], TARGET)
     ours, defaults, peers = [], [], []
     for _ in range(ROUNDS):
-        seconds, ending = _seconds(lambda: _ours(data, rows, TARGET))
+        seconds, outcome = _seconds(lambda: _ours(data, rows, TARGET))
         ours.append(seconds)
         defaults.append(_seconds(lambda: _ours(data, rows, _DEFAULT))[0])
         if peer and (not case.slow or not peers):
             seconds, model = _seconds(lambda: _fit(peer, x, problem.labels))
             peers.append(seconds)
     median = statistics.median(ours)
-    line = [name, ending.method, f"{median:.3f}", f"{statistics.median(defaults):.3f}", str(ending.passes)]
-    line += [f"{_value(ending):.10f}", f"{_gap(_value(ending), best):.1e}", f"{(ending.bound or 0) / best:.1e}"]
+    line = [name, outcome.method, f"{median:.3f}", f"{statistics.median(defaults):.3f}", str(outcome.passes)]
+    line += [f"{_value(outcome):.10f}", f"{_gap(_value(outcome), best):.1e}", f"{(outcome.bound or 0) / best:.1e}"]
     if not peer:
         return [*line, f"{case.peers[0]}: --slow", "", "", ""]
     reached = _gap(_objective(x, problem.labels, model), best)
@@ -162,8 +163,8 @@ def compare(name: str, slow: bool) -> list[str]:
     return [*line, f"{peer.solver} {peer.tol:.0e}", f"{times:.3f}", f"{reached:.1e}", f"{times / median:.2f}"]
 
 
-def _value(ending: solvers.FitOutcome) -> float:
-    return ending.final.cost + ending.final.penalty
+def _value(outcome: FitOutcome) -> float:
+    return outcome.final.cost + outcome.final.penalty
 
 
 def seconds_a_pass(times: int) -> tuple[int, float]:
@@ -173,7 +174,7 @@ def seconds_a_pass(times: int) -> tuple[int, float]:
     rows = Rows(problem.blocks(), problem.levels, problem.classes, thread_count())
     objective = PackedObjective(rows, 1 / rows.count)
     theta = rows.zero()
-    taken = [_seconds(lambda: objective.evaluate(theta, torch.float32))[0] for _ in range(_PASSES)]
+    taken = [_seconds(lambda: objective.loss_gradient(theta, torch.float32))[0] for _ in range(_PASSES)]
     return rows.count, statistics.median(taken)
 
 
@@ -182,6 +183,7 @@ import pathlib, re, sys
 import torch
 from pipeline.dataset import reader
 from pipeline.train.fit import fit
+from pipeline.train.outcome import FitOutcome
 from pipeline.train.params import TrainParams
 
 def mebibytes(name):

@@ -64,7 +64,7 @@ class Solved:
 
     parameters: Parameters
     result: loop.Result
-    ending: FitOutcome
+    outcome: FitOutcome
     records: list[loop.Record]
 
     @property
@@ -78,17 +78,17 @@ class Solved:
 
     @property
     def objective(self) -> float:
-        return self.ending.final.cost + self.ending.final.penalty
+        return self.outcome.final.cost + self.outcome.final.penalty
 
 
-def solve(problem: Problem, *, classes: int | None = None, size: int = BLOCK_ROWS, **knobs: object) -> Solved:
-    """Train with newton, unless ``knobs`` of train say otherwise."""
-    chosen = {"solver": "newton", "seed": 0, "epochs": 1000, "snapshot_every": 1, "tolerance": 1e-13} | knobs
+def solve(problem: Problem, *, classes: int | None = None, size: int = BLOCK_ROWS, **settings: object) -> Solved:
+    """Train with newton, unless ``settings`` of train say otherwise."""
+    chosen = {"solver": "newton", "seed": 0, "epochs": 1000, "snapshot_every": 1, "tolerance": 1e-13} | settings
     params, data = TrainParams(**chosen), problem.data(classes, size)
     method = solvers.L1Solver(params, data) if params.l1 else solvers.CertifiedSolver(params, data)
     records: list[loop.Record] = []
     result = loop.run(method, int(chosen["epochs"]), lambda record, _: records.append(record))
-    return Solved(result.parameters, result, method.ending(result.parameters, result.epochs), records)
+    return Solved(result.parameters, result, method.outcome(result.parameters, result.epochs), records)
 
 
 def standardised(x: np.ndarray) -> np.ndarray:

@@ -68,7 +68,7 @@ def test_frequency_weights_without_a_penalty_are_statsmodels_repeated_rows(solve
     fitted = sm.MNLogit(repeated.labels, sm.add_constant(repeated.dense)).fit(disp=0, method="newton", tol=1e-12)
     solved = solve(problem, solver=solver, l2=0.0)
     ours = np.hstack([solved.bias[:, None], solved.weights])
-    assert solved.ending.findings == ()
+    assert solved.outcome.findings == ()
     _close((ours[1:] - ours[0]).T, fitted.params, atol=1e-5)  # MNLogit has no proof of its own last digits
     assert -counts.sum() * solved.objective == pytest.approx(fitted.llf, rel=1e-9)
     shares = np.bincount(repeated.labels) / counts.sum()
@@ -151,7 +151,7 @@ def test_a_stronger_penalty_raises_the_cost_and_lowers_what_it_penalises(name: s
     problem = _weighted(synthetic(400, 3, (3,), 3))
     path = [solve(problem, **{name: strength}) for strength in (1e-3, 1e-2, 1e-1)]
     norms = [np.abs(solved.weights).sum() if name == "l1" else np.linalg.norm(solved.weights) for solved in path]
-    assert [solved.ending.final.cost for solved in path] == sorted(solved.ending.final.cost for solved in path)
+    assert [solved.outcome.final.cost for solved in path] == sorted(solved.outcome.final.cost for solved in path)
     assert norms == sorted(norms, reverse=True)
 
 
@@ -178,8 +178,8 @@ def test_one_of_many_optima_is_told_and_a_tiny_penalty_takes_the_least(solver: s
     """
     problem = DEPENDENT[name]()
     any_of_them, least = (solve(problem, solver=solver, l2=l2, tolerance=1e-8) for l2 in (0.0, 1e-6))
-    assert any_of_them.ending.findings[-1].endswith("a train.l2 of 1e-6 takes nearly the one of least norm")
-    assert not any("many W have" in sentence for sentence in least.ending.findings)
+    assert any_of_them.outcome.findings[-1].endswith("a train.l2 of 1e-6 takes nearly the one of least norm")
+    assert not any("many W have" in sentence for sentence in least.outcome.findings)
     centred = problem.dense - problem.dense.mean(0)
     expected = any_of_them.weights @ np.linalg.pinv(centred) @ centred
     _close(least.weights, expected, atol=1e-2 * float(np.abs(expected).max()))
@@ -191,7 +191,7 @@ def test_columns_that_depend_on_none_have_one_optimum(levels: tuple[int, ...]) -
     """Numbers with b, and one category without it: nothing is said, and two solvers end at the same W."""
     problem = synthetic(400, 2, levels, 3)
     newton, lbfgs = (solve(problem, solver=solver, l2=0.0, intercept=not levels) for solver in ("newton", "lbfgs"))
-    assert newton.ending.findings == lbfgs.ending.findings == ()
+    assert newton.outcome.findings == lbfgs.outcome.findings == ()
     _close(newton.weights, lbfgs.weights, atol=1e-5)
 
 
@@ -241,4 +241,4 @@ def test_labels_may_be_shares(solver: str, l2: float) -> None:
     _close(residuals.T @ problem.dense / 200, -l2 * solved.weights)
     _close(residuals.mean(0), np.zeros(3))
     expected = entropy(shares, _probabilities(problem, solved), axis=1) + entropy(shares, axis=1)
-    assert solved.ending.final.cost == pytest.approx(expected.mean(), rel=1e-12)
+    assert solved.outcome.final.cost == pytest.approx(expected.mean(), rel=1e-12)

@@ -37,15 +37,15 @@ def key_of(**parts: object) -> str:
 class Checkpoint:
     """One training's file below ``folder``, written anew every ``every_s`` seconds."""
 
-    def __init__(self, folder: Path, key: str, every_s: float, taken_up: Callable[[], None] = lambda: None) -> None:
-        """Nothing is written before ``every_s`` seconds have passed; ``taken_up`` hears of a state that is read."""
-        self._taken_up = taken_up
+    def __init__(self, folder: Path, key: str, every_s: float, resumed: Callable[[], None] = lambda: None) -> None:
+        """Nothing is written before ``every_s`` seconds have passed; ``resumed`` hears of a state that is read."""
+        self._resumed = resumed
         self._path = folder / f"{key}.checkpoint"
         self._every_s = every_s
         self._key = key
         self._due = monotonic() + every_s
 
-    def read(self, fits: Callable[[State], bool] = lambda _: True) -> dict[str, Tensor] | None:
+    def load(self, fits: Callable[[State], bool] = lambda _: True) -> dict[str, Tensor] | None:
         """The state that an earlier process left; None without one.
 
         A file that is damaged, or whose state does not fit, is told of, and not used.
@@ -54,7 +54,7 @@ class Checkpoint:
             return None
         state = self._loaded()
         if state is not None and fits(state):
-            self._taken_up()
+            self._resumed()
             return state
         print(
             f"warning: train: the checkpoint {self._path.name[:12]} is damaged or belongs to another training; "
@@ -74,7 +74,7 @@ class Checkpoint:
             pass  # the library's own errors are of many kinds, and all of them mean that it is no such file
         return None
 
-    def offer(self, state: Callable[[], State]) -> None:
+    def save(self, state: Callable[[], State]) -> None:
         """Write the state, if it is time."""
         if monotonic() < self._due:
             return

@@ -22,12 +22,12 @@ _CURE = "W grows for ever without a penalty, set train.l2 above 0"
 class Diagnostics:
     """``sentences`` for the model's result.
 
-    Without a penalty there is no optimum where classes are ``apart``, and not one W alone where columns are
+    Without a penalty there is no optimum where classes are ``separable``, and not one W alone where columns are
     ``dependent``: then a combination of them and of b is 0 in every row.
     """
 
     sentences: tuple[str, ...]
-    apart: bool
+    separable: bool
     dependent: bool = False
 
 
@@ -45,18 +45,18 @@ def find(
     ``penalty`` is that on W, of either kind, in all.
     """
     rows = reduction.counted(blocks)
-    apart = [] if penalty else collinearity.classes_apart(rows, len(features), len(classes), intercept)
+    separable = [] if penalty else collinearity.separable_classes(rows, len(features), len(classes), intercept)
     columns, shared = _of_columns(rows, features, threads), _of_categories(rows, features)
     categories = rows[0].codes.shape[1]
     sentences = [
         *_of_classes(rows, classes, intercept),
         *columns,
         *shared,
-        *_of_separation(apart, features, classes),
+        *_of_separation(separable, features, classes),
     ]
     # The levels of a category add up to 1, as b does; numbers follow from others and a constant, which is b.
     dependent = bool(shared) or categories > 1 or (intercept and bool(categories or columns))
-    return Diagnostics(tuple(sentences), bool(apart), dependent)
+    return Diagnostics(tuple(sentences), bool(separable), dependent)
 
 
 def _of_classes(blocks: Sequence[Block], classes: Sequence[object], intercept: bool) -> list[str]:
@@ -108,11 +108,11 @@ def _category(level: str) -> str:
 
 
 def _of_separation(
-    apart: Sequence[collinearity.Separable], features: Sequence[str], classes: Sequence[object]
+    separable: Sequence[collinearity.Separable], features: Sequence[str], classes: Sequence[object]
 ) -> list[str]:
-    if not apart:
+    if not separable:
         return []
-    pairs = listed([f"class {classes[found.label]} by {features[found.column]}" for found in apart], _NAMED, str)
+    pairs = listed([f"class {classes[found.label]} by {features[found.column]}" for found in separable], _NAMED, str)
     return [f"told apart without error: {pairs}; {_CURE}"]
 
 
@@ -121,7 +121,7 @@ def of_optimum(
 ) -> Diagnostics:
     """``known``, and whether a training without a penalty has an optimum, and if so which of many it ends at."""
     found = with_separation(known, blocks, features, classes, intercept)
-    if found.apart or not found.dependent:
+    if found.separable or not found.dependent:
         return found
     return replace(found, sentences=(*found.sentences, _ONE_OF_MANY))
 
@@ -135,7 +135,7 @@ def with_separation(
     """
     counted = reduction.counted(blocks)
     rows, labels = sum(row_counts(counted)), collinearity.competing(counted, len(classes), intercept)
-    if known.apart or len(labels) < 2:
+    if known.separable or len(labels) < 2:
         return known
     if rows * len(features) > separation.LARGEST_TABLE or len(features) + 1 > separation.LARGEST_RULE:
         said = f"too many rows ({rows}) and columns ({len(features)}) to look for columns that tell classes apart"
@@ -144,7 +144,7 @@ def with_separation(
     sentences = _from_the_rest(x, y, labels, features, classes, intercept)
     if not sentences and len(labels) > 2 and len(labels) * (len(features) + 1) <= separation.LARGEST_RULE:
         sentences = _from_each_other(x, y, labels, features, classes, intercept)
-    return replace(known, sentences=(*known.sentences, *sentences), apart=bool(sentences))
+    return replace(known, sentences=(*known.sentences, *sentences), separable=bool(sentences))
 
 
 def _from_the_rest(

@@ -37,20 +37,20 @@ class _Memory:
     def __init__(self, kept: checkpoint.Checkpoint, history: History, fits: Callable[[checkpoint.State], bool]) -> None:
         self._kept = kept
         self._history = history
-        self._left: Mapping[str, torch.Tensor] | None = workers.broadcast(lambda: kept.read(fits))
+        self._left: Mapping[str, torch.Tensor] | None = workers.broadcast(lambda: kept.load(fits))
         self.epochs = int(self._left["epochs"]) if self._left else 0  # that were run before
         if self._left and workers.rank() == 0:
             print(f"train: goes on after epoch {self.epochs - 1}, from the checkpoint that it left")
 
-    def read(self) -> Mapping[str, torch.Tensor] | None:
+    def load(self) -> Mapping[str, torch.Tensor] | None:
         left, self._left = self._left, None
         if left:
             self._history.state = left
         return left
 
-    def offer(self, state: Callable[[], checkpoint.State]) -> None:
+    def save(self, state: Callable[[], checkpoint.State]) -> None:
         if workers.rank() == 0:
-            self._kept.offer(lambda: {**state(), **self._history.state})
+            self._kept.save(lambda: {**state(), **self._history.state})
 
 
 def fit(
@@ -93,7 +93,7 @@ def fit(
     ) as bar:
 
         def see(record: loop.Record, method: loop.IterativeSolver) -> None:
-            history.keep(record, method)
+            history.record(record, method)
             watch(row(record) | {"seconds": monotonic() - began})
             passes = record.number + 1 if record.epoch.passes is None else record.epoch.passes
             gradient = f"{record.epoch.gradient_norm:.1e}"
@@ -146,7 +146,7 @@ def _validation_cost(
 ) -> Callable[[Parameters], float] | None:
     if "validation" in prepared.splits:
         blocks = data_loader.blocks_of(prepared, prepared.splits["validation"], class_weights)
-        return make_objective(cached(blocks)).cost
+        return make_objective(cached(blocks)).loss
     if params.early_stopping.patience:
         raise UserError(
             "params.yaml: train.early_stopping.patience: expected validation rows to watch, but there are none; "
@@ -173,40 +173,40 @@ def _model(
     if result.status is Status.DIVERGED:
         raise _diverged(params, result.epochs)
     try:
-        ending = method.ending(result.parameters, result.epochs)
+        outcome = method.outcome(result.parameters, result.epochs)
     except OverflowError:
         raise _diverged(params, result.epochs) from None
-    judgement = baselines.judge(result.status, ending.final, ending.start, class_totals, params.intercept)
+    judgement = baselines.judge(result.status, outcome.final, outcome.start, class_totals, params.intercept)
     ended = replace(result, status=judgement.status)
-    findings = [*sentences, *ending.findings, *judgement.sentences]
+    findings = [*sentences, *outcome.findings, *judgement.sentences]
     return model.Model(
         weights=result.parameters.weights.numpy(),
         bias=result.parameters.bias.numpy(),
         encoder=prepared.encoder,
         params=params.model_dump(),
         data_digest=prepared.digest,
-        result=_result(ended, ending, params.l1) | {"device": device.type, "findings": findings},
+        result=_result(ended, outcome, params.l1) | {"device": device.type, "findings": findings},
     )
 
 
-def _result(result: loop.Result, ending: FitOutcome, l1: float) -> dict[str, Any]:
+def _result(result: loop.Result, outcome: FitOutcome, l1: float) -> dict[str, Any]:
     """How training ended, as the model keeps it; evaluate copies the numbers into metrics.json."""
-    objective = ending.final.cost + ending.final.penalty
+    objective = outcome.final.cost + outcome.final.penalty
     return {
         "status": result.status.value,
         "meaning": MEANING[result.status],
-        "method": ending.method,
-        "reason": ending.reason,
+        "method": outcome.method,
+        "reason": outcome.reason,
         "epochs": result.epochs,
         "best_epoch": result.best_epoch,
-        "passes": ending.passes,
-        "cost": ending.final.cost,
+        "passes": outcome.passes,
+        "cost": outcome.final.cost,
         "objective": objective,
-        "gradient_norm": ending.final.gradient_norm,
-        "bound": ending.bound,
-        "relative_bound": None if ending.bound is None else ending.bound / (objective or 1.0),
-        **({} if ending.bound is None else {"probability_bound": duality_gap.probability_bound(ending.bound)}),
-        **({} if ending.nonzero_weights is None else {"l1": l1, "nonzero_weights": ending.nonzero_weights}),
+        "gradient_norm": outcome.final.gradient_norm,
+        "bound": outcome.bound,
+        "relative_bound": None if outcome.bound is None else outcome.bound / (objective or 1.0),
+        **({} if outcome.bound is None else {"probability_bound": duality_gap.probability_bound(outcome.bound)}),
+        **({} if outcome.nonzero_weights is None else {"l1": l1, "nonzero_weights": outcome.nonzero_weights}),
     }
 
 

@@ -25,7 +25,7 @@ class History:
         self.records: list[Record] = []
         self._snapshots: list[tuple[int, Parameters]] = [(BEFORE_THE_FIRST_STEP, start.copy())]
 
-    def keep(self, record: Record, method: IterativeSolver) -> None:
+    def record(self, record: Record, method: IterativeSolver) -> None:
         """Remember an epoch, and the method's parameters when the epoch is one for a snapshot."""
         self.records.append(record)
         if record.number % self._snapshot_every == 0:

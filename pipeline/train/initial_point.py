@@ -31,23 +31,23 @@ class InitialPoint:
     sentences: tuple[str, ...] = ()
 
 
-def earlier(knobs: StartParams) -> model.Model | None:
+def earlier(params: StartParams) -> model.Model | None:
     """The model that ``train.start`` names, None where it names none.
 
     Raises: UserError if there is none, if it is damaged, or if its key is not the one that the params ask for.
     """
-    if knobs.model is None:
+    if params.model is None:
         return None
-    folder = Path(knobs.model)
+    folder = Path(params.model)
     if not (folder / METADATA_FILE).is_file():
         raise UserError(
             f"params.yaml: train.start.model: expected a folder with {METADATA_FILE} and {WEIGHTS_FILE}, got "
             f"{folder}, which has none; DVC takes models/ away before it trains, so start from a copy of it"
         )
     found = model.load(folder)
-    if knobs.key != found.key:
+    if params.key != found.key:
         raise UserError(
-            f"params.yaml: train.start.key: expected the key of the model in {folder}, got {knobs.key or 'null'}; "
+            f"params.yaml: train.start.key: expected the key of the model in {folder}, got {params.key or 'null'}; "
             f"if that is the model to start from, set it: {found.key}"
         )
     return found

@@ -35,7 +35,7 @@ _BY_DIAGONAL = (
 class Solver(loop.IterativeSolver, Protocol):
     """A method of the loop that can also say how good its result is."""
 
-    def ending(self, parameters: Parameters, epochs: int) -> FitOutcome:
+    def outcome(self, parameters: Parameters, epochs: int) -> FitOutcome:
         """Of the parameters to keep, after so many epochs. Raises: OverflowError if they are NaN or infinite."""
 
 
@@ -71,20 +71,20 @@ class FirstOrderSolver(first_order.FirstOrder):
         update = adam.Adam([start.weights, start.bias]) if params.solver == "adam" else sgd.Sgd(params.momentum)
         super().__init__(start, batches, update, decay, generator)
 
-    def ending(self, parameters: Parameters, epochs: int) -> FitOutcome:
+    def outcome(self, parameters: Parameters, epochs: int) -> FitOutcome:
         """Three more passes: at the parameters, at the start, and over the labels; they are not counted.
 
         In float64 whatever train.precision is: float32's rounding is no part of what a bound allows for.
         """
         exact = self._whole.in_float64()
-        final = exact.evaluate(parameters)
+        final = exact.loss_gradient(parameters)
         return FitOutcome(
             final=final,
             bound=self._bound(parameters, final),
             passes=epochs,
             method=self._params.solver,
             reason="as asked for",
-            start=exact.evaluate(self._start),
+            start=exact.loss_gradient(self._start),
         )
 
     def _bound(self, parameters: Parameters, final: Evaluation) -> float | None:
@@ -95,8 +95,8 @@ class FirstOrderSolver(first_order.FirstOrder):
         )
         gradient = theta_of(Parameters(final.weights_gradient, final.bias_gradient))
         means = PackedObjective(rows, self._params.l2).label_means()
-        facts = duality_gap.CertificateInputs(theta_of(parameters), gradient, final.cost, means)
-        return duality_gap.bound(facts, self._params.l2, self._params.intercept)
+        inputs = duality_gap.CertificateInputs(theta_of(parameters), gradient, final.cost, means)
+        return duality_gap.bound(inputs, self._params.l2, self._params.intercept)
 
 
 class _Delegate:
@@ -152,29 +152,29 @@ class CertifiedSolver(_Delegate):
     def status(self) -> Status | None:
         """The wrapped solver's status; SEPARABLE where no optimum exists."""
         status = self._optimum.status
-        return Status.SEPARABLE if status and self._are_apart() else status
+        return Status.SEPARABLE if status and self._is_separable() else status
 
     @property
     def unfinished(self) -> Status:
         """As ``status``."""
-        return Status.SEPARABLE if self._are_apart() else Status.NOT_CONVERGED
+        return Status.SEPARABLE if self._is_separable() else Status.NOT_CONVERGED
 
-    def _are_apart(self) -> bool:
+    def _is_separable(self) -> bool:
         """Looked for at the end, once, and without a penalty only: the linear programs take their time."""
         if self._unlooked is not None:
             data, self._unlooked = self._unlooked, None
             self._findings = diagnostics.of_optimum(
                 self._findings, data.blocks, data.features, data.labels, self._params.intercept
             )
-        return self._findings.apart
+        return self._findings.separable
 
-    def ending(self, parameters: Parameters, epochs: int) -> FitOutcome:  # noqa: ARG002  (passes are counted)
+    def outcome(self, parameters: Parameters, epochs: int) -> FitOutcome:  # noqa: ARG002  (passes are counted)
         """In float64; one or two more passes where the last one was none for a certificate."""
         point = self._optimum.point
         is_last = torch.equal(self.parameters.weights, parameters.weights)
         if point is None or not is_last or point.precision != torch.float64:
             theta = self._optimum.theta if is_last else theta_of(self._reduction.reduce(parameters))
-            point = self._objective.evaluate(theta, torch.float64)
+            point = self._objective.loss_gradient(theta, torch.float64)
         bound = self._optimum.bound_at(point)
         return FitOutcome(
             final=point.evaluation,
@@ -223,12 +223,12 @@ class L1Solver(_Delegate):
         """As ``status``."""
         return self._optimum.unfinished
 
-    def ending(self, parameters: Parameters, epochs: int) -> FitOutcome:  # noqa: ARG002  (passes are counted)
+    def outcome(self, parameters: Parameters, epochs: int) -> FitOutcome:  # noqa: ARG002  (passes are counted)
         """One more pass where the parameters are not the last ones."""
         theta = theta_of(self._reduction.reduce(parameters))
         point = self._optimum.point
         if point is None or not torch.equal(point.theta, theta):
-            point = self._objective.evaluate(theta, torch.float64)
+            point = self._objective.loss_gradient(theta, torch.float64)
         return FitOutcome(
             final=self._optimum.evaluation_at(point),
             bound=self._optimum.bound_at(point),

@@ -29,8 +29,8 @@ def test_rare_classes_take_few_passes_to_a_certificate(numbers: int, passes: int
     assert problem.classes > 256
     found = solve(problem, solver="auto", l2=1 / 6000, tolerance=1e-8)
     assert found.result.status == Status.CONVERGED
-    assert found.ending.bound <= 1e-8 * found.objective
-    assert found.ending.passes <= passes
+    assert found.outcome.bound <= 1e-8 * found.objective
+    assert found.outcome.passes <= passes
 
 
 def test_shares_of_classes_are_of_weight() -> None:

@@ -29,9 +29,12 @@ TOTALS = np.bincount(PROBLEM.labels).astype(np.float64)
 
 
 def _judged(
-    problem: Problem, early_stopping: loop.EarlyStopping | None = None, start: Parameters | None = None, **knobs: object
+    problem: Problem,
+    early_stopping: loop.EarlyStopping | None = None,
+    start: Parameters | None = None,
+    **settings: object,
 ) -> baselines.Judgement:
-    params = TrainParams(**{"solver": "sgd", "seed": 0, "epochs": 30, "snapshot_every": 1} | knobs)
+    params = TrainParams(**{"solver": "sgd", "seed": 0, "epochs": 30, "snapshot_every": 1} | settings)
     objective = partial(
         PlainObjective,
         columns=problem.columns,
@@ -42,11 +45,11 @@ def _judged(
     )
     begin = start or Parameters(torch.zeros(3, problem.columns).double(), torch.zeros(3).double())
     method = solvers.make(params, problem.data(), begin, objective)
-    held_out = objective(problem.blocks()).cost if early_stopping else None
+    held_out = objective(problem.blocks()).loss if early_stopping else None
     result = loop.run(method, params.epochs, lambda *_: None, held_out, early_stopping)
-    ending = method.ending(result.parameters, result.epochs)
+    outcome = method.outcome(result.parameters, result.epochs)
     totals = np.bincount(problem.labels, problem.weights, minlength=3).astype(np.float64)
-    return baselines.judge(result.status, ending.final, ending.start, totals, params.intercept)
+    return baselines.judge(result.status, outcome.final, outcome.start, totals, params.intercept)
 
 
 @pytest.mark.slow
@@ -56,11 +59,11 @@ def _judged(
 @pytest.mark.parametrize("l2", [0.0, 1e-3])
 def test_a_rate_too_high_is_told(solver: str, batch_size: str | int, intercept: bool, l2: float) -> None:
     """Whatever steps with it, with and without a penalty; a lower rate is not told."""
-    knobs = {"solver": solver, "batch_size": batch_size, "intercept": intercept, "l2": l2}
-    bad = _judged(PROBLEM, lr=1.9e3 if solver == "sgd" else 50.0, **knobs)
+    settings = {"solver": solver, "batch_size": batch_size, "intercept": intercept, "l2": l2}
+    bad = _judged(PROBLEM, lr=1.9e3 if solver == "sgd" else 50.0, **settings)
     assert bad.status is Status.WORSE_THAN_BASELINE
     assert any("where training began" in sentence for sentence in bad.sentences)
-    good = _judged(PROBLEM, lr=0.05, **knobs)
+    good = _judged(PROBLEM, lr=0.05, **settings)
     assert (good.status, good.sentences) == (Status.EPOCHS_DONE, ())
 
 
@@ -81,11 +84,11 @@ def test_a_stronger_penalty_than_at_the_start_is_not_told() -> None:
     assert (stronger.status, stronger.sentences) == (Status.EPOCHS_DONE, ())
 
 
-@pytest.mark.parametrize("knobs", [{"l2": 1e6}, {"l2": 10.0}, {"l1": 10.0}, {"l1": 10.0, "l2": 1.0}, {"l2": 1e-8}])
-def test_an_optimum_is_never_told(knobs: dict[str, float]) -> None:
+@pytest.mark.parametrize("settings", [{"l2": 1e6}, {"l2": 10.0}, {"l1": 10.0}, {"l1": 10.0, "l2": 1.0}, {"l2": 1e-8}])
+def test_an_optimum_is_never_told(settings: dict[str, float]) -> None:
     """However strong the penalty: at worst W is 0 and the cost is that of the shares, to rounding."""
-    solved = solve(PROBLEM, tolerance=1e-8, **knobs)
-    judged = baselines.judge(Status.EPOCHS_DONE, solved.ending.final, None, TOTALS, intercept=True)
+    solved = solve(PROBLEM, tolerance=1e-8, **settings)
+    judged = baselines.judge(Status.EPOCHS_DONE, solved.outcome.final, None, TOTALS, intercept=True)
     assert (judged.status, judged.sentences) == (Status.EPOCHS_DONE, ())
 
 

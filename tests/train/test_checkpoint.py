@@ -131,20 +131,20 @@ def test_a_damaged_checkpoint_is_told_of_and_not_used(
 ) -> None:
     """Cut short, changed, or empty: one warning, and nothing to go on from."""
     kept = checkpoint.Checkpoint(tmp_path, "k" * 64, every_s=0)
-    kept.offer(lambda: {"W": torch.arange(9.0)})
+    kept.save(lambda: {"W": torch.arange(9.0)})
     (path,) = tmp_path.iterdir()
-    assert torch.equal((kept.read() or {})["W"], torch.arange(9.0))
+    assert torch.equal((kept.load() or {})["W"], torch.arange(9.0))
     path.write_bytes(damage(path.read_bytes()))
-    assert kept.read() is None
+    assert kept.load() is None
     assert capsys.readouterr().err.count("is damaged or belongs to another training") == 1
 
 
 def test_a_checkpoint_under_another_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The key is part of what is digested, so a file renamed by hand is not taken up."""
-    checkpoint.Checkpoint(tmp_path, "a" * 64, every_s=0).offer(lambda: {"W": torch.ones(1)})
+    checkpoint.Checkpoint(tmp_path, "a" * 64, every_s=0).save(lambda: {"W": torch.ones(1)})
     (path,) = tmp_path.iterdir()
     path.rename(path.with_name(f"{'b' * 64}.checkpoint"))
-    assert checkpoint.Checkpoint(tmp_path, "b" * 64, every_s=0).read() is None
+    assert checkpoint.Checkpoint(tmp_path, "b" * 64, every_s=0).load() is None
     assert "belongs to another training" in capsys.readouterr().err
 
 
@@ -298,5 +298,5 @@ def test_a_pipe_in_place_of_a_checkpoint_is_not_waited_for(tmp_path: Path, capsy
         else:
             path.symlink_to(tmp_path / "nowhere")
         with at_most(20):
-            assert checkpoint.Checkpoint(tmp_path, name, every_s=0).read() is None
+            assert checkpoint.Checkpoint(tmp_path, name, every_s=0).load() is None
     assert capsys.readouterr().err.count("it is not used") == 2

@@ -19,7 +19,7 @@ def _apart(problem: Problem, intercept: bool) -> bool:
     """Whether training without a penalty says that there is no optimum."""
     data = problem.data(classes=3)
     looked = diagnostics.find(data.blocks, data.features, data.labels, penalty=0.0, intercept=intercept, threads=1)
-    return diagnostics.with_separation(looked, data.blocks, data.features, data.labels, intercept).apart
+    return diagnostics.with_separation(looked, data.blocks, data.features, data.labels, intercept).separable
 
 
 def _has_a_rule(problem: Problem, intercept: bool) -> bool:
@@ -68,8 +68,8 @@ def test_an_optimum_is_denied_exactly_where_a_rule_exists(
         assert _apart(problem, intercept) is _has_a_rule(problem, intercept)
 
 
-def _without_penalty(problem: Problem, solver: str, **knobs: object) -> Solved:
-    return solve(problem, solver=solver, l2=0.0, tolerance=1e-10, **knobs)
+def _without_penalty(problem: Problem, solver: str, **settings: object) -> Solved:
+    return solve(problem, solver=solver, l2=0.0, tolerance=1e-10, **settings)
 
 
 @pytest.mark.parametrize("solver", ["newton", "lbfgs"])
@@ -80,7 +80,7 @@ def test_without_an_intercept_numbers_of_one_sign_have_an_optimum(solver: str) -
     solved = _without_penalty(problem, solver, intercept=False)
     reference = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-12).fit(problem.dense, problem.labels)
     assert solved.result.status is Status.CONVERGED_UNPROVEN
-    assert solved.ending.findings == ()
+    assert solved.outcome.findings == ()
     assert solved.weights[1, 0] - solved.weights[0, 0] == pytest.approx(reference.coef_[0, 0], abs=1e-5)
     assert solve(problem, solver=solver, l2=0.0).result.status is Status.SEPARABLE
 
@@ -99,8 +99,8 @@ def test_a_level_and_a_number_of_rows_without_weight_tell_nothing(solver: str) -
         _without_penalty(table, solver) for table in (weighted, weighted.take(np.flatnonzero(~light)))
     )
     assert with_them.result.status is without.result.status is Status.CONVERGED_UNPROVEN
-    assert with_them.ending.findings == without.ending.findings
-    assert "told apart" not in " ".join(without.ending.findings)
+    assert with_them.outcome.findings == without.outcome.findings
+    assert "told apart" not in " ".join(without.outcome.findings)
     assert with_them.objective == pytest.approx(without.objective, rel=1e-9)
 
 
@@ -110,8 +110,8 @@ def test_columns_that_only_rows_without_weight_vary_are_constant() -> None:
     x = np.hstack([problem.numbers, np.ones((400, 1)), problem.numbers[:, :1] * 2]).astype(np.float32)
     x[::9, 2:] = 7.5
     weighted = replace(problem, numbers=x, weights=np.where(np.arange(400) % 9 == 0, 0.0, 2.0))
-    said = solve(weighted, l2=0.1).ending.findings
-    assert said == solve(weighted.take(np.flatnonzero(weighted.weights)), l2=0.1).ending.findings
+    said = solve(weighted, l2=0.1).outcome.findings
+    assert said == solve(weighted.take(np.flatnonzero(weighted.weights)), l2=0.1).outcome.findings
     assert "the same in all training rows: x2" in said[0]
     assert "column x3 follows from x0" in said[1]
 
@@ -123,6 +123,6 @@ def test_a_class_without_rows_is_improbable_by_its_intercept_only(intercept: boo
     solved = solve(problem, classes=4, l2=0.1, intercept=intercept)
     scores = problem.dense @ solved.weights.T + solved.bias
     largest = float((np.exp(scores) / np.exp(scores).sum(1, keepdims=True))[:, 3].max())
-    (said,) = solved.ending.findings
+    (said,) = solved.outcome.findings
     assert ("its probability is 0 but for e^-60" in said) is (largest <= math.exp(-60)) is intercept
     assert ("without an intercept its probability stays above 0" in said) is (not intercept)

@@ -45,9 +45,9 @@ def _prepared(folder: Path, rows: shard.Shard, encoder: Encoder = ENCODER) -> Pa
 
 
 def _fit(folder: Path, prepared: Path, **changes: object) -> model.Model:
-    knobs = {"seed": 1, "epochs": 100, "snapshot_every": 10} | OPTIMUM | changes
+    settings = {"seed": 1, "epochs": 100, "snapshot_every": 10} | OPTIMUM | changes
     (folder / "params.yaml").write_text(
-        "\n".join(["train:", *(f"  {name}: {value}" for name, value in knobs.items())]), encoding="utf-8"
+        "\n".join(["train:", *(f"  {name}: {value}" for name, value in settings.items())]), encoding="utf-8"
     )
     out = folder / "models"
     train.main(params=params.load(folder / "params.yaml", "train", TrainParams), prepared=prepared, out=out)
@@ -90,13 +90,13 @@ def test_a_start_elsewhere_ends_within_the_certified_distance(tmp_path: Path, so
 def test_a_descent_goes_on_where_the_earlier_one_stopped(tmp_path: Path, solver: str) -> None:
     """The first cost of the history is the earlier model's own; sgd without momentum repeats one long run's bits."""
     prepared = _prepared(tmp_path / "prepared", _rows())
-    knobs = {"solver": solver, "lr": 0.1, "l2": 0.01}
-    first = _fit(tmp_path, prepared, epochs=20, **knobs)
-    second = _fit(tmp_path, prepared, epochs=20, start=_kept(tmp_path / "earlier", first), **knobs)
+    settings = {"solver": solver, "lr": 0.1, "l2": 0.01}
+    first = _fit(tmp_path, prepared, epochs=20, **settings)
+    second = _fit(tmp_path, prepared, epochs=20, start=_kept(tmp_path / "earlier", first), **settings)
     history = (tmp_path / "models/history.csv").read_text().splitlines()
     assert float(history[1].split(",")[1]) == first.result["cost"]
     if solver == "sgd":
-        assert np.array_equal(second.weights, _fit(tmp_path, prepared, epochs=40, **knobs).weights)
+        assert np.array_equal(second.weights, _fit(tmp_path, prepared, epochs=40, **settings).weights)
 
 
 def test_the_start_is_part_of_the_key(tmp_path: Path) -> None:
@@ -149,11 +149,11 @@ def test_wrong_starts_are_refused_in_one_sentence(tmp_path: Path) -> None:
     for key, came in ((None, "null"), ("0" * 64, "0" * 64)):
         with pytest.raises(UserError, match=rf"train\.start\.key: .* got {came}; .* set it: {earlier.key}$"):
             initial_point.earlier(StartParams(model=str(folder), key=key))
-    knobs = TrainParams(solver="newton", seed=0, epochs=1, snapshot_every=1)
+    settings = TrainParams(solver="newton", seed=0, epochs=1, snapshot_every=1)
     with pytest.raises(UserError, match=r"train\.start\.model: .* got one that lacks d and has also b, c;"):
-        initial_point.of(replace(ENCODER, classes=("a", "d")), knobs, earlier)
+        initial_point.of(replace(ENCODER, classes=("a", "d")), settings, earlier)
     with pytest.raises(UserError, match=r"columns of this data, such as z, got one with u, v, c=p and 2 more"):
-        initial_point.of(replace(ENCODER, numbers=(_number("z"),), categories=()), knobs, earlier)
+        initial_point.of(replace(ENCODER, numbers=(_number("z"),), categories=()), settings, earlier)
 
 
 def test_a_key_without_a_model_is_refused(tmp_path: Path) -> None:

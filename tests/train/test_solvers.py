@@ -189,8 +189,8 @@ def test_three_rows_that_count_among_many_that_do_not_are_three_rows(solver: str
     three = np.array([np.flatnonzero(problem.labels == label)[0] for label in range(3)])
     weights = np.isin(np.arange(300), three).astype(np.float64)
     weighted, alone = replace(problem, weights=weights), problem.take(np.sort(three))
-    knobs = {"solver": solver, "l2": 1e-2, "tolerance": 1e-8, "intercept": intercept}
-    ours, theirs = solve(weighted, size=50, **knobs), solve(alone, **knobs)
+    settings = {"solver": solver, "l2": 1e-2, "tolerance": 1e-8, "intercept": intercept}
+    ours, theirs = solve(weighted, size=50, **settings), solve(alone, **settings)
     assert ours.result.status is Status.CONVERGED
     _close(ours, theirs)
 
@@ -243,7 +243,7 @@ def test_more_categories_than_rows_are_solved_in_the_span_of_the_rows() -> None:
     expected = model.fit(problem.dense, problem.labels, sample_weight=problem.weights)
     assert solved.result.status is Status.CONVERGED
     positive = int((problem.weights > 0).sum())
-    assert f"{positive} rows, {positive} columns, 4 classes" in solved.ending.reason
+    assert f"{positive} rows, {positive} columns, 4 classes" in solved.outcome.reason
     np.testing.assert_allclose(solved.weights, expected.coef_, rtol=0, atol=WEIGHTS)
 
 
@@ -267,7 +267,7 @@ def test_threads_do_not_change_a_byte(solver: str, levels: tuple[int, ...], monk
     def bits(threads: int) -> tuple[bytes, int]:
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
         solved = solve(problem, solver=solver, l2=1e-4, tolerance=1e-8, size=2048)
-        return solved.weights.tobytes() + solved.parameters.bias.numpy().tobytes(), solved.ending.passes
+        return solved.weights.tobytes() + solved.parameters.bias.numpy().tobytes(), solved.outcome.passes
 
     assert {bits(threads) for threads in (2, 3, 8)} == {bits(1)}
 
@@ -304,7 +304,7 @@ def test_a_rare_class_an_outlier_and_a_column_twice_leave_a_factor(solver: str, 
     problem = numbers_only(np.hstack([numbers, 2 * numbers + 1]), labels)
     solved = solve(problem, solver=solver, l2=7e-3, tolerance=1e-8, epochs=200)
     assert np.isfinite(solved.weights).all()
-    assert 0 <= solved.ending.bound < np.inf
+    assert 0 <= solved.outcome.bound < np.inf
 
 
 def test_separable_classes_without_a_penalty_are_a_status() -> None:
@@ -313,7 +313,7 @@ def test_separable_classes_without_a_penalty_are_a_status() -> None:
     problem = numbers_only(x, (x[:, 0] > 0).astype(int))
     solved = solve(problem, l2=0.0)
     assert solved.result.status is Status.SEPARABLE
-    assert solved.ending.passes < 50
+    assert solved.outcome.passes < 50
     assert np.isfinite(solved.weights).all()
     assert solve(problem, l2=1e-6, tolerance=1e-8).result.status is Status.CONVERGED
 
@@ -322,14 +322,14 @@ def test_too_few_epochs_are_a_status() -> None:
     """Two steps are not enough; the bound says how far it is."""
     solved = solve(_problem("digits"), solver="lbfgs", l2=1e-4, epochs=2)
     assert solved.result.status is Status.NOT_CONVERGED
-    assert solved.ending.bound > 1e-8 * solved.objective
+    assert solved.outcome.bound > 1e-8 * solved.objective
 
 
 def test_a_tolerance_below_rounding_is_a_status() -> None:
     """1e-40 of the objective is out of reach: it stops instead of running all epochs."""
     solved = solve(synthetic(500), l2=1e-3, tolerance=1e-40, epochs=500)
     assert solved.result.status is Status.STALLED
-    assert solved.ending.bound < 1e-13 * solved.objective
+    assert solved.outcome.bound < 1e-13 * solved.objective
 
 
 def test_each_step_reports_cost_gradient_norm_and_passes() -> None:
@@ -337,8 +337,8 @@ def test_each_step_reports_cost_gradient_norm_and_passes() -> None:
     solved = solve(_problem("wine"), l2=1e-3)
     passes = [record.epoch.passes for record in solved.records]
     assert passes == sorted(passes)
-    assert passes[-1] <= solved.ending.passes
-    assert solved.records[-1].epoch.cost == solved.ending.final.cost
+    assert passes[-1] <= solved.outcome.passes
+    assert solved.records[-1].epoch.cost == solved.outcome.final.cost
     assert solved.records[0].epoch.gradient_norm > solved.records[-1].epoch.gradient_norm
 
 
@@ -395,10 +395,10 @@ def _params():
     return TrainParams(solver="auto", seed=0, epochs=5, snapshot_every=1, l2=0.1)
 
 
-def _of(problem: Problem, **knobs: object) -> tuple[Status, str]:
-    solved = solve(problem, **knobs)
+def _of(problem: Problem, **settings: object) -> tuple[Status, str]:
+    solved = solve(problem, **settings)
     assert np.isfinite(solved.weights).all()
-    return solved.result.status, "; ".join(solved.ending.findings)
+    return solved.result.status, "; ".join(solved.outcome.findings)
 
 
 def test_constant_and_collinear_columns_and_rare_classes_are_named() -> None:

@@ -103,7 +103,7 @@ class _Rows:
                 f"{self.findings[-1]}; lower sweep.folds, or collect more rows of these classes"
             )
         rows = self.whole.rows
-        return PlainObjective(kept, rows.columns, 0.0, thread_count(), torch.float64, rows.intercept).cost
+        return PlainObjective(kept, rows.columns, 0.0, thread_count(), torch.float64, rows.intercept).loss
 
     def _left_out(self, fold: int, present: torch.Tensor) -> str:
         kept = set(present.tolist())
@@ -161,13 +161,13 @@ def _fit(
     method = solvers.CertifiedSolver(params, rows, begin)
     result = loop.run(method, params.epochs, lambda *_: None)
     try:
-        ending = method.ending(result.parameters, result.epochs)
-        loss = ending.final.cost if log_loss is None else log_loss(result.parameters)
+        outcome = method.outcome(result.parameters, result.epochs)
+        loss = outcome.final.cost if log_loss is None else log_loss(result.parameters)
     except OverflowError:
         raise UserError(
             f"sweep: l2 {params.l2:g}: the cost became NaN or infinite; set prepare.standardise to true"
         ) from None
-    assert ending.bound is not None
-    objective = ending.final.cost + ending.final.penalty
+    assert outcome.bound is not None
+    objective = outcome.final.cost + outcome.final.penalty
     status = result.status.value
-    return result.parameters, Fit(loss, objective, ending.passes, status, ending.bound / (objective or 1.0))
+    return result.parameters, Fit(loss, objective, outcome.passes, status, outcome.bound / (objective or 1.0))

@@ -71,21 +71,21 @@ class Balance:
     target: Tensor
     divergence: float
 
-    def data_gradient(self, facts: CertificateInputs, l2: float) -> Tensor:
-        """A = mean x_i (pi_i - y_i)', (d, k); the l2 in the gradient of ``facts`` is taken out."""
-        own = facts.gradient[:-1] - l2 * facts.theta[:-1]
+    def data_gradient(self, inputs: CertificateInputs, l2: float) -> Tensor:
+        """A = mean x_i (pi_i - y_i)', (d, k); the l2 in the gradient of ``inputs`` is taken out."""
+        own = inputs.gradient[:-1] - l2 * inputs.theta[:-1]
         if self.share == 0.0:
             return own
-        expected = own + facts.label_means[:-1]  # mean x_i p_i'
-        return own + self.share * (facts.column_means[:-1, None] * self.target - expected)
+        expected = own + inputs.label_means[:-1]  # mean x_i p_i'
+        return own + self.share * (inputs.column_means[:-1, None] * self.target - expected)
 
 
-def bound(facts: CertificateInputs, l2: float, intercept: bool) -> float | None:
+def bound(inputs: CertificateInputs, l2: float, intercept: bool) -> float | None:
     """The largest that f(theta) - f* can be, in nats; None without l2."""
     if l2 == 0:
         return None
-    balance = balanced(facts, intercept)
-    moved = balance.data_gradient(facts, l2) + l2 * facts.theta[:-1]
+    balance = balanced(inputs, intercept)
+    moved = balance.data_gradient(inputs, l2) + l2 * inputs.theta[:-1]
     return balance.share * balance.divergence + float(moved.square().sum()) / (2 * l2)
 
 
@@ -97,15 +97,15 @@ def probability_bound(bound: float) -> float:
     return min(1.0, math.sqrt(max(bound, 0.0) / 2))
 
 
-def balanced(facts: CertificateInputs, intercept: bool) -> Balance:
+def balanced(inputs: CertificateInputs, intercept: bool) -> Balance:
     """The smallest mixing that makes (1) true; none without an intercept."""
-    mean = facts.gradient[-1] + facts.label_means[-1]  # pbar: the bias gradient is mean (p_i - y_i)
-    residual = facts.label_means[-1] - mean
+    mean = inputs.gradient[-1] + inputs.label_means[-1]  # pbar: the bias gradient is mean (p_i - y_i)
+    residual = inputs.label_means[-1] - mean
     share = _mixing_share(residual, mean) if intercept else 0.0
     if share == 0.0:
         return Balance(0.0, mean, 0.0)
     target = (mean + residual / share).clamp(min=0.0)
-    return Balance(share, target, _divergence(facts, target))
+    return Balance(share, target, _divergence(inputs, target))
 
 
 def _mixing_share(residual: Tensor, mean: Tensor) -> float:
@@ -113,8 +113,8 @@ def _mixing_share(residual: Tensor, mean: Tensor) -> float:
     return min(1.0, max(0.0, float((-residual / mean.clamp(min=1e-300)).max())))
 
 
-def _divergence(facts: CertificateInputs, target: Tensor) -> float:
+def _divergence(inputs: CertificateInputs, target: Tensor) -> float:
     """mean KL(q || p_i), in nats."""
-    mean_log_sum_exp = facts.cost + float((facts.theta * facts.label_means).sum())
-    mean_log_probabilities = (facts.theta * facts.column_means[:, None]).sum(0) - mean_log_sum_exp
+    mean_log_sum_exp = inputs.cost + float((inputs.theta * inputs.label_means).sum())
+    mean_log_probabilities = (inputs.theta * inputs.column_means[:, None]).sum(0) - mean_log_sum_exp
     return max(0.0, float((torch.xlogy(target, target) - target * mean_log_probabilities).sum()))

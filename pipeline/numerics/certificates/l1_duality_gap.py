@@ -46,33 +46,39 @@ _ROUNDING = 2.0**-42
 
 
 def bound(
-    facts: CertificateInputs, least_sure: float, l1: float, l2: float, intercept: bool, largest_numbers: Tensor
+    inputs: CertificateInputs,
+    min_true_probability: float,
+    l1: float,
+    l2: float,
+    intercept: bool,
+    largest_numbers: Tensor,
 ) -> float:
     """The largest that F(theta) - F* can be, in nats; l1 > 0.
 
-    ``least_sure`` is m, the smallest p_i,y_i; ``largest_numbers`` (d, 1) is max_i |x_ij|.
+    ``min_true_probability`` is m, the smallest p_i,y_i; ``largest_numbers`` (d, 1) is max_i |x_ij|.
     """
-    balance = balanced(facts, intercept)
-    slope = balance.data_gradient(facts, l2)
-    rounding = _ROUNDING * min(1.0, facts.cost) * largest_numbers
+    balance = balanced(inputs, intercept)
+    slope = balance.data_gradient(inputs, l2)
+    rounding = _ROUNDING * min(1.0, inputs.cost) * largest_numbers
     slope = torch.where(slope.abs() <= l1 + rounding, slope.clamp(-l1, l1), slope)
     largest = float(slope.abs().max()) if slope.numel() else 0.0
     feasible = 1.0 if largest <= l1 else l1 / largest
     scales = {feasible, 1.0} if l2 else {feasible}
     gaps = [
-        _divergence(facts.cost, least_sure, balance, scale) + _penalty_gap(facts.theta[:-1], scale * slope, l1, l2)
+        _divergence(inputs.cost, min_true_probability, balance, scale)
+        + _penalty_gap(inputs.theta[:-1], scale * slope, l1, l2)
         for scale in scales
     ]
-    return min(*gaps, facts.cost + _penalty(facts.theta[:-1], l1, l2))  # F* >= 0
+    return min(*gaps, inputs.cost + _penalty(inputs.theta[:-1], l1, l2))  # F* >= 0
 
 
-def _divergence(cost: float, least_sure: float, balance: Balance, scale: float) -> float:
+def _divergence(cost: float, min_true_probability: float, balance: Balance, scale: float) -> float:
     """What mean KL(pi_i || p_i) is at most."""
     mixed = scale * balance.share
     if mixed >= 1.0:
         return balance.divergence
     labels = (1.0 - scale) / (1.0 - mixed)
-    by_square = math.log1p(labels**2 * (1 / least_sure - 1)) if least_sure > 0 else math.inf
+    by_square = math.log1p(labels**2 * (1 / min_true_probability - 1)) if min_true_probability > 0 else math.inf
     return (1.0 - mixed) * min(labels * cost, by_square) + mixed * balance.divergence
 
 

@@ -22,6 +22,7 @@ from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import Rows
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.exact.sums import Grid, exact_sums, scattered_sums
+from pipeline.numerics.objective import kernels
 from pipeline.numerics.objective.packed import PackedObjective
 
 # Rows of a tile, whose products of columns stay in a core's cache; and rows that one thread adds up in float64 before
@@ -114,9 +115,7 @@ class ArrowheadHessian:
     def _probabilities(self, theta: Tensor, mix: float) -> Tensor:
         """In the order of the tiles, (k, m), a row that fills a level up to chunks with those of any row."""
         probabilities = self._objective.probabilities(theta)
-        if mix:
-            probabilities *= 1 - mix
-            probabilities.scatter_add_(0, self._labels, probabilities.new_full((1, 1), mix).expand(self._labels.shape))
+        kernels.mix_in_labels(probabilities, self._labels, mix)
         return probabilities if self._order is None else probabilities.index_select(1, self._order)
 
     def _sums(self, probabilities: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pipeline.numerics.curvature.arrowhead import cholesky, ridge
 from pipeline.numerics.data.centring import Preconditioner
-from pipeline.numerics.data.layout import PackedBlock, Rows
+from pipeline.numerics.data.layout import PackedBlock
 from pipeline.numerics.exact.sums import Grid, scattered_sums
 from pipeline.numerics.objective import kernels
 from pipeline.numerics.objective.packed import PackedObjective
@@ -98,12 +98,14 @@ class ClassBlocks:
         grids = [Grid(reach.repeat(k, 1) * largest), Grid(reach.T.repeat(1, k)), *(counts for _ in self._pairs)]
 
         def scatter(block: PackedBlock, totals: Sequence[Tensor]) -> None:
-            spread = _spread(rows, block, kernels.logits(block, values, torch.float32))
-            x = torch.cat([rows.centre.centred(block.numbers), torch.ones(block.rows, 1)], 1)
-            scaled = (spread[:, :, None] * x[:, None, :]).view(block.rows, -1)
+            probabilities = kernels.probabilities(rows, kernels.logits(block, values, torch.float32))
+            variances = kernels.class_variances(probabilities, block.weights)
+            variances = variances[:, :k] if rows.row_major else variances.T.contiguous()
+            x = kernels.with_constant(rows.centre.centred(block.numbers))
+            scaled = (variances[:, :, None] * x[:, None, :]).view(block.rows, -1)
             totals[0].add_(grids[0].quantise((scaled.T @ x).to(torch.float64)))
             totals[1].add_(grids[1].quantise(kernels.by_level(rows, block, scaled).to(torch.float64)))
-            steps = counts.quantise(spread.to(torch.float64))
+            steps = counts.quantise(variances.to(torch.float64))
             for (one, other), total in zip(self._pairs, totals[2:], strict=True):
                 first, second = (block.code_columns[c].long() - rows.first_level_rows[c] for c in (one, other))
                 total.view(-1, k).index_add_(0, first * rows.levels[other] + second, steps)
@@ -163,12 +165,3 @@ class ClassArrowFactor:
         result[self.kept] = found.T
         result[self.eliminated] = (first - back / self.diagonal).T
         return result
-
-
-def _spread(rows: Rows, block: PackedBlock, scores: Tensor) -> Tensor:
-    """v p (1 - p), (n, k) float32."""
-    probabilities = kernels.probabilities(rows, scores)
-    spread = probabilities * (1 - probabilities)
-    if block.weights is not None:
-        spread *= block.weights.to(spread.dtype)
-    return spread[:, : rows.classes] if rows.row_major else spread.T.contiguous()

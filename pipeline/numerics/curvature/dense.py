@@ -13,6 +13,7 @@ from pipeline.numerics.data.block import Block
 from pipeline.numerics.data.centring import Centre
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.exact.sums import Grid, exact_sums
+from pipeline.numerics.objective import kernels
 from pipeline.numerics.objective.packed import PackedObjective
 
 _TILE_ROWS = 512  # scaled copies of the rows stay in a core's cache
@@ -60,11 +61,10 @@ def with_one(block: Block, columns: Tensor, intercept: bool, means: Tensor | Non
     one_hot = torch.zeros(len(block.labels), len(levels), dtype=torch.float64)
     for codes in block.codes.unbind(1):
         one_hot += codes[:, None] == levels
-    ones = torch.full((len(block.labels), 1), float(intercept), dtype=torch.float64)
     chosen = block.numbers[:, columns[is_number]].to(torch.float64)
     if means is not None:
         chosen -= means[columns[is_number], 0]
-    return torch.cat([chosen, one_hot, ones], 1)
+    return kernels.with_constant(chosen, one_hot, constant=float(intercept))
 
 
 def _assembled(sums: Tensor, classes: int, l2: float) -> Tensor:

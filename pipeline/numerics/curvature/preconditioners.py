@@ -49,14 +49,16 @@ class ByClass:
         values = kernels.operands(rows, theta, torch.float32)
         alike = not mix and not bool(theta.any())  # all probabilities are 1 / k
 
-        def spread(block: PackedBlock) -> Tensor:
-            found = _spread(block, kernels.probabilities(rows, kernels.logits(block, values, torch.float32)), mix)
-            return found[:1] if alike else found
+        def variances_of(block: PackedBlock) -> Tensor:
+            probabilities = kernels.probabilities(rows, kernels.logits(block, values, torch.float32))
+            kernels.mix_in_labels(probabilities, block.labels, mix)
+            variances = kernels.class_variances(probabilities, block.weights)
+            return variances[:1] if alike else variances
 
         if pair_sums.count(rows.columns + 1) <= _FEW_PAIRS and not alike:
-            inverses = [self._inverse(self._grams(spread))]
+            inverses = [self._inverse(self._grams(variances_of))]
         else:
-            inverses = self._alone(spread) if len(rows.packed) == 1 else self._summed(spread)
+            inverses = self._alone(variances_of) if len(rows.packed) == 1 else self._summed(variances_of)
         # float32, as a stand-in needs no more digits, and a product with it reads half the memory; but where a block's
         # smallest eigenvalue may be below float32's share of the largest, its inverse would no longer be positive.
         width = rows.columns + 1
@@ -65,14 +67,14 @@ class ByClass:
             inverse = inverse.to(torch.float32)
         return rows.centre.uncentred(_ByClassFactor(inverse.expand(rows.classes, -1, -1)))
 
-    def _grams(self, spread: Callable[[PackedBlock], Tensor]) -> Tensor:
+    def _grams(self, variances_of: Callable[[PackedBlock], Tensor]) -> Tensor:
         """Of few columns: all classes' sums in one product, their weights (k, n) with all pairs of columns (n, E)."""
         rows, width = self.objective.rows, self.objective.rows.columns + 1
         first, second = torch.triu_indices(width, width)
 
         def partials(block: PackedBlock) -> list[Tensor]:
             x = _with_one(rows, block)
-            return [(spread(block) @ (x[:, first] * x[:, second])).to(torch.float64)]
+            return [(variances_of(block) @ (x[:, first] * x[:, second])).to(torch.float64)]
 
         grid = Grid(2 * rows.total_weight * pair_sums.bounds(rows.centre.largest[:, 0]) + 1e-300)
         (sums,) = exact_sums(partials, rows.packed, [grid], rows.threads)
@@ -81,22 +83,22 @@ class ByClass:
         grams[:, second, first] = sums
         return grams
 
-    def _alone(self, spread: Callable[[PackedBlock], Tensor]) -> list[tuple[Tensor, bool]]:
+    def _alone(self, variances_of: Callable[[PackedBlock], Tensor]) -> list[tuple[Tensor, bool]]:
         """Of a block that is all rows: it is its own sum and needs no grid."""
         (block,) = self.objective.rows.packed
 
         def work() -> list[tuple[Tensor, bool]]:
             x = _with_one(self.objective.rows, block)
-            return [self._inverse(_gram(x, of_class)) for of_class in spread(block)]
+            return [self._inverse(_gram(x, of_class)) for of_class in variances_of(block)]
 
         return on_one_thread(work)
 
-    def _summed(self, spread: Callable[[PackedBlock], Tensor]) -> list[tuple[Tensor, bool]]:
+    def _summed(self, variances_of: Callable[[PackedBlock], Tensor]) -> list[tuple[Tensor, bool]]:
         rows = self.objective.rows
 
         def partials(block: PackedBlock) -> list[Tensor]:
             x = _with_one(rows, block)
-            return [torch.stack([_gram(x, of_class) for of_class in spread(block)])]
+            return [torch.stack([_gram(x, of_class) for of_class in variances_of(block)])]
 
         grid = Grid(rows.total_weight * rows.centre.largest * rows.centre.largest.T)
         (grams,) = exact_sums(partials, rows.packed, [grid], rows.threads)
@@ -180,7 +182,7 @@ class Kronecker:
 
         def partials(block: PackedBlock) -> list[Tensor]:
             probabilities = kernels.probabilities(rows, kernels.logits(block, values, torch.float32))
-            _mix_in_labels(block, probabilities, mix)
+            kernels.mix_in_labels(probabilities, block.labels, mix)
             weighted = probabilities if block.weights is None else probabilities * block.weights.to(torch.float32)
             return [(torch.diag(weighted.sum(1)) - weighted @ probabilities.T).to(torch.float64)]
 
@@ -265,19 +267,4 @@ class _DiagonalFactor:
 
 def _with_one(rows: Rows, block: PackedBlock) -> Tensor:
     """(x'_i, 1), (n, d + 1) float32."""
-    ones = torch.full((block.rows, 1), float(rows.intercept))
-    return torch.cat([rows.centre.centred(block.numbers), ones], 1)
-
-
-def _mix_in_labels(block: PackedBlock, probabilities: Tensor, mix: float) -> None:
-    """Change probabilities (k, n) to (1 - mix) p + mix y."""
-    if mix:
-        probabilities *= 1 - mix
-        probabilities.scatter_add_(0, block.labels, probabilities.new_full((1, 1), mix).expand(block.labels.shape))
-
-
-def _spread(block: PackedBlock, probabilities: Tensor, mix: float) -> Tensor:
-    """v p (1 - p), (k, n) float32, class-major; changes the probabilities."""
-    _mix_in_labels(block, probabilities, mix)
-    spread = probabilities * (1 - probabilities)
-    return spread if block.weights is None else spread * block.weights.to(spread.dtype)
+    return kernels.with_constant(rows.centre.centred(block.numbers), constant=float(rows.intercept))

@@ -295,7 +295,7 @@ def competing(blocks: Sequence[Block], classes: int, intercept: bool) -> list[in
     return [label for label in range(classes) if rows[label] or not intercept]
 
 
-def classes_apart(blocks: Sequence[Block], columns: int, classes: int, intercept: bool) -> list[Separable]:
+def separable_classes(blocks: Sequence[Block], columns: int, classes: int, intercept: bool) -> list[Separable]:
     """Pairs of class and column of W that alone prove that there is no optimum without a penalty."""
     labels = competing(blocks, classes, intercept)
     p = blocks[0].numbers.shape[1]
@@ -307,10 +307,12 @@ def classes_apart(blocks: Sequence[Block], columns: int, classes: int, intercept
     seen = counts.sum(1) > 0
     never = [(column, label) for column, label in torch.nonzero(counts == 0).tolist() if label in labels]
     by_level = [Separable(label, column) for column, label in never if seen[column]]
-    return by_level + (_apart_by_numbers(blocks, labels, intercept) if p and 1 < len(labels) <= _MOST_CLASSES else [])
+    return by_level + (
+        _separable_by_numbers(blocks, labels, intercept) if p and 1 < len(labels) <= _MOST_CLASSES else []
+    )
 
 
-def _apart_by_numbers(blocks: Sequence[Block], labels: list[int], intercept: bool) -> list[Separable]:
+def _separable_by_numbers(blocks: Sequence[Block], labels: list[int], intercept: bool) -> list[Separable]:
     p = blocks[0].numbers.shape[1]
     reached = [_ranges([block.numbers[block.labels == label] for block in _own(blocks)], p) for label in labels]
     lowest = torch.stack([low for low, _ in reached])

@@ -176,6 +176,24 @@ def probabilities(rows: Rows, scores: Tensor) -> Tensor:
     return _softmax(scores, rows.class_dimension)
 
 
+def mix_in_labels(probabilities: Tensor, labels: Tensor, mix: float) -> None:
+    """Change class-major probabilities (k, n) to (1 - mix) p + mix y; labels (1, n)."""
+    if mix:
+        probabilities *= 1 - mix
+        probabilities.scatter_add_(0, labels, probabilities.new_full((1, 1), mix).expand(labels.shape))
+
+
+def class_variances(probabilities: Tensor, weights: Tensor | None) -> Tensor:
+    """v p (1 - p), in either layout."""
+    variances = probabilities * (1 - probabilities)
+    return variances if weights is None else variances.mul_(weights.to(variances.dtype))
+
+
+def with_constant(*columns: Tensor, constant: float = 1.0) -> Tensor:
+    """Columns side by side, and one that is ``constant``: (x_i, 1), (n, d + 1)."""
+    return torch.cat([*columns, columns[0].new_full((len(columns[0]), 1), constant)], 1)
+
+
 def curvature_weights(rows: Rows, scores: Tensor) -> Tensor:
     """What ``change_of_probabilities`` needs of logits: p; of one logit p (1 - p). The logits' memory may be used."""
     if rows.one_logit:

@@ -22,16 +22,13 @@ from torch import Tensor
 from pipeline.numerics.data.layout import PackedBlock, Rows
 from pipeline.numerics.exact.sums import Grid, exact_sums, in_order, on_one_thread
 from pipeline.numerics.objective import kernels
-from pipeline.numerics.objective.plain import Evaluation
+from pipeline.numerics.objective.plain import SAFETY, Evaluation
 from pipeline.parallel import workers
 
-KEPT_BYTES = 1 << 30  # of probabilities, beside a Hessian; the rest is computed anew in every product
+PROBABILITY_BYTES = 1 << 30  # of probabilities, beside a Hessian; the rest is computed anew in every product
 # k up to which a certificate's pass adds up the bias's Hessian: beyond, its n k^2 multiplications cost more than all
 # else in the pass (with 50,000 rows of 20 columns and 1,000 classes three such passes took a third of the training).
 _MOST_OUTER = 256
-
-# |p - y| <= 1 in exact arithmetic; rounding in the kernels stays far inside a factor of two.
-_SAFETY = 2.0
 
 Item = TypeVar("Item")
 
@@ -40,8 +37,8 @@ Item = TypeVar("Item")
 class Point:
     """f at theta: cost and penalty in nats (f is their sum), gradient (d + 1, k) float64.
 
-    ``least_sure`` is the smallest probability that a row of positive weight gives to its own class; above 1/2 every
-    row is classified rightly. ``facts`` are there where they were asked for.
+    ``min_true_probability`` is the smallest probability of a row's true class, over the rows of positive weight; above
+    1/2 every row is classified rightly. ``statistics`` are there where they were asked for.
     """
 
     theta: Tensor
@@ -49,8 +46,8 @@ class Point:
     cost: float
     penalty: float
     gradient: Tensor
-    least_sure: float
-    facts: "PassStatistics | None" = None
+    min_true_probability: float
+    statistics: "PassStatistics | None" = None
 
     @property
     def objective(self) -> float:
@@ -84,27 +81,27 @@ class PackedObjective:
         self.l2 = l2
         self.passes = 0
         self._label_means: Tensor | None = None
-        self._gradient_grid = Grid(rows.largest * rows.total_weight * _SAFETY)
-        self._curvature_grid = Grid(torch.tensor(rows.total_weight * _SAFETY, dtype=torch.float64))
+        self._gradient_grid = Grid(rows.largest * rows.total_weight * SAFETY)
+        self._curvature_grid = Grid(torch.tensor(rows.total_weight * SAFETY, dtype=torch.float64))
 
     def on_processor(self) -> "PackedObjective":
         """The same objective, with rows for the processor's threads."""
         rows = self.rows.on_processor()
         return self if rows is self.rows else PackedObjective(rows, self.l2)
 
-    def evaluate(self, theta: Tensor, precision: torch.dtype, facts: bool = False) -> Point:
-        """Value and gradient at theta, and the ``facts`` for a certificate."""
+    def loss_gradient(self, theta: Tensor, precision: torch.dtype, statistics: bool = False) -> Point:
+        """Value and gradient at theta, and the ``statistics`` for a certificate."""
         self.passes += 1
         rows = self.rows
         values = kernels.operands(rows, theta, precision)
-        outer = facts and rows.classes <= _MOST_OUTER
-        means = facts and self._label_means is None  # of the data alone: found in the first pass that asks for facts
-        least_sure: list[float] = []
+        outer = statistics and rows.classes <= _MOST_OUTER
+        means = statistics and self._label_means is None  # of the data alone, so only once
+        smallest: list[float] = []
 
         def partials(block: PackedBlock) -> list[Tensor]:
             scores = kernels.logits(block, values, precision)
             losses, residuals = kernels.losses_and_residuals(rows, scores, block.labels)
-            least_sure.append(math.exp(-_largest_loss(block, losses)))
+            smallest.append(math.exp(-_largest_loss(block, losses)))
             extra = [self._bias_outer(block, residuals)] if outer else []
             extra += [self._label_product(block)] if means else []
             return [_weighted_sum(block, losses), self._product(block, residuals), *extra]
@@ -123,9 +120,9 @@ class PackedObjective:
             cost=cost.item() / rows.total_weight,
             penalty=self.l2 / 2 * float(weights.square().sum()),
             gradient=gradient,
-            least_sure=self._least(least_sure),
-            facts=PassStatistics(found[0] / rows.total_weight if outer else None, self.label_means())
-            if facts
+            min_true_probability=self._least(smallest),
+            statistics=PassStatistics(found[0] / rows.total_weight if outer else None, self.label_means())
+            if statistics
             else None,
         )
 
@@ -153,7 +150,9 @@ class PackedObjective:
             return min(values)
         return float(workers.all_gather(torch.tensor(min(values, default=math.inf), dtype=torch.float64)).min())
 
-    def hessian(self, theta: Tensor, precision: torch.dtype, memory: int = KEPT_BYTES) -> Callable[[Tensor], Tensor]:
+    def hessian_product(
+        self, theta: Tensor, precision: torch.dtype, memory: int = PROBABILITY_BYTES
+    ) -> Callable[[Tensor], Tensor]:
         """H(theta), as what it makes of a direction; both (d + 1, k). Every call is a pass.
 
         Holds one number a row and class, so that no call computes the probabilities again: of the first blocks, as many
@@ -191,7 +190,7 @@ class PackedObjective:
 
     def _product_grid(self, direction: Tensor) -> Grid:
         reach = (2 * self._reach(direction)).clamp(min=1e-300)
-        return Grid(self.rows.largest * self.rows.total_weight * _SAFETY * reach)
+        return Grid(self.rows.largest * self.rows.total_weight * SAFETY * reach)
 
     @property
     def knows_label_means(self) -> bool:
@@ -264,7 +263,7 @@ class PackedObjective:
         return (theta.abs() * self.rows.largest).sum(0).max()
 
     def _cost_grid(self, theta: Tensor) -> Grid:
-        return Grid((2 * self._reach(theta) + math.log(self.rows.classes)) * self.rows.total_weight * _SAFETY + 1e-300)
+        return Grid((2 * self._reach(theta) + math.log(self.rows.classes)) * self.rows.total_weight * SAFETY + 1e-300)
 
 
 def _weighted_sum(block: PackedBlock, losses: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from pipeline.numerics.data.block import PROCESSOR, Block, Parameters, extent
 from pipeline.numerics.exact.sums import Grid, exact_sums, sums_by_code
 
 # |p - y| <= 1 in exact arithmetic; rounding in the kernels stays far inside a factor of two.
-_SAFETY = 2.0
+SAFETY = 2.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class PlainObjective:
         self.total_weight = found.total_weight
         self._largest = torch.ones(columns, dtype=torch.float64)  # of a category's levels
         self._largest[: len(found.largest)] = found.largest
-        bound = self.total_weight * _SAFETY
+        bound = self.total_weight * SAFETY
         self._weights_grid = Grid(bound * self._largest)
         self._bias_grid = Grid(torch.tensor(bound, dtype=torch.float64))
 
@@ -97,7 +97,7 @@ class PlainObjective:
         exact._precision = torch.float64
         return exact
 
-    def cost(self, parameters: Parameters) -> float:
+    def loss(self, parameters: Parameters) -> float:
         """Mean cross-entropy in nats, without the penalty."""
         placed = parameters.to(self._device)
         (total,) = exact_sums(
@@ -108,7 +108,7 @@ class PlainObjective:
         )
         return total.item() / self.total_weight
 
-    def evaluate(self, parameters: Parameters) -> Evaluation:
+    def loss_gradient(self, parameters: Parameters) -> Evaluation:
         """Cost and gradient in one pass over the blocks."""
         grids = [self._cost_grid(parameters), self._weights_grid, self._bias_grid]
         placed = parameters.to(self._device)
@@ -125,7 +125,7 @@ class PlainObjective:
     def _cost_grid(self, parameters: Parameters) -> Grid:
         reach = (parameters.weights.abs() * self._largest).sum(1) + parameters.bias.abs()
         classes = len(parameters.bias)
-        return Grid((2 * reach.max() + math.log(classes)) * self.total_weight * _SAFETY)
+        return Grid((2 * reach.max() + math.log(classes)) * self.total_weight * SAFETY)
 
     def _residuals(self, block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
         """The block's weighted cost () and log-probabilities (n, k)."""

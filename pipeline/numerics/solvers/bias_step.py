@@ -11,26 +11,26 @@ from pipeline.numerics.solvers import conjugate_gradients
 
 
 def step(objective: PackedObjective, point: Point) -> Point:
-    """The point that it leads to, in float64 with facts; ``point`` has them, too."""
+    """The point that it leads to, in float64 with statistics; ``point`` has them, too."""
     theta = point.theta.clone()
     theta[-1] += _direction(objective, point)
-    return objective.evaluate(theta, torch.float64, facts=True)
+    return objective.loss_gradient(theta, torch.float64, statistics=True)
 
 
 def _direction(objective: PackedObjective, point: Point) -> Tensor:
     """-H^-1 g of b; of many classes by conjugate gradients, whose products are passes."""
-    assert point.facts is not None
-    gradient, curvature = point.gradient[-1], point.facts.bias_curvature
+    assert point.statistics is not None
+    gradient, curvature = point.gradient[-1], point.statistics.bias_curvature
     if curvature is not None:
         size = float(curvature.diagonal().mean())
         if size <= 0.0:  # every row is certain
             return torch.zeros_like(gradient)
         exact: Tensor = torch.linalg.solve(curvature + size / len(curvature), -gradient)  # it is singular along 1
         return exact
-    whole = objective.hessian(point.theta, torch.float32)
+    whole = objective.hessian_product(point.theta, torch.float32)
 
     def product(along: Tensor) -> Tensor:
         return whole(torch.cat([torch.zeros_like(point.theta[:-1]), along[None]]))[-1]
 
-    found, _ = conjugate_gradients.bias_direction(gradient, product, gradient + point.facts.label_means[-1])
+    found, _ = conjugate_gradients.bias_direction(gradient, product, gradient + point.statistics.label_means[-1])
     return found - found.mean()

@@ -62,7 +62,7 @@ class FirstOrder:
         values = [self.parameters.weights, self.parameters.bias]
         costs, norms = [], []
         for objective, share in self._batches():
-            evaluation = objective.evaluate(self.parameters)
+            evaluation = objective.loss_gradient(self.parameters)
             self._update.step(values, [evaluation.weights_gradient, evaluation.bias_gradient], lr)
             costs.append(share * evaluation.cost)
             norms.append(share * evaluation.gradient_norm)

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from pipeline.numerics.objective.packed import PackedObjective, Point
 
+_DECREASE = 1e-4  # of what the slope promises
+
 
 class LineSearchStep(NamedTuple):
     """A step, the point that it leads to, and what f rose by on the way, in nats."""
@@ -28,10 +30,18 @@ def backtracking(
     step = 1.0
     while step >= shortest:
         try:
-            trial = objective.evaluate(point.theta + step * direction, point.precision)
+            trial = objective.loss_gradient(point.theta + step * direction, point.precision)
         except OverflowError:
             step /= 10
             continue
         rise = trial.objective - point.objective
         yield LineSearchStep(step, trial, rise)
         step *= max(0.1, min(0.5, -slope * step / (2 * max(rise - slope * step, 1e-300))))
+
+
+def accept(step: float, slope: float, rise: float, rounding: float) -> bool:
+    """Armijo's condition: f rises by no more than a share of step * slope, which is below 0, and ``rounding`` (nats).
+
+    Source: Nocedal and Wright 2006, eq. 3.4.
+    """
+    return rise <= _DECREASE * step * slope + rounding

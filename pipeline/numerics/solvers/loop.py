@@ -119,10 +119,10 @@ class _Best:
 class StateStore(Protocol):
     """Where the state of the loop outlives the process."""
 
-    def read(self) -> Mapping[str, Tensor] | None:
+    def load(self) -> Mapping[str, Tensor] | None:
         """What was offered last, if the process that offered it has not come to the end."""
 
-    def offer(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
+    def save(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
         """Take the state, now and then."""
 
 
@@ -132,15 +132,15 @@ def run(
     watch: Callable[[Record, IterativeSolver], None],
     validation_cost: Callable[[Parameters], float] | None = None,
     early_stopping: EarlyStopping | None = None,
-    memory: StateStore | None = None,
+    store: StateStore | None = None,
 ) -> Result:
     """Run up to ``epochs`` epochs; ``watch`` is called after each with its record and the method, whose
     parameters are the updated ones; they are made when they are asked for, which few epochs do.
 
-    With ``memory`` the loop goes on where an earlier one was stopped, and ends as if nothing had happened.
+    With ``store`` the loop goes on where an earlier one was stopped, and ends as if nothing had happened.
     """
     best = _Best(early_stopping)
-    first = _resume(memory, method, best)
+    first = _resume(store, method, best)
     for number in range(first, epochs):
         try:
             held_out = validation_cost(method.parameters) if validation_cost else None
@@ -154,8 +154,8 @@ def run(
         watch(Record(number, epoch, held_out), method)
         if method.status is not None:
             return Result(method.parameters, method.status, number + 1, None)
-        if memory is not None:
-            memory.offer(functools.partial(_state, number + 1, method, best))
+        if store is not None:
+            store.save(functools.partial(_state, number + 1, method, best))
     return Result(method.parameters, method.unfinished, epochs, None)
 
 
@@ -164,9 +164,9 @@ def _state(epochs: int, method: IterativeSolver, best: _Best) -> dict[str, Tenso
     return own | best.state | {"epochs": torch.tensor(epochs)}
 
 
-def _resume(memory: StateStore | None, method: IterativeSolver, best: _Best) -> int:
+def _resume(store: StateStore | None, method: IterativeSolver, best: _Best) -> int:
     """The number of the next epoch."""
-    found = memory.read() if memory else None
+    found = store.load() if store else None
     if found is None:
         return 0
     own = {name.removeprefix(_OF_METHOD): found[name] for name in found if name.startswith(_OF_METHOD)}

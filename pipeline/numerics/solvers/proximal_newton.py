@@ -32,7 +32,7 @@ from pipeline.numerics.data.sample import stratified
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.objective.packed import PackedObjective, Point
 from pipeline.numerics.objective.plain import Evaluation
-from pipeline.numerics.solvers import active_set
+from pipeline.numerics.solvers import active_set, line_search
 from pipeline.numerics.solvers.l1_quadratic import least_subgradient, minimise
 from pipeline.numerics.solvers.loop import Epoch
 from pipeline.numerics.solvers.state_tensors import from_tensors, to_tensors
@@ -142,9 +142,9 @@ class ProximalNewton:
 
     def bound_at(self, point: Point) -> float:
         """The proven bound on F - F* there, in nats."""
-        facts = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, self._objective.label_means())
+        inputs = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, self._objective.label_means())
         l2, rows = self._objective.l2, self._objective.rows
-        return l1_duality_gap.bound(facts, point.least_sure, self._l1, l2, rows.intercept, rows.largest[:-1])
+        return l1_duality_gap.bound(inputs, point.min_true_probability, self._l1, l2, rows.intercept, rows.largest[:-1])
 
     def evaluation_at(self, point: Point) -> Evaluation:
         """Cost, both penalties, and as gradient the subgradient of smallest norm."""
@@ -153,7 +153,7 @@ class ProximalNewton:
         return Evaluation(point.cost, penalty, slope[:-1].T.contiguous(), slope[-1].clone())
 
     def _evaluate(self, theta: Tensor) -> Point:
-        return self._objective.evaluate(theta, torch.float64)
+        return self._objective.loss_gradient(theta, torch.float64)
 
     def _value(self, point: Point) -> float:
         return point.objective + self._l1 * float(point.theta[:-1].abs().sum())
@@ -192,7 +192,7 @@ class ProximalNewton:
         places, change = self._change(point, gradient, slope, working)
         direction = torch.zeros_like(point.theta)
         direction[places] = change
-        reached = self._search(point, self._centre.step(direction))
+        reached = self._line_search(point, self._centre.step(direction))
         if reached is None:
             self._give_up()
             return
@@ -275,7 +275,7 @@ class ProximalNewton:
         if along > 0 and curvature > 1e-10 * along:
             self._curvature += torch.outer(change, change) / curvature - torch.outer(product, product) / along
 
-    def _search(self, point: Point, direction: Tensor) -> Point | None:
+    def _line_search(self, point: Point, direction: Tensor) -> Point | None:
         """Backtracking to Armijo's condition on F; None if no step is short enough. Lee et al. 2014, eq. 2.19.
 
         Where float64 no longer resolves the decrease, the whole step counts if it halves the subgradient.
@@ -293,7 +293,7 @@ class ProximalNewton:
             return trial if bool(after <= 0.5 * before) else None
         while step >= _SHORTEST:
             trial = self._evaluate(point.theta + step * direction)
-            if self._value(trial) - value <= 1e-4 * step * decrease + _ROUNDING * value:
+            if line_search.accept(step, decrease, self._value(trial) - value, _ROUNDING * value):
                 return trial
             step /= 2
         return None

@@ -129,7 +129,7 @@ class QuasiNewton:
         saved = QuasiNewtonState(
             theta=point.theta,
             in_float64=point.precision == torch.float64,
-            has_statistics=point.facts is not None,
+            has_statistics=point.statistics is not None,
             knows_label_means=self._objective.knows_label_means,
             steps=torch.stack([step for step, _ in pairs]) if pairs else torch.empty(0),
             changes=torch.stack([change for _, change in pairs]) if pairs else torch.empty(0),
@@ -146,7 +146,7 @@ class QuasiNewton:
         saved = from_tensors(QuasiNewtonState, tensors)
         self._pairs.pairs = list(zip(saved.steps, saved.changes, strict=True))
         precision = torch.float64 if saved.in_float64 else torch.float32
-        self.point = self._objective.evaluate(saved.theta, precision, saved.has_statistics)
+        self.point = self._objective.loss_gradient(saved.theta, precision, saved.has_statistics)
         self._preconditioner.restore(saved.factor_theta, saved.refreshes, saved.has_factor)
         if saved.knows_label_means:
             self._objective.label_means()
@@ -156,19 +156,19 @@ class QuasiNewton:
         """The given start, unless 0, where f is log k, is no worse: then what the source makes of 0."""
         start, precision = self._start, self._objective.rows.first_precision
         if bool(start.any()):
-            point = self._objective.evaluate(start, precision)
+            point = self._objective.loss_gradient(start, precision)
             if point.objective < math.log(start.shape[1]):
                 return point
             start = torch.zeros_like(start)
-        return self._objective.evaluate(self._source.start(start), precision)
+        return self._objective.loss_gradient(self._source.start(start), precision)
 
     @torch.inference_mode()
     def bound_at(self, point: Point) -> float | None:
         """The proven bound on f - f* there, in nats; None without l2."""
         if self._objective.l2 == 0:
             return None
-        facts = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, self._objective.label_means())
-        return duality_gap.bound(facts, self._objective.l2, self._objective.rows.intercept)
+        inputs = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, self._objective.label_means())
+        return duality_gap.bound(inputs, self._objective.l2, self._objective.rows.intercept)
 
     def _here(self) -> Point:
         if self.point is None:
@@ -197,17 +197,17 @@ class QuasiNewton:
         self.point = point
 
     def _in_float64(self, point: Point) -> Point:
-        """With facts: from float32 the next point, where the way there costs no pass, else the point itself.
+        """With statistics: from float32 the next point, where the way there costs no pass, else the point itself.
 
         The next one's gradient is lower, b's too, to which the certificate is sensitive: it mostly saves a pass.
         """
         if point.precision == torch.float32 and self._source.memory and self._preconditioner.factor is not None:
             step = centred(self._direction(point))
-            found = self._objective.evaluate(point.theta + step, torch.float64, facts=True)
+            found = self._objective.loss_gradient(point.theta + step, torch.float64, statistics=True)
             if found.objective - point.objective <= _FLOAT32_NOISE * abs(point.objective):
                 self._pairs.add(step, found.gradient - point.gradient)
                 return found
-        return self._objective.evaluate(point.theta, torch.float64, facts=True)
+        return self._objective.loss_gradient(point.theta, torch.float64, statistics=True)
 
     def _goal(self, point: Point) -> float:
         return self._tolerance * abs(point.objective)
@@ -222,7 +222,7 @@ class QuasiNewton:
         point = self._here()
         if point.theta.shape[1] == 1:
             self.status = Status.CONVERGED_UNPROVEN
-        elif point.least_sure > _SURE:
+        elif point.min_true_probability > _SURE:
             # Every row's own class is the most likely one: along theta the cost falls to 0 and has no minimum.
             self.status = Status.SEPARABLE
 
@@ -236,7 +236,7 @@ class QuasiNewton:
         self._count_stall(point)
         if point.precision == torch.float32 and self._is_blind(point, slope):
             # Along a direction from float32's gradient, f may rise as float64 sees it.
-            point = self.point = self._objective.evaluate(point.theta, torch.float64)
+            point = self.point = self._objective.loss_gradient(point.theta, torch.float64)
             direction = centred(self._direction(point))
             slope = dot(point.gradient, direction)
         if point.precision == torch.float64:
@@ -248,7 +248,7 @@ class QuasiNewton:
                 slope = dot(point.gradient, direction)
             elif self._is_over(point, slope):
                 return
-        found = self._search(point, direction, slope)
+        found = self._line_search(point, direction, slope)
         if found is None:
             self._give_up(point)
             return
@@ -259,7 +259,7 @@ class QuasiNewton:
         assert self._preconditioner.factor is not None
         if self._source.memory:
             return self._pairs.direction(point.gradient, self._preconditioner.factor)
-        product = self._objective.hessian(point.theta, point.precision)
+        product = self._objective.hessian_product(point.theta, point.precision)
         small = _NEAR_GOAL * 2 * self._objective.l2 * self._goal(point)
         found, self._progress.products = conjugate_gradients.direction(
             point.gradient, product, self._preconditioner.factor, point.objective, small
@@ -273,7 +273,7 @@ class QuasiNewton:
         nearly equal, and along these the objective may be percents above its optimum.
         """
         assert self._preconditioner.factor is not None
-        product, goal = self._objective.hessian(point.theta, torch.float64), 2 * self._goal(point)
+        product, goal = self._objective.hessian_product(point.theta, torch.float64), 2 * self._goal(point)
         step = conjugate_gradients.newton_step(point.gradient, product, self._preconditioner.factor, goal)
         if step is None:
             step = conjugate_gradients.newton_step(
@@ -284,7 +284,7 @@ class QuasiNewton:
 
     def _end_at_minimum_of_model(self, point: Point, direction: Tensor) -> None:
         """A last step, whose error is the square of the one before; kept if float64 sees no rise."""
-        last = self._objective.evaluate(point.theta + direction, torch.float64)
+        last = self._objective.loss_gradient(point.theta + direction, torch.float64)
         if last.objective <= point.objective + _ROUNDING * abs(point.objective):
             self.point = last
         self.status = Status.CONVERGED_UNPROVEN
@@ -329,7 +329,7 @@ class QuasiNewton:
             return True
         return False
 
-    def _search(self, point: Point, direction: Tensor, slope: float) -> Point | None:
+    def _line_search(self, point: Point, direction: Tensor, slope: float) -> Point | None:
         """Backtracking to Armijo's condition; None if no step is short enough.
 
         In float32 near the end the gradient resolves what the cost cannot: approximate Wolfe conditions. Where that
@@ -337,9 +337,9 @@ class QuasiNewton:
         Source: Hager and Zhang 2005, eq. 4.1.
         """
         single = point.precision == torch.float32
-        allowed = 0.0 if single else _ROUNDING * abs(point.objective)
+        rounding = 0.0 if single else _ROUNDING * abs(point.objective)
         for step, trial, rise in line_search.backtracking(self._objective, point, direction, slope, _SHORTEST_STEP):
-            if rise <= 1e-4 * step * slope + allowed:
+            if line_search.accept(step, slope, rise, rounding):
                 return trial
             if single and rise <= _FLOAT32_NOISE * abs(point.objective):
                 if step < _FLOAT32_SHORTEST_STEP:
@@ -351,12 +351,12 @@ class QuasiNewton:
     def _give_up(self, point: Point) -> None:
         """No step: go on in float64, then without memory, then by the curvature itself, then not at all."""
         if point.precision == torch.float32:
-            self.point = self._objective.evaluate(point.theta, torch.float64)
+            self.point = self._objective.loss_gradient(point.theta, torch.float64)
         elif len(self._pairs):
             self._drop_memory()
         else:
             direction, _ = self._newton_step(point)
-            found = self._search(point, direction, dot(point.gradient, direction))
+            found = self._line_search(point, direction, dot(point.gradient, direction))
             if found is None or point.objective - found.objective <= _ROUNDING * abs(point.objective):
                 self.status = Status.STALLED
             else:

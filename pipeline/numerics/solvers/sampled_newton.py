@@ -22,6 +22,7 @@ _ROWS_A_PARAMETER = 32
 _AT_LEAST = 16_384
 _NEARLY_ALL = 0.6  # share of the rows from which a sample saves nothing
 _STEPS, _SHORTEST_STEP = 40, 1e-6
+_ROUNDING = 1e-8  # share of the objective, in float32
 
 # Share of the sample that is solved, and the Newton decrement, as a share of the objective, at which it is. The optimum
 # of m rows is about parameters / 2 m away from that of all rows, so that a closer answer would be of no use.
@@ -91,26 +92,26 @@ def _minimise(objective: PackedObjective, theta: Tensor, tolerance: float) -> Te
     Source: Boyd and Vandenberghe 2004, algorithm 9.5.
     """
     arrow = ArrowheadHessian(objective)
-    point = objective.evaluate(theta, objective.rows.first_precision)
+    point = objective.loss_gradient(theta, objective.rows.first_precision)
     mix, last = _MIX, math.inf
     for _ in range(_STEPS):
         direction = centred(-arrow.factor(point.theta, mix).solve(point.gradient))
         slope = float((point.gradient * direction).sum())
-        point, step = _search(objective, point, direction, slope)
+        point, step = _line_search(objective, point, direction, slope)
         if step < 1:
             mix = min(_LARGEST_MIX, 4 * max(mix, _MIX_AFTER_SHORT_STEP))
         elif -slope > 0.4 * last:  # linear convergence: the labels mixed in are what slows it
             mix /= 5
         last = -slope
-        apart = objective.l2 == 0 and point.least_sure > 0.5  # no optimum to come near to
-        if apart or step == 0 or -slope < tolerance * abs(point.objective):
+        separable = objective.l2 == 0 and point.min_true_probability > 0.5  # no optimum to come near to
+        if separable or step == 0 or -slope < tolerance * abs(point.objective):
             break
     return point.theta
 
 
-def _search(objective: PackedObjective, point: Point, direction: Tensor, slope: float) -> tuple[Point, float]:
+def _line_search(objective: PackedObjective, point: Point, direction: Tensor, slope: float) -> tuple[Point, float]:
     """To Armijo's condition; the step is 0 if none is found."""
     for step, trial, rise in line_search.backtracking(objective, point, direction, slope, _SHORTEST_STEP):
-        if rise <= 1e-4 * step * slope + 1e-8 * abs(point.objective):
+        if line_search.accept(step, slope, rise, _ROUNDING * abs(point.objective)):
             return trial, step
     return point, 0.0

@@ -110,10 +110,10 @@ def test_a_warm_path_is_the_cold_one_in_no_more_passes(tmp_path: Path, solver: s
     cold = [solve(problem, solver=solver, l2=l2, tolerance=1e-8) for l2 in L2]
     for line, single in zip(found.lines, cold, strict=True):
         assert line.whole.status == single.result.status.value == "converged"
-        assert single.ending.bound is not None
-        allowed = line.whole.relative_bound * line.whole.objective + single.ending.bound
+        assert single.outcome.bound is not None
+        allowed = line.whole.relative_bound * line.whole.objective + single.outcome.bound
         assert abs(line.whole.objective - single.objective) <= allowed
-    assert sum(line.whole.passes for line in found.lines) <= sum(single.ending.passes for single in cold)
+    assert sum(line.whole.passes for line in found.lines) <= sum(single.outcome.passes for single in cold)
 
 
 def test_packed_rows_are_shared_by_the_folds() -> None:

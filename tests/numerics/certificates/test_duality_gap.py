@@ -21,8 +21,8 @@ def _objective(problem: Problem, l2: float, intercept: bool = True) -> PackedObj
 
 
 def _bound(objective: PackedObjective, point: Point) -> float:
-    facts = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, objective.label_means())
-    found = duality_gap.bound(facts, objective.l2, objective.rows.intercept)
+    statistics = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, objective.label_means())
+    found = duality_gap.bound(statistics, objective.l2, objective.rows.intercept)
     assert found is not None
     return found
 
@@ -35,14 +35,14 @@ def test_the_bound_holds_at_any_distance_from_the_optimum(l2: float, levels: tup
     objective = _objective(problem, l2)
     solved = solve(problem, l2=l2)
     best = theta_of(solved.parameters)
-    lowest = objective.evaluate(best, torch.float64).objective
+    lowest = objective.loss_gradient(best, torch.float64).objective
     generator = torch.Generator().manual_seed(1)
     for size in (3.0, 1.0, 1e-2, 1e-4, 1e-6, 1e-8):
         for only_bias in (False, True):
             change = torch.randn(best.shape, generator=generator, dtype=torch.float64) * size
             if only_bias:
                 change[:-1] = 0.0
-            point = objective.evaluate(best + change, torch.float64)
+            point = objective.loss_gradient(best + change, torch.float64)
             assert point.objective - lowest <= _bound(objective, point) + ROUNDING
 
 
@@ -50,14 +50,14 @@ def test_the_bound_is_strong_convexitys_where_the_bias_is_at_rest() -> None:
     """At a point whose bias gradient is 0 it is ||G_W||^2 / (2 l2), and f - f* is between that and 0."""
     problem = synthetic(500)
     solved = solve(problem, l2=0.01, tolerance=1e-4)
-    weights_gradient = solved.ending.final.weights_gradient
-    assert solved.ending.bound == pytest.approx(float(weights_gradient.square().sum()) / 0.02, rel=0.2)
+    weights_gradient = solved.outcome.final.weights_gradient
+    assert solved.outcome.bound == pytest.approx(float(weights_gradient.square().sum()) / 0.02, rel=0.2)
 
 
 def test_the_bound_shrinks_to_rounding_at_the_optimum() -> None:
     """At most 1e-13 of the objective is left, as asked for."""
     solved = solve(synthetic(500), l2=1e-3)
-    assert 0 <= solved.ending.bound <= 1e-13 * solved.objective
+    assert 0 <= solved.outcome.bound <= 1e-13 * solved.objective
 
 
 def test_without_an_intercept_the_bias_plays_no_part() -> None:
@@ -69,7 +69,7 @@ def test_without_an_intercept_the_bias_plays_no_part() -> None:
     assert not solved.parameters.bias.any()
     theta = theta_of(solved.parameters)
     theta[:-1] += 1e-3 * torch.tensor(np.random.default_rng(0).normal(size=theta[:-1].shape))
-    point = objective.evaluate(theta, torch.float64)
+    point = objective.loss_gradient(theta, torch.float64)
     assert 0 <= point.objective - lowest <= _bound(objective, point) + ROUNDING
 
 
@@ -99,7 +99,7 @@ def test_the_bound_of_a_loose_training_holds_on_awkward_data(awkward: str, l2: f
     lowest = min(solved.objective for solved in trained)
     for solved in trained:
         # A logit of an outlier is rounded to 1e-16 of itself, which may be 1e4 times f.
-        assert solved.objective - lowest <= solved.ending.bound + 1e-12 * solved.objective
+        assert solved.objective - lowest <= solved.outcome.bound + 1e-12 * solved.objective
 
 
 def _distances(problem: Problem, one: Solved, other: Solved) -> np.ndarray:
@@ -113,18 +113,18 @@ def _distances(problem: Problem, one: Solved, other: Solved) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("awkward", ["a rare class", "units of their own", "a column twice", "weights from 0 to 1e6"])
-@pytest.mark.parametrize("knobs", [{"solver": "lbfgs"}, {"solver": "newton"}, {"solver": "newton", "l1": 1e-3}])
+@pytest.mark.parametrize("settings", [{"solver": "lbfgs"}, {"solver": "newton"}, {"solver": "newton", "l1": 1e-3}])
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-5, 1e-8])
 def test_probabilities_are_as_near_to_the_optimums_as_the_bound_says(
-    awkward: str, knobs: dict[str, object], tolerance: float
+    awkward: str, settings: dict[str, object], tolerance: float
 ) -> None:
     """Root mean square over the weighted rows, against a training to 1e-13 of the objective."""
     problem = AWKWARD[awkward](synthetic(300, 4, (3,)))
     weights = np.ones(300) if problem.weights is None else problem.weights
-    loose = solve(problem, l2=1e-3, tolerance=tolerance, **knobs)
-    optimum = solve(problem, l2=1e-3, tolerance=1e-13, **knobs)
+    loose = solve(problem, l2=1e-3, tolerance=tolerance, **settings)
+    optimum = solve(problem, l2=1e-3, tolerance=1e-13, **settings)
     squares = _distances(problem, loose, optimum) ** 2
-    bound = probability_bound(loose.ending.bound) + probability_bound(optimum.ending.bound)
+    bound = probability_bound(loose.outcome.bound) + probability_bound(optimum.outcome.bound)
     assert np.sqrt((weights * squares).sum() / weights.sum()) <= bound
 
 
@@ -136,4 +136,4 @@ def test_a_bound_of_many_nats_still_bounds_a_probability() -> None:
 
 def test_without_a_penalty_there_is_no_bound() -> None:
     """None, not a number that means nothing."""
-    assert solve(synthetic(500), l2=0.0).ending.bound is None
+    assert solve(synthetic(500), l2=0.0).outcome.bound is None

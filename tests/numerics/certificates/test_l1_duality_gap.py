@@ -23,9 +23,11 @@ def _value(point: Point, l1: float) -> float:
 
 
 def _bound(objective: PackedObjective, point: Point, l1: float) -> float:
-    facts = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, objective.label_means())
+    statistics = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, objective.label_means())
     rows = objective.rows
-    return l1_duality_gap.bound(facts, point.least_sure, l1, objective.l2, rows.intercept, rows.largest[:-1])
+    return l1_duality_gap.bound(
+        statistics, point.min_true_probability, l1, objective.l2, rows.intercept, rows.largest[:-1]
+    )
 
 
 @pytest.mark.slow
@@ -39,7 +41,7 @@ def test_the_bound_holds_at_any_distance_from_the_optimum(
     problem = synthetic(800, levels=levels)
     objective = _objective(problem, l2, intercept)
     best = theta_of(solve(problem, l1=l1, l2=l2, intercept=intercept, tolerance=1e-12).parameters)
-    lowest = _value(objective.evaluate(best, torch.float64), l1)
+    lowest = _value(objective.loss_gradient(best, torch.float64), l1)
     generator = torch.Generator().manual_seed(1)
     for size in (3.0, 1.0, 1e-2, 1e-4, 1e-6, 1e-8):
         for moved in ("all", "b", "W", "weights that are not 0"):
@@ -50,7 +52,7 @@ def test_the_bound_holds_at_any_distance_from_the_optimum(
                 change[-1] = 0.0
             if moved == "weights that are not 0":
                 change[best == 0] = 0.0
-            point = objective.evaluate(best + change, torch.float64)
+            point = objective.loss_gradient(best + change, torch.float64)
             assert _value(point, l1) - lowest <= _bound(objective, point, l1) + ROUNDING
 
 
@@ -58,7 +60,7 @@ def test_the_bound_holds_at_any_distance_from_the_optimum(
 def test_the_bound_shrinks_with_the_distance(l1: float, l2: float) -> None:
     """At the optimum it is 1e-12 of the objective or less, as asked for; the status says proven."""
     solved = solve(synthetic(500), l1=l1, l2=l2, tolerance=1e-12)
-    assert 0 <= solved.ending.bound <= 1e-12 * solved.objective
+    assert 0 <= solved.outcome.bound <= 1e-12 * solved.objective
 
 
 def test_the_bound_is_never_above_the_objective() -> None:
@@ -67,7 +69,7 @@ def test_the_bound_is_never_above_the_objective() -> None:
     objective = _objective(problem, 0.0)
     generator = torch.Generator().manual_seed(2)
     theta = 10 * torch.randn(problem.columns + 1, problem.classes, generator=generator, dtype=torch.float64)
-    point = objective.evaluate(theta, torch.float64)
+    point = objective.loss_gradient(theta, torch.float64)
     assert _bound(objective, point, 1e-3) <= _value(point, 1e-3)
 
 
@@ -75,7 +77,7 @@ def test_a_penalty_so_small_that_it_says_nothing_gives_the_bound_of_l2() -> None
     """With l1 of 1e-12 it is duality_gap.py's bound of strong convexity, to 1e-6."""
     problem = synthetic(500)
     objective = _objective(problem, 0.01)
-    point = objective.evaluate(theta_of(solve(problem, l2=0.01, tolerance=1e-4).parameters), torch.float64)
-    facts = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, objective.label_means())
-    expected = duality_gap.bound(facts, 0.01, intercept=True)
+    point = objective.loss_gradient(theta_of(solve(problem, l2=0.01, tolerance=1e-4).parameters), torch.float64)
+    statistics = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, objective.label_means())
+    expected = duality_gap.bound(statistics, 0.01, intercept=True)
     assert _bound(objective, point, 1e-12) == pytest.approx(expected, rel=1e-6)

@@ -102,8 +102,8 @@ def test_thousands_of_levels_take_few_passes() -> None:
     problem = synthetic(20_000, 8, (2000, 100, 20), 12)
     solved = solve(problem, solver="auto", l2=1 / 20_000, tolerance=1e-8)
     assert solved.result.status is Status.CONVERGED
-    assert solved.ending.method == "newton"
-    assert solved.ending.passes <= 60
+    assert solved.outcome.method == "newton"
+    assert solved.outcome.passes <= 60
 
 
 def test_conjugate_gradients_go_on_from_their_state() -> None:

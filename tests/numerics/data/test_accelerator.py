@@ -51,13 +51,13 @@ def _theta(problem: Problem) -> torch.Tensor:
 
 def _seen(rows: Rows, theta: torch.Tensor, precision: torch.dtype) -> list[torch.Tensor]:
     objective = PackedObjective(rows, 0.01)
-    point = objective.evaluate(theta, precision, facts=True)
-    assert point.facts is not None
-    product = objective.hessian(theta, precision)
+    point = objective.loss_gradient(theta, precision, statistics=True)
+    assert point.statistics is not None
+    product = objective.hessian_product(theta, precision)
     first, again = product(theta), product(theta)
     assert torch.equal(first, again)
     cost = torch.tensor(point.cost, dtype=torch.float64)
-    return [cost, point.gradient, point.facts.bias_curvature, point.facts.label_means, first]
+    return [cost, point.gradient, point.statistics.bias_curvature, point.statistics.label_means, first]
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_the_objective_of_sgd_is_the_same_there(levels: tuple[int, ...]) -> None
     blocks = problem.blocks(500)
     here = PlainObjective(blocks, problem.columns, 0.1, 2, torch.float64)
     there = PlainObjective(STAYS.placed(blocks), problem.columns, 0.1, 1, torch.float64, device=DEVICE)
-    ours, expected = there.evaluate(parameters), here.evaluate(parameters)
+    ours, expected = there.loss_gradient(parameters), here.loss_gradient(parameters)
     assert ours.cost == pytest.approx(expected.cost, rel=1e-13)
     torch.testing.assert_close(ours.weights_gradient, expected.weights_gradient, rtol=0, atol=1e-13)
     torch.testing.assert_close(ours.bias_gradient, expected.bias_gradient, rtol=0, atol=1e-13)
@@ -109,7 +109,7 @@ def test_training_ends_at_the_optimum_of_the_processor(solver: str, levels: tupl
         params = TrainParams(solver=solver, seed=0, epochs=200, snapshot_every=1, l2=1e-3, tolerance=1e-10)
         method = solvers.CertifiedSolver(params, replace(problem.data(size=500), accelerator=found))
         result = loop.run(method, params.epochs, lambda *_: None)
-        assert method.ending(result.parameters, result.epochs).bound <= 1e-10
+        assert method.outcome(result.parameters, result.epochs).bound <= 1e-10
         ends.append(result.parameters.weights)
     torch.testing.assert_close(*ends, rtol=0, atol=1e-4)  # f within 1e-10, l2 1e-3: W within sqrt(2e-10 / 1e-3)
 

@@ -63,10 +63,10 @@ def test_value_gradient_and_curvature_are_those_of_autograd(
     (image,) = torch.autograd.grad((gradient * along).sum(), variable)
     for precision, tolerance in ((torch.float64, 1e-13), (torch.float32, 5e-6)):
         objective = PackedObjective(rows, L2)
-        point = objective.evaluate(theta, precision)
+        point = objective.loss_gradient(theta, precision)
         assert point.objective == pytest.approx(value.item(), rel=tolerance)
         torch.testing.assert_close(point.gradient, gradient.detach(), rtol=0, atol=tolerance)
-        found = objective.hessian(theta, precision)(along)
+        found = objective.hessian_product(theta, precision)(along)
         torch.testing.assert_close(found, image, rtol=0, atol=tolerance * 10)
 
 
@@ -76,7 +76,7 @@ def test_threads_change_no_bit(threads: int) -> None:
     problem = _flags(700, (4, 40), 3)
     one, more = (PackedObjective(_rows(problem, threads=count), L2) for count in (1, threads))
     for precision in (torch.float32, torch.float64):
-        first, second = (objective.evaluate(_theta(problem), precision) for objective in (one, more))
+        first, second = (objective.loss_gradient(_theta(problem), precision) for objective in (one, more))
         assert torch.equal(first.gradient, second.gradient)
         assert first.cost == second.cost
 
@@ -97,7 +97,7 @@ def test_a_block_unlike_the_first_is_left_as_it_is() -> None:
     problem = replace(problem, numbers=numbers)
     rows, theta = _rows(problem), _theta(problem)
     assert [block.divided is not None for block in rows.packed] == [True, True, False]
-    point = PackedObjective(rows, L2).evaluate(theta, torch.float64)
+    point = PackedObjective(rows, L2).loss_gradient(theta, torch.float64)
     assert point.objective == pytest.approx(_value(problem, theta).item(), rel=1e-13)
 
 
@@ -113,9 +113,9 @@ def test_a_wide_table_of_flags_and_levels_is_solved_to_the_proof() -> None:
     """With no factor of its 2,464 unknowns, in fewer passes than 150."""
     problem = _flags(600, (5, 46), 7)
     solved = solve(problem, solver="auto", l2=1e-2, tolerance=1e-8)
-    assert solved.ending.bound is not None
-    assert solved.ending.bound <= 1e-8 * solved.objective
+    assert solved.outcome.bound is not None
+    assert solved.outcome.bound <= 1e-8 * solved.objective
     theta = torch.cat([torch.tensor(solved.weights.T), torch.tensor(solved.bias)[None]]).requires_grad_()
     value = _value(problem, theta) + (1e-2 - L2) / 2 * theta[:-1].square().sum()
     assert value.item() == pytest.approx(solved.objective, rel=1e-12)
-    assert solved.ending.passes < 150
+    assert solved.outcome.passes < 150

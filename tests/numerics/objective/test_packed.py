@@ -62,7 +62,7 @@ def test_value_and_gradient_are_those_of_autograd(problem: Problem, precision: t
     variable = theta.clone().requires_grad_()
     expected = _value(problem, variable)
     expected.backward()
-    point = _objective(problem).evaluate(theta, precision)
+    point = _objective(problem).loss_gradient(theta, precision)
     assert point.objective == pytest.approx(expected.item(), rel=tolerance)
     torch.testing.assert_close(point.gradient, variable.grad, rtol=0, atol=tolerance)
 
@@ -76,7 +76,7 @@ def test_certain_rows_keep_the_digits_of_cost_gradient_and_curvature(levels: tup
     clear = np.diff(np.sort(scores, axis=1)[:, -2:])[:, 0] > 40
     problem, scores = replace(problem.take(clear), labels=scores.argmax(1)[clear]), scores[clear]
     objective = PackedObjective(Rows(problem.blocks(), levels, classes, 1), 0.0)
-    point = objective.evaluate(theta, torch.float64, facts=True)
+    point = objective.loss_gradient(theta, torch.float64, statistics=True)
     rows = np.arange(len(scores))
     others = np.exp(scores - scores[rows, problem.labels][:, None])
     others[rows, problem.labels] = 0.0
@@ -84,10 +84,10 @@ def test_certain_rows_keep_the_digits_of_cost_gradient_and_curvature(levels: tup
     residuals[rows, problem.labels] = -others.sum(1)
     assert len(rows) > 5
     assert point.cost == pytest.approx(others.sum() / len(rows), rel=1e-11)
-    assert point.facts is not None
+    assert point.statistics is not None
     expected = torch.tensor(np.hstack([problem.dense, np.ones((len(rows), 1))]).T @ residuals / len(rows))
     torch.testing.assert_close(point.gradient, expected, rtol=1e-11, atol=1e-11 * float(expected.abs().max()))
-    curvature = point.facts.bias_curvature
+    curvature = point.statistics.bias_curvature
     assert curvature is not None
     assert float(curvature.diagonal().sum()) == pytest.approx(2 * others.sum() / len(rows), rel=1e-11)
 
@@ -98,7 +98,7 @@ def test_hessian_times_vector_is_that_of_autograd(problem: Problem, precision: t
     """The directional derivative of the gradient, within rounding."""
     theta, direction = _theta(problem, 4), _theta(problem, 5)
     _, expected = torch.autograd.functional.hvp(lambda t: _value(problem, t), theta, direction)
-    ours = _objective(problem).hessian(theta, precision)(direction)
+    ours = _objective(problem).hessian_product(theta, precision)(direction)
     torch.testing.assert_close(ours, expected, rtol=0, atol=tolerance * 10)
 
 
@@ -106,12 +106,12 @@ def test_hessian_times_vector_is_that_of_autograd(problem: Problem, precision: t
 def test_the_curvature_of_the_bias_is_its_block_of_the_hessian(problem: Problem) -> None:
     """Column by column, from Hessian-vector products."""
     theta, objective = _theta(problem, 6), _objective(problem)
-    point = objective.evaluate(theta, torch.float64, facts=True)
+    point = objective.loss_gradient(theta, torch.float64, statistics=True)
     for k in range(problem.classes):
         direction = torch.zeros_like(theta)
         direction[-1, k] = 1.0
-        column = objective.hessian(theta, torch.float64)(direction)[-1]
-        torch.testing.assert_close(point.facts.bias_curvature[k], column, rtol=0, atol=1e-14)
+        column = objective.hessian_product(theta, torch.float64)(direction)[-1]
+        torch.testing.assert_close(point.statistics.bias_curvature[k], column, rtol=0, atol=1e-14)
 
 
 @PROBLEMS
@@ -121,8 +121,8 @@ def test_label_means_are_the_classes_parts_of_every_column(problem: Problem) -> 
     x = np.hstack([problem.dense, np.ones((200, 1))]) * (weights / weights.sum())[:, None]
     expected = x.T @ np.eye(problem.classes)[problem.labels]
     objective = _objective(problem)
-    facts = objective.evaluate(objective.rows.zero(), torch.float64, facts=True).facts
-    torch.testing.assert_close(facts.label_means, torch.tensor(expected), rtol=0, atol=1e-14)
+    statistics = objective.loss_gradient(objective.rows.zero(), torch.float64, statistics=True).statistics
+    torch.testing.assert_close(statistics.label_means, torch.tensor(expected), rtol=0, atol=1e-14)
     torch.testing.assert_close(objective.label_means(), torch.tensor(expected), rtol=0, atol=1e-14)
 
 
@@ -130,12 +130,12 @@ def test_label_means_are_the_classes_parts_of_every_column(problem: Problem) -> 
 def test_a_block_alone_is_summed_as_many_are(problem: Problem) -> None:
     """Without a grid, to rounding; and NaN in theta is an OverflowError in both."""
     theta = _theta(problem, 7)
-    alone, many = (_objective(problem, size=size).evaluate(theta, torch.float64) for size in (200, 16))
+    alone, many = (_objective(problem, size=size).loss_gradient(theta, torch.float64) for size in (200, 16))
     torch.testing.assert_close(alone.gradient, many.gradient, rtol=0, atol=1e-14)
     assert alone.objective == pytest.approx(many.objective, rel=1e-14)
     for size in (200, 16):
         with pytest.raises(OverflowError):
-            _objective(problem, size=size).evaluate(torch.full_like(theta, torch.nan), torch.float64)
+            _objective(problem, size=size).loss_gradient(torch.full_like(theta, torch.nan), torch.float64)
 
 
 @pytest.mark.slow
@@ -146,10 +146,10 @@ def test_threads_do_not_change_a_bit(problem: Problem, precision: torch.dtype) -
 
     def bits(threads: int) -> bytes:
         objective, theta = _objective(problem, threads, size=16), _theta(problem, 1)
-        point = objective.evaluate(theta, precision, facts=True)
-        product = objective.hessian(theta, precision)(theta)
-        facts = (point.facts.bias_curvature, point.facts.label_means)
-        parts = (point.gradient, torch.tensor(point.objective), *facts, product)
+        point = objective.loss_gradient(theta, precision, statistics=True)
+        product = objective.hessian_product(theta, precision)(theta)
+        statistics = (point.statistics.bias_curvature, point.statistics.label_means)
+        parts = (point.gradient, torch.tensor(point.objective), *statistics, product)
         return b"".join(part.contiguous().numpy().tobytes() for part in parts)
 
     assert {bits(threads) for threads in (2, 3, 8)} == {bits(1)}
@@ -177,10 +177,10 @@ def test_any_shape_and_logits_of_ten_thousand_are_those_of_autograd(
     theta = _theta(problem, seed, scale)
     expected = _value(problem, theta).item()
     objective = _objective(problem)
-    point = objective.evaluate(theta, torch.float64)
+    point = objective.loss_gradient(theta, torch.float64)
     assert point.objective == pytest.approx(expected, rel=1e-12, abs=1e-12)
     assert bool(torch.isfinite(point.gradient).all())
-    single = objective.evaluate(theta, torch.float32)
+    single = objective.loss_gradient(theta, torch.float32)
     assert single.cost == pytest.approx(point.cost, rel=1e-4, abs=1e-6 * (1 + 10 * scale))
 
 
@@ -189,8 +189,8 @@ def test_without_an_intercept_the_bias_has_no_gradient_and_no_curvature() -> Non
     problem = synthetic(100)
     objective, theta = _objective(problem, intercept=False), _theta(problem, 2)
     theta[-1] = 0.0
-    assert not objective.evaluate(theta, torch.float64).gradient[-1].any()
-    assert not objective.hessian(theta, torch.float64)(theta)[-1].any()
+    assert not objective.loss_gradient(theta, torch.float64).gradient[-1].any()
+    assert not objective.hessian_product(theta, torch.float64)(theta)[-1].any()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -208,7 +208,7 @@ def test_a_hessian_that_keeps_no_probabilities_gives_the_same_bits(problem: Prob
     theta, objective = _theta(problem, 8), _objective(problem, size=16)
 
     def second(memory: int) -> torch.Tensor:
-        product = objective.hessian(theta, torch.float32, memory)
+        product = objective.hessian_product(theta, torch.float32, memory)
         product(theta)
         return product(theta)
 
@@ -220,6 +220,6 @@ def test_many_classes_have_no_matrix_of_their_own() -> None:
     """Beyond 256 classes the bias's (k, k) Hessian is not added up; what else a certificate needs is."""
     for classes in (256, 257):
         problem = synthetic(600, 2, (), classes)
-        facts = _objective(problem).evaluate(_theta(problem, 9), torch.float64, facts=True).facts
-        assert (facts.bias_curvature is None) == (classes > 256)
-        assert facts.label_means.shape == (3, classes)
+        statistics = _objective(problem).loss_gradient(_theta(problem, 9), torch.float64, statistics=True).statistics
+        assert (statistics.bias_curvature is None) == (classes > 256)
+        assert statistics.label_means.shape == (3, classes)

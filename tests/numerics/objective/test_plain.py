@@ -60,7 +60,7 @@ def test_value_and_gradient_are_those_of_autograd(weighted: bool) -> None:
     blocks = [_block(rows, seed, weighted) for seed, rows in enumerate((50, 50, 7))]
     parameters = _parameters(9)
     value, weights_gradient, bias_gradient = _reference(blocks, parameters, l2=0.3)
-    ours = _objective(blocks, l2=0.3).evaluate(parameters)
+    ours = _objective(blocks, l2=0.3).loss_gradient(parameters)
     assert ours.cost + ours.penalty == pytest.approx(value, rel=1e-13)
     torch.testing.assert_close(ours.weights_gradient, weights_gradient, rtol=0, atol=1e-14)
     torch.testing.assert_close(ours.bias_gradient, bias_gradient, rtol=0, atol=1e-14)
@@ -73,7 +73,7 @@ def test_threads_and_order_of_blocks_do_not_change_a_bit(precision: torch.dtype)
     parameters = _parameters(1)
 
     def bits(order: list[Block], threads: int) -> bytes:
-        result = PlainObjective(order, COLUMNS, 0.1, threads, precision).evaluate(parameters)
+        result = PlainObjective(order, COLUMNS, 0.1, threads, precision).loss_gradient(parameters)
         tensors = (result.weights_gradient, result.bias_gradient, torch.tensor(result.cost))
         return b"".join(tensor.contiguous().numpy().tobytes() for tensor in tensors)
 
@@ -88,7 +88,7 @@ def test_weight_two_equals_the_row_twice() -> None:
     twice = Block(*(torch.cat([part, part]) for part in (block.numbers, block.codes, block.labels)))
     heavy = Block(block.numbers, block.codes, block.labels, torch.full((20,), 2.0, dtype=torch.float64))
     parameters = _parameters(4)
-    a, b = _objective([twice]).evaluate(parameters), _objective([heavy]).evaluate(parameters)
+    a, b = _objective([twice]).loss_gradient(parameters), _objective([heavy]).loss_gradient(parameters)
     assert a.cost == pytest.approx(b.cost, rel=1e-14)
     torch.testing.assert_close(a.weights_gradient, b.weights_gradient, rtol=0, atol=1e-15)
 
@@ -98,7 +98,7 @@ def test_weight_two_equals_the_row_twice() -> None:
 def test_extreme_logits_stay_finite(scale: float, seed: int) -> None:
     """Logits of +-1e4 and more give a finite cost that is cross_entropy's."""
     block, parameters = _block(10, seed), _parameters(seed, scale)
-    result = _objective([block]).evaluate(parameters)
+    result = _objective([block]).loss_gradient(parameters)
     expected = F.cross_entropy(_dense(block) @ parameters.weights.T + parameters.bias, block.labels)
     assert result.cost == pytest.approx(expected.item(), rel=1e-12, abs=1e-12)
 
@@ -107,7 +107,7 @@ def test_a_shift_of_all_logits_changes_nothing() -> None:
     """Softmax knows only differences of logits: the same number added to every bias leaves cost and gradient."""
     block, parameters = _block(30, 5), _parameters(5)
     shifted = Parameters(parameters.weights, parameters.bias + 3.0)
-    a, b = _objective([block]).evaluate(parameters), _objective([block]).evaluate(shifted)
+    a, b = _objective([block]).loss_gradient(parameters), _objective([block]).loss_gradient(shifted)
     assert a.cost == pytest.approx(b.cost, rel=1e-13)
     torch.testing.assert_close(a.weights_gradient, b.weights_gradient, rtol=0, atol=1e-14)
 
@@ -118,7 +118,7 @@ def test_one_hot_times_log_softmax_is_cross_entropy() -> None:
     scores = logits(block, parameters, torch.float64)
     by_hand = -(F.one_hot(block.labels, CLASSES) * torch.log_softmax(scores, 1)).sum(1).mean()
     assert by_hand.item() == pytest.approx(F.cross_entropy(scores, block.labels).item(), rel=1e-15)
-    assert _objective([block]).cost(parameters) == pytest.approx(by_hand.item(), rel=1e-14)
+    assert _objective([block]).loss(parameters) == pytest.approx(by_hand.item(), rel=1e-14)
 
 
 def test_a_number_that_is_not_finite_is_refused() -> None:

@@ -31,7 +31,7 @@ def test_the_subgradient_vanishes_at_the_end(columns: int, classes: int, interce
     theta[:-1] *= torch.rand(columns, classes, generator=generator) < 0.3
     theta[-1] *= intercept
     curvature = RowCurvature(objective, theta, torch.arange(columns), 1e-10)
-    start, gradient = theta.flatten(), objective.evaluate(theta, torch.float64).gradient.flatten()
+    start, gradient = theta.flatten(), objective.loss_gradient(theta, torch.float64).gradient.flatten()
     penalty = torch.full_like(start, l1)
     penalty[-classes:] = 0.0
     if not intercept:

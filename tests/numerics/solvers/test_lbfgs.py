@@ -18,7 +18,7 @@ def test_steps_from_a_diagonal_have_the_right_length_at_once() -> None:
     sizes = auto.Sizes(rows, columns + sum(levels), classes, levels)
     assert auto.choose("auto", sizes, memory=0).scaled == "diagonal"
     solved = solve(problem, solver="auto", l2=1e-2, tolerance=1e-8)
-    assert solved.ending.bound is not None
-    assert solved.ending.bound <= 1e-8 * solved.objective
+    assert solved.outcome.bound is not None
+    assert solved.outcome.bound <= 1e-8 * solved.objective
     assert solved.result.epochs > 50
-    assert solved.ending.passes <= 1.2 * solved.result.epochs
+    assert solved.outcome.passes <= 1.2 * solved.result.epochs

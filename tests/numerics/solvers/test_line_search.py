@@ -19,7 +19,7 @@ def _objective() -> PackedObjective:
 def test_trials_begin_with_the_whole_step_and_end_before_the_shortest() -> None:
     """Each is a tenth to a half of the one before, at the point that it says, with the rise of f there."""
     objective = _objective()
-    point = objective.evaluate(objective.rows.zero(), torch.float64)
+    point = objective.loss_gradient(objective.rows.zero(), torch.float64)
     direction = -1000 * point.gradient
     slope = float((point.gradient * direction).sum())
     trials = list(line_search.backtracking(objective, point, direction, slope, 1e-3))
@@ -35,7 +35,7 @@ def test_trials_begin_with_the_whole_step_and_end_before_the_shortest() -> None:
 def test_the_second_trial_is_at_the_minimum_of_the_parabola() -> None:
     """Of the one with the value and slope at the point and the value at the first trial."""
     objective = _objective()
-    point = objective.evaluate(objective.rows.zero(), torch.float64)
+    point = objective.loss_gradient(objective.rows.zero(), torch.float64)
     direction = -20 * point.gradient
     slope = float((point.gradient * direction).sum())
     first, second, *_ = line_search.backtracking(objective, point, direction, slope, 1e-3)

@@ -56,7 +56,7 @@ def test_early_stopping_keeps_the_best_parameters() -> None:
 
     def watched(parameters: Parameters) -> float:
         # The distance from a point on the way makes the minimum certain; the cost of real rows decides ties.
-        costs.append(held_out.cost(parameters) + 10 * abs(float(parameters.weights.norm()) - 0.5))
+        costs.append(held_out.loss(parameters) + 10 * abs(float(parameters.weights.norm()) - 0.5))
         return costs[-1]
 
     rule = loop.EarlyStopping(patience=5, minimum_drop=0.0)

@@ -42,7 +42,7 @@ def test_the_optimum_is_sagas(make, l1: float, l2: float) -> None:  # type: igno
     model = LogisticRegression(C=strength, l1_ratio=l1 / (l1 + l2), solver="saga", tol=1e-10, max_iter=100_000)
     model.fit(problem.dense, problem.labels)
     assert solved.result.status is Status.CONVERGED
-    assert solved.ending.nonzero_weights == np.count_nonzero(solved.weights)
+    assert solved.outcome.nonzero_weights == np.count_nonzero(solved.weights)
     if l2:  # without l2 one-hot levels and b share weight in many ways of one cost
         np.testing.assert_allclose(solved.weights, model.coef_, rtol=0, atol=WEIGHTS)
         np.testing.assert_array_equal(solved.weights == 0, np.abs(model.coef_) < 1e-9)
@@ -67,13 +67,13 @@ def test_digits_reach_the_default_tolerance(l1: float) -> None:
     problem = _digits()
     solved = solve(problem, l1=l1, tolerance=1e-8)
     assert solved.result.status is Status.CONVERGED
-    assert solved.ending.bound <= 1e-8 * solved.objective
-    assert solved.ending.passes < 40
+    assert solved.outcome.bound <= 1e-8 * solved.objective
+    assert solved.outcome.passes < 40
     model = LogisticRegression(C=1 / (1797 * l1), l1_ratio=1.0, solver="saga", max_iter=30)
     with pytest.warns(ConvergenceWarning):
         model.fit(problem.dense, problem.labels)
     losses = -np.log(model.predict_proba(problem.dense)[np.arange(1797), problem.labels])
-    assert losses.mean() + l1 * np.abs(model.coef_).sum() >= solved.objective - solved.ending.bound
+    assert losses.mean() + l1 * np.abs(model.coef_).sum() >= solved.objective - solved.outcome.bound
 
 
 def test_above_the_largest_gradient_w_is_zero_and_b_the_log_of_the_shares() -> None:
@@ -84,9 +84,9 @@ def test_above_the_largest_gradient_w_is_zero_and_b_the_log_of_the_shares() -> N
     largest = float(np.abs(gradient).max())
     solved = solve(problem, l1=1.001 * largest, tolerance=1e-12)
     assert not solved.weights.any()
-    assert solved.ending.nonzero_weights == 0
+    assert solved.outcome.nonzero_weights == 0
     np.testing.assert_allclose(solved.bias, np.log(shares) - np.log(shares).mean(), rtol=0, atol=1e-6)
-    assert solve(problem, l1=0.99 * largest, tolerance=1e-12).ending.nonzero_weights > 0
+    assert solve(problem, l1=0.99 * largest, tolerance=1e-12).outcome.nonzero_weights > 0
 
 
 def _close(a: Solved, b: Solved) -> None:
@@ -119,7 +119,7 @@ def test_more_columns_than_rows_and_separable_classes_have_an_optimum() -> None:
     random = np.random.default_rng(0)
     solved = solve(numbers_only(random.normal(size=(40, 300)), np.arange(40) % 4), l1=1e-2, tolerance=1e-8)
     assert solved.result.status is Status.CONVERGED
-    assert 0 < solved.ending.nonzero_weights < 200
+    assert 0 < solved.outcome.nonzero_weights < 200
 
 
 def test_many_rows_begin_with_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_threads_do_not_change_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     def bits(threads: int) -> tuple[bytes, int]:
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
         solved = solve(problem, l1=1e-4, tolerance=1e-8, size=2048)
-        return solved.weights.tobytes() + solved.parameters.bias.numpy().tobytes(), solved.ending.passes
+        return solved.weights.tobytes() + solved.parameters.bias.numpy().tobytes(), solved.outcome.passes
 
     assert {bits(2), bits(3)} == {bits(1)}
 
@@ -162,7 +162,7 @@ def test_each_step_reports_cost_subgradient_and_passes() -> None:
     passes = [record.epoch.passes for record in solved.records]
     assert passes == sorted(passes)
     assert solved.records[-1].epoch.gradient_norm < 1e-10
-    assert solved.records[-1].epoch.cost == solved.ending.final.cost
+    assert solved.records[-1].epoch.cost == solved.outcome.final.cost
 
 
 def test_too_few_epochs_and_too_small_a_tolerance_are_statuses() -> None:
@@ -170,7 +170,7 @@ def test_too_few_epochs_and_too_small_a_tolerance_are_statuses() -> None:
     assert solve(_wine(), l1=1e-3, epochs=2).result.status is Status.NOT_CONVERGED
     stalled = solve(_wine(), l1=1e-3, tolerance=1e-40)
     assert stalled.result.status is Status.STALLED
-    assert stalled.ending.bound < 1e-11 * stalled.objective
+    assert stalled.outcome.bound < 1e-11 * stalled.objective
 
 
 @pytest.mark.slow
@@ -270,7 +270,7 @@ def test_one_row_of_large_numbers_has_an_answer(classes: int, label: int, interc
     problem = numbers_only(np.array([[1e3, 2e3, -1e3]]), np.array([label]))
     solved = solve(problem, classes=classes, l1=1e-3, tolerance=1e-8, intercept=intercept)
     assert solved.result.status is Status.CONVERGED
-    assert solved.ending.bound <= 1e-8 * solved.objective
+    assert solved.outcome.bound <= 1e-8 * solved.objective
 
 
 @pytest.mark.slow
@@ -291,5 +291,5 @@ def test_columns_far_from_0_have_the_same_answer(
         monkeypatch.setattr(proximal_newton, "_AT_LEAST", 100)
         monkeypatch.setattr(proximal_newton, "_ROWS_A_PARAMETER", 0)
     expected, solved = (solve(table, l1=1e-3, l2=1e-3, tolerance=1e-8, epochs=60) for table in (near, far))
-    assert solved.ending.bound <= 1e-7 * solved.objective
+    assert solved.outcome.bound <= 1e-7 * solved.objective
     assert solved.objective == pytest.approx(expected.objective, rel=1e-8)

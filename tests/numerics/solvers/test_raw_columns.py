@@ -99,10 +99,10 @@ def test_raw_columns_are_trained_to_the_proven_optimum(name: str, l2: float, sol
     """Within the tolerance of the optimum that Newton's method finds on standardised columns, and proven to be."""
     solved = solve(TABLES[name](), solver=solver, l2=l2, tolerance=TOLERANCE)
     assert solved.result.status is Status.CONVERGED
-    assert solved.ending.bound is not None
-    assert solved.ending.bound <= TOLERANCE * solved.objective
+    assert solved.outcome.bound is not None
+    assert solved.outcome.bound <= TOLERANCE * solved.objective
     best = _optimum(name, l2)
-    assert -1e-12 * best <= solved.objective - best <= solved.ending.bound + 1e-12 * best
+    assert -1e-12 * best <= solved.objective - best <= solved.outcome.bound + 1e-12 * best
 
 
 @pytest.mark.parametrize("name", ["stamps", "timetable"])

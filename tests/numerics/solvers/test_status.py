@@ -19,8 +19,8 @@ SEPARABLE = numbers_only(np.linspace(-1, 1, 40)[:, None], (np.linspace(-1, 1, 40
 NO_STEPS = {"solver": "newton", "epochs": 300}
 
 
-def _status(problem: Problem, early_stopping: loop.EarlyStopping | None = None, **knobs: object) -> Status:
-    chosen = {"solver": "sgd", "lr": 0.5, "seed": 0, "epochs": 20, "snapshot_every": 1} | knobs
+def _status(problem: Problem, early_stopping: loop.EarlyStopping | None = None, **settings: object) -> Status:
+    chosen = {"solver": "sgd", "lr": 0.5, "seed": 0, "epochs": 20, "snapshot_every": 1} | settings
     params, data = TrainParams(**chosen), problem.data()
     objective = partial(
         PlainObjective, columns=problem.columns, l2=params.l2, threads=1, precision=torch.float64, intercept=True
@@ -29,13 +29,13 @@ def _status(problem: Problem, early_stopping: loop.EarlyStopping | None = None, 
         torch.zeros(problem.classes, problem.columns, dtype=torch.float64), torch.zeros(problem.classes).double()
     )
     method = solvers.make(params, data, start, objective)
-    held_out = objective(problem.take(np.arange(0, 300, 7)).blocks()).cost if early_stopping else None
+    held_out = objective(problem.take(np.arange(0, 300, 7)).blocks()).loss if early_stopping else None
     result = loop.run(method, params.epochs, lambda *_: None, held_out, early_stopping)
     if result.status is Status.DIVERGED:
         return result.status
-    ending = method.ending(result.parameters, result.epochs)
+    outcome = method.outcome(result.parameters, result.epochs)
     totals = np.bincount(problem.labels).astype(float)
-    return baselines.judge(result.status, ending.final, ending.start, totals, params.intercept).status
+    return baselines.judge(result.status, outcome.final, outcome.start, totals, params.intercept).status
 
 
 REACHED = {

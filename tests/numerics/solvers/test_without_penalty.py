@@ -116,7 +116,7 @@ def test_classes_that_are_told_apart_converge_to_the_proof(
     problem = _told_apart(*table, seed=1)
     solved = solve(problem, classes=table[-1], solver=solver, l2=l2, tolerance=1e-8, epochs=400)
     assert solved.result.status is Status.CONVERGED
-    assert solved.ending.passes < 2000
+    assert solved.outcome.passes < 2000
 
 
 @pytest.mark.parametrize("size", [1e15, 1e20, 1e30])
