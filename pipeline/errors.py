@@ -59,13 +59,13 @@ def quoted(value: object, most: int = MOST_CHARACTERS) -> str:
     """A value from outside as Python writes it, of at most ``most`` characters; the length of a longer text follows."""
     if not isinstance(value, str):
         return shortened(_REPR.repr(value), most)
-    whole = repr(value[:most])
-    if len(value) <= most and len(whole) <= most:
-        return whole
+    literal = repr(value[:most])
+    if len(value) <= most and len(literal) <= most:
+        return literal
     length = f" ({len(value):,} characters)"
     room = most - len(length) - 3
     end = repr(value[-_END:])[1:-1][-_END:]
-    return f"{whole[: room - len(end) - 1]}...{end}{whole[0]}{length}"
+    return f"{literal[: room - len(end) - 1]}...{end}{literal[0]}{length}"
 
 
 def short_name(name: object) -> str:

@@ -31,7 +31,7 @@ PARTS = ["year", "month", "day", "weekday", "hour", "minute"]
 OF_THE_SPLIT = ["the split leaves no training row", "no value in any training row"]
 
 
-def _prepared(table: Written, split: str, pace: stream.ReadOptions, folder: Path) -> reader.Dataset:
+def _prepared(table: Written, split: str, options: stream.ReadOptions, folder: Path) -> reader.Dataset:
     source = folder / "t.csv"
     source.write_bytes(table.data)
     params = PrepareParams.model_validate(
@@ -43,9 +43,9 @@ def _prepared(table: Written, split: str, pace: stream.ReadOptions, folder: Path
     )  # fmt: skip
     found = sources.find(params.source, separator=params.separator, encoding=params.encoding)
     roles = column_roles.roles_of(params, found)
-    learned = survey_source.learn(params, found, roles, pace)
+    learned = survey_source.learn(params, found, roles, options)
     (folder / "out").mkdir()
-    write_dataset.write(params, found, roles, learned, folder / "out", pace)
+    write_dataset.write(params, found, roles, learned, folder / "out", options)
     return reader.open_dataset(folder / "out")
 
 
@@ -227,16 +227,16 @@ def _require_equal_levels(prepared: reader.Dataset, codes: np.ndarray, frame: pd
 @given(
     tables(),
     st.sampled_from(["none", "none", "hash", "seed"]),
-    st.sampled_from([stream.ReadOptions(48, 2), stream.PACE]),
+    st.sampled_from([stream.ReadOptions(48, 2), stream.DEFAULTS]),
 )
 @settings(deadline=None)
-def test_any_table_is_what_pandas_reads_or_one_message(table: Written, split: str, pace: stream.ReadOptions) -> None:
+def test_any_table_is_what_pandas_reads_or_one_message(table: Written, split: str, options: stream.ReadOptions) -> None:
     """Numbers, levels, labels and rows decode to pandas' table; what cannot be used is told by file and line."""
     faults = list(_faults(table))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            prepared = _prepared(table, split, pace, folder)
+            prepared = _prepared(table, split, options, folder)
         except UserError as error:
             message = str(error)
             assert message.startswith(str(folder / "t.csv"))

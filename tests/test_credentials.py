@@ -67,7 +67,7 @@ def test_an_address_with_a_secret_is_refused_by_all_that_read_tables(address: st
     section = PrepareParams(source=address, target="y")
     for read in (
         lambda: sources.find(address),
-        lambda: sources.found_once(address).__enter__(),
+        lambda: sources.find_or_copy(address).__enter__(),
         lambda: prepare.main(params=section, source=address, out=tmp_path / "out"),
         lambda: command.main(address=address, target="y", out=tmp_path / "p", template=Path("params.yaml"), force=True),
     ):

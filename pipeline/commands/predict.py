@@ -112,7 +112,7 @@ def main(*, source: str | Path, out: Path | None, model: Path) -> None:
     trained = models.load(model)
     _require_column_types(trained.encoder, model / output_files.METADATA_FILE)
     unseen = Unseen(trained.encoder)
-    with sources.found_once(str(source)) as table:
+    with sources.find_or_copy(str(source)) as table:
         if out is not None and out != predictions.STANDARD_OUTPUT:
             _require_place(out, table, model)
         scores = _at_least_one(table, predict(trained, table, unseen))

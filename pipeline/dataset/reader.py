@@ -77,7 +77,7 @@ class _PreparedForm(Form):
 
 
 @dataclass(frozen=True)
-class Contents:
+class Summary:
     """What a folder of prepared data says of itself: its digest, rows by split, and the encoder."""
 
     digest: str
@@ -85,10 +85,10 @@ class Contents:
     encoder: Encoder
 
 
-def contents(folder: Path) -> Contents:
+def contents(folder: Path) -> Summary:
     """Read prepared.json and encoder.json alone; no row need be there. The errors are those of ``open_prepared``."""
     digest, form = _index(folder)
-    return Contents(digest, {name: split.rows for name, split in form.splits.items()}, _encoder(folder, form))
+    return Summary(digest, {name: split.rows for name, split in form.splits.items()}, _encoder(folder, form))
 
 
 def open_dataset(folder: Path) -> Dataset:

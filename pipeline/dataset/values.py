@@ -16,7 +16,7 @@ _ROWS_AT_ONCE = 4096
 _REMEDY = "run `dvc repro -f prepare` to write it anew"
 
 
-class Rows(Protocol):
+class EncodedRows(Protocol):
     """Prepared rows; ``shard.Shard`` tells shapes and types."""
 
     @property
@@ -31,7 +31,7 @@ class Rows(Protocol):
     def weights(self) -> NDArray[np.float64] | None: ...
 
 
-def require(rows: Rows, encoder: Encoder, place: object) -> None:
+def require(rows: EncodedRows, encoder: Encoder, place: object) -> None:
     """Check that numbers are finite, codes and labels the encoder's, row numbers >= 1, weights finite and >= 0.
 
     Raises: UserError that begins with ``place`` and names row and column.
@@ -50,7 +50,7 @@ def require(rows: Rows, encoder: Encoder, place: object) -> None:
 _Range = tuple[NDArray[Any], float, float, Callable[..., str], str]
 
 
-def _ranges(rows: Rows, encoder: Encoder) -> Iterator[_Range]:
+def _ranges(rows: EncodedRows, encoder: Encoder) -> Iterator[_Range]:
     """Arrays with their least and largest value, the name of a column by its position, and what is expected there."""
     largest = float(np.finfo(np.float32).max)
     yield rows.numbers, -largest, largest, lambda j: f"column {shortened(encoder.features[j])}", "a finite number"

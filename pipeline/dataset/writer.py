@@ -41,11 +41,11 @@ class Writer:
         waiting = self._waiting.setdefault(split, [])
         waiting.append(rows)
         if sum(len(part.rows) for part in waiting) >= SHARD_ROWS:
-            whole = _joined(waiting)
-            full = len(whole.rows) - len(whole.rows) % SHARD_ROWS
+            rows_together = _joined(waiting)
+            full = len(rows_together.rows) - len(rows_together.rows) % SHARD_ROWS
             for start in range(0, full, SHARD_ROWS):
-                self._write(split, whole.part(start, start + SHARD_ROWS))
-            self._waiting[split] = [whole.part(full)]
+                self._write(split, rows_together.part(start, start + SHARD_ROWS))
+            self._waiting[split] = [rows_together.part(full)]
 
     def _write(self, split: str, shard: Shard) -> None:
         entry = self._splits.setdefault(split, {"rows": 0, "shards": []})

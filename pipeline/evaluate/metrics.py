@@ -35,8 +35,8 @@ class Predictions:
 
     def weighted_rows(self) -> "Predictions":
         """These predictions without the rows of weight 0, which no metric should see."""
-        kept = self.weights > 0
-        return self if kept.all() else Predictions(*(getattr(self, part.name)[kept] for part in fields(self)))
+        counts = self.weights > 0
+        return self if counts.all() else Predictions(*(getattr(self, part.name)[counts] for part in fields(self)))
 
     @staticmethod
     def join(parts: Iterable["Predictions"]) -> "Predictions":

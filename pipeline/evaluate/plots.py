@@ -37,9 +37,9 @@ def write(folder: Path, split: str, predictions: Predictions, model: Model, bins
         _write_split(new / "calibration.csv", ("predicted", "observed", "rows"), split, calibrated)
         curves = roc_lines(predictions, classes)
         _write_split(new / "roc.csv", ("class", "false_positive_rate", "true_positive_rate"), split, curves)
-        shown = coefficient_lines(model)
+        coefficients = coefficient_lines(model)
         files.write_text(
-            new / "largest_coefficients.csv", files.csv_text([("feature", "class", "coefficient"), *shown])
+            new / "largest_coefficients.csv", files.csv_text([("feature", "class", "coefficient"), *coefficients])
         )
 
 
@@ -75,8 +75,8 @@ def roc_points(predictions: Predictions, index: int) -> list[list[float]]:
     false_positive, true_positive = rates[:2]
     # Evenly spaced along the staircase, whose length is 2: no corner lies further than 0.0101 from one kept.
     length = false_positive + true_positive
-    kept = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], ROC_POINTS)))
-    points: list[list[float]] = np.column_stack([false_positive, true_positive])[kept].tolist()
+    corners = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], ROC_POINTS)))
+    points: list[list[float]] = np.column_stack([false_positive, true_positive])[corners].tolist()
     return points
 
 
@@ -93,15 +93,15 @@ def coefficient_lines(model: Model) -> list[tuple[str, str, float]]:
 
     A coefficient is in nats per unit of the encoded feature; the bias is none.
     """
-    shown = model.weights[:COEFFICIENT_CLASSES]
-    size = np.abs(shown).max(axis=0)
+    coefficients = model.weights[:COEFFICIENT_CLASSES]
+    size = np.abs(coefficients).max(axis=0)
     # Features that no training row has keep a weight of 0; DVC needs at least one line.
     largest = np.argsort(-size, kind="stable")[: min(COEFFICIENT_FEATURES, max(1, np.count_nonzero(size)))]
     names = [class_text(label) for label in model.classes]
     return [
-        (model.features[column], names[row], float(shown[row, column]))
+        (model.features[column], names[row], float(coefficients[row, column]))
         for column in largest
-        for row in range(len(shown))
+        for row in range(len(coefficients))
     ]
 
 

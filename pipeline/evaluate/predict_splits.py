@@ -60,13 +60,13 @@ def _logits(model: models.Model, rows: Sequence[Shard]) -> Iterator[tuple[Shard,
     def work(place: int) -> Sequence[torch.Tensor]:
         shard = rows[place]
         weights = [] if shard.weights is None else [shard.weights]
-        found = [compute_logits(model, shard.numbers, shard.codes), shard.labels, shard.rows, *weights]
-        return [torch.from_numpy(np.array(array)) for array in found]
+        tensors = [compute_logits(model, shard.numbers, shard.codes), shard.labels, shard.rows, *weights]
+        return [torch.from_numpy(np.array(array)) for array in tensors]
 
     for first in range(0, len(rows), workers.count()):
         together = range(first, min(len(rows), first + workers.count()))
-        for found in workers.map_and_gather(work, together):
-            logits, labels, numbers, *weights = (tensor.numpy() for tensor in found)
+        for tensors in workers.map_and_gather(work, together):
+            logits, labels, numbers, *weights = (tensor.numpy() for tensor in tensors)
             none = np.empty((len(labels), 0), dtype=np.float32)
             yield Shard(none, none.astype(np.uint8), labels, numbers, *weights), logits
 

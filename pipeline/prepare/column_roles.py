@@ -50,41 +50,48 @@ class Roles:
         return [name for name, role in self.by_column().items() if role == "key"]
 
 
-def assign(wanted: RequestedColumns, source: TableSource, names: Sequence[str]) -> Roles:
+def assign(requested: RequestedColumns, source: TableSource, names: Sequence[str]) -> Roles:
     """The roles of the columns ``names`` of the source.
 
     Raises: UserError that names the param and suggests the closest column.
     """
-    named = {"target": wanted.target, "split.column": wanted.split, "split.key": wanted.key, "weights": wanted.weights}
+    named = {
+        "target": requested.target,
+        "split.column": requested.split,
+        "split.key": requested.key,
+        "weights": requested.weights,
+    }
     for param, column in named.items():
         require(source, names, param, [] if column is None else [column])
-    others = {wanted.target, wanted.split, wanted.weights}
-    if wanted.target == wanted.split:
+    others = {requested.target, requested.split, requested.weights}
+    if requested.target == requested.split:
         raise UserError(
-            f"params.yaml: prepare.split.column: {quoted(wanted.target)} is the target; name another column"
+            f"params.yaml: prepare.split.column: {quoted(requested.target)} is the target; name another column"
         )
-    if wanted.weights is not None and wanted.weights in (wanted.target, wanted.split, wanted.key):
-        raise UserError(f"params.yaml: prepare.weights: {quoted(wanted.weights)} has another role; name another column")
-    require(source, names, "leave_out", wanted.leave_out)
-    if isinstance(wanted.features, str):
-        left_out = others.union([wanted.key], wanted.leave_out)
+    if requested.weights is not None and requested.weights in (requested.target, requested.split, requested.key):
+        raise UserError(
+            f"params.yaml: prepare.weights: {quoted(requested.weights)} has another role; name another column"
+        )
+    require(source, names, "leave_out", requested.leave_out)
+    if isinstance(requested.features, str):
+        left_out = others.union([requested.key], requested.leave_out)
         features = {name for name in names if name not in left_out}
-    elif wanted.leave_out:
+    elif requested.leave_out:
         raise UserError(
             "params.yaml: prepare.leave_out: expected [] where prepare.features lists the columns, got "
-            f"{listed(wanted.leave_out)}; take them from the list, or set features: all"
+            f"{listed(requested.leave_out)}; take them from the list, or set features: all"
         )
     else:
-        require(source, names, "features", wanted.features)
-        features = set(wanted.features)
-    taken = features | others | {wanted.key}
-    _refuse(source, names, features, wanted)
+        require(source, names, "features", requested.features)
+        features = set(requested.features)
+    taken = features | others | {requested.key}
+    _refuse(source, names, features, requested)
     return Roles(
         features=[name for name in names if name in features],
-        target=wanted.target,
-        split=wanted.split,
-        key=wanted.key,
-        weights=wanted.weights,
+        target=requested.target,
+        split=requested.split,
+        key=requested.key,
+        weights=requested.weights,
         ignored=[name for name in names if name not in taken],
     )
 
@@ -113,14 +120,14 @@ def require_free_parts(source: TableSource, names: Sequence[str], dates: Sequenc
                 )
 
 
-def _role(name: str, wanted: RequestedColumns) -> str:
-    return "the column of weights" if name == wanted.weights else "the target or the split column"
+def _role(name: str, requested: RequestedColumns) -> str:
+    return "the column of weights" if name == requested.weights else "the target or the split column"
 
 
-def _refuse(source: TableSource, names: Sequence[str], features: set[str], wanted: RequestedColumns) -> None:
+def _refuse(source: TableSource, names: Sequence[str], features: set[str], requested: RequestedColumns) -> None:
     for name in names:
-        if name in features & {wanted.target, wanted.split, wanted.weights}:
-            raise UserError(f"params.yaml: prepare.features: {quoted(name)} is {_role(name, wanted)}; leave it out")
+        if name in features & {requested.target, requested.split, requested.weights}:
+            raise UserError(f"params.yaml: prepare.features: {quoted(name)} is {_role(name, requested)}; leave it out")
     if not features:
         raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
     if "" in features:
@@ -145,8 +152,8 @@ def roles_of(params: PrepareParams, source: TableSource) -> Roles:
             f"params.yaml: prepare.types: {quoted(params.target)} is the target; only category can be its type"
         )
     split_by, key = params.split.reads_column, params.split.reads_key
-    wanted = RequestedColumns(params.features, params.target, split_by, key, params.weights, params.leave_out)
-    assigned = assign(wanted, source, names)
+    requested = RequestedColumns(params.features, params.target, split_by, key, params.weights, params.leave_out)
+    assigned = assign(requested, source, names)
     read = assigned.by_column()
     dated = [name for name, kind in params.typed.items() if is_date(kind) and read.get(name) == "feature"]
     require_free_parts(source, list(read), dated)

@@ -73,9 +73,9 @@ def _numbers(
 
 def _parts(kind: ColumnType, date_parts: Sequence[DatePart]) -> Sequence[DatePart]:
     """Of ``date_parts`` those that dates of this kind tell; of a time of day, hour and minute in any case."""
-    told = dates.parts_of(kind)
-    asked = [part for part in date_parts if part in told]
-    return told if dates.is_time_of_day(kind) or not asked else asked
+    available = dates.parts_of(kind)
+    asked = [part for part in date_parts if part in available]
+    return available if dates.is_time_of_day(kind) or not asked else asked
 
 
 def _number(training: ColumnStatistics, name: str, kind: ColumnType, standardise: bool) -> NumberColumn:
@@ -98,8 +98,8 @@ def _category(training: ColumnStatistics, name: str, max_levels: int) -> Categor
         return CategoryColumn(name, (*ordered(levels), *missing, UNSEEN))
     # The levels of most rows, or of most weight, stay; of as many rows, those that sort first.
     worth = training.level_weights.get(name, levels)
-    kept = sorted(levels, key=lambda level: (-worth[level], level))[:max_levels]
-    return CategoryColumn(name, (*ordered(kept), *missing, OTHER, UNSEEN))
+    common = sorted(levels, key=lambda level: (-worth[level], level))[:max_levels]
+    return CategoryColumn(name, (*ordered(common), *missing, OTHER, UNSEEN))
 
 
 def ordered(levels: Iterable[str]) -> list[str]:

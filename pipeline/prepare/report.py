@@ -181,8 +181,8 @@ def _filled(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
 def _merged(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
     for category in encoder.categories:
         if OTHER in category.levels:
-            kept = frozenset(category.levels)
-            rest = {level: rows for level, rows in survey.levels[category.name].items() if level not in kept}
+            own_levels = frozenset(category.levels)
+            rest = {level: rows for level, rows in survey.levels[category.name].items() if level not in own_levels}
             yield (
                 f"other     {category.name}: {len(rest):,} rare levels with {sum(rest.values()):,} rows are one, "
                 f"{OTHER}: {listed(ordered(rest), _NAMED, quoted)}; prepare.max_levels is the limit"
@@ -225,12 +225,12 @@ def warnings(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
     for column in encoder.numbers:
         moments = survey.moments[column.name]
         largest = max(abs(moments.minimum), abs(moments.maximum))
-        if moments.whole and largest >= READ_EXACTLY:
+        if moments.all_integers and largest >= READ_EXACTLY:
             yield (
                 f"{column.name}: whole numbers up to {largest:.6g} are read as float64, which is exact up to "
                 f"{READ_EXACTLY:,}; add it to prepare.categories if it is a code"
             )
-        elif moments.whole and largest > EXACT_INTEGERS and column.shift == 0.0 and column.scale == 1.0:
+        elif moments.all_integers and largest > EXACT_INTEGERS and column.shift == 0.0 and column.scale == 1.0:
             yield (
                 f"{column.name}: whole numbers up to {largest:.0f} are rounded to float32, which is exact up to "
                 f"{EXACT_INTEGERS:,}; set prepare.standardise, or add it to prepare.categories if it is a code"

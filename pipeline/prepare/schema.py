@@ -42,7 +42,7 @@ def _content(survey: ColumnStatistics, name: str) -> dict[str, Any]:
     if moments is None or moments.count == 0:
         return {}
     return {
-        "whole_numbers": moments.whole,
+        "whole_numbers": moments.all_integers,
         "minimum": moments.minimum,
         "maximum": moments.maximum,
         "mean": moments.mean(),

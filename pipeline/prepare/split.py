@@ -71,14 +71,14 @@ def counts(rows: int, validation: float, test: float) -> tuple[int, int, int]:
     """
     held_out = [Fraction(repr(validation)), Fraction(repr(test))]
     quotas = [rows * (1 - sum(held_out)), *(rows * share for share in held_out)]
-    whole = [int(quota) for quota in quotas]
-    by_remainder = sorted(range(3), key=lambda i: whole[i] - quotas[i])
-    for i in by_remainder[: rows - sum(whole)]:
-        whole[i] += 1
-    if rows and whole[TRAIN] == 0:
-        whole[2 if whole[2] else 1] -= 1
-        whole[TRAIN] = 1
-    return whole[0], whole[1], whole[2]
+    rounded = [int(quota) for quota in quotas]
+    by_remainder = sorted(range(3), key=lambda i: rounded[i] - quotas[i])
+    for i in by_remainder[: rows - sum(rounded)]:
+        rounded[i] += 1
+    if rows and rounded[TRAIN] == 0:
+        rounded[2 if rounded[2] else 1] -= 1
+        rounded[TRAIN] = 1
+    return rounded[0], rounded[1], rounded[2]
 
 
 def by_column(source: TableSource, column: str, texts: Texts, others: locate.Others = locate.NO_OTHERS) -> Assignment:

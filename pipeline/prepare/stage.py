@@ -32,8 +32,8 @@ def main(*, params: PrepareParams, source: str | Path, out: Path, cache: Path | 
     watched = UnchangedSource(lambda: sources.find(str(source), params.files, params.separator, params.encoding))
     table = watched.source
     roles = roles_of(params, table)
-    with watched.faults_told(), parse_cache.opened(cache, table) as parsed, files.new_folder(out) as folder:
-        options = replace(stream.PACE, kept=parsed)
+    with watched.blaming_changes(), parse_cache.opened(cache, table) as parsed, files.new_folder(out) as folder:
+        options = replace(stream.DEFAULTS, cache=parsed)
         # Learn: types, levels, moments and labels, and which rows train.
         with progress.bar("look", table.size()) as watch:
             learned = learn(params, table, roles, replace(options, watch=watch))

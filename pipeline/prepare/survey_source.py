@@ -75,7 +75,7 @@ def renumbered(texts: Texts, numbers: Mapping[str, int]) -> NDArray[np.int32]:
 
 
 def learn(
-    params: PrepareParams, source: TableSource, columns: Roles, pace: stream.ReadOptions = stream.PACE
+    params: PrepareParams, source: TableSource, columns: Roles, options: stream.ReadOptions = stream.DEFAULTS
 ) -> Learned:
     """Read the source once, or twice to split it by seed, and check that it can be learnt from.
 
@@ -104,7 +104,7 @@ def learn(
     read = type_inference.Columns(
         list(columns.by_column()), declared, columns.uncounted, fixed, columns.weights, required, params.decimal
     )
-    survey = type_inference.learn(source, read, params.missing_values, watch, pace)
+    survey = type_inference.learn(source, read, params.missing_values, watch, options)
     dropped = passes[0].unlabelled if drops else 0
     data_checks.require_labels(source, params.target, params.missing_values, survey, dropped)
     data_checks.require_no_reserved_text(source, survey, columns.features)
@@ -114,7 +114,7 @@ def learn(
     classes = target_classes.classes_of(source, params.target, survey.levels[params.target], as_text)
     if row_wise is None:
         assign = by_seed_over_table(params.split, list(passes[0].texts), passes[0].codes, classes)
-        training = _survey_training(params, source, survey, assign, pace)
+        training = _survey_training(params, source, survey, assign, options)
     else:
         assign = row_wise
         training = passes[0].training or survey
@@ -129,9 +129,9 @@ def learn(
 
 
 def _survey_training(
-    params: PrepareParams, source: TableSource, survey: ColumnStatistics, assign: Assign, pace: stream.ReadOptions
+    params: PrepareParams, source: TableSource, survey: ColumnStatistics, assign: Assign, options: stream.ReadOptions
 ) -> ColumnStatistics:
     training = ColumnStatistics(survey.kinds, survey.uncounted, survey.weights)
-    for chunk in stream.read(source, survey.kinds, params.missing_values, pace):
+    for chunk in stream.read(source, survey.kinds, params.missing_values, options):
         training.add(chunk.where(assign(chunk) == TRAIN))
     return training

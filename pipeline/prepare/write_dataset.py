@@ -30,7 +30,7 @@ def write(
     columns: Roles,
     learned: Learned,
     folder: Path,
-    pace: stream.ReadOptions = stream.PACE,
+    options: stream.ReadOptions = stream.DEFAULTS,
 ) -> list[str]:
     """Fit the encoder, encode all rows into shards under the empty ``folder``; returns the report's lines."""
     classes = sorted(set(learned.classes.values()))
@@ -58,7 +58,7 @@ def write(
         divided = _divided(encoded, learned.assign(chunk)) if learned.row_wise else encoded
         return divided, None if twins is None else row_hash.of_rows(chunk, compared)
 
-    reading = stream.Reading(learned.survey.kinds, params.missing_values, pace)
+    reading = stream.Reading(learned.survey.kinds, params.missing_values, options)
     with Writer(folder) as writer:
         for seen in stream.mapped_settled(source, reading, work):
             result, row_digests = seen.result

@@ -90,8 +90,8 @@ def parts_of(kind: ColumnType) -> tuple[DatePart, ...]:
         return DATE_PARTS
     first, second = _PROBE, datetime(2023, 1, 2, 1, 1)
     read = [moment_of(moment.strftime(form), kind) or () for moment in (first, second)]
-    told = [part for part, *values in zip(DATE_PARTS, *read, strict=True) if len({*values}) > 1]
-    return tuple(part for part in told if part != "weekday" or "day" in told)
+    varying = [part for part, *values in zip(DATE_PARTS, *read, strict=True) if len({*values}) > 1]
+    return tuple(part for part in varying if part != "weekday" or "day" in varying)
 
 
 def is_time_of_day(kind: ColumnType) -> bool:
@@ -145,9 +145,9 @@ def forms(texts: Mapping[str, int]) -> tuple[dict[ColumnType, int], list[str]]:
 
     Each kind with the rows of the texts that no kind before it takes; the first 1,000 texts of those left tell which.
     """
-    found: dict[ColumnType, int] = {}
+    rows_of: dict[ColumnType, int] = {}
     left = list(texts)
-    while left and len(found) < _MOST_FORMS:
+    while left and len(rows_of) < _MOST_FORMS:
         rows: Counter[ColumnType] = Counter()
         for text in islice(left, _LOOKED_AT):
             rows.update({kind: texts[text] for kind in _alike(text) if moment_of(text, kind) is not None})
@@ -155,9 +155,9 @@ def forms(texts: Mapping[str, int]) -> tuple[dict[ColumnType, int], list[str]]:
             break
         [(kind, _)] = rows.most_common(1)
         others = [text for text in left if moment_of(text, kind) is None]
-        found[kind] = sum(texts[text] for text in left) - sum(texts[text] for text in others)
+        rows_of[kind] = sum(texts[text] for text in left) - sum(texts[text] for text in others)
         left = others
-    return found, left
+    return rows_of, left
 
 
 def compact(smallest: float, largest: float) -> ColumnType | None:

@@ -43,7 +43,7 @@ class Moments:
     """Running exact moments; ``add`` numbers, ``merge`` other moments, in any order.
 
     ``total`` is the sum times 2^1074 and ``squares`` the sum of squares times 2^2148, both exact integers.
-    ``minimum`` and ``maximum`` mean nothing while ``count`` is 0. ``whole``: every number is an integer.
+    ``minimum`` and ``maximum`` mean nothing while ``count`` is 0. ``all_integers``: every number is an integer.
     """
 
     count: int = 0
@@ -51,7 +51,7 @@ class Moments:
     squares: int = 0
     minimum: float = math.inf
     maximum: float = -math.inf
-    whole: bool = True
+    all_integers: bool = True
 
     def add(self, values: Vector) -> None:
         """Add finite numbers, shape (n,).
@@ -60,16 +60,16 @@ class Moments:
         """
         add_columns([self], np.asarray(values, dtype=np.float64)[np.newaxis])
 
-    def _include(self, count: int, minimum: float, maximum: float, whole: bool) -> None:
+    def _include(self, count: int, minimum: float, maximum: float, all_integers: bool) -> None:
         self.count += count
         # Adding zero turns -0.0 into 0.0: which of the two a minimum finds would depend on the order of the values.
         self.minimum = min(self.minimum, minimum) + 0.0
         self.maximum = max(self.maximum, maximum) + 0.0
-        self.whole = self.whole and whole
+        self.all_integers = self.all_integers and all_integers
 
     def merge(self, other: "Moments") -> None:
         """Add all numbers that ``other`` has seen."""
-        self._include(other.count, other.minimum, other.maximum, other.whole)
+        self._include(other.count, other.minimum, other.maximum, other.all_integers)
         self.total += other.total
         self.squares += other.squares
 
@@ -130,16 +130,16 @@ def _add_piece(columns: Sequence[Moments], values: Matrix, present: Mask | None)
     if not np.isfinite(largest).all():
         raise ValueError("moments are defined for finite numbers only")
     values = np.ascontiguousarray(values)
-    whole = (values == np.rint(values)).all(axis=1)
-    for column, *seen in zip(columns, counts, low.tolist(), high.tolist(), whole.tolist(), strict=True):
+    all_integers = (values == np.rint(values)).all(axis=1)
+    for column, *seen in zip(columns, counts, low.tolist(), high.tolist(), all_integers.tolist(), strict=True):
         column._include(*seen)
     with np.errstate(over="ignore"):
-        short = whole & (count * largest * largest <= _EXACT)
-    _add_whole([columns[row] for row in np.flatnonzero(short).tolist()], values[short])
+        short = all_integers & (count * largest * largest <= _EXACT)
+    _add_integers([columns[row] for row in np.flatnonzero(short).tolist()], values[short])
     _add_fractions([columns[row] for row in np.flatnonzero(~short).tolist()], values[~short], largest[~short])
 
 
-def _add_whole(columns: Sequence[Moments], values: Matrix) -> None:
+def _add_integers(columns: Sequence[Moments], values: Matrix) -> None:
     """Add the sums of whole numbers, (m, n), whose sums of squares float64 holds."""
     sums, squares = values.sum(axis=1).tolist(), np.vecdot(values, values).tolist()
     for column, total, square in zip(columns, sums, squares, strict=True):

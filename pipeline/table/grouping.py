@@ -67,4 +67,4 @@ def doubtful(
 
 def _may_be_grouped(survey: ColumnStatistics, name: str) -> bool:
     moments = survey.moments[name]
-    return not moments.whole and max(abs(moments.minimum), abs(moments.maximum)) < 1_000
+    return not moments.all_integers and max(abs(moments.minimum), abs(moments.maximum)) < 1_000

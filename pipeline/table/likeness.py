@@ -14,5 +14,5 @@ def alike(texts: Iterable[str]) -> list[list[str]]:
 
 def _as_read(text: str) -> str:
     """What a reader who looks at words only sees. Source: Unicode's compatibility form, NFKC (UAX 15)."""
-    shown = "".join(char for char in normalize("NFKC", text) if category(char) != "Cf")
-    return " ".join(shown.split()).casefold()
+    visible = "".join(char for char in normalize("NFKC", text) if category(char) != "Cf")
+    return " ".join(visible.split()).casefold()

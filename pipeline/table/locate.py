@@ -31,7 +31,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Record:
+class CsvRow:
     """One row of a file: its 1-based ``line`` (the first, if quoted text goes over several) and its cells."""
 
     file: File
@@ -73,7 +73,7 @@ class _Lines:
         self._room = row_chunks.LONGEST_ROW_BYTES
 
 
-def records(source: TableSource) -> Iterator[Record]:
+def records(source: TableSource) -> Iterator[CsvRow]:
     """The first file's header and then its rows; blank lines are not rows. Bytes not in UTF-8 become surrogates."""
     csv.field_size_limit(sys.maxsize)
     first = sources.files_of(source)[0]
@@ -85,12 +85,12 @@ def records(source: TableSource) -> Iterator[Record]:
         reader = csv.reader(lines, delimiter=first.separator)
         for cells in reader:
             if cells:
-                yield Record(first, lines.line, cells)
+                yield CsvRow(first, lines.line, cells)
                 lines.end_row()
             lines.line = reader.line_num + 1
 
 
-def find(source: TableSource, matches: Callable[[Record], bool], limit: int = 1) -> list[Record]:
+def find(source: TableSource, matches: Callable[[CsvRow], bool], limit: int = 1) -> list[CsvRow]:
     """The first data rows for which ``matches`` holds, at most ``limit``."""
     rows = (record for file in sources.files_of(source) for record in islice(records(file), 1, None))
     return list(islice(filter(matches, rows), limit))
@@ -98,7 +98,7 @@ def find(source: TableSource, matches: Callable[[Record], bool], limit: int = 1)
 
 def _find_in(
     source: TableSource, column: str, matches: Callable[[str], bool], limit: int, others: Others
-) -> Iterator[tuple[Record, str]]:
+) -> Iterator[tuple[CsvRow, str]]:
     """The first rows whose cell of ``column`` matches, with that cell; each file has an order of columns of its own."""
     for file in sources.files_of(source):
         names = next(records(file)).cells
@@ -107,7 +107,7 @@ def _find_in(
             yield record, record.cells[names.index(column)]
 
 
-def _holds(tests: Mapping[int, Callable[[str], bool]], record: Record) -> bool:
+def _holds(tests: Mapping[int, Callable[[str], bool]], record: CsvRow) -> bool:
     return all(position < len(record.cells) and test(record.cells[position]) for position, test in tests.items())
 
 
@@ -119,8 +119,8 @@ def find_cell(
     Only rows count where what ``others`` ask of further columns holds too. Without such a cell the place is the file
     and the column, and the text is empty.
     """
-    for found, cell in _find_in(source, column, matches, 1, others):
-        return f"{found.file}, line {found.line}, column {shortened(column)}", cell
+    for row, cell in _find_in(source, column, matches, 1, others):
+        return f"{row.file}, line {row.line}, column {shortened(column)}", cell
     return f"{source}, column {shortened(column)}", ""
 
 
@@ -128,8 +128,8 @@ def lines_without_value(
     source: TableSource, column: str, missing_values: Collection[str], limit: int, others: Others = NO_OTHERS
 ) -> list[int]:
     """Lines of the first rows that have no value in ``column``, and of which what ``others`` ask holds."""
-    found = islice(_find_in(source, column, lambda cell: cell in missing_values, limit, others), limit)
-    return [record.line for record, _ in found]
+    row = islice(_find_in(source, column, lambda cell: cell in missing_values, limit, others), limit)
+    return [record.line for record, _ in row]
 
 
 def is_number(text: str) -> bool:

@@ -45,7 +45,7 @@ class ReadSettings:
     code: str
 
 
-class _HowForm(Form):
+class _SettingsForm(Form):
     separator: str
     encoding: str
     missing_values: list[str]
@@ -55,13 +55,13 @@ class _HowForm(Form):
 class _IndexForm(Form):
     folder: str
     content: Digest
-    how: _HowForm
+    how: _SettingsForm
     kinds: dict[str, ColumnType]
     pieces: list[Digest]
 
 
 @dataclass(frozen=True)
-class Entry:
+class CachedFile:
     """The columns of one file in ``folder``; ``pieces`` are the digests of its pieces, in order."""
 
     folder: Path
@@ -73,7 +73,7 @@ class Entry:
     def paths(self) -> list[Path]:
         return [_piece(self.folder, number) for number in range(len(self.pieces))]
 
-    def is_whole(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether every piece is there and has its digest."""
         try:
             return all(files.sha256_file(path) == sha for path, sha in zip(self.paths(), self.pieces, strict=True))
@@ -89,7 +89,7 @@ class Entry:
 class CacheWriter:
     """An entry that is being made; pieces are added by any thread. Without room for one there will be no entry."""
 
-    entry: Entry
+    entry: CachedFile
     room: "ParseCache"
     digests: dict[int, str] = field(default_factory=dict)
     is_given_up: bool = False
@@ -119,10 +119,10 @@ class ParseCache:
     def __init__(self, folder: Path, digests: Mapping[str, str], most: int = MOST_BYTES) -> None:
         self._folder = folder
         self._digests = digests
-        self._made: dict[str, Entry] = {}
+        self._new: dict[str, CachedFile] = {}
         self._reused: dict[str, bool] = {}
         self._changes: dict[str, str] = {}
-        self._whole: set[Path] = set()
+        self._intact: set[Path] = set()
         self._lock = threading.Lock()
         entries = sorted(_usable(folder), key=lambda entry: entry.folder.stat().st_mtime)
         self._entries = {entry.content: entry for entry in entries if entry.content in digests.values()}
@@ -130,13 +130,13 @@ class ParseCache:
         taken = sum(_size(entry.folder) for entry in entries)
         self._room = min(most, shutil.disk_usage(folder).free // 4 + taken) - taken
 
-    def known(self, file: File, kinds: Mapping[str, ColumnType], missing_values: Sequence[str]) -> Entry | None:
+    def known(self, file: File, kinds: Mapping[str, ColumnType], missing_values: Sequence[str]) -> CachedFile | None:
         """The kept columns of a file, if there are any of these kinds."""
-        content, how = self._digests[file.address], _how(file, missing_values)
-        made, earlier = self._made.get(content), self._entries.get(content)
-        if made is not None and made.holds(how, kinds):
-            return made
-        self._reused[file.address] = earlier is not None and earlier.holds(how, kinds) and self._is_whole(earlier)
+        content, how = self._digests[file.address], _settings(file, missing_values)
+        new, earlier = self._new.get(content), self._entries.get(content)
+        if new is not None and new.holds(how, kinds):
+            return new
+        self._reused[file.address] = earlier is not None and earlier.holds(how, kinds) and self._is_intact(earlier)
         if earlier is None:
             return None
         if not self._reused[file.address]:
@@ -146,22 +146,22 @@ class ParseCache:
             os.utime(earlier.folder)
         return earlier
 
-    def _is_whole(self, entry: Entry) -> bool:
-        if entry.folder not in self._whole and entry.is_whole():
-            self._whole.add(entry.folder)
-        return entry.folder in self._whole
+    def _is_intact(self, entry: CachedFile) -> bool:
+        if entry.folder not in self._intact and entry.is_intact():
+            self._intact.add(entry.folder)
+        return entry.folder in self._intact
 
     def fresh(self, file: File, kinds: Mapping[str, ColumnType], missing_values: Sequence[str]) -> CacheWriter | None:
         """A new entry to fill for a file; None if the folder cannot be written."""
         content = self._digests[file.address]
         folder = self._folder / _UNFINISHED / hashlib.sha256(file.address.encode()).hexdigest()
-        self._made.pop(content, None)
+        self._new.pop(content, None)
         self._drop(folder)
         try:
             folder.mkdir(parents=True)
         except OSError:
             return None
-        return CacheWriter(Entry(folder, content, _how(file, missing_values), dict(kinds), ()), self)
+        return CacheWriter(CachedFile(folder, content, _settings(file, missing_values), dict(kinds), ()), self)
 
     def finish(self, fresh: CacheWriter) -> None:
         """Take in an entry all of whose pieces were added, for the rest of this run."""
@@ -170,7 +170,7 @@ class ParseCache:
             return
         entry = fresh.entry
         pieces = [fresh.digests[number] for number in range(len(fresh.digests))]
-        self._made[entry.content] = Entry(entry.folder, entry.content, entry.how, entry.kinds, pieces)
+        self._new[entry.content] = CachedFile(entry.folder, entry.content, entry.how, entry.kinds, pieces)
 
     def takes(self, size: int) -> bool:
         """Whether there is room for so many bytes more, which are then taken; entries of other sources make it."""
@@ -190,7 +190,7 @@ class ParseCache:
     def commit(self) -> None:
         """Keep for later runs what this one made."""
         with contextlib.suppress(OSError, UserError):
-            for entry in self._made.values():
+            for entry in self._new.values():
                 files.write_json(entry.folder / "index.json", asdict(entry) | {"folder": ""})
                 shutil.rmtree(self._folder / entry.content, ignore_errors=True)
                 entry.folder.replace(self._folder / entry.content)
@@ -270,7 +270,7 @@ def _piece(folder: Path, number: int) -> Path:
     return folder / f"{number:05d}.arrow"
 
 
-def _how(file: File, missing_values: Sequence[str]) -> ReadSettings:
+def _settings(file: File, missing_values: Sequence[str]) -> ReadSettings:
     return ReadSettings(file.separator, file.encoding, list(missing_values), _code())
 
 
@@ -284,7 +284,7 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def _usable(folder: Path) -> Iterator[Entry]:
+def _usable(folder: Path) -> Iterator[CachedFile]:
     """The entries that this code made; others are of no use any more, and removed."""
     for path in folder.glob("*/index.json"):
         entry = _entry(path)
@@ -294,15 +294,15 @@ def _usable(folder: Path) -> Iterator[Entry]:
             shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def _entry(index: Path) -> Entry | None:
+def _entry(index: Path) -> CachedFile | None:
     try:
         form = _IndexForm.model_validate(json_documents.decoded(index.read_bytes()))
     except (OSError, ValueError):
         return None
-    return Entry(index.parent, form.content, ReadSettings(**dict(form.how)), form.kinds, form.pieces)
+    return CachedFile(index.parent, form.content, ReadSettings(**dict(form.how)), form.kinds, form.pieces)
 
 
-def _change(entry: Entry, how: ReadSettings, kinds: Mapping[str, ColumnType]) -> str:
+def _change(entry: CachedFile, how: ReadSettings, kinds: Mapping[str, ColumnType]) -> str:
     """What keeps an entry from holding what is wanted."""
     for name in ("separator", "encoding", "missing_values"):
         if getattr(entry.how, name) != getattr(how, name):

@@ -134,16 +134,16 @@ def plural(names: Sequence[str]) -> str:
     return "column" if len(names) == 1 else "columns"
 
 
-def require_same_columns(file: TableSource, names: Sequence[str], wanted: Sequence[str]) -> None:
+def require_same_columns(file: TableSource, names: Sequence[str], expected: Sequence[str]) -> None:
     """Check that a file of a table has the columns of the first file, in any order."""
-    for name in sorted({*names} ^ {*wanted}):
-        has = "lacks" if name in wanted else "has"
+    for name in sorted({*names} ^ {*expected}):
+        has = "lacks" if name in expected else "has"
         raise UserError(
             f"{file}: {has} the column {quoted(name)}, unlike the first file; all files need the same columns"
         )
 
 
-def told(source: TableSource, message: str) -> Exception:
+def from_arrow(source: TableSource, message: str) -> Exception:
     """The exception that says in the user's terms what Arrow found."""
     conversion = CONVERSION.search(message)
     if conversion:
@@ -156,7 +156,7 @@ def told(source: TableSource, message: str) -> Exception:
     return UserError(f"{source}: not a CSV file that can be read: {shortened(message)}")
 
 
-def _ragged(row: locate.Record, width: int) -> UserError:
+def _ragged(row: locate.CsvRow, width: int) -> UserError:
     """The error for a row that has not as many cells as the header, with what its form suggests."""
     came = len(row.cells)
     advice = (
@@ -194,10 +194,10 @@ def _names(source: TableSource) -> list[str]:
 
 
 def not_utf8(source: TableSource) -> UserError:
-    found = locate.first_invalid_byte(source)
-    if found is None:
+    place_of_byte = locate.first_invalid_byte(source)
+    if place_of_byte is None:
         return UserError(f"{source}: expected UTF-8 text")
-    line, byte, value = found
+    line, byte, value = place_of_byte
     if (byte, value) in _UTF16_MARKS:
         return UserError(
             f"{source}: expected UTF-8 text, got UTF-16; set prepare.encoding: utf-16, or save the file as UTF-8"

@@ -14,7 +14,7 @@ def opened(system: Any, path: str) -> BinaryIO:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def as_os_error() -> Iterator[None]:
     """What a store raises as an OSError; each raises errors of its own library, which have no base in common."""
     try:
         yield
@@ -35,7 +35,7 @@ class _Download(io.RawIOBase):
     def _open(self, streamed: bool) -> Any:
         # For http a block size of zero means a stream; files of other stores can jump as they are.
         self._streamed = streamed and self._path.startswith(("http://", "https://"))
-        with told():
+        with as_os_error():
             return self._system.open(self._path, "rb", **({"block_size": 0} if self._streamed else {}))
 
     def readable(self) -> bool:
@@ -49,16 +49,16 @@ class _Download(io.RawIOBase):
             self._file.close()
             self._file = self._open(streamed=(offset, whence) == (0, io.SEEK_SET))
         if not self._streamed:
-            with told():
+            with as_os_error():
                 self._file.seek(offset, whence)
         return self.tell()
 
     def tell(self) -> int:
-        with told():
+        with as_os_error():
             return int(self._file.tell())
 
     def readinto(self, buffer: Any) -> int:
-        with told():
+        with as_os_error():
             data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)

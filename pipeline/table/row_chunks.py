@@ -82,7 +82,7 @@ def _end_of_rows(data: bytes, separator: str) -> int:
     array = np.frombuffer(data, dtype=np.uint8)
     quotes = np.flatnonzero(array == _QUOTE)
     if not _opens_cells(array, quotes, separator):
-        return _end_of_lines(_quoted(separator).sub(lambda found: b"q" * len(found[0]), data))
+        return _end_of_lines(_quoted(separator).sub(lambda cell: b"q" * len(cell[0]), data))
     end = _end_of_lines(data)
     return end if np.searchsorted(quotes, end) % 2 == 0 else _last_unquoted(array, quotes)
 

@@ -98,7 +98,7 @@ class File:
             status = Path(self.address).stat()
             return status.st_size, status.st_mtime_ns, status.st_ino
         system, path = _remote(self.address)
-        with remote.told():
+        with remote.as_os_error():
             about = system.info(path)
         return tuple(str(about.get(key)) for key in ("size", "mtime", "created", "LastModified", "ETag", "etag"))
 
@@ -107,7 +107,7 @@ class File:
         if not is_remote(self.address):
             return Path(self.address).stat().st_size
         system, path = _remote(self.address)
-        with remote.told():
+        with remote.as_os_error():
             return int(system.size(path) or 0)
 
     def digest(self) -> str:
@@ -193,8 +193,8 @@ def find(address: str, pattern: str = "*", separator: str = "auto", encoding: st
     except OSError as error:
         raise unreadable(address, error) from None
     if not addresses:
-        wanted = "tables (csv, tsv, txt or parquet)" if pattern == "*" else f"files like {shortened(pattern)}"
-        raise UserError(f"{shortened(address)}: expected {wanted}, found none")
+        expected = "tables (csv, tsv, txt or parquet)" if pattern == "*" else f"files like {shortened(pattern)}"
+        raise UserError(f"{shortened(address)}: expected {expected}, found none")
     return _source(address, [File(each) for each in addresses], separator, encoding)
 
 
@@ -209,7 +209,7 @@ def _refuse_no_name(address: str) -> None:
 
 
 @contextmanager
-def found_once(address: str) -> Iterator[Source]:
+def find_or_copy(address: str) -> Iterator[Source]:
     """The source at an address, which may also be one that can be read only once: a pipe, or ``-``, standard input.
 
     Such a one is kept in a temporary file until the block ends. Raises: UserError if nothing is there.
@@ -235,14 +235,14 @@ def _is_pipe(address: str) -> bool:
         return False
 
 
-def _source(address: str, found: list[File], separator: str, encoding: str) -> Source:
+def _source(address: str, located: list[File], separator: str, encoding: str) -> Source:
     try:
-        found[0].require_text()
-        chosen = _encoding(found[0]) if encoding == "auto" else encoding
-        mark = _separator(found[0], separator, chosen)
+        located[0].require_text()
+        chosen = _encoding(located[0]) if encoding == "auto" else encoding
+        mark = _separator(located[0], separator, chosen)
     except OSError as error:
         raise unreadable(address, error) from None
-    return Source(address, tuple(replace(file, separator=mark, encoding=chosen) for file in found))
+    return Source(address, tuple(replace(file, separator=mark, encoding=chosen) for file in located))
 
 
 def local_paths(source: Source) -> list[Path]:
@@ -292,7 +292,7 @@ def _addresses(address: str, pattern: str) -> Iterator[str]:
     if is_remote(address):
         yield from _remote_addresses(address, pattern)
     elif Path(address).is_dir():
-        yield from (os.path.join(address, name) for name in os.listdir(address) if _is_wanted(name, pattern))  # noqa: PTH118, PTH208
+        yield from (os.path.join(address, name) for name in os.listdir(address) if _is_table(name, pattern))  # noqa: PTH118, PTH208
     elif glob.has_magic(address) and not Path(address).exists():
         yield from glob.glob(address)  # noqa: PTH207
     elif files.is_device(Path(address)):
@@ -305,21 +305,21 @@ def _addresses(address: str, pattern: str) -> Iterator[str]:
 
 def _remote_addresses(address: str, pattern: str) -> Iterator[str]:
     system, path = _remote(address)
-    with remote.told():
+    with remote.as_os_error():
         if glob.has_magic(address):
-            found = system.glob(path)
+            located = system.glob(path)
         elif system.isdir(path):
             names = system.ls(path, detail=False)
-            found = [name for name in names if _is_wanted(name.rpartition("/")[2], pattern)]
+            located = [name for name in names if _is_table(name.rpartition("/")[2], pattern)]
         else:
-            found = [path]
+            located = [path]
     # Of a chain, such as zip://a.csv::b.zip, a file's own address does not know the rest.
     inner, _, rest = address.partition("::")
     chained = f"::{rest}" if rest and is_remote(inner) else ""
-    yield from (system.unstrip_protocol(name) + chained for name in found)
+    yield from (system.unstrip_protocol(name) + chained for name in located)
 
 
-def _is_wanted(name: str, pattern: str) -> bool:
+def _is_table(name: str, pattern: str) -> bool:
     return name.lower().endswith(_ENDINGS) if pattern == "*" else fnmatch.fnmatchcase(name, pattern)
 
 

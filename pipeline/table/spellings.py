@@ -153,11 +153,11 @@ def simplest(spellings: Sequence[Spelling]) -> list[Spelling]:
     by_mark: dict[str, Spelling] = {}
     for spelling in spellings:
         by_mark.setdefault(spelling.decimal, spelling)
-    found = list(by_mark.values())
-    if _PLAIN in found:
+    candidates = list(by_mark.values())
+    if _PLAIN in candidates:
         return [_PLAIN]
     # The same separator and either mark: no value has a decimal mark.
-    return found[:1] if len({spelling.thousands for spelling in found}) < len(found) else found
+    return candidates[:1] if len({spelling.thousands for spelling in candidates}) < len(candidates) else candidates
 
 
 def common(texts: Iterable[str], marks: str) -> list[Spelling]:

@@ -26,26 +26,26 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How a table is read, which no result depends on: bytes of the file a chunk, and threads.
+    """Read options that never change a result: chunk size, threads, cache, progress.
 
-    A chunk of more than COLUMNS columns is larger in proportion, so that it holds some rows: each column of each chunk
-    costs a little whatever it holds. ``kept``: columns that were parsed before. ``watch`` is told the rows read so far,
-    and the bytes of the source.
+    ``chunk_bytes`` are the file's. A chunk of more than COLUMNS columns is larger in proportion, so that it holds
+    some rows: each column of each chunk costs a little whatever it holds. ``cache``: columns that were parsed before.
+    ``watch`` gets the rows read so far, and the bytes of the source.
     """
 
     chunk_bytes: int = 1 << 22
     threads: int = field(default_factory=threads.reading_thread_count)
-    kept: ParseCache | None = None
+    cache: ParseCache | None = None
     watch: Callable[[int, int], None] = lambda *_: None
 
 
 # Chunks large enough that per-chunk costs vanish, small enough to stay in the cache.
-PACE = ReadOptions()
+DEFAULTS = ReadOptions()
 
 # What Excel writes above a table, or is told so, to say what separates cells.
 _SEPARATOR_LINE = re.compile(r"sep=\W?", re.IGNORECASE)
 
-# With PACE half a kilobyte a column and chunk, some 60 numbers.
+# With DEFAULTS half a kilobyte a column and chunk, some 60 numbers.
 COLUMNS = 1 << 13
 
 
@@ -58,7 +58,7 @@ class Reading:
 
     kinds: Mapping[str, ColumnType]
     missing_values: Sequence[str]
-    pace: ReadOptions = PACE
+    options: ReadOptions = DEFAULTS
     settled: bool = False
 
 
@@ -111,11 +111,11 @@ def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result
     Raises: WrongKindError for a value that its column's kind cannot hold; UserError for a file that is not proper CSV.
     """
 
-    def worked(piece: _Piece | _KeptPiece) -> tuple[Chunk, Result | UserError, int]:
+    def worked(piece: _Piece | _CachedPiece) -> tuple[Chunk, Result | UserError, int]:
         try:
             table = piece.parse(list(reading.kinds), reading.kinds, reading.missing_values)
         except pa.ArrowInvalid as error:
-            fault = read_errors.told(piece.file, str(error))
+            fault = read_errors.from_arrow(piece.file, str(error))
             if isinstance(fault, parsing.WrongKindError):
                 fault.rows = piece.guessed(list(reading.kinds), reading.missing_values)
             raise fault from None
@@ -128,19 +128,19 @@ def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result
 
     first_row = 1
     fresh: list[CacheWriter] = []
-    found = _all_pieces(source, reading, fresh)
-    for chunk, result, position in threads.in_order(worked, found, reading.pace.threads):
+    pieces = _all_pieces(source, reading, fresh)
+    for chunk, result, position in threads.in_order(worked, pieces, reading.options.threads):
         placed = replace(chunk, first_row=first_row)
         if isinstance(result, UserError):
             # Once more, now that the rows have their numbers, which the message may tell.
             result = work(placed)
         first_row += placed.rows
-        reading.pace.watch(first_row - 1, position)
+        reading.options.watch(first_row - 1, position)
         if placed.rows:
             yield Seen(placed, result)
-    if reading.pace.kept is not None:
+    if reading.options.cache is not None:
         for entry in fresh:
-            reading.pace.kept.finish(entry)
+            reading.options.cache.finish(entry)
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class _Piece:
 
 
 @dataclass(frozen=True)
-class _KeptPiece:
+class _CachedPiece:
     """A piece that was parsed before and lies at ``path``."""
 
     file: File
@@ -200,32 +200,32 @@ class _KeptPiece:
         """Nothing: what was parsed once has its types."""
 
 
-def _all_pieces(source: TableSource, reading: Reading, fresh: list[CacheWriter]) -> Iterator[_Piece | _KeptPiece]:
+def _all_pieces(source: TableSource, reading: Reading, fresh: list[CacheWriter]) -> Iterator[_Piece | _CachedPiece]:
     """The pieces of all files, parsed before or not; entries that they are to be kept in are added to ``fresh``."""
-    store = reading.pace.kept
+    store = reading.options.cache
     before = 0
     for file, names in _files(source):
         entry = None if store is None else store.known(file, reading.kinds, reading.missing_values)
         size = file.size()
         if entry is not None:
             for number, path in enumerate(entry.paths(), 1):
-                yield _KeptPiece(file, path, before + size * number // len(entry.pieces))
+                yield _CachedPiece(file, path, before + size * number // len(entry.pieces))
         else:
-            made = None if store is None else store.fresh(file, reading.kinds, reading.missing_values)
+            writer = None if store is None else store.fresh(file, reading.kinds, reading.missing_values)
             # What is kept may be read by somebody who asks.
-            notes_padding = not reading.settled or made is not None
-            yield from _pieces(file, names, reading.pace.chunk_bytes, before, made, notes_padding)
-            fresh += [] if made is None else [made]
+            notes_padding = not reading.settled or writer is not None
+            yield from _pieces(file, names, reading.options.chunk_bytes, before, writer, notes_padding)
+            fresh += [] if writer is None else [writer]
         before += size
 
 
 def _files(source: TableSource) -> Iterator[tuple[File, Sequence[str]]]:
     """The files and their columns. Raises: UserError for a file whose columns are not those of the first."""
-    wanted: list[str] = []
+    expected: list[str] = []
     for file in sources.files_of(source):
         names = header(file)
-        wanted = wanted or names
-        read_errors.require_same_columns(file, names, wanted)
+        expected = expected or names
+        read_errors.require_same_columns(file, names, expected)
         yield file, names
 
 
@@ -252,10 +252,10 @@ def _pieces(
 
 
 def read(
-    source: TableSource, kinds: Mapping[str, ColumnType], missing_values: Sequence[str], pace: ReadOptions = PACE
+    source: TableSource, kinds: Mapping[str, ColumnType], missing_values: Sequence[str], options: ReadOptions = DEFAULTS
 ) -> Iterator[Chunk]:
     """The chunks of a table whose columns' kinds are settled; the errors are those of ``mapped_settled``."""
-    for seen in mapped_settled(source, Reading(kinds, missing_values, pace), lambda _: None):
+    for seen in mapped_settled(source, Reading(kinds, missing_values, options), lambda _: None):
         yield seen.chunk
 
 

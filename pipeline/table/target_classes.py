@@ -54,11 +54,13 @@ def _natural(source: TableSource, target: str, levels: Mapping[str, int]) -> Map
         return {text: text for text in levels}
     if len(levels) > MANY_NUMBERS:
         raise _continuous(f"{source}, column {shortened(target)}", f"has {len(levels):,} distinct numbers")
-    whole = {text: _whole(text) for text in levels}
-    if None in whole.values():
-        place, text = locate.find_cell(source, target, lambda cell: locate.is_number(cell) and _whole(cell) is None)
+    integers = {text: _as_integer(text) for text in levels}
+    if None in integers.values():
+        place, text = locate.find_cell(
+            source, target, lambda cell: locate.is_number(cell) and _as_integer(cell) is None
+        )
         raise _continuous(place, f"holds {shortened(text)}")
-    return {text: value for text, value in whole.items() if value is not None}
+    return {text: value for text, value in integers.items() if value is not None}
 
 
 def _refuse_spelled(source: TableSource, target: str, levels: Mapping[str, int]) -> None:
@@ -71,7 +73,7 @@ def _refuse_spelled(source: TableSource, target: str, levels: Mapping[str, int])
             raise _continuous(place, f"holds {text}")
 
 
-def _whole(text: str) -> int | None:
+def _as_integer(text: str) -> int | None:
     """The integer that the decimal number stands for, None if it is not whole or needs more than 64 bits."""
     try:
         number = Decimal(text.strip())

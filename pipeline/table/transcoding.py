@@ -96,9 +96,9 @@ class FromParquet(_Blocks):
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream = stream
-        self._source = self._told(name)
+        self._source = self._checked(name)
 
-    def _told(self, name: str) -> Iterator[bytes]:
+    def _checked(self, name: str) -> Iterator[bytes]:
         """What ``_written`` yields. Raises: OSError for a file that is broken, or holds what CSV cannot."""
         import pyarrow as pa
 
@@ -205,6 +205,6 @@ def sniffed_separator(file: BinaryIO) -> str:
 def _regularity(text: str, separator: str) -> tuple[float, int]:
     """The share of rows as wide as the header, 0 for a header of one cell; and that width."""
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
-    shown = list(islice(rows, _SNIFFED_ROWS))
-    width = len(shown[0]) if shown else 1
-    return 0.0 if width == 1 else sum(len(row) == width for row in shown) / len(shown), width
+    first = list(islice(rows, _SNIFFED_ROWS))
+    width = len(first[0]) if first else 1
+    return 0.0 if width == 1 else sum(len(row) == width for row in first) / len(first), width

@@ -78,7 +78,7 @@ class _Nobody:
     def see(self, chunk: Chunk, looked: None) -> None: ...
 
 
-ProgressCallback = Callable[[Mapping[str, ColumnType]], Watcher]
+StartCallback = Callable[[Mapping[str, ColumnType]], Watcher]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def require_type(declared: str) -> str:
 
 
 @dataclass
-class _Reading:
+class _Inference:
     """What is known so far: ``kinds`` of all columns, ``declared`` texts, and kinds that a value ``refused``.
 
     ``codes``: columns that were read as numbers, and are whole numbers of which some begin with a zero.
@@ -161,8 +161,8 @@ def learn(
     source: TableSource,
     columns: Columns,
     missing_values: Sequence[str],
-    watch: ProgressCallback = lambda _: _Nobody(),
-    pace: stream.ReadOptions = stream.PACE,
+    watch: StartCallback = lambda _: _Nobody(),
+    options: stream.ReadOptions = stream.DEFAULTS,
 ) -> ColumnStatistics:
     """Read the whole table once and survey ``columns``. The kinds stand in the survey.
 
@@ -177,9 +177,9 @@ def learn(
         name: "text" if name in texts else guessed.get(name, plain) for name in columns.names
     }
     kinds |= {name: plain if kind == spellings.PLAIN else kind for name, kind in columns.fixed.items()}
-    reading = _Reading(source, missing_values, kinds, texts, {}, columns)
+    reading = _Inference(source, missing_values, kinds, texts, {}, columns)
     while True:
-        survey = _attempt(reading, watch(reading.kinds), pace)
+        survey = _attempt(reading, watch(reading.kinds), options)
         if survey is not None and not _share_mark(reading, survey):
             _refuse_nul(source, survey)
             return survey
@@ -188,12 +188,12 @@ def learn(
 def undecided(source: TableSource, columns: Columns, survey: ColumnStatistics) -> dict[str, list[Spelling]]:
     """Per column of texts that are numbers of two spellings, both of them, the decimal point first."""
     declared = {*columns.declared, *sources.texts_of(source)}
-    found = {
+    candidates = {
         name: spellings.common(levels, columns.marks)
         for name, levels in survey.levels.items()
         if name not in declared and levels
     }
-    return {name: possible for name, possible in found.items() if len(possible) > 1}
+    return {name: possible for name, possible in candidates.items() if len(possible) > 1}
 
 
 def codes(source: TableSource, columns: Columns, survey: ColumnStatistics) -> dict[str, str]:
@@ -214,9 +214,9 @@ def _guess(
     if rows is None:
         return {}
     kinds = {name: _kind_of(column, marks) for name, column in zip(rows.column_names, rows.columns, strict=True)}
-    if any(_mark_shown(kind) == "," for kind in kinds.values()):
-        whole = [name for name in kinds if pa.types.is_integer(rows.schema.field(name).type)]
-        kinds |= dict.fromkeys(whole, spellings.COMMA)
+    if any(_decimal_mark(kind) == "," for kind in kinds.values()):
+        integers = [name for name in kinds if pa.types.is_integer(rows.schema.field(name).type)]
+        kinds |= dict.fromkeys(integers, spellings.COMMA)
     return kinds
 
 
@@ -231,23 +231,23 @@ def _kind_of(column: Any, marks: str) -> ColumnType:
     return possible[0].kind if len(possible) == 1 else "text"
 
 
-def _share_mark(reading: _Reading, survey: ColumnStatistics) -> bool:
+def _share_mark(reading: _Inference, survey: ColumnStatistics) -> bool:
     """Whether columns are to be read with the decimal mark that others show; their kinds are then changed."""
-    shown = {mark for kind in reading.kinds.values() if (mark := _mark_shown(kind)) is not None}
+    marks = {mark for kind in reading.kinds.values() if (mark := _decimal_mark(kind)) is not None}
     if reading.columns.decimal != "auto":
         return False
     changed: dict[str, ColumnType] = {}
     for name, kind in reading.kinds.items():
-        if "," in shown and kind == spellings.PLAIN and name not in reading.columns.fixed:
+        if "," in marks and kind == spellings.PLAIN and name not in reading.columns.fixed:
             changed[name] = spellings.COMMA
-    for name, possible in undecided(reading.source, reading.columns, survey).items() if len(shown) == 1 else ():
-        changed[name] = next(spelling.kind for spelling in possible if {spelling.decimal} == shown)
+    for name, possible in undecided(reading.source, reading.columns, survey).items() if len(marks) == 1 else ():
+        changed[name] = next(spelling.kind for spelling in possible if {spelling.decimal} == marks)
     changed = {name: kind for name, kind in changed.items() if kind not in reading.refused.get(name, ())}
     reading.kinds.update(changed)
     return bool(changed)
 
 
-def _mark_shown(kind: ColumnType) -> str | None:
+def _decimal_mark(kind: ColumnType) -> str | None:
     """The decimal mark of a file that has numbers of this kind, which for many kinds may be either."""
     spelling = spellings.of_kind(kind)
     if spelling is None:
@@ -255,7 +255,7 @@ def _mark_shown(kind: ColumnType) -> str | None:
     return "," if spelling.decimal == "," else "." if spelling.thousands == "," else None
 
 
-def _attempt(reading: _Reading, watcher: Watcher, pace: stream.ReadOptions) -> ColumnStatistics | None:
+def _attempt(reading: _Inference, watcher: Watcher, options: stream.ReadOptions) -> ColumnStatistics | None:
     """One reading of the table: its survey, or None after a kind had to be changed."""
     survey = ColumnStatistics(reading.kinds, reading.columns.uncounted, reading.columns.weights)
     judged = {name: _Judged() for name in survey.levels if name not in reading.declared | reading.codes}
@@ -265,7 +265,7 @@ def _attempt(reading: _Reading, watcher: Watcher, pace: stream.ReadOptions) -> C
         return survey.of(chunk.having(reading.columns.required)), watcher.look(chunk)
 
     try:
-        for seen in stream.mapped(reading.source, stream.Reading(survey.kinds, reading.missing_values, pace), look):
+        for seen in stream.mapped(reading.source, stream.Reading(survey.kinds, reading.missing_values, options), look):
             part, looked = seen.result
             survey.merge(part)
             padded |= seen.chunk.padded
@@ -280,7 +280,7 @@ def _attempt(reading: _Reading, watcher: Watcher, pace: stream.ReadOptions) -> C
     return None if any(changed) else survey
 
 
-def _refuse_mixtures(reading: _Reading, survey: ColumnStatistics, judged: Mapping[str, _Judged]) -> None:
+def _refuse_mixtures(reading: _Inference, survey: ColumnStatistics, judged: Mapping[str, _Judged]) -> None:
     """Stop at the first chunk that shows a mixture: a column of numbers read as text would fill the memory."""
     mixed: dict[str, str] = {}
     for name, column in judged.items():
@@ -297,7 +297,7 @@ def _refuse_mixtures(reading: _Reading, survey: ColumnStatistics, judged: Mappin
         raise fault
 
 
-def _refuse_names_of_rows(reading: _Reading, survey: ColumnStatistics) -> None:
+def _refuse_names_of_rows(reading: _Inference, survey: ColumnStatistics) -> None:
     """Stop before the texts of a column that is another in every row fill the memory, at any size of the table."""
     for name, levels in survey.levels.items():
         if len(levels) > MOST_LEVELS:
@@ -317,7 +317,7 @@ def _refuse_nul(source: TableSource, survey: ColumnStatistics) -> None:
             )
 
 
-def _widen(reading: _Reading, survey: ColumnStatistics, column: str) -> None:
+def _widen(reading: _Inference, survey: ColumnStatistics, column: str) -> None:
     """Read ``column`` in another spelling or as text from now on, unless numbers and then a word were seen in it."""
     kind = reading.kinds[column]
     if column in reading.columns.fixed:
@@ -328,7 +328,7 @@ def _widen(reading: _Reading, survey: ColumnStatistics, column: str) -> None:
         reading.kinds[column] = _other_spelling(reading, column, kind, has_numbers=survey.count(column) > 0)
 
 
-def _widen_like(reading: _Reading, survey: ColumnStatistics, rows: Any) -> None:
+def _widen_like(reading: _Inference, survey: ColumnStatistics, rows: Any) -> None:
     """Change the kinds of all columns that had no value before these ``rows``, which a guess then knew nothing of.
 
     Else each of thousands of such columns would start the reading once more.
@@ -343,7 +343,7 @@ def _widen_like(reading: _Reading, survey: ColumnStatistics, rows: Any) -> None:
             reading.kinds[name] = _kind_of(column, reading.columns.marks)
 
 
-def _other_spelling(reading: _Reading, column: str, kind: ColumnType, has_numbers: bool) -> ColumnType:
+def _other_spelling(reading: _Inference, column: str, kind: ColumnType, has_numbers: bool) -> ColumnType:
     """What to read a column as that does not hold numbers of this ``kind`` only. Raises: UserError if it mixes."""
     text = read_errors.misfit(reading.source, column, kind, reading.missing_values).text
     own = spellings.of_text(text, reading.columns.marks)
@@ -356,7 +356,7 @@ def _other_spelling(reading: _Reading, column: str, kind: ColumnType, has_number
     return possible.pop() if len(possible) == 1 and len(spellings.simplest(own)) == 1 else "text"
 
 
-def _narrow(reading: _Reading, survey: ColumnStatistics, judged: Mapping[str, _Judged]) -> bool:
+def _narrow(reading: _Inference, survey: ColumnStatistics, judged: Mapping[str, _Judged]) -> bool:
     """Whether a column that was read as text turns out to hold numbers or booleans only; its kind is then changed."""
     natural = {
         name: _natural_kind(reading, name, survey.levels[name], column)
@@ -368,29 +368,29 @@ def _narrow(reading: _Reading, survey: ColumnStatistics, judged: Mapping[str, _J
     return bool(changed)
 
 
-def _take_codes(reading: _Reading, survey: ColumnStatistics, padded: Collection[str]) -> bool:
+def _take_codes(reading: _Inference, survey: ColumnStatistics, padded: Collection[str]) -> bool:
     """Whether columns that were read as numbers turn out to hold codes; they are then read as text."""
-    codes = [name for name in padded if name not in reading.columns.fixed and _is_whole(survey, name)]
+    codes = [name for name in padded if name not in reading.columns.fixed and _has_integers_only(survey, name)]
     reading.codes.update(codes)
     reading.kinds.update(dict.fromkeys(codes, "text"))
     return bool(codes)
 
 
-def _is_whole(survey: ColumnStatistics, name: str) -> bool:
+def _has_integers_only(survey: ColumnStatistics, name: str) -> bool:
     """Whether a column of numbers holds whole ones only, and none that shows a currency or thousands separators."""
-    return survey.kinds[name] in spellings.BARE and survey.moments[name].whole
+    return survey.kinds[name] in spellings.BARE and survey.moments[name].all_integers
 
 
 def _are_codes(levels: Collection[str]) -> bool:
     """Whether the texts are whole numbers of which some begin with a zero."""
-    return any(map(spellings.is_padded, levels)) and all(map(_is_whole_number, levels))
+    return any(map(spellings.is_padded, levels)) and all(map(_is_integer, levels))
 
 
-def _is_whole_number(text: str) -> bool:
+def _is_integer(text: str) -> bool:
     return any(one.matches(text) and one.value_of(text).is_integer() for one in spellings.BARE.values())
 
 
-def _natural_kind(reading: _Reading, column: str, levels: Collection[str], judged: _Judged) -> ColumnType:
+def _natural_kind(reading: _Inference, column: str, levels: Collection[str], judged: _Judged) -> ColumnType:
     """The kind that holds all of ``levels``; refuses infinities, and numbers that float32 cannot hold."""
     if judged.has_words:
         if all(locate.is_infinite(level) for level in levels):

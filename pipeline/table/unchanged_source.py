@@ -16,7 +16,7 @@ class UnchangedSource:
         self._stamps = self.source.stamps()
 
     @contextmanager
-    def faults_told(self) -> Iterator[None]:
+    def blaming_changes(self) -> Iterator[None]:
         """Tell of a source that changed rather than of a fault that is there because it changed."""
         try:
             yield

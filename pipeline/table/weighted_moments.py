@@ -58,9 +58,9 @@ class WeightedMoments:
         return self.values.maximum
 
     @property
-    def whole(self) -> bool:
+    def all_integers(self) -> bool:
         """Whether every number is an integer."""
-        return self.values.whole
+        return self.values.all_integers
 
     def mean(self) -> float:
         """Sum of w x over sum of w, rounded once. Raises: ValueError if the weights sum to 0."""
@@ -104,11 +104,13 @@ def totals_by_group(weights: Vector, groups: NDArray[np.int32], count: int) -> l
     Shapes: weights (n,), groups (n,) in [0, count), n at most 2^26, so that sums of half mantissas stay exact.
     """
     mantissas, exponents = np.frexp(weights)
-    whole = np.ldexp(mantissas, 53).astype(np.int64)
+    integers = np.ldexp(mantissas, 53).astype(np.int64)
     totals = [0] * count
     for exponent in np.unique(exponents).tolist():
         there = exponents == exponent
-        high, low = (np.bincount(groups[there], part[there], count) for part in (whole >> 26, whole & (2**26 - 1)))
+        high, low = (
+            np.bincount(groups[there], part[there], count) for part in (integers >> 26, integers & (2**26 - 1))
+        )
         for group in np.flatnonzero(high + low).tolist():
             totals[group] += ((int(high[group]) << 26) + int(low[group])) << (exponent + 1073)
     return totals

@@ -50,14 +50,14 @@ def _write(frame: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def _files(source: Path, method: str, pace: stream.ReadOptions) -> dict[str, bytes]:
+def _files(source: Path, method: str, options: stream.ReadOptions) -> dict[str, bytes]:
     """Every file that prepare makes, by name."""
     params = _params(method)
     found = sources.find(str(source))
     with tempfile.TemporaryDirectory() as folder:
         roles = column_roles.roles_of(params, found)
-        learned = survey_source.learn(params, found, roles, pace)
-        write_dataset.write(params, found, roles, learned, Path(folder), pace)
+        learned = survey_source.learn(params, found, roles, options)
+        write_dataset.write(params, found, roles, learned, Path(folder), options)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
@@ -74,7 +74,7 @@ def test_chunks_threads_and_files_leave_no_trace(frame: pd.DataFrame, tmp_path: 
     folder.mkdir()
     for name, start, stop in (("a", 0, 1_000), ("b", 1_000, 18_001), ("c", 18_001, ROWS)):
         _write(frame[start:stop], folder / f"{name}.csv")
-    assert _files(folder, method, stream.PACE) == first
+    assert _files(folder, method, stream.DEFAULTS) == first
 
 
 def _prepared(source: Path, out: Path) -> tuple[bytes, bytes, dict[str, list[bytes]]]:

@@ -83,11 +83,11 @@ def test_dropping_does_not_depend_on_the_chunks(tmp_path: Path, split: dict[str,
     )
     roles = column_roles.roles_of(params, source)
     written = []
-    for pace in (stream.ReadOptions(64, 3), stream.PACE):
-        folder = tmp_path / str(pace.chunk_bytes)
+    for options in (stream.ReadOptions(64, 3), stream.DEFAULTS):
+        folder = tmp_path / str(options.chunk_bytes)
         folder.mkdir()
-        learned = survey_source.learn(params, source, roles, pace)
-        write_dataset.write(params, source, roles, learned, folder, pace)
+        learned = survey_source.learn(params, source, roles, options)
+        write_dataset.write(params, source, roles, learned, folder, options)
         written.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert written[0] == written[1]
 

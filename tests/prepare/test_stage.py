@@ -36,12 +36,12 @@ def _prepare(params: PrepareParams, source: Path, out: Path) -> reader.Dataset:
     return reader.open_dataset(out)
 
 
-def _bytes(params: PrepareParams, source: Path, pace: stream.ReadOptions) -> dict[str, bytes]:
+def _bytes(params: PrepareParams, source: Path, options: stream.ReadOptions) -> dict[str, bytes]:
     """Every file that prepare makes of the source, read in chunks of this size."""
     with tempfile.TemporaryDirectory() as folder:
         roles = column_roles.roles_of(params, source)
-        learned = survey_source.learn(params, source, roles, pace)
-        write_dataset.write(params, source, roles, learned, Path(folder), pace)
+        learned = survey_source.learn(params, source, roles, options)
+        write_dataset.write(params, source, roles, learned, Path(folder), options)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
@@ -132,8 +132,8 @@ def test_bytes_do_not_depend_on_the_chunks(tmp_path: Path, method: dict[str, Any
     )
     first = _bytes(params, source, stream.ReadOptions(256, 1))
     assert "train-00000.safetensors" in first
-    for pace in (stream.ReadOptions(1_000, 2), stream.ReadOptions(4_096, 3), stream.PACE):
-        assert _bytes(params, source, pace) == first
+    for options in (stream.ReadOptions(1_000, 2), stream.ReadOptions(4_096, 3), stream.DEFAULTS):
+        assert _bytes(params, source, options) == first
 
 
 def test_large_tables_fill_several_shards(tmp_path: Path) -> None:
@@ -427,9 +427,9 @@ def test_any_small_table_is_prepared_or_told(rows: list[tuple[str, str, str]], m
     with tempfile.TemporaryDirectory() as folder:
         source = _write(Path(folder), "\n".join(quoted) + "\n")
         results = []
-        for pace in (stream.ReadOptions(24), stream.PACE):
+        for options in (stream.ReadOptions(24), stream.DEFAULTS):
             try:
-                results.append(str(_bytes(params, source, pace)))
+                results.append(str(_bytes(params, source, options)))
             except UserError:
                 # Of several faults the one met first is told, and larger chunks show several at once.
                 results.append("told")

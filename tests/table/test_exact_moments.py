@@ -123,7 +123,7 @@ def test_whole_numbers_take_the_short_path_to_the_same_sums() -> None:
     assert Fraction(_of(values.tolist()).squares, 2**2148) == sum(int(value) ** 2 for value in values)
     with_fraction = _of([*values.tolist(), 0.5])
     assert Fraction(with_fraction.squares, 2**2148) == sum(int(value) ** 2 for value in values) + Fraction(1, 4)
-    assert (_of(values.tolist()).whole, with_fraction.whole) == (True, False)
+    assert (_of(values.tolist()).all_integers, with_fraction.all_integers) == (True, False)
 
 
 def test_constant_columns_have_no_deviation() -> None:

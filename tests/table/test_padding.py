@@ -15,7 +15,7 @@ def _kind(source: Path, folder: Path | None = None, fixed: dict[str, ColumnType]
     found = sources.find(str(source))
     with parse_cache.opened(folder, found) as store:
         columns = type_inference.Columns(["x", "y"], ["y"], fixed=fixed or {})
-        survey = type_inference.learn(found, columns, ["", "NA"], pace=stream.ReadOptions(64, kept=store))
+        survey = type_inference.learn(found, columns, ["", "NA"], options=stream.ReadOptions(64, cache=store))
         if store is not None:
             store.commit()
     return survey.kinds["x"]
@@ -63,7 +63,7 @@ def test_decimal_commas_of_another_column_do_not_hide_codes(tmp_path: Path) -> N
     source.write_text("x;y;z\n" + "10115;a;1,5\n" * 20 + "01067;a;2,5\n")
     found = sources.find(str(source))
     survey = type_inference.learn(
-        found, type_inference.Columns(["x", "y", "z"], ["y"]), [""], pace=stream.ReadOptions(64)
+        found, type_inference.Columns(["x", "y", "z"], ["y"]), [""], options=stream.ReadOptions(64)
     )
     assert survey.kinds == {"x": "text", "y": "text", "z": "number 1234,5"}
 

@@ -39,8 +39,8 @@ def test_progress_is_told_in_bytes_of_the_source(tmp_path: Path, form: str) -> N
     """Rows and bytes rise to all rows and at most the size, which they reach where bytes are read in their order."""
     found = sources.find(str(_source(tmp_path, form)), encoding="auto")
     told: list[tuple[int, int]] = []
-    pace = stream.ReadOptions(1 << 12, 2, watch=lambda rows, position: told.append((rows, position)))
-    rows = sum(chunk.rows for chunk in stream.read(found, {"species": "text"}, ["NA"], pace))
+    options = stream.ReadOptions(1 << 12, 2, watch=lambda rows, position: told.append((rows, position)))
+    rows = sum(chunk.rows for chunk in stream.read(found, {"species": "text"}, ["NA"], options))
     assert told == sorted(told)
     assert told[-1][0] == rows
     assert told[-1][1] <= found.size()

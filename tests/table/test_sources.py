@@ -186,9 +186,9 @@ def test_a_source_that_changes_is_noticed(
             waiting.pop()(halves)
 
     def disturbed(*arguments: Any) -> Any:
-        pace = replace(arguments[-1], chunk_bytes=1 << 10, threads=1, watch=disturb)
+        options = replace(arguments[-1], chunk_bytes=1 << 10, threads=1, watch=disturb)
         disturb(0, 0)
-        return step(*arguments[:-1], pace)
+        return step(*arguments[:-1], options)
 
     monkeypatch.setattr(prepare, moment, disturbed)
     params = PrepareParams(source="", target="species", split=SplitParams(method="hash"))

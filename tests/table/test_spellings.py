@@ -85,11 +85,11 @@ def test_bytes_depend_on_neither_chunks_nor_what_was_kept(tmp_path: Path) -> Non
     (tmp_path / "t.csv").write_text("a;b;c;y\n12;$7;5%;a\n" + "".join(rows))
     params = PrepareParams.model_validate({"source": "", "target": "y", "standardise": True})
     source, written = sources.find(str(tmp_path / "t.csv")), []
-    for pace in (stream.ReadOptions(32, 3), stream.PACE):
-        folder = tmp_path / str(pace.chunk_bytes)
+    for options in (stream.ReadOptions(32, 3), stream.DEFAULTS):
+        folder = tmp_path / str(options.chunk_bytes)
         folder.mkdir()
         roles = column_roles.roles_of(params, source)
-        write_dataset.write(params, source, roles, survey_source.learn(params, source, roles, pace), folder, pace)
+        write_dataset.write(params, source, roles, survey_source.learn(params, source, roles, options), folder, options)
         written.append({path.name: path.read_bytes() for path in folder.iterdir()})
     for _ in range(2):
         prepare.main(params=params, source=tmp_path / "t.csv", out=tmp_path / "out", cache=tmp_path / "cache")

@@ -28,7 +28,7 @@ def _write(folder: Path, text: str | bytes) -> Path:
 
 
 def _read(
-    source: Path, kinds: dict[str, ColumnType], chunk_bytes: int = stream.PACE.chunk_bytes
+    source: Path, kinds: dict[str, ColumnType], chunk_bytes: int = stream.DEFAULTS.chunk_bytes
 ) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {name: [] for name in kinds}
     for chunk in stream.read(source, kinds, MISSING, stream.ReadOptions(chunk_bytes)):
@@ -50,7 +50,7 @@ def test_texts_come_back_as_written(rows: list[tuple[str, str]], ending: str, ma
     with tempfile.TemporaryDirectory() as folder:
         source = _write(Path(folder), ("\ufeff" if mark else "") + out.getvalue())
         expected = [[None if text in MISSING else text for text in column] for column in zip(*rows, strict=True)]
-        for chunk_bytes in (32, stream.PACE.chunk_bytes):
+        for chunk_bytes in (32, stream.DEFAULTS.chunk_bytes):
             read = _read(source, {"first": "text", "second": "text"}, chunk_bytes)
             assert [read["first"], read["second"]] == expected
         assert [record.cells for record in locate.records(source)][1:] == [list(row) for row in rows]
@@ -76,7 +76,7 @@ def test_penguins_are_those_of_pandas() -> None:
         name: "number" if pd.api.types.is_numeric_dtype(frame[name]) else "text" for name in frame.columns
     }
     expected = {name: [None if pd.isna(value) else value for value in frame[name]] for name in frame.columns}
-    for chunk_bytes in (128, stream.PACE.chunk_bytes):
+    for chunk_bytes in (128, stream.DEFAULTS.chunk_bytes):
         assert _read(source, kinds, chunk_bytes) == expected
 
 
@@ -99,21 +99,21 @@ def test_messages_and_reader_agree_on_what_a_number_is(text: str) -> None:
 def test_words_of_booleans(tmp_path: Path) -> None:
     """true and false are read in their three spellings, with gaps, as 1 and 0."""
     source = _write(tmp_path, "b,c\n" + "".join(f"{word},1\n" for word in ["true", "False", "NA", "TRUE", "FALSE"] * 9))
-    for chunk_bytes in (16, stream.PACE.chunk_bytes):
+    for chunk_bytes in (16, stream.DEFAULTS.chunk_bytes):
         assert _read(source, {"b": "boolean"}, chunk_bytes)["b"] == [1.0, 0.0, None, 1.0, 0.0] * 9
 
 
 def test_a_mark_within_the_file_is_text(tmp_path: Path) -> None:
     """A byte order mark that begins a cell, not the file, is text, also where a piece begins with it."""
     source = _write(tmp_path, "\ufeffx,y\n" + "\ufeffa,1\n" * 50)
-    for chunk_bytes in (9, 16, stream.PACE.chunk_bytes):
+    for chunk_bytes in (9, 16, stream.DEFAULTS.chunk_bytes):
         assert _read(source, {"x": "text"}, chunk_bytes)["x"] == ["\ufeffa"] * 50
 
 
 def test_blank_lines_before_the_header_are_no_rows(tmp_path: Path) -> None:
     """A header below blank lines is the header, and no row, at any chunk size; so is one that no line ending ends."""
     source = _write(tmp_path, "\n\r\n\nx,y\na,b\n")
-    for chunk_bytes in (1, 4, stream.PACE.chunk_bytes):
+    for chunk_bytes in (1, 4, stream.DEFAULTS.chunk_bytes):
         assert _read(source, {"x": "text"}, chunk_bytes)["x"] == ["a"]
     assert _read(_write(tmp_path, "x,y"), {"x": "text"})["x"] == []
 
@@ -197,7 +197,7 @@ BAD = {
 def test_bad_files_are_one_clear_error(tmp_path: Path, content: bytes, message: str) -> None:
     """Each fault is told with its place in the file, what was expected and what came, at any chunk size."""
     source = _write(tmp_path, content)
-    for chunk_bytes in (16, stream.PACE.chunk_bytes):
+    for chunk_bytes in (16, stream.DEFAULTS.chunk_bytes):
         with pytest.raises(UserError) as caught:
             _read(source, {"x": "number", "y": "text"}, chunk_bytes)
         assert str(caught.value).startswith(str(source))

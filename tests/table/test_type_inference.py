@@ -62,7 +62,7 @@ def _learn(folder: Path, cells: list[str], declared: list[str], chunk_bytes: int
     source.write_text("x,y\n" + "".join(f'"{cell}",1\n' for cell in cells))
     try:
         survey = type_inference.learn(
-            source, type_inference.Columns(["x", "y"], declared), MISSING, pace=stream.ReadOptions(chunk_bytes)
+            source, type_inference.Columns(["x", "y"], declared), MISSING, options=stream.ReadOptions(chunk_bytes)
         )
         return survey.kinds["x"]
     except UserError as error:
@@ -88,7 +88,7 @@ def test_a_column_is_what_all_its_values_are(cells: list[str]) -> None:
     So do numbers of one spelling; those of two are refused.
     """
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        found = {_learn(Path(folder), cells, [], chunk_bytes) for chunk_bytes in (24, stream.PACE.chunk_bytes)}
+        found = {_learn(Path(folder), cells, [], chunk_bytes) for chunk_bytes in (24, stream.DEFAULTS.chunk_bytes)}
         # A guess from the first cell alone.
         patch.setattr(type_inference, "_GUESS_BYTES", 4)
         found.add(_learn(Path(folder), cells, [], 24))
@@ -133,9 +133,9 @@ def test_a_survey_counts_what_is_there(tmp_path: Path) -> None:
     """Rows, missing values, levels and moments are counted over the whole table."""
     source = tmp_path / "stream.csv"
     source.write_text("n,t,b\n1,u,true\nNA,v,NA\n4,NA,false\n5,u,true\n")
-    for chunk_bytes in (16, stream.PACE.chunk_bytes):
+    for chunk_bytes in (16, stream.DEFAULTS.chunk_bytes):
         survey = type_inference.learn(
-            source, type_inference.Columns(["n", "t", "b"], []), MISSING, pace=stream.ReadOptions(chunk_bytes)
+            source, type_inference.Columns(["n", "t", "b"], []), MISSING, options=stream.ReadOptions(chunk_bytes)
         )
         assert (survey.rows, survey.missing) == (4, {"n": 1, "t": 1, "b": 1})
         assert survey.levels == {"t": {"u": 2, "v": 1}}
@@ -151,13 +151,15 @@ def test_too_many_texts_are_told_before_they_fill_the_memory(
     source = tmp_path / "stream.csv"
     texts = [f"n{row}\n" for row in range(type_inference.MOST_LEVELS)]
     source.write_text("x\n" + "".join(texts * 2))
-    survey = type_inference.learn(source, type_inference.Columns(["x"]), MISSING, pace=stream.ReadOptions(chunk_bytes))
+    survey = type_inference.learn(
+        source, type_inference.Columns(["x"]), MISSING, options=stream.ReadOptions(chunk_bytes)
+    )
     assert len(survey.levels["x"]) == type_inference.MOST_LEVELS
     source.write_text("x\n" + "".join([*texts, "m\n"]))
     with pytest.raises(
         UserError, match=r"column x: expected at most 3,000 distinct texts, got more\n.*prepare\.features"
     ):
-        type_inference.learn(source, type_inference.Columns(["x"]), MISSING, pace=stream.ReadOptions(chunk_bytes))
+        type_inference.learn(source, type_inference.Columns(["x"]), MISSING, options=stream.ReadOptions(chunk_bytes))
 
 
 def test_too_many_numbers_of_two_readings_name_the_decimal_mark(

@@ -67,8 +67,8 @@ class ColumnFingerprints:
             )
             self.prints[name] = total % 2**64
             if chunk.first_row <= SAMPLE_ROWS:
-                kept = values if name == self.target or name in chunk.texts else chunk.numbers[name].view(np.uint64)
-                self.sample.setdefault(name, []).append(kept)
+                column = values if name == self.target or name in chunk.texts else chunk.numbers[name].view(np.uint64)
+                self.sample.setdefault(name, []).append(column)
 
 
 def reasons_to_leave_out(survey: ColumnStatistics, sight: ColumnFingerprints, target: str) -> dict[str, str]:
@@ -126,7 +126,7 @@ def warnings(
             if len(survey.levels.get(name, ())) > _MANY_LEVELS:
                 count = len(survey.levels[name])
                 yield f"{name} has {count:,} levels, a column of weights each; prepare.max_levels limits them"
-            if (seen := _rows_told_apart(survey, sight, name)) is not None:
+            if (seen := _distinct_rows(survey, sight, name)) is not None:
                 each = "each row" if seen == survey.rows else f"each of the first {seen:,} rows"
                 yield f"{name} holds another whole number in {each}; if it names or numbers them, leave it out"
             elif _is_another_text_in_each_row(survey, name):
@@ -168,13 +168,13 @@ def _about_classes(target: str, classes: Mapping[str, int]) -> Iterator[str]:
         )
 
 
-def _rows_told_apart(survey: ColumnStatistics, sight: ColumnFingerprints, name: str) -> int | None:
+def _distinct_rows(survey: ColumnStatistics, sight: ColumnFingerprints, name: str) -> int | None:
     """How many rows of the sample there are, if a column of whole numbers holds another one in each; else None.
 
     Of few rows the numbers must be consecutive, or the column be called an id: a measure may differ by chance.
     """
     moments = survey.moments.get(name)
-    if moments is None or survey.missing[name] or not moments.whole:
+    if moments is None or survey.missing[name] or not moments.all_integers:
         return None
     values = np.concatenate(sight.sample[name]).view(np.float64)
     rows = len(values)
@@ -195,7 +195,7 @@ def _values_that_come_again(survey: ColumnStatistics, sight: ColumnFingerprints,
         return None
     if name in survey.levels:
         distinct = len(survey.levels[name])
-    elif survey.moments[name].whole:
+    elif survey.moments[name].all_integers:
         values = np.concatenate(sight.sample[name]).view(np.float64)
         distinct = len(np.unique(values[~np.isnan(values)]))
     else:

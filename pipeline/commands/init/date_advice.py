@@ -12,7 +12,7 @@ _EXAMPLES = 3
 
 # A column is nearly one of dates if so many of its values are; texts of the others are shown up to so many characters.
 _NEARLY_ALL = 0.8
-_SHOWN_CHARACTERS = 40
+_MOST_CHARACTERS = 40
 
 
 def range_of_dates(table: InspectedTable, name: str) -> str:
@@ -67,7 +67,7 @@ def _nearly_dates(table: InspectedTable) -> Iterator[str]:
         if sum(forms.values()) < _NEARLY_ALL * rows or len(levels) - len(others) < 2:  # two dates at least
             continue
         first = next(iter(forms))
-        rest = f"the rest, such as {', '.join(quoted(text, _SHOWN_CHARACTERS) for text in others[:_EXAMPLES])}"
+        rest = f"the rest, such as {', '.join(quoted(text, _MOST_CHARACTERS) for text in others[:_EXAMPLES])}"
         if len(forms) > 1:
             shares = ", ".join(f"{kind} in {count / rows:.0%}" for kind, count in forms.items())
             also = f"; {rest}, is none" if others else ""

@@ -27,8 +27,8 @@ _NO_VALUES = frozenset(
 )
 _FEW_WORDS = 3
 _NUMBERS_PER_WORD = 5
-_MARKS_SHOWN = 5
-_SHOWN = 40  # characters of a text
+_MOST_MARKS = 5
+_MOST_CHARACTERS = 40  # characters of a text
 
 _SUMS = frozenset({"total", "totals", "grand total", "subtotal", "sum", "summe", "gesamt", "insgesamt", "totale"})
 _ROWS_PER_SUM = 20
@@ -76,8 +76,8 @@ def marks(source: TableSource, survey: ColumnStatistics, mixed: Collection[str],
             if not is_few and len(usual) < len(words):
                 continue
         if words:
-            counts = [f"{quoted(word, _SHOWN)} ({rows:,})" for word, rows in words.items()]
-            which = listed(counts, _MARKS_SHOWN, str)
+            counts = [f"{quoted(word, _MOST_CHARACTERS)} ({rows:,})" for word, rows in words.items()]
+            which = listed(counts, _MOST_MARKS, str)
             yield f"{name} holds {among}{which}; if that means {means}, add it to missing_values"
 
 
@@ -98,8 +98,8 @@ def numbers_in_texts(survey: ColumnStatistics, others: Collection[str]) -> Itera
         around = [level for level in levels if _NUMBER_WITHIN.fullmatch(level.strip())]
         marked = [level for level in around if not spellings.of_text(level, ".,")]
         if len(marked) >= _FEWEST_MARKED and sum(levels[level] for level in around) >= _NEARLY_ALL * survey.count(name):
-            shown = ", ".join(quoted(level, _SHOWN) for level in marked[:_FEWEST_MARKED])
-            yield f"{name} holds numbers with more around them: {shown}; to be read as numbers they must stand alone"
+            examples = ", ".join(quoted(level, _MOST_CHARACTERS) for level in marked[:_FEWEST_MARKED])
+            yield f"{name} holds numbers with more around them: {examples}; to be read as numbers they must stand alone"
 
 
 def lookalikes(survey: ColumnStatistics, target: str) -> Iterator[str]:
@@ -107,11 +107,11 @@ def lookalikes(survey: ColumnStatistics, target: str) -> Iterator[str]:
     for name, levels in survey.levels.items():
         groups = likeness.alike(levels) if name != target and len(levels) <= _MANY_LEVELS else []
         if groups:
-            shown = ", ".join(quoted(level, _SHOWN) for level in groups[0][:_MARKS_SHOWN])
+            examples = ", ".join(quoted(level, _MOST_CHARACTERS) for level in groups[0][:_MOST_MARKS])
             more = f", and {len(groups) - 1:,} more such groups" if len(groups) > 1 else ""
             yield (
-                f"{name} has levels that differ only in case, blanks or characters that no screen shows: {shown}{more}"
-                "; correct them if they are one"
+                f"{name} has levels that differ only in case, blanks or characters that no screen shows: "
+                f"{examples}{more}; correct them if they are one"
             )
 
 
@@ -140,7 +140,7 @@ def frequencies(survey: ColumnStatistics, sight: ColumnFingerprints, left_out: C
     others = [name for name in survey.kinds if name not in left_out and name in sight.sample]
     for name in others if len(others) <= _MANY_COLUMNS else ():
         moments = survey.moments.get(name)
-        if name.casefold() in _COUNTS and moments is not None and moments.whole and moments.minimum >= 0:
+        if name.casefold() in _COUNTS and moments is not None and moments.all_integers and moments.minimum >= 0:
             columns = [np.concatenate(sight.sample[other]) for other in others if other != name]
             rows = np.stack(columns, axis=1) if columns else np.zeros((survey.rows, 0), dtype=np.uint64)
             are_few = all(2 * len(np.unique(column)) <= len(column) for column in columns)

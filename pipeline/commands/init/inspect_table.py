@@ -46,7 +46,7 @@ class InspectedTable:
 
 
 @dataclass
-class _Reading:
+class _Adjustments:
     """What is known of the columns so far; each error of a reading adds to it, and the next one knows.
 
     ``supposed`` columns were fixed by a sample; a value that does not fit makes them what they would be else.
@@ -98,20 +98,20 @@ def inspect(source: Source, target: str) -> InspectedTable:
             f"{source}: expected a column for --target, got "
             f"{quoted(target)}{read_errors.no_column(source, target, names)}"
         )
-    reading, sights = _Reading(names), [column_advice.ColumnFingerprints(target)]
+    reading, sights = _Adjustments(names), [column_advice.ColumnFingerprints(target)]
 
     def watch(_: Mapping[str, ColumnType]) -> type_inference.Watcher:
         sights[:] = [column_advice.ColumnFingerprints(target)]
         return sights[0]
 
     with progress.bar("look", source.size()) as seen:
-        survey = _survey(source, target, reading, watch, replace(stream.PACE, watch=seen))
+        survey = _survey(source, target, reading, watch, replace(stream.DEFAULTS, watch=seen))
     if survey.rows == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
     if supposed := _compact_dates(survey, sights[0], target):
         reading.fixed |= supposed
         reading.supposed |= {*supposed}
-        survey = _survey(source, target, reading, watch, stream.PACE)
+        survey = _survey(source, target, reading, watch, stream.DEFAULTS)
     classes = target_classes.classes_of(source, target, survey.levels[target], as_text=False)
     undecided = type_inference.undecided(source, reading.columns(target), survey)
     in_dates = _dates_in(survey, target)
@@ -130,12 +130,12 @@ def inspect(source: Source, target: str) -> InspectedTable:
 
 
 def _survey(
-    source: Source, target: str, reading: _Reading, watch: type_inference.ProgressCallback, pace: stream.ReadOptions
+    source: Source, target: str, reading: _Adjustments, watch: type_inference.StartCallback, options: stream.ReadOptions
 ) -> ColumnStatistics:
     """The survey of all columns, read again in another way for each that mixes numbers and texts, or has too many."""
     while True:
         try:
-            return type_inference.learn(source, reading.columns(target), MISSING_VALUES, watch, pace)
+            return type_inference.learn(source, reading.columns(target), MISSING_VALUES, watch, options)
         except (read_errors.MisfitError, type_inference.CrowdedError) as fault:
             if fault.column == target:
                 raise
@@ -146,15 +146,15 @@ def _compact_dates(
     survey: ColumnStatistics, sight: column_advice.ColumnFingerprints, target: str
 ) -> dict[str, ColumnType]:
     """Per column of whole numbers such as 20241231, which in a sample all are dates, their kind."""
-    found: dict[str, ColumnType] = {}
+    dated: dict[str, ColumnType] = {}
     for name, kind in survey.kinds.items():
         moments = survey.moments.get(name)
         if name == target or kind != PLAIN or moments is None or hides_a_part(name, survey.kinds):
             continue
-        kind_of_dates = dates.compact(moments.minimum, moments.maximum) if moments.whole else None
+        kind_of_dates = dates.compact(moments.minimum, moments.maximum) if moments.all_integers else None
         if kind_of_dates is not None and dates.are_of(kind_of_dates, _distinct(sight, name)):
-            found[name] = kind_of_dates
-    return found
+            dated[name] = kind_of_dates
+    return dated
 
 
 def _distinct(sight: column_advice.ColumnFingerprints, name: str) -> list[float]:
@@ -164,11 +164,11 @@ def _distinct(sight: column_advice.ColumnFingerprints, name: str) -> list[float]
 
 def _dates_in(survey: ColumnStatistics, target: str) -> dict[str, list[ColumnType]]:
     """Per column that holds dates, the kinds that they can be of."""
-    found = {name: [kind] for name, kind in survey.kinds.items() if is_date(kind)}
+    dated = {name: [kind] for name, kind in survey.kinds.items() if is_date(kind)}
     for name, levels in survey.levels.items():
         if name != target and len(levels) > 1 and (possible := _kinds_of_dates(name, levels, survey.kinds)):
-            found[name] = possible
-    return found
+            dated[name] = possible
+    return dated
 
 
 def _kinds_of_dates(column: str, texts: Collection[str], names: Collection[str]) -> list[ColumnType]:

@@ -26,7 +26,7 @@ _MANY_FEATURES = 1_000
 _EXAMPLES = 3
 _CLASSES = 10  # that a comment names
 
-_SHOWN_CHARACTERS = 40
+_MOST_CHARACTERS = 40
 
 
 def section(table: InspectedTable) -> str:
@@ -150,8 +150,8 @@ def _guessed_encoding(table: InspectedTable) -> Iterator[str]:
     """What the text says in the encoding that was guessed, since a person sees whether it is the right one."""
     if table.source.files[0].encoding == transcoding.GUESSED:
         texts = [*table.survey.kinds, *chain.from_iterable(table.survey.levels.values())]
-        shown = ", ".join(quoted(text, _SHOWN_CHARACTERS) for text in islice(_not_ascii(texts), _EXAMPLES))
-        read = f", in which it says {shown}" if shown else ""
+        examples = ", ".join(quoted(text, _MOST_CHARACTERS) for text in islice(_not_ascii(texts), _EXAMPLES))
+        read = f", in which it says {examples}" if examples else ""
         yield (f"{table.source} is not UTF-8 and was read as {transcoding.GUESSED}{read}; if that is wrong, save UTF-8")
 
 

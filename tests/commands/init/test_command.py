@@ -165,7 +165,7 @@ def test_columns_of_too_many_texts_are_dates_or_left_out(tmp_path: Path, monkeyp
     So are numbers of two readings, which are told as such.
     """
     monkeypatch.setattr(type_inference, "MOST_LEVELS", 2_000)
-    monkeypatch.setattr(stream, "PACE", stream.ReadOptions(1 << 14))
+    monkeypatch.setattr(stream, "DEFAULTS", stream.ReadOptions(1 << 14))
     rows = type_inference.MOST_LEVELS + 1
     moments = pd.date_range("2024-01-01", periods=rows, freq="min").strftime("%Y-%m-%d %H:%M")
     names = [f"n{row}" if row % 2 else str(row) for row in range(rows)]

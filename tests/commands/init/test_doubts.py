@@ -105,7 +105,7 @@ def test_a_number_beyond_the_sample_that_is_no_date_leaves_numbers(
 ) -> None:
     """The sample says dates, the whole table does not."""
     monkeypatch.setattr("pipeline.commands.init.column_advice.SAMPLE_ROWS", 40)
-    monkeypatch.setattr("pipeline.table.stream.PACE", stream.ReadOptions(256))
+    monkeypatch.setattr("pipeline.table.stream.DEFAULTS", stream.ReadOptions(256))
     days = pd.date_range("2023-11-20", periods=60, freq="7D").strftime("%Y%m%d").astype(int).to_numpy().copy()
     days[55] = 20240230
     text = _init(tmp_path, {"day": days, "x": np.sin(np.arange(60)), "y": _labels(60)})
