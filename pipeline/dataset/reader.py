@@ -65,7 +65,7 @@ class _SplitForm(Form):
 
 
 class _PreparedForm(Form):
-    """What prepared.json holds beside its digest."""
+    """prepared.json without its digest."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -78,7 +78,7 @@ class _PreparedForm(Form):
 
 @dataclass(frozen=True)
 class Summary:
-    """What a folder of prepared data says of itself: its digest, rows by split, and the encoder."""
+    """A folder of prepared data without its rows: its digest, rows by split, and the encoder."""
 
     digest: str
     rows: dict[str, int]

@@ -1,4 +1,4 @@
-"""What prepared rows may hold: checked wherever rows come from outside, since a matching digest stops no forger.
+"""Ranges of encoded rows: checked wherever rows come from outside, since a matching digest stops no forger.
 
 Each array is looked at while it lies in the processor's cache, at a fraction of what the digest of its bytes costs.
 """

@@ -132,7 +132,7 @@ def faults_named(path: object, remedy: str) -> Iterator[None]:
 
 
 def _sentence(error: ValidationError) -> str:
-    """What is wrong first, with its place in the document."""
+    """The first fault, with its place in the document."""
     first = error.errors()[0]
     place = shortened(".".join(map(str, first["loc"])))
     prefix = f"{place}: " if place else ""

@@ -1,4 +1,4 @@
-"""How good predicted probabilities are: every metric of one set of rows, none of them a guess where it is not defined.
+"""Metrics of predicted probabilities on one set of rows, None where one is not defined.
 
 n is the number of rows, k the number of classes; labels are class indices in [0, k).
 """
@@ -21,7 +21,7 @@ _UNDEFINED = np.nan
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said about rows whose class is known.
+    """Predictions for rows whose class is known.
 
     Shapes: labels and predicted (n,), the true and the most probable class; probabilities (n, k); log_likelihoods (n,),
     the log probability of the true class in nats; weights (n,).
@@ -87,7 +87,7 @@ def score(predictions: Predictions, classes: Sequence[Class], bins: int) -> Metr
 
 
 def doubts(predictions: Predictions, classes: Sequence[Class]) -> Iterator[str]:
-    """What these rows cannot tell, however good their metrics are."""
+    """Limits of these rows: what their metrics cannot tell, however good they are."""
     present = np.unique(predictions.labels)
     if len(present) == 1 and len(classes) > 1:
         rows = len(predictions.labels)

@@ -16,7 +16,7 @@ from pipeline.evaluate.metrics import Predictions
 
 
 def prior_only(predicted: Predictions, training: Predictions) -> Predictions:
-    """What a model without features says about the rows of ``predicted``: the class frequencies of ``training``.
+    """Predictions of a model without features for the rows of ``predicted``: the class frequencies of ``training``.
 
     It says the same about all rows of a class, so one weighted row stands for them.
     """

@@ -18,7 +18,7 @@ from pipeline.scoring.logits import compute_logits
 def predict_splits(
     model: models.Model, prepared: reader.Dataset, write: Callable[[predictions.Block], None]
 ) -> dict[str, Predictions]:
-    """What the model says about each split that has rows of weight > 0; ``write`` gets every row of predictions.csv."""
+    """Predictions for each split that has rows of weight > 0; ``write`` gets every row of predictions.csv."""
     joined = {
         name: Predictions.join(_predict(model, name, prepared.splits[name], write)) for name in _present(prepared)
     }
@@ -72,7 +72,7 @@ def _logits(model: models.Model, rows: Sequence[Shard]) -> Iterator[tuple[Shard,
 
 
 def compute_logits_only(model: models.Model, prepared: reader.Dataset) -> None:
-    """What a worker does that writes nothing: its part of ``_logits``."""
+    """The part of a worker that writes nothing: its shards of ``_logits``."""
     for name in _present(prepared):
         for _ in _logits(model, prepared.splits[name].shards):
             pass

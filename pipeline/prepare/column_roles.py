@@ -1,4 +1,4 @@
-"""What each column of a table is for, checked against the header before anything is read."""
+"""The role of each column of a table, checked against the header before anything is read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class RequestedColumns:
 
 @dataclass(frozen=True)
 class Roles:
-    """What each column of the source is for; ``features`` and ``ignored`` in the source's order."""
+    """The role of each column of the source; ``features`` and ``ignored`` in the source's order."""
 
     features: list[str]
     target: str

@@ -1,4 +1,4 @@
-"""The encoder fitted: from what the training rows hold to how every table is encoded."""
+"""Fit the encoder: from statistics of the training rows to the encoding of every table."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace

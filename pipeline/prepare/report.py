@@ -1,4 +1,7 @@
-"""The lines and warnings that `prepare` prints for a person."""
+"""The lines that `prepare` prints, with its doubts: what is allowed but seldom meant.
+
+Refusals are in `table.data_checks`; doubts before a table is prepared in `commands.init`.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -55,7 +58,7 @@ def _columns(count: int, kind: str) -> str:
 
 
 def header_doubts(names: Sequence[str], target: str, levels: Mapping[str, Collection[str]]) -> Iterator[str]:
-    """What speaks for a first row of data where the header should be.
+    """Doubt about a first row of data where the header should be.
 
     All names beside the target's are numbers, or texts that the column holds: one number at least, or a target called
     as one of its labels. 0, 1, 2, ... are names that programs give, and no doubt.
@@ -74,7 +77,7 @@ def header_doubts(names: Sequence[str], target: str, levels: Mapping[str, Collec
 
 
 def grouping_doubts(cells: Mapping[str, str]) -> Iterator[str]:
-    """What may be thousands and is read as fractions; ``cells``: per column, one such cell."""
+    """Doubt about thousands that are read as fractions; ``cells``: per column, one such cell."""
     if cells:
         cell = next(iter(cells.values()))
         value = cell.replace(".", "")
@@ -85,7 +88,7 @@ def grouping_doubts(cells: Mapping[str, str]) -> Iterator[str]:
 
 
 def label_doubts(target: str, levels: Collection[str]) -> Iterator[str]:
-    """What in the labels looks like one class and is two, or like no label at all."""
+    """Doubts about labels that look like one class and are two, or like no label at all."""
     groups = likeness.alike(levels)
     for group in groups[:_NAMED]:
         yield (
@@ -118,7 +121,7 @@ def label_lines(target: str, classes: Mapping[str, Class]) -> Iterator[str]:
 def spelling_doubts(
     survey: ColumnStatistics, undecided: Mapping[str, Sequence[Spelling]], declared: Collection[str] = ()
 ) -> Iterator[str]:
-    """What may be numbers, and is read as a category or as other numbers since nothing in the table tells.
+    """Doubts about numbers that are read as a category or as other numbers since nothing in the table tells.
 
     Nothing is doubted of columns whose kind is ``declared``.
     """
@@ -221,7 +224,7 @@ def held_out_lines(
 
 
 def warnings(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
-    """What is allowed but seldom meant."""
+    """Warnings on columns: rounded whole numbers, and categories that may name the rows."""
     for column in encoder.numbers:
         moments = survey.moments[column.name]
         largest = max(abs(moments.minimum), abs(moments.maximum))

@@ -1,4 +1,4 @@
-"""The table as found: schema.json, and the report that a person reads."""
+"""schema.json: each column of the source with its role, type and content."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -18,7 +18,7 @@ from pipeline.table.spellings import Spelling
 
 @dataclass(frozen=True)
 class Learned:
-    """What the passes before the writing one found out.
+    """Results of the passes before the one that writes.
 
     ``classes`` maps each label's text to its class. ``row_wise``: ``assign`` needs no row numbers, so that threads may
     call it. ``dropped`` rows have no label: no survey counts them, and ``assign`` sends them nowhere.
@@ -40,7 +40,7 @@ class Learned:
 
 @dataclass
 class _FirstPass:
-    """What the first pass gathers beside the survey; a new one at each start of the reading."""
+    """Labels and training statistics of the first pass; recreated when reading restarts."""
 
     source: TableSource
     target: str

@@ -1,4 +1,4 @@
-"""What the columns of a table hold, gathered chunk by chunk: moments, levels and missing values, exact at any size."""
+"""Statistics of columns, chunk by chunk: moments, levels and missing values, exact at any size."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 

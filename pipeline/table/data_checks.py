@@ -1,4 +1,7 @@
-"""What a table must hold to be learnt from; each fault is told with its lines."""
+"""Refusals: a table that cannot be learnt from, each fault with its lines.
+
+Doubts, which stop nothing, are in `prepare.report` and in `commands.init`.
+"""
 
 from collections.abc import Mapping, Sequence
 

@@ -118,7 +118,7 @@ def moment_of(text: str, kind: ColumnType = ISO) -> tuple[int, ...] | None:
 
 
 def expected(kind: ColumnType) -> str:
-    """What a column of this kind is expected to hold, with an example."""
+    """The content expected of a column of this kind, with an example."""
     form = format_of(kind)
     if form is None:
         return "a date such as 2024-12-31 or 2024-12-31T23:59"

@@ -13,6 +13,6 @@ def alike(texts: Iterable[str]) -> list[list[str]]:
 
 
 def _as_read(text: str) -> str:
-    """What a reader who looks at words only sees. Source: Unicode's compatibility form, NFKC (UAX 15)."""
+    """The text as a reader of its words alone sees it. Source: Unicode's compatibility form, NFKC (UAX 15)."""
     visible = "".join(char for char in normalize("NFKC", text) if category(char) != "Cf")
     return " ".join(visible.split()).casefold()

@@ -1,4 +1,4 @@
-"""Where in a CSV file something stands, for error messages: row numbers, line numbers and cells as typed.
+"""Locate rows and cells of a CSV file for error messages: row numbers, line numbers and cells as typed.
 
 Only called when something is already known to be wrong, so it reads the file again with Python's csv module, slower
 than the reader of the data but knowing its lines.
@@ -143,7 +143,7 @@ def is_infinite(text: str) -> bool:
 
 
 def fault_of(text: str) -> str | None:
-    """What a number column expects instead of ``text``, or None if it is a number that can be used."""
+    """The value that a number column expects instead of ``text``, or None if it is a number that can be used."""
     if is_infinite(text):
         return "a finite number"
     if not is_number(text):
@@ -152,7 +152,7 @@ def fault_of(text: str) -> str | None:
 
 
 def fault_of_size(number: float) -> str | None:
-    """What a number column expects instead of a number that float32 cannot hold; None for one that it can."""
+    """The value that a number column expects instead of a number that float32 cannot hold; None for one that it can."""
     return None if abs(number) <= LARGEST else f"a number between -{LARGEST:.3g} and {LARGEST:.3g}"
 
 

@@ -37,7 +37,7 @@ _UNFINISHED = "new"
 
 @dataclass(frozen=True)
 class ReadSettings:
-    """How a file was read: what its parsed columns depend on beside its bytes."""
+    """Settings of a reading that parsed columns depend on, beside the bytes of the file."""
 
     separator: str
     encoding: str
@@ -110,7 +110,7 @@ class CacheWriter:
 
 
 class ParseCache:
-    """What is kept of the files of one source, for one run.
+    """The cache for the files of one source, for one run.
 
     ``digests``: SHA-256 by the file's address. Entries that the run makes join the folder with ``commit``, which the
     caller does once the source is known not to have changed while it was read.
@@ -210,7 +210,7 @@ class ParseCache:
 
 @contextlib.contextmanager
 def opened(folder: Path | None, source: Source) -> Iterator[ParseCache | None]:
-    """What is kept under ``folder`` of the files of ``source``; None where there is no folder, or it is in use.
+    """Open the cache under ``folder`` for the files of ``source``; None where there is no folder, or it is in use.
 
     Raises: UserError for a file that cannot be read.
     """
@@ -236,7 +236,7 @@ def opened(folder: Path | None, source: Source) -> Iterator[ParseCache | None]:
 
 
 def load(path: Path, columns: Sequence[str]) -> Any:
-    """The table of ``columns`` that ``Fresh.add`` kept as a piece."""
+    """The table of ``columns`` that ``CacheWriter.add`` kept as a piece."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -303,7 +303,7 @@ def _entry(index: Path) -> CachedFile | None:
 
 
 def _change(entry: CachedFile, how: ReadSettings, kinds: Mapping[str, ColumnType]) -> str:
-    """What keeps an entry from holding what is wanted."""
+    """The first difference between an entry and what is asked for."""
     for name in ("separator", "encoding", "missing_values"):
         if getattr(entry.how, name) != getattr(how, name):
             return f"{name} {getattr(how, name)!r} was {getattr(entry.how, name)!r}"

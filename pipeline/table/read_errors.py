@@ -1,4 +1,4 @@
-"""What a person reads about a CSV file that cannot be used: the place, what was expected, what came, what to do."""
+"""Errors of a CSV file that cannot be used: the place, what was expected, what came, what to do."""
 
 import difflib
 import re

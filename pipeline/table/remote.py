@@ -1,4 +1,4 @@
-"""Files of stores that fsspec knows, such as http:// and s3://, read as files here are; what fails is an OSError."""
+"""Files of fsspec backends, such as http:// and s3://, as binary streams; failures are OSErrors."""
 
 import io
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ def opened(system: Any, path: str) -> BinaryIO:
 
 @contextmanager
 def as_os_error() -> Iterator[None]:
-    """What a store raises as an OSError; each raises errors of its own library, which have no base in common."""
+    """Turn any exception of an fsspec backend into OSError; they share no base class."""
     try:
         yield
     except (OSError, UserError):

@@ -76,7 +76,7 @@ def _before_header(data: bytes) -> int:
 
 
 def _end_of_rows(data: bytes, separator: str) -> int:
-    """Where the last whole row of ``data`` ends, 0 if there is none; ``data`` begins with a row."""
+    """The end of the last whole row of ``data``, 0 if there is none; ``data`` begins with a row."""
     if b'"' not in data:
         return _end_of_lines(data)
     array = np.frombuffer(data, dtype=np.uint8)

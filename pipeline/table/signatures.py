@@ -54,7 +54,7 @@ def require_text(start: bytes, file: object) -> None:
 
 
 def _named(start: bytes) -> tuple[str, str] | None:
-    """What the bytes are the beginning of, and what to do; None if it may be a CSV."""
+    """The format that begins with these bytes, and what to do; None if it may be a CSV."""
     if start.startswith(_ZIP):
         return _zipped(start)
     for mark, what, remedy in _SIGNATURES:

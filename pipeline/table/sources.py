@@ -1,4 +1,4 @@
-"""Where a table comes from: one file or many, plain or compressed, CSV or Parquet, here or at an address of fsspec.
+"""Sources of a table: one file or many, plain or compressed, CSV or Parquet, here or at an address of fsspec.
 
 Every file is opened as the UTF-8 CSV that it holds or would be, so all that reads tables knows CSV only. What a file
 is, its first bytes tell, not its name.
@@ -93,7 +93,7 @@ class File:
         return transcoding.parquet_texts(self.unpacked()) if self.is_parquet else set()
 
     def stamp(self) -> tuple[object, ...]:
-        """What changes when the file does: size, time and inode, or what the remote store says of it."""
+        """Values that change with the file: size, time and inode, or those that a remote store has."""
         if not is_remote(self.address):
             status = Path(self.address).stat()
             return status.st_size, status.st_mtime_ns, status.st_ino

@@ -97,7 +97,7 @@ class Spelling:
         return float(re.sub(f"[{_BLANKS}{self.thousands}]", "", bare).replace(self.decimal, "."))
 
     def __str__(self) -> str:
-        """What reading does, for a person: 'with a decimal comma, without € and thousands points'."""
+        """The spelling in words: 'with a decimal comma, without € and thousands points'."""
         without = [sign for sign in (self.prefix, self.suffix) if sign]
         if self.thousands:
             without.append(f"thousands {_NAMES.get(self.thousands, 'blanks')}")

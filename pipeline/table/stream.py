@@ -51,7 +51,7 @@ COLUMNS = 1 << 13
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read of a table: ``kinds`` of the columns wanted, in order, and the texts that mean no value.
+    """A request to read: ``kinds`` of the columns, in order, and the texts that mean no value.
 
     Where kinds are ``settled``, nobody asks which columns hold padded numbers.
     """
@@ -64,7 +64,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Seen(Generic[Result]):
-    """A chunk and what the work on it gave."""
+    """A chunk and the result of the work on it."""
 
     chunk: Chunk
     result: Result

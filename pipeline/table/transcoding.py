@@ -99,7 +99,7 @@ class FromParquet(_Blocks):
         self._source = self._checked(name)
 
     def _checked(self, name: str) -> Iterator[bytes]:
-        """What ``_written`` yields. Raises: OSError for a file that is broken, or holds what CSV cannot."""
+        """``_written``, with one kind of error. Raises: OSError for a file that is broken, or holds what CSV cannot."""
         import pyarrow as pa
 
         try:
@@ -172,7 +172,7 @@ def _plain(batch: Any) -> Any:
 
 
 def sniffed_encoding(stream: BinaryIO) -> str:
-    """What the first MiB is written in, by a mark or by its bytes; GUESSED if nothing tells. Closes the stream.
+    """The encoding of the first MiB, by a mark or by its bytes; GUESSED if nothing tells. Closes the stream.
 
     Text that is UTF-8 but for a few bytes is UTF-8 that was damaged: whoever reads it is told where.
     """

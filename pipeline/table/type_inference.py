@@ -1,4 +1,4 @@
-"""Which kind each column is: number, boolean or text, decided over the whole table and never by a sample of its head.
+"""The type of each column: number, boolean or text, decided over all rows and never by a sample of the first ones.
 
 The rule, which knows no order of rows:
 - all values are whole numbers, and some begin with a zero, as 00334 does, but not 0 and 0.5: text, since codes do;
@@ -53,7 +53,7 @@ class CrowdedError(UserError):
 
 
 def _way_to_numbers(texts: Collection[str], marks: str) -> str:
-    """What to say of texts that are numbers of which nothing tells the decimal mark."""
+    """Advice on texts that are numbers of which nothing tells the decimal mark."""
     possible = spellings.common(texts, marks)
     if len(possible) < 2:
         return ""
@@ -63,7 +63,7 @@ def _way_to_numbers(texts: Collection[str], marks: str) -> str:
 
 
 class Watcher(Protocol):
-    """What else a reading gathers: ``look`` runs on threads, ``see`` gets its results in the order of the rows."""
+    """A second consumer of a reading: ``look`` runs on threads, ``see`` gets its results in the order of the rows."""
 
     def look(self, chunk: Chunk) -> Any:
         """Work on one chunk, whose first row is not known yet."""
@@ -100,7 +100,7 @@ class Columns:
 
     @property
     def marks(self) -> str:
-        """What may be a decimal mark."""
+        """The characters that may be a decimal mark."""
         return spellings.MARKS[self.decimal]
 
 
@@ -121,7 +121,7 @@ def require_type(declared: str) -> str:
 
 @dataclass
 class _Inference:
-    """What is known so far: ``kinds`` of all columns, ``declared`` texts, and kinds that a value ``refused``.
+    """State of the inference: ``kinds`` of all columns, ``declared`` texts, and kinds that a value ``refused``.
 
     ``codes``: columns that were read as numbers, and are whole numbers of which some begin with a zero.
     """
@@ -140,7 +140,7 @@ class _Inference:
 
 @dataclass
 class _Judged:
-    """What so many ``levels`` of a column of texts can be read as: numbers of any of these ``spellings``, or words."""
+    """Verdict on the first ``levels`` of a column of texts: numbers of any of these ``spellings``, or words."""
 
     levels: int = 0
     spellings: Sequence[Spelling] = ()
@@ -298,7 +298,7 @@ def _refuse_mixtures(reading: _Inference, survey: ColumnStatistics, judged: Mapp
 
 
 def _refuse_names_of_rows(reading: _Inference, survey: ColumnStatistics) -> None:
-    """Stop before the texts of a column that is another in every row fill the memory, at any size of the table."""
+    """Refuse a column with too many distinct texts before they fill memory."""
     for name, levels in survey.levels.items():
         if len(levels) > MOST_LEVELS:
             if name in reading.refused and (fault := reading.mixture(name)).text:
@@ -344,7 +344,7 @@ def _widen_like(reading: _Inference, survey: ColumnStatistics, rows: Any) -> Non
 
 
 def _other_spelling(reading: _Inference, column: str, kind: ColumnType, has_numbers: bool) -> ColumnType:
-    """What to read a column as that does not hold numbers of this ``kind`` only. Raises: UserError if it mixes."""
+    """The next type for a column that does not hold numbers of this ``kind`` only. Raises: UserError if it mixes."""
     text = read_errors.misfit(reading.source, column, kind, reading.missing_values).text
     own = spellings.of_text(text, reading.columns.marks)
     if (has_numbers and not own) or kind in {spelling.kind for spelling in own}:

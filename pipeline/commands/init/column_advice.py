@@ -1,4 +1,7 @@
-"""What a person should know of a table before learning from it: columns to leave out and columns to doubt.
+"""Doubts of `init` about columns: those to leave out of the features, and those to look at twice.
+
+Other checks of a table live elsewhere: refusals in `table.data_checks`, doubts while preparing in `prepare.report`,
+doubts about single values in `hints`.
 
 n rows; columns are those of a survey. Everything but what gives the target away is judged over the whole table.
 """
@@ -26,7 +29,7 @@ _REVEALING = 0.1
 # It may, if it makes a third of them and is right in this share of rows at least.
 _SUGGESTIVE, _NEARLY_ALWAYS = 1 / 3, 0.95
 _MANY_LEVELS = 1_000
-# Of fewer rows a measure may be another number in each by chance.
+# In a small sample a continuous column may be unique by chance.
 _ROWS_TO_TELL_APART = 100
 # Of the rows, and of the largest class: many classes are all rare, and none of them is imbalanced for that.
 _RARE_CLASS, _MUCH_RARER = 0.01, 0.1
@@ -45,7 +48,7 @@ _ROWS_IN_BIN = 20
 
 @dataclass
 class ColumnFingerprints:
-    """What a reading gathers beside its survey, to compare columns; a watcher of `pipeline.table.type_inference`.
+    """Digests and a sample of each column, to compare columns; a watcher of `pipeline.table.type_inference`.
 
     ``prints``: per column a digest of all its values in order. The sample is the first SAMPLE_ROWS rows.
     """
@@ -72,7 +75,7 @@ class ColumnFingerprints:
 
 
 def reasons_to_leave_out(survey: ColumnStatistics, sight: ColumnFingerprints, target: str) -> dict[str, str]:
-    """Per column that is of no use as a feature, why."""
+    """The columns that are of no use as a feature, each with the reason."""
     first_with: dict[int, str] = {}
     reasons: dict[str, str] = {}
     for name, kind in survey.kinds.items():
@@ -115,7 +118,7 @@ def _counts_up(moments: Moments, rows: int) -> bool:
 def warnings(
     survey: ColumnStatistics, sight: ColumnFingerprints, target: str, left_out: Mapping[str, str]
 ) -> Iterator[str]:
-    """What runs as it is but deserves a look."""
+    """Warnings on columns that can be used but deserve a look."""
     if survey.missing[target]:
         gaps = "1 row has" if survey.missing[target] == 1 else f"{survey.missing[target]:,} rows have"
         yield f"{gaps} no {target}, of {survey.rows:,}; missing_target: drop leaves them out"

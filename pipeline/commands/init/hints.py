@@ -1,4 +1,4 @@
-"""What the values of a table suggest beyond their kinds: marks for no value, sums, units, counts of a frequency table.
+"""Doubts of `init` about values: marks for no value, sums, units, look-alikes, counts of a frequency table.
 
 Judged by the rows of a sample, or by the levels that a survey counts.
 """
@@ -50,7 +50,7 @@ _COUNTS = ("freq", "frequency", "count", "counts", "n", "weight", "weights")
 
 
 def marks(source: TableSource, survey: ColumnStatistics, mixed: Collection[str], target: str) -> Iterator[str]:
-    """What is said of texts that may mean no value: few among numbers, or what many programs write for it."""
+    """Hints at texts that may mean no value: few among numbers, or what many programs write for it."""
     for name, levels in survey.levels.items():
         usual = {level: rows for level, rows in levels.items() if level.strip() in _NO_VALUES}
         if name not in mixed:
@@ -82,7 +82,7 @@ def marks(source: TableSource, survey: ColumnStatistics, mixed: Collection[str],
 
 
 def sums(source: TableSource, survey: ColumnStatistics) -> Iterator[str]:
-    """What is said of lines that add up others, by the word for it in a column of texts."""
+    """Hints at lines that add up others, by the word for it in a column of texts."""
     for name, levels in survey.levels.items():
         words = [level for level in levels if level.strip().rstrip(":").casefold() in _SUMS]
         if 0 < sum(levels[word] for word in words) <= max(1, survey.rows // _ROWS_PER_SUM):
@@ -91,7 +91,7 @@ def sums(source: TableSource, survey: ColumnStatistics) -> Iterator[str]:
 
 
 def numbers_in_texts(survey: ColumnStatistics, others: Collection[str]) -> Iterator[str]:
-    """What is said of texts that are numbers with a unit or a sign around them; not of the columns ``others``."""
+    """Hints at texts that are numbers with a unit or a sign around them; not of the columns ``others``."""
     for name, levels in survey.levels.items():
         if name in others:
             continue
@@ -103,7 +103,7 @@ def numbers_in_texts(survey: ColumnStatistics, others: Collection[str]) -> Itera
 
 
 def lookalikes(survey: ColumnStatistics, target: str) -> Iterator[str]:
-    """What is said of levels of a category that a person would take for one."""
+    """Hints at levels of a category that a person would take for one."""
     for name, levels in survey.levels.items():
         groups = likeness.alike(levels) if name != target and len(levels) <= _MANY_LEVELS else []
         if groups:
@@ -116,7 +116,7 @@ def lookalikes(survey: ColumnStatistics, target: str) -> Iterator[str]:
 
 
 def sentinels(survey: ColumnStatistics, sight: ColumnFingerprints, target: str) -> Iterator[str]:
-    """What is said of numbers such as -999 that stand on several rows and far from all others of their column."""
+    """Hints at numbers such as -999 that stand on several rows and far from all others of their column."""
     for name, kind in survey.kinds.items():
         if name == target or not is_number(kind) or name not in sight.sample:
             continue
@@ -133,7 +133,7 @@ def sentinels(survey: ColumnStatistics, sight: ColumnFingerprints, target: str) 
 
 
 def frequencies(survey: ColumnStatistics, sight: ColumnFingerprints, left_out: Collection[str]) -> Iterator[str]:
-    """What is said of a column of counts if each row is another combination of all the others.
+    """Hint at a column of counts if each row is another combination of all the others.
 
     Columns that are ``left_out`` do not count.
     """

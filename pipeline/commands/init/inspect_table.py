@@ -19,7 +19,7 @@ from pipeline.table.spellings import PLAIN, Spelling
 
 @dataclass(frozen=True)
 class InspectedTable:
-    """The table as found.
+    """A table after one reading.
 
     ``mixed``: per column of numbers and texts, the first text. ``crowded``: per column of too many texts, which
     is not surveyed, why it is left out.
@@ -47,7 +47,7 @@ class InspectedTable:
 
 @dataclass
 class _Adjustments:
-    """What is known of the columns so far; each error of a reading adds to it, and the next one knows.
+    """Decisions about columns so far; each failed reading adds one, which the next takes into account.
 
     ``supposed`` columns were fixed by a sample; a value that does not fit makes them what they would be else.
     """
@@ -59,7 +59,7 @@ class _Adjustments:
     supposed: set[str] = field(default_factory=set)
 
     def columns(self, target: str) -> type_inference.Columns:
-        """What is to be read, and how."""
+        """The columns to read, and their declared types."""
         return type_inference.Columns(self.names, [target, *self.mixed], fixed=self.fixed)
 
     def take(self, column: str, fault: UserError) -> None:

@@ -147,7 +147,7 @@ def _is_glob(address: str) -> bool:
 
 
 def _guessed_encoding(table: InspectedTable) -> Iterator[str]:
-    """What the text says in the encoding that was guessed, since a person sees whether it is the right one."""
+    """Examples of the text in the encoding that was guessed, since a person sees whether it is the right one."""
     if table.source.files[0].encoding == transcoding.GUESSED:
         texts = [*table.survey.kinds, *chain.from_iterable(table.survey.levels.values())]
         examples = ", ".join(quoted(text, _MOST_CHARACTERS) for text in islice(_not_ascii(texts), _EXAMPLES))
