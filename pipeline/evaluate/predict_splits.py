@@ -19,32 +19,37 @@ def predict_splits(
     model: models.Model, prepared: reader.Dataset, write: Callable[[predictions.Block], None]
 ) -> dict[str, Predictions]:
     """Predictions for each split that has rows of weight > 0; ``write`` gets every row of predictions.csv."""
-    joined = {
-        name: Predictions.join(_predict(model, name, prepared.splits[name], write)) for name in _present(prepared)
-    }
-    return {name: predicted for name, predicted in joined.items() if len(predicted.labels)}
+    splits: dict[str, Predictions] = {}
+    for name in _present(prepared):
+        parts = []
+        for shard, logits in _logits(model, prepared.splits[name].shards):
+            # Predict: probabilities of a shard's rows, and the class that is most probable.
+            predicted = _predict(shard, logits)
+            predictions.check_sums(predicted.probabilities)
+            # Write: a line a row, whatever its weight.
+            write(_lines(model.classes, name, shard.rows, predicted, logits))
+            parts.append(predicted.weighted_rows())
+        # Join: the rows that count, where there are any.
+        joined = Predictions.join(parts)
+        if len(joined.labels):
+            splits[name] = joined
+    return splits
 
 
 def _present(prepared: reader.Dataset) -> list[str]:
     return [name for name in SPLITS if name in prepared.splits]
 
 
-def _predict(
-    model: models.Model, split: str, rows: reader.SplitRows, write: Callable[[predictions.Block], None]
-) -> Iterator[Predictions]:
-    for shard, logits in _logits(model, rows.shards):
-        labels = np.array(shard.labels)
-        predicted = Predictions(
-            labels=labels,
-            # Of the logits: where two probabilities round to one number, the ranks still tell them apart.
-            predicted=logits.argmax(axis=1),
-            probabilities=probabilities.softmax(logits),
-            log_likelihoods=probabilities.log_softmax(logits)[np.arange(len(labels)), labels],
-            weights=np.ones(len(labels)) if shard.weights is None else np.array(shard.weights),
-        )
-        predictions.check_sums(predicted.probabilities)
-        write(_lines(model.classes, split, shard.rows, predicted, logits))
-        yield predicted.weighted_rows()
+def _predict(shard: Shard, logits: NDArray[np.float64]) -> Predictions:
+    labels = np.array(shard.labels)
+    return Predictions(
+        labels=labels,
+        # Of the logits: where two probabilities round to one number, the ranks still tell them apart.
+        predicted=logits.argmax(axis=1),
+        probabilities=probabilities.softmax(logits),
+        log_likelihoods=probabilities.log_softmax(logits)[np.arange(len(labels)), labels],
+        weights=np.ones(len(labels)) if shard.weights is None else np.array(shard.weights),
+    )
 
 
 def _logits(model: models.Model, rows: Sequence[Shard]) -> Iterator[tuple[Shard, NDArray[np.float64]]]:

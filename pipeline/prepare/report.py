@@ -13,7 +13,7 @@ from pipeline.dataset.encoder import OTHER, Encoder
 from pipeline.dataset.shard import SPLITS
 from pipeline.errors import listed, quoted
 from pipeline.prepare.fit_encoder import ordered
-from pipeline.prepare.schema import EXACT_INTEGERS, FEW_LEVELS, READ_EXACTLY
+from pipeline.prepare.schema import EXACT_INTEGERS, READ_EXACTLY
 from pipeline.table import likeness, locate, spellings
 from pipeline.table.column_statistics import ColumnStatistics
 from pipeline.table.sources import Source
@@ -239,8 +239,8 @@ def warnings(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
                 f"{EXACT_INTEGERS:,}; set prepare.standardise, or add it to prepare.categories if it is a code"
             )
     for category in encoder.categories:
-        levels = len(survey.levels[category.name])
-        if levels > FEW_LEVELS and 2 * levels > survey.count(category.name):
+        if survey.names_rows(category.name):
+            levels = len(survey.levels[category.name])
             yield (
                 f"{category.name}: {levels:,} levels in {survey.count(category.name):,} rows; "
                 "if it names the rows, leave it out of prepare.features"

@@ -11,9 +11,6 @@ from pipeline.table.column_statistics import ColumnStatistics
 EXACT_INTEGERS = 2**24
 READ_EXACTLY = 2**53
 
-# A category with more levels than this, most of them on one row only, is likely a name or a number of the row.
-FEW_LEVELS = 20
-
 
 def describe(
     survey: ColumnStatistics, roles: Mapping[str, str], ignored: Sequence[str], dropped: int = 0

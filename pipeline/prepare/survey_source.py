@@ -81,16 +81,10 @@ def learn(
 
     Raises: UserError for each kind of bad input.
     """
+    # Settle before reading: which rows train, where a row tells by itself, and each column's declared type.
     drops = params.missing_target == "drop"
     labelled: locate.Others = {params.target: lambda cell: cell not in params.missing_values} if drops else {}
     row_wise = assign_row_wise(params.split, source, columns, params.missing_values, labelled)
-    passes: list[_FirstPass] = []
-
-    def watch(current: Mapping[str, ColumnType]) -> type_inference.Watcher:
-        training = ColumnStatistics(current, columns.uncounted, columns.weights) if params.split.holds_out else None
-        passes[:] = [_FirstPass(source, columns.target, row_wise, training)]
-        return passes[0]
-
     fixed: dict[str, ColumnType] = {
         name: kind
         for name, kind in params.typed.items()
@@ -104,34 +98,38 @@ def learn(
     read = type_inference.Columns(
         list(columns.by_column()), declared, columns.uncounted, fixed, columns.weights, required, params.decimal
     )
+    # Read: types, levels, moments and labels. A wrong guess of a type starts the pass again.
+    passes: list[_FirstPass] = []
+
+    def watch(current: Mapping[str, ColumnType]) -> type_inference.Watcher:
+        training = ColumnStatistics(current, columns.uncounted, columns.weights) if params.split.holds_out else None
+        passes[:] = [_FirstPass(source, columns.target, row_wise, training)]
+        return passes[0]
+
     survey = type_inference.learn(source, read, params.missing_values, watch, options)
+    # Check: labels, weights, and texts that the encoder needs for itself.
     dropped = passes[0].unlabelled if drops else 0
     data_checks.require_labels(source, params.target, params.missing_values, survey, dropped)
     data_checks.require_no_reserved_text(source, survey, columns.features)
     if params.weights is not None:
         data_checks.require_weights(source, params.weights, params.missing_values, survey, labelled)
+    # Divide: the classes, and the training rows with their statistics.
     as_text = params.target in {*params.text_columns, *sources.texts_of(source)}
     classes = target_classes.classes_of(source, params.target, survey.levels[params.target], as_text)
     if row_wise is None:
         assign = by_seed_over_table(params.split, list(passes[0].texts), passes[0].codes, classes)
-        training = _survey_training(params, source, survey, assign, options)
+        training = ColumnStatistics(survey.kinds, survey.uncounted, survey.weights)
+        for chunk in stream.read(source, survey.kinds, params.missing_values, options):
+            training.add(chunk.where(assign(chunk) == TRAIN))
     else:
         assign = row_wise
         training = passes[0].training or survey
     data_checks.require_training_rows(source, params.target, classes, training)
     if params.weights is not None:
         data_checks.require_weight_to_train(source, params.weights, training)
+    # Doubt: numbers that may be read in two ways, and codes.
     undecided = type_inference.undecided(source, read, survey)
     if undecided and params.split.method == "hash" and params.split.key is None:
         data_checks.refuse_undecided(source, undecided)
     codes = type_inference.codes(source, read, survey)
     return Learned(survey, training, classes, assign, row_wise is not None, dropped, undecided, codes, fixed)
-
-
-def _survey_training(
-    params: PrepareParams, source: TableSource, survey: ColumnStatistics, assign: Assign, options: stream.ReadOptions
-) -> ColumnStatistics:
-    training = ColumnStatistics(survey.kinds, survey.uncounted, survey.weights)
-    for chunk in stream.read(source, survey.kinds, params.missing_values, options):
-        training.add(chunk.where(assign(chunk) == TRAIN))
-    return training

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from pipeline.dataset import shard
 from pipeline.dataset.columns import Chunk, Class
-from pipeline.dataset.encoder import Encoder
 from pipeline.dataset.writer import Writer
 from pipeline.prepare import fit_encoder, schema
 from pipeline.prepare.column_roles import Roles
@@ -33,6 +32,7 @@ def write(
     options: stream.ReadOptions = stream.DEFAULTS,
 ) -> list[str]:
     """Fit the encoder, encode all rows into shards under the empty ``folder``; returns the report's lines."""
+    # Fit: the encoder, on the training rows.
     classes = sorted(set(learned.classes.values()))
     encoder = fit_encoder.fit(
         source,
@@ -45,19 +45,22 @@ def write(
         params.date_parts,
         params.max_levels,
     )
+    # Encode, on threads; rows are numbered from 0 within their chunk, which does not know its first row yet.
     numbers = {text: classes.index(name) for text, name in learned.classes.items()}
-    split_rows = dict.fromkeys(shard.SPLITS, 0)
-    split_classes = {name: np.zeros(len(classes), dtype=np.int64) for name in shard.SPLITS}
-
     twins = Duplicates(folder) if params.split.may_straddle else None
     compared = [*columns.features, columns.target]
 
     def work(chunk: Chunk) -> tuple[shard.Shard | Parts, Digests | None]:
         weights = None if columns.weights is None else chunk.numbers[columns.weights]
-        encoded = _encode(encoder, chunk, renumbered(chunk.texts[columns.target], numbers), weights)
-        divided = _divided(encoded, learned.assign(chunk)) if learned.row_wise else encoded
+        labels = renumbered(chunk.texts[columns.target], numbers)
+        encoded = encoder.encode(chunk)
+        rows = shard.Shard(encoded.numbers, encoded.codes, labels, np.arange(chunk.rows, dtype=np.int64), weights)
+        divided = _divided(rows, learned.assign(chunk)) if learned.row_wise else rows
         return divided, None if twins is None else row_hash.of_rows(chunk, compared)
 
+    # Write, in order: the rows of each split, then schema and encoder.
+    split_rows = dict.fromkeys(shard.SPLITS, 0)
+    split_classes = {name: np.zeros(len(classes), dtype=np.int64) for name in shard.SPLITS}
     reading = stream.Reading(learned.survey.kinds, params.missing_values, options)
     with Writer(folder) as writer:
         for seen in stream.mapped_settled(source, reading, work):
@@ -65,13 +68,15 @@ def write(
             parts = _divided(result, learned.assign(seen.chunk)) if isinstance(result, shard.Shard) else result
             for name, part in parts.items():
                 split_rows[name] += len(part.rows)
-                split_classes[name] += np.bincount(_labels_that_count(part), minlength=len(classes))
+                weighted = part.labels if part.weights is None else part.labels[part.weights > 0]
+                split_classes[name] += np.bincount(weighted, minlength=len(classes))
                 writer.add(name, replace(part, rows=part.rows + seen.chunk.first_row))
             if twins is not None and row_digests is not None:
                 for index, name in enumerate(shard.SPLITS):
                     twins.add(row_digests[parts[name].rows], index)
         roles_by_column = columns.by_column()
         writer.finish(schema.describe(learned.survey, roles_by_column, columns.ignored, learned.dropped), encoder)
+    # Report: what was read, and what to look at twice.
     return [
         *report_lines(learned.survey, encoder, _class_rows(learned, columns.target), split_rows, learned.dropped),
         *code_lines(learned.codes),
@@ -79,18 +84,6 @@ def write(
         *straddling_lines(0 if twins is None else twins.count()),
         *held_out_lines(params.split.asked_for, split_classes, classes),
     ]
-
-
-def _encode(
-    encoder: Encoder, chunk: Chunk, label_codes: NDArray[np.int32], weights: NDArray[np.float64] | None
-) -> shard.Shard:
-    """The rows, numbered from 0 within the chunk."""
-    encoded = encoder.encode(chunk)
-    return shard.Shard(encoded.numbers, encoded.codes, label_codes, np.arange(chunk.rows, dtype=np.int64), weights)
-
-
-def _labels_that_count(rows: shard.Shard) -> NDArray[np.integer]:
-    return rows.labels if rows.weights is None else rows.labels[rows.weights > 0]
 
 
 def _divided(rows: shard.Shard, assigned: Assignment) -> Parts:

@@ -14,6 +14,9 @@ from pipeline.table.weighted_moments import WeightedMoments, totals_by_group
 # Numbers whose moments are added up together: of a wide table many columns, of a long one a column at a time.
 _BLOCK_NUMBERS = 1 << 15
 
+# No more levels than this name rows, however few the rows are.
+FEW_LEVELS = 20
+
 
 class ColumnStatistics:
     """Running statistics of every column; the order and the size of the chunks leave no trace in them.
@@ -90,6 +93,11 @@ class ColumnStatistics:
     def count(self, name: str) -> int:
         """Rows that have a value in the column."""
         return self.rows - self.missing[name]
+
+    def names_rows(self, name: str) -> bool:
+        """Whether a text column likely holds names or numbers of rows: most of its levels stand on one row only."""
+        levels = len(self.levels.get(name, ()))
+        return levels > FEW_LEVELS and 2 * levels > self.count(name)
 
 
 def _blocks(names: Collection[str], rows: int) -> Iterator[list[str]]:

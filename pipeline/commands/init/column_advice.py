@@ -95,8 +95,8 @@ def _reason(survey: ColumnStatistics, name: str) -> str | None:
         return "has no value in any row"
     levels = survey.levels.get(name)
     if levels is not None:
-        if 2 * len(levels) > survey.rows and len(levels) > 20:
-            return f"names the rows: {len(levels):,} levels in {survey.rows:,} rows"
+        if survey.names_rows(name):
+            return f"names the rows: {len(levels):,} levels in {survey.count(name):,} rows"
         return "is constant" if len(levels) == 1 and not survey.missing[name] else None
     moments = survey.moments[name]
     if moments.minimum == moments.maximum and not survey.missing[name]:

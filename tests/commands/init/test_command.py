@@ -260,6 +260,19 @@ def test_columns_that_may_name_the_rows_are_told(tmp_path: Path) -> None:
     assert text.count("# warning") == 2
 
 
+def test_names_of_few_rows_are_left_out_as_prepare_doubts_them(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Only the rows with a value count: 50 names in 200 rows, of which 50 have one, name these."""
+    names = [f"n{row}" if row % 4 == 0 else None for row in range(200)]
+    table = {"name": names, "x": np.arange(200) // 2, "y": ["a", "b"] * 100}
+    pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
+    assert "# - name  # left out: names the rows: 50 levels in 50 rows" in _init(
+        tmp_path / "t.csv", "y", tmp_path / "p.yaml"
+    )
+    chosen = PrepareParams(source=str(tmp_path / "t.csv"), target="y")
+    prepare.main(params=chosen, source=chosen.source, out=tmp_path / "out")
+    assert "warning   name: 50 levels in 50 rows; if it names the rows" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 @settings(max_examples=60)
 @given(tables.tables())
