@@ -1,4 +1,4 @@
-"""Sequences whose items are made when they are asked for, so that a worker makes only those it works on."""
+"""Lazy sequences: a worker builds only the items that it uses."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar, overload
@@ -7,10 +7,10 @@ Item = TypeVar("Item")
 
 
 class LazySequence(Sequence[Item]):
-    """So many items: each is made by its position, anew whenever it is asked for."""
+    """Items built by position, anew on each access."""
 
     def __init__(self, make: Callable[[int], Item], length: int) -> None:
-        """Nothing is made yet."""
+        """Nothing is built yet."""
         self._make = make
         self._length = length
 
@@ -33,10 +33,10 @@ class LazySequence(Sequence[Item]):
 
 
 class CachedSequence(LazySequence[Item]):
-    """So many items: each is made once, by its position, and kept."""
+    """Items built by position on first access, and stored."""
 
     def __init__(self, make: Callable[[int], Item], length: int) -> None:
-        """Nothing is made yet. ``make`` may be called by several threads, for one position by two at the most."""
+        """Nothing is built yet. ``make`` may be called by several threads, for one position by two at the most."""
         super().__init__(make, length)
         self._items: list[Item | None] = [None] * length
 

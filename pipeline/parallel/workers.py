@@ -50,7 +50,7 @@ def rank() -> int:
 
 @contextmanager
 def process_group() -> Iterator[None]:
-    """Meet the other workers, and part from them at the end, when worker 0 has written its files."""
+    """Join the process group for the block; leave it at the end, when worker 0 has written its files."""
     if count() == 1:
         yield
         return
@@ -105,7 +105,7 @@ def _shared() -> Iterator[None]:
 
 
 def barrier() -> None:
-    """Until all workers are here."""
+    """Wait for all workers."""
     if count() > 1:
         from torch import distributed
 
@@ -145,21 +145,21 @@ def all_gather_lists(mine: "Sequence[Sequence[Tensor]]") -> "list[list[Tensor]]"
 
 
 def all_gather(value: "Tensor") -> "Tensor":
-    """Every worker's ``value``, of the same shape everywhere, as (m, ...)."""
+    """The workers' values, of one shape, stacked to (workers, ...)."""
     import torch
 
-    return torch.stack([found for (found,) in all_gather_lists([[value]])])
+    return torch.stack([other for (other,) in all_gather_lists([[value]])])
 
 
 def broadcast(work: "Callable[[], dict[str, Tensor] | None]") -> "dict[str, Tensor] | None":
-    """What worker 0 finds, at every worker."""
+    """The result of worker 0's ``work``, at every worker."""
     if count() == 1:
         return work()
     import torch
 
-    found = work() if rank() == 0 else None
-    names = "\n".join(found or {}).encode()
-    mine = [torch.frombuffer(bytearray(names or b"\n"), dtype=torch.uint8), *(found or {}).values()]
+    result = work() if rank() == 0 else None
+    names = "\n".join(result or {}).encode()
+    mine = [torch.frombuffer(bytearray(names or b"\n"), dtype=torch.uint8), *(result or {}).values()]
     encoded, *tensors = map_and_gather(lambda _: mine, [0])[0]
     return dict(zip(encoded.numpy().tobytes().decode().split("\n"), tensors, strict=True)) if tensors else None
 

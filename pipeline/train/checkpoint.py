@@ -87,6 +87,6 @@ class Checkpoint:
         self._due = monotonic() + self._every_s
 
     def remove(self) -> None:
-        """Nothing is left of it."""
+        """Delete the checkpoint's files."""
         for path in self._path.parent.glob(f"{self._path.stem}.*"):
             path.unlink(missing_ok=True)

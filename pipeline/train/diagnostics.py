@@ -83,23 +83,25 @@ def _of_columns(blocks: Sequence[Block], features: Sequence[str], threads: int) 
         sentences.append(
             f"the same in all training rows: {listed(constant, _NAMED, str)}; it tells nothing, leave it out"
         )
-    for found in collinearity.collinear_columns(blocks, threads)[:_NAMED]:
-        others = listed([features[column] for column in found.of], _NAMED, str)
-        sentences.append(f"column {features[found.column]} follows from {others}: they share its weight in W")
+    for collinear in collinearity.collinear_columns(blocks, threads)[:_NAMED]:
+        others = listed([features[column] for column in collinear.of], _NAMED, str)
+        sentences.append(f"column {features[collinear.column]} follows from {others}: they share its weight in W")
     return sentences
 
 
 def _of_categories(blocks: Sequence[Block], features: Sequence[str]) -> list[str]:
-    found = collinearity.collinear_categories(blocks)
-    said = [f"column {features[number]} follows from category {_category(features[c])}" for number, c in found.numbers]
-    for one, other, both in found.categories:
+    collinear = collinearity.collinear_categories(blocks)
+    relations = [
+        f"column {features[number]} follows from category {_category(features[c])}" for number, c in collinear.numbers
+    ]
+    for one, other, both in collinear.categories:
         if both:
-            said.append(f"categories {_category(features[one])} and {_category(features[other])} group rows alike")
+            relations.append(f"categories {_category(features[one])} and {_category(features[other])} group rows alike")
         else:
-            said.append(f"category {_category(features[one])} follows from category {_category(features[other])}")
-    said += [f"{features[one]} and {features[other]} are the same rows" for one, other in found.levels]
-    sentences = [f"{sentence}: they share their weights in W" for sentence in said[:_NAMED]]
-    return sentences + ([f"and {len(said) - _NAMED} more such columns"] if len(said) > _NAMED else [])
+            relations.append(f"category {_category(features[one])} follows from category {_category(features[other])}")
+    relations += [f"{features[one]} and {features[other]} are the same rows" for one, other in collinear.levels]
+    sentences = [f"{sentence}: they share their weights in W" for sentence in relations[:_NAMED]]
+    return sentences + ([f"and {len(relations) - _NAMED} more such columns"] if len(relations) > _NAMED else [])
 
 
 def _category(level: str) -> str:
@@ -112,7 +114,7 @@ def _of_separation(
 ) -> list[str]:
     if not separable:
         return []
-    pairs = listed([f"class {classes[found.label]} by {features[found.column]}" for found in separable], _NAMED, str)
+    pairs = listed([f"class {classes[one.label]} by {features[one.column]}" for one in separable], _NAMED, str)
     return [f"told apart without error: {pairs}; {_CURE}"]
 
 
@@ -120,10 +122,10 @@ def of_optimum(
     known: Diagnostics, blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], intercept: bool
 ) -> Diagnostics:
     """``known``, and whether a training without a penalty has an optimum, and if so which of many it ends at."""
-    found = with_separation(known, blocks, features, classes, intercept)
-    if found.separable or not found.dependent:
-        return found
-    return replace(found, sentences=(*found.sentences, _ONE_OF_MANY))
+    diagnosed = with_separation(known, blocks, features, classes, intercept)
+    if diagnosed.separable or not diagnosed.dependent:
+        return diagnosed
+    return replace(diagnosed, sentences=(*diagnosed.sentences, _ONE_OF_MANY))
 
 
 def with_separation(
@@ -138,8 +140,8 @@ def with_separation(
     if known.separable or len(labels) < 2:
         return known
     if rows * len(features) > separation.LARGEST_TABLE or len(features) + 1 > separation.LARGEST_RULE:
-        said = f"too many rows ({rows}) and columns ({len(features)}) to look for columns that tell classes apart"
-        return replace(known, sentences=(*known.sentences, said))
+        sentence = f"too many rows ({rows}) and columns ({len(features)}) to look for columns that tell classes apart"
+        return replace(known, sentences=(*known.sentences, sentence))
     x, y = collinearity.table(counted, len(features))
     sentences = _from_the_rest(x, y, labels, features, classes, intercept)
     if not sentences and len(labels) > 2 and len(labels) * (len(features) + 1) <= separation.LARGEST_RULE:

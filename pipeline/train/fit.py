@@ -34,10 +34,12 @@ Watch = Callable[[dict[str, Any]], None]
 class _Memory:
     """The loop's state and the history, in one checkpoint that worker 0 writes and all workers read."""
 
-    def __init__(self, kept: checkpoint.Checkpoint, history: History, fits: Callable[[checkpoint.State], bool]) -> None:
-        self._kept = kept
+    def __init__(
+        self, saved: checkpoint.Checkpoint, history: History, fits: Callable[[checkpoint.State], bool]
+    ) -> None:
+        self._checkpoint = saved
         self._history = history
-        self._left: Mapping[str, torch.Tensor] | None = workers.broadcast(lambda: kept.load(fits))
+        self._left: Mapping[str, torch.Tensor] | None = workers.broadcast(lambda: saved.load(fits))
         self.epochs = int(self._left["epochs"]) if self._left else 0  # that were run before
         if self._left and workers.rank() == 0:
             print(f"train: goes on after epoch {self.epochs - 1}, from the checkpoint that it left")
@@ -50,7 +52,7 @@ class _Memory:
 
     def save(self, state: Callable[[], checkpoint.State]) -> None:
         if workers.rank() == 0:
-            self._kept.save(lambda: {**state(), **self._history.state})
+            self._checkpoint.save(lambda: {**state(), **self._history.state})
 
 
 def fit(
@@ -58,9 +60,9 @@ def fit(
     params: TrainParams,
     watch: Watch,
     earlier: model.Model | None = None,
-    kept: checkpoint.Checkpoint | None = None,
+    saved: checkpoint.Checkpoint | None = None,
 ) -> tuple[model.Model, History]:
-    """Fit the model, from ``earlier`` if given; ``watch`` sees every record, ``kept`` the state to go on from.
+    """Fit the model, from ``earlier`` if given; ``watch`` sees every record, ``saved`` the state to go on from.
 
     Raises: UserError if the cost diverges, or if a param or the earlier model does not fit the data.
     """
@@ -69,13 +71,15 @@ def fit(
     blocks = data_loader.blocks_of(prepared, prepared.splits["train"], weights)
     data_loader.require_weight(blocks)
     encoder = prepared.encoder
-    found = accelerator_of(params)
-    data = packing.Data(blocks, encoder.level_counts, encoder.features, encoder.classes, found)
+    placed_on = accelerator_of(params)
+    data = packing.Data(blocks, encoder.level_counts, encoder.features, encoder.classes, placed_on)
 
     def objective(rows: Sequence[Block]) -> PlainObjective:
         precision, columns = getattr(torch, params.precision), len(data.features)
-        placed = found.placed(rows) if found else rows
-        return PlainObjective(placed, columns, params.l2, thread_count(), precision, params.intercept, device_of(found))
+        placed = placed_on.placed(rows) if placed_on else rows
+        return PlainObjective(
+            placed, columns, params.l2, thread_count(), precision, params.intercept, device_of(placed_on)
+        )
 
     begin = initial_point.of(encoder, params, earlier)
     history = History(begin.parameters, params.snapshot_every)
@@ -83,7 +87,7 @@ def fit(
     def fits(state: checkpoint.State) -> bool:
         return checkpoint_form.fits(state, params, len(encoder.classes), len(encoder.features))
 
-    memory = _Memory(kept, history, fits) if kept else None
+    memory = _Memory(saved, history, fits) if saved else None
     began = monotonic()
     method = solvers.make(params, data, begin.parameters, objective)
     silent = True if workers.rank() else None  # None: where standard error is not a terminal
@@ -108,7 +112,7 @@ def fit(
             _early_stopping(params),
             memory,
         )
-    return _model(prepared, params, method, result, begin.sentences, device_of(found), totals), history
+    return _model(prepared, params, method, result, begin.sentences, device_of(placed_on), totals), history
 
 
 def _class_totals(prepared: reader.Dataset, class_weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
@@ -134,8 +138,8 @@ def accelerator_of(params: TrainParams) -> Accelerator | None:
         ) from None
 
 
-def device_of(found: Accelerator | None) -> torch.device:
-    return found.device if found else PROCESSOR
+def device_of(accelerator: Accelerator | None) -> torch.device:
+    return accelerator.device if accelerator else PROCESSOR
 
 
 def _validation_cost(

@@ -55,9 +55,9 @@ class History:
         return {"records": torch.from_numpy(table)} | dict(zip(names, self._stacked(), strict=True))
 
     @state.setter
-    def state(self, found: Mapping[str, Tensor]) -> None:
-        self.records = [_record(numbers) for numbers in found["records"].tolist()]
-        epochs, weights, biases = (found[f"snapshot {name}"] for name in ("epochs", "W", "b"))
+    def state(self, saved: Mapping[str, Tensor]) -> None:
+        self.records = [_record(numbers) for numbers in saved["records"].tolist()]
+        epochs, weights, biases = (saved[f"snapshot {name}"] for name in ("epochs", "W", "b"))
         points = [Parameters(w.clone(), b.clone()) for w, b in zip(weights, biases, strict=True)]
         self._snapshots = list(zip(epochs.tolist(), points, strict=True))
 

@@ -44,13 +44,13 @@ def earlier(params: StartParams) -> model.Model | None:
             f"params.yaml: train.start.model: expected a folder with {METADATA_FILE} and {WEIGHTS_FILE}, got "
             f"{folder}, which has none; DVC takes models/ away before it trains, so start from a copy of it"
         )
-    found = model.load(folder)
-    if params.key != found.key:
+    loaded = model.load(folder)
+    if params.key != loaded.key:
         raise UserError(
             f"params.yaml: train.start.key: expected the key of the model in {folder}, got {params.key or 'null'}; "
-            f"if that is the model to start from, set it: {found.key}"
+            f"if that is the model to start from, set it: {loaded.key}"
         )
-    return found
+    return loaded
 
 
 def of(encoder: Encoder, params: TrainParams, earlier: model.Model | None) -> InitialPoint:
@@ -93,11 +93,11 @@ def _at_model(encoder: Encoder, params: TrainParams, earlier: model.Model) -> In
     order = [earlier.classes.index(label) for label in encoder.classes]
     columns = [theirs[encoder.features[column]] for column in known]
     scales, shifts = _changes(encoder, earlier.encoder)
-    found = earlier.weights[np.ix_(order, columns)]
+    common = earlier.weights[np.ix_(order, columns)]
     weights = np.zeros((len(encoder.classes), len(encoder.features)))
-    weights[:, known] = found * scales[known]
+    weights[:, known] = common * scales[known]
     weights[:, _unseen_columns(encoder)] = 0.0
-    bias = (earlier.bias[order] + found @ shifts[known]) * params.intercept
+    bias = (earlier.bias[order] + common @ shifts[known]) * params.intercept
     parameters = Parameters(torch.from_numpy(weights), torch.from_numpy(bias))
     return InitialPoint(parameters, (_sentence(encoder.features, earlier),))
 

@@ -56,11 +56,11 @@ class Packed:
 
 def pack(params: TrainParams, data: Data) -> Packed:
     """Look at the rows, leave out what changes nothing, and pack the rest."""
-    found = diagnose(params, data)
+    findings = diagnose(params, data)
     reduced = reduction.reduce(data.blocks, data.levels, data.classes, params.l2, params.intercept)
     classes = len(reduced.present)
     rows = Rows(reduced.blocks, reduced.levels, classes, thread_count(), params.intercept, accelerator=data.accelerator)
-    return Packed(found, reduced, rows)
+    return Packed(findings, reduced, rows)
 
 
 def diagnose(params: TrainParams, data: Data) -> diagnostics.Diagnostics:

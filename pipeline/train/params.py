@@ -140,7 +140,7 @@ class TrainParams(Section):
         return self
 
     @model_validator(mode="after")
-    def _what_finds_its_own_steps_is_not_told_them(self) -> "TrainParams":
+    def _second_order_solvers_take_no_step_size(self) -> "TrainParams":
         if self.solver in FIRST_ORDER:
             return self
         neutral = {
@@ -149,9 +149,9 @@ class TrainParams(Section):
             "schedule.method": (self.schedule.method, "constant"),
             "precision": (self.precision, "float64"),
         }
-        wrong = {name: (got, wanted) for name, (got, wanted) in neutral.items() if got != wanted}
+        wrong = {name: (got, expected) for name, (got, expected) in neutral.items() if got != expected}
         if wrong:
-            settings = {name: "null" if wanted is None else str(wanted) for name, (_, wanted) in wrong.items()}
+            settings = {name: "null" if expected is None else str(expected) for name, (_, expected) in wrong.items()}
             expected = " and ".join(f"train.{name} {value}" for name, value in settings.items())
             got = ", ".join(str(value) for value, _ in wrong.values())
             flags = " ".join(f"-S train.{name}={value}" for name, value in settings.items())

@@ -59,10 +59,10 @@ class FirstOrderSolver(first_order.FirstOrder):
         """``make_objective`` gives the objective of some blocks."""
         self._params, self._data, self._start = params, data, start.copy()
         blocks = cached(data.blocks)  # asked for in every epoch
-        self._whole = make_objective(blocks)
+        self._objective = make_objective(blocks)
         generator = torch.Generator().manual_seed(params.seed)
         if params.batch_size == "full":
-            batches = first_order.full_batch(self._whole)
+            batches = first_order.full_batch(self._objective)
         else:
             batches = first_order.mini_batches(blocks, params.batch_size, generator, make_objective)
         assert params.lr is not None
@@ -76,7 +76,7 @@ class FirstOrderSolver(first_order.FirstOrder):
 
         In float64 whatever train.precision is: float32's rounding is no part of what a bound allows for.
         """
-        exact = self._whole.in_float64()
+        exact = self._objective.in_float64()
         final = exact.loss_gradient(parameters)
         return FitOutcome(
             final=final,
@@ -100,7 +100,7 @@ class FirstOrderSolver(first_order.FirstOrder):
 
 
 class _Delegate:
-    """What passes through to the method that steps towards the optimum."""
+    """Delegates ``state`` and ``run_epoch`` to the wrapped solver."""
 
     _optimum: QuasiNewton | ProximalNewton
 
@@ -110,8 +110,8 @@ class _Delegate:
         return self._optimum.state
 
     @state.setter
-    def state(self, found: Mapping[str, torch.Tensor]) -> None:
-        self._optimum.state = found
+    def state(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        self._optimum.state = tensors
 
     def run_epoch(self) -> Epoch:
         """One step on all rows; the first one begins with the answers of samples where rows are many."""

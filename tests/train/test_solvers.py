@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import palmerpenguins
@@ -346,7 +347,7 @@ def test_newton_is_refused_with_the_memory_it_needs(monkeypatch: pytest.MonkeyPa
     """On a machine of 1 MiB, the sentence names the sizes and the way out; auto does not look at the machine."""
     problem = synthetic(300, 60, (), 8)
     expected = solve(problem, solver="auto", l2=1e-3)
-    monkeypatch.setattr("os.sysconf", lambda _: 1 << 10)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=2 << 20))
     assert solve(problem, solver="auto", l2=1e-3).weights.tobytes() == expected.weights.tobytes()
     sizes = "300 rows, 60 columns, 8 classes"
     with pytest.raises(UserError, match=rf"newton does not fit: {sizes}: its Hessian needs 11 MiB, .* 1 MiB; take lbf"):

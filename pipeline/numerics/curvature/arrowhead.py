@@ -168,15 +168,15 @@ class ArrowFactor:
         result = torch.empty_like(gradient)
         right = gradient[self.dense_columns].T.reshape(-1, 1)
         if self.level_columns is None or self.levels is None or self.solved is None:
-            found = torch.cholesky_solve(right, self.dense)
+            solution = torch.cholesky_solve(right, self.dense)
         else:
             eliminated = torch.linalg.solve_triangular(
                 self.levels, gradient[self.level_columns][:, :, None], upper=False
             ).reshape(-1, 1)
-            found = torch.cholesky_solve(right - self.solved.T @ eliminated, self.dense)
-            rest = (eliminated - self.solved @ found).view(-1, self.classes, 1)
+            solution = torch.cholesky_solve(right - self.solved.T @ eliminated, self.dense)
+            rest = (eliminated - self.solved @ solution).view(-1, self.classes, 1)
             result[self.level_columns] = torch.linalg.solve_triangular(self.levels.mT, rest, upper=True)[:, :, 0]
-        result[self.dense_columns] = found.view(self.classes, -1).T
+        result[self.dense_columns] = solution.view(self.classes, -1).T
         return result
 
 

@@ -2,9 +2,9 @@
 
 Shapes are those of data/layout.py.
 
-One class has X'SX, S = diag(v p (1 - p)). Numbers, small categories and b are kept: e columns, dense. The levels of
-the other m categories, L of them, are eliminated as if no row had two: that leaves a diagonal D beside the coupling
-C (L, e) and the kept block A: the Schur complement A - C'C / D is dense, (e, e). With m > 1 D is taken m times, since
+One class has X'SX, S = diag(v p (1 - p)). Numbers, small categories and b are the dense columns, e of them. The levels
+of the other m categories, L of them, are eliminated as if no row had two: that leaves a diagonal D beside the coupling
+C (L, e) and the dense block A: the Schur complement A - C'C / D is dense, (e, e). With m > 1 D is taken m times, since
 (a + u_1 + ... + u_m)^2 <= m sum_c (a / m + u_c)^2: the matrix is then at least the block, never indefinite, and m times
 the block at most where the categories tell different things. Cost a build: n k (c^2 + c p + p^2) and k L e^2.
 """
@@ -22,63 +22,65 @@ from pipeline.numerics.exact.sums import Grid, scattered_sums
 from pipeline.numerics.objective import kernels
 from pipeline.numerics.objective.packed import PackedObjective
 
-_MOST_KEPT = 256  # e
+_MOST_DENSE = 256  # e
 _RIDGE = 1e-7  # of a column's own curvature: float32 products leave that much
 
 
-def kept_categories(levels: Sequence[int], numbers: int) -> list[int]:
-    """The categories that are kept, ascending: the smallest, never the largest."""
+def dense_categories(levels: Sequence[int], numbers: int) -> list[int]:
+    """The categories in the dense block, ascending: the smallest, never the largest."""
     by_size = sorted(range(len(levels)), key=lambda category: (levels[category], category))
-    found, width = [], numbers + 1
+    chosen, width = [], numbers + 1
     for category in by_size[:-1]:
         width += levels[category]
-        if width > _MOST_KEPT:
+        if width > _MOST_DENSE:
             break
-        found.append(category)
-    return sorted(found)
+        chosen.append(category)
+    return sorted(chosen)
 
 
 def needed_bytes(levels: Sequence[int], numbers: int, classes: int) -> int:
     """Memory for building it: int64 totals of two threads and the float32 result."""
-    kept = sum(levels[category] for category in kept_categories(levels, numbers))
-    width = numbers + 1 + kept
-    return classes * (width * (sum(levels) - kept) * 24 + width**2 * 24)
+    dense = sum(levels[category] for category in dense_categories(levels, numbers))
+    width = numbers + 1 + dense
+    return classes * (width * (sum(levels) - dense) * 24 + width**2 * 24)
 
 
 class ClassBlocks:
     """What builds the k factors at any theta; with categories only."""
 
     def __init__(self, objective: PackedObjective) -> None:
-        """Choose what is kept."""
+        """Choose the dense columns."""
         self._objective = objective
         rows, starts = objective.rows, objective.rows.first_level_rows
-        kept = kept_categories(rows.levels, rows.numbers)
+        dense = dense_categories(rows.levels, rows.numbers)
         every = range(len(rows.levels))
-        self._eliminated = [category for category in every if category not in kept]
-        self._pairs = [(one, other) for other in kept for one in every if one not in kept or one < other]
-        self._kept_levels, self._eliminated_levels = (
+        self._eliminated = [category for category in every if category not in dense]
+        self._pairs = [(one, other) for other in dense for one in every if one not in dense or one < other]
+        self._dense_levels, self._eliminated_levels = (
             torch.cat([torch.arange(0), *(torch.arange(starts[c], starts[c] + rows.levels[c]) for c in chosen)])
-            for chosen in (kept, self._eliminated)
+            for chosen in (dense, self._eliminated)
         )
-        # Where the columns of the kept block are: numbers, levels, b.
-        self._number_places = torch.tensor([*range(rows.numbers), rows.numbers + len(self._kept_levels)])
+        # Where the columns of the dense block are: numbers, levels, b.
+        self._number_places = torch.tensor([*range(rows.numbers), rows.numbers + len(self._dense_levels)])
         self._level_places = torch.full((sum(rows.levels),), -1)
-        self._level_places[self._kept_levels] = torch.arange(len(self._kept_levels)) + rows.numbers
+        self._level_places[self._dense_levels] = torch.arange(len(self._dense_levels)) + rows.numbers
         self._level_places[self._eliminated_levels] = torch.arange(len(self._eliminated_levels))
 
     def factor(self, theta: Tensor, mix: float = 0.0) -> Preconditioner:  # noqa: ARG002  (the curvature as it is)
         """The factors at theta."""
         rows, l2 = self._objective.rows, self._objective.l2
         block, coupling, diagonal = self._assembled([sums / rows.total_weight for sums in self._sums(theta)])
-        kept = block.diagonal(dim1=1, dim2=2)
-        kept.add_(l2 + ridge(kept, _RIDGE))
+        dense = block.diagonal(dim1=1, dim2=2)
+        dense.add_(l2 + ridge(dense, _RIDGE))
         diagonal = diagonal * len(self._eliminated)
         diagonal += l2 + ridge(diagonal, _RIDGE)
         coupling = coupling.to(torch.float32)
         for of_class, sides, middle in zip(block, coupling, diagonal, strict=True):
             wide = sides.to(torch.float64)
             of_class.sub_(wide.T @ (wide / middle[:, None]))
-        places = torch.cat([torch.arange(rows.numbers), self._kept_levels + rows.numbers, torch.tensor([rows.columns])])
+        places = torch.cat(
+            [torch.arange(rows.numbers), self._dense_levels + rows.numbers, torch.tensor([rows.columns])]
+        )
         factors = torch.stack([cholesky(of_class) for of_class in block])
         return rows.centre.uncentred(
             ClassArrowFactor(places, self._eliminated_levels + rows.numbers, factors, coupling, diagonal)
@@ -116,18 +118,18 @@ class ClassBlocks:
         return scattered_sums(scatter, rows.packed, shapes, grids, rows.threads)
 
     def _assembled(self, sums: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """The kept block (k, e, e), the coupling (k, L, e) and the eliminated diagonal (k, L)."""
+        """The dense block (k, e, e), the coupling (k, L, e) and the eliminated diagonal (k, L)."""
         rows, k, width = self._objective.rows, self._objective.rows.classes, self._objective.rows.numbers + 1
         own, by_level, *tables = sums
         by_level = by_level.view(-1, k, width).transpose(0, 1)
-        e = width + len(self._kept_levels)
+        e = width + len(self._dense_levels)
         block = torch.zeros(k, e, e, dtype=torch.float64)
         coupling = torch.zeros(k, len(self._eliminated_levels), e, dtype=torch.float64)
-        places, levels = self._number_places, self._level_places[self._kept_levels]
+        places, levels = self._number_places, self._level_places[self._dense_levels]
         block[:, places[:, None], places] = own.view(k, width, width)
-        block[:, levels[:, None], places] = by_level[:, self._kept_levels]
-        block[:, places[:, None], levels] = by_level[:, self._kept_levels].mT
-        block[:, levels, levels] = by_level[:, self._kept_levels, -1]
+        block[:, levels[:, None], places] = by_level[:, self._dense_levels]
+        block[:, places[:, None], levels] = by_level[:, self._dense_levels].mT
+        block[:, levels, levels] = by_level[:, self._dense_levels, -1]
         coupling[:, :, places] = by_level[:, self._eliminated_levels]
         for (one, other), table in zip(self._pairs, tables, strict=True):
             first, second = (self._places_of(category) for category in (one, other))
@@ -146,9 +148,9 @@ class ClassBlocks:
 
 @dataclass(frozen=True)
 class ClassArrowFactor:
-    """kept (e,) and eliminated (L,) are columns of theta; factors (k, e, e); coupling (k, L, e); diagonal (k, L)."""
+    """dense (e,) and eliminated (L,) are columns of theta; factors (k, e, e); coupling (k, L, e); diagonal (k, L)."""
 
-    kept: Tensor
+    dense: Tensor
     eliminated: Tensor
     factors: Tensor
     coupling: Tensor
@@ -158,10 +160,10 @@ class ClassArrowFactor:
         """H0^-1 g, both (d + 1, k) float64; the coupling is taken in float32, as it was added up."""
         first = gradient[self.eliminated].T / self.diagonal
         through = torch.bmm(first.to(torch.float32)[:, None], self.coupling)[:, 0]
-        right = gradient[self.kept].T - through
-        found = torch.cholesky_solve(right[:, :, None], self.factors)[:, :, 0]
-        back = torch.bmm(self.coupling, found.to(torch.float32)[:, :, None])[:, :, 0]
+        right = gradient[self.dense].T - through
+        solution = torch.cholesky_solve(right[:, :, None], self.factors)[:, :, 0]
+        back = torch.bmm(self.coupling, solution.to(torch.float32)[:, :, None])[:, :, 0]
         result = torch.empty_like(gradient)
-        result[self.kept] = found.T
+        result[self.dense] = solution.T
         result[self.eliminated] = (first - back / self.diagonal).T
         return result

@@ -59,9 +59,9 @@ class RowCurvature:
         image[column, label] += self._l2[column, 0]
         if column == len(image) - 1:
             image[-1] += self._shift
-        found = image.flatten() / self.roots / self.roots[place]
-        found[place] += self._ridge
-        return found
+        result = image.flatten() / self.roots / self.roots[place]
+        result[place] += self._ridge
+        return result
 
     def block(self, places: Tensor) -> Tensor:
         """H between ``places`` (s,), (s, s)."""
@@ -69,13 +69,13 @@ class RowCurvature:
         x, p, shares = self._x[:, column], self._p[:, label], self._shares[:, None]
         own = x * square_root(shares * p * self._others[:, label])
         mixed = x * p * square_root(shares)
-        found = torch.where(label == label[:, None], own.T @ own, -(mixed.T @ mixed))
+        result = torch.where(label == label[:, None], own.T @ own, -(mixed.T @ mixed))
         bias = column == self._x.shape[1] - 1
-        found += self._shift * (bias & bias[:, None])
-        found.diagonal().add_(self._l2[column, 0])
-        found /= self.roots[places] * self.roots[places][:, None]
-        found.diagonal().add_(self._ridge)
-        return found
+        result += self._shift * (bias & bias[:, None])
+        result.diagonal().add_(self._l2[column, 0])
+        result /= self.roots[places] * self.roots[places][:, None]
+        result.diagonal().add_(self._ridge)
+        return result
 
 
 def _probabilities(objective: PackedObjective, theta: Tensor) -> Tensor:

@@ -29,14 +29,14 @@ def largest_magnitudes(blocks: Sequence[Block], threads: int) -> Tensor:
         lowest, highest = ranges(block.numbers)
         return [torch.maximum(lowest.abs(), highest.abs())]
 
-    return torch.stack([found for (found,) in filter(None, collected(of_block, blocks, threads))]).amax(0)
+    return torch.stack([largest for (largest,) in filter(None, collected(of_block, blocks, threads))]).amax(0)
 
 
 def _folded(numbers: Tensor) -> list[Tensor]:
     """The same numbers as tensors of p columns that have fewer rows."""
     n, p = numbers.shape
-    whole = n - n % _LAID_END_TO_END
-    if not whole or not p:
+    folded = n - n % _LAID_END_TO_END
+    if not folded or not p:
         return [numbers]
-    wide = numbers[:whole].reshape(-1, _LAID_END_TO_END * p)
-    return [torch.stack((wide.amin(0), wide.amax(0))).view(-1, p), *([numbers[whole:]] if whole < n else [])]
+    wide = numbers[:folded].reshape(-1, _LAID_END_TO_END * p)
+    return [torch.stack((wide.amin(0), wide.amax(0))).view(-1, p), *([numbers[folded:]] if folded < n else [])]

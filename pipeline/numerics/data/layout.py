@@ -247,8 +247,8 @@ def _with_one_hot(block: Block, columns: int) -> Tensor:
 
 
 def _total_weight(blocks: Sequence[Block], threads: int) -> float:
-    found = collected(lambda block: [torch.tensor(block.total_weight, dtype=torch.float64)], blocks, threads)
-    return math.fsum(weight.item() for (weight,) in found)
+    weights = collected(lambda block: [torch.tensor(block.total_weight, dtype=torch.float64)], blocks, threads)
+    return math.fsum(weight.item() for (weight,) in weights)
 
 
 def _transposed_one_hot(codes: Tensor, levels: int) -> dict[torch.dtype, Tensor]:

@@ -80,19 +80,19 @@ class Reduction:
     largest: float
 
     def reduce(self, parameters: Parameters) -> Parameters:
-        """The same point in the reduced unknowns, as near as they come to it."""
+        """Project parameters onto the reduced problem."""
         weights, bias = parameters.weights[self.present], parameters.bias[self.present]
         return Parameters(weights if self.rotation is None else self.rotation.into(weights), bias)
 
     def restore(self, parameters: Parameters) -> Parameters:
         """W (k, d) and b (k,) of the whole problem."""
-        found = parameters.weights if self.rotation is None else self.rotation.back(parameters.weights)
+        reduced = parameters.weights if self.rotation is None else self.rotation.back(parameters.weights)
         if len(self.present) == self.classes:
-            return Parameters(found, parameters.bias)
-        reach = self.largest * float(found.abs().sum(1).max()) + float(parameters.bias.abs().max())
-        weights = torch.zeros(self.classes, found.shape[1], dtype=torch.float64)
+            return Parameters(reduced, parameters.bias)
+        reach = self.largest * float(reduced.abs().sum(1).max()) + float(parameters.bias.abs().max())
+        weights = torch.zeros(self.classes, reduced.shape[1], dtype=torch.float64)
         bias = torch.full((self.classes,), -reach - _NEGLIGIBLE, dtype=torch.float64)
-        weights[self.present], bias[self.present] = found, parameters.bias
+        weights[self.present], bias[self.present] = reduced, parameters.bias
         return Parameters(weights, bias)
 
 
@@ -144,8 +144,10 @@ def reduce(blocks: Sequence[Block], levels: Sequence[int], classes: int, l2: flo
 
 def _class_totals(blocks: Sequence[Block], classes: int) -> Tensor:
     """The weight of each class, (k,)."""
-    found = workers.map_and_gather(lambda b: [torch.bincount(b.labels, b.weights, minlength=classes).double()], blocks)
-    return torch.stack([totals for (totals,) in found]).sum(0)
+    by_block = workers.map_and_gather(
+        lambda b: [torch.bincount(b.labels, b.weights, minlength=classes).double()], blocks
+    )
+    return torch.stack([totals for (totals,) in by_block]).sum(0)
 
 
 def _relabelled(block: Block, position: Tensor) -> Block:

@@ -42,14 +42,14 @@ def stratified(rows: Rows, target: int) -> Rows:
 def _draw(strata: Strata, rate: float) -> Drawn:
     """From each stratum of n_s rows max(rate * n_s, _AT_LEAST), the middles of as many equal stretches."""
     counts = strata.counts
-    wanted = torch.minimum(counts, (counts.double() * rate).ceil().long().clamp(min=_AT_LEAST))
-    owner = torch.repeat_interleave(torch.arange(len(counts)), wanted)
-    place = torch.arange(len(owner)) - (wanted.cumsum(0) - wanted)[owner]
-    within = ((2 * place + 1) * counts[owner]) // (2 * wanted[owner]) - strata.before[owner]
+    sizes = torch.minimum(counts, (counts.double() * rate).ceil().long().clamp(min=_AT_LEAST))
+    owner = torch.repeat_interleave(torch.arange(len(counts)), sizes)
+    place = torch.arange(len(owner)) - (sizes.cumsum(0) - sizes)[owner]
+    within = ((2 * place + 1) * counts[owner]) // (2 * sizes[owner]) - strata.before[owner]
     mine = (within >= 0) & (within < strata.own[owner])
     owner, within = owner[mine], within[mine]
     positions, by_row = strata.order[(strata.own.cumsum(0) - strata.own)[owner] + within].sort()
-    return Drawn(positions, (counts[owner].double() / wanted[owner].double())[by_row])
+    return Drawn(positions, (counts[owner].double() / sizes[owner].double())[by_row])
 
 
 def _gather(blocks: Sequence[Block], drawn: Drawn) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""What is odd about the training rows, cheaply found: columns that tell nothing, columns told by others, classes apart.
+"""Cheap diagnostics: constant columns, collinear columns, separable classes.
 
 n rows, p number columns, d columns of W, k classes. All rows count alike: those of weight 0, which count nowhere, are
 to be left out before (data/reduction.py).
@@ -99,19 +99,19 @@ def collinear_columns(blocks: Sequence[Block], threads: int) -> list[Collinear]:
     ):
         return []
     correlations = _correlations(blocks, threads)
-    kept: list[int] = []
-    found = []
+    independent: list[int] = []
+    result = []
     for column in range(p):
         if correlations[column, column] == 0:
             continue  # constant
-        among = torch.tensor(kept, dtype=torch.int64)
+        among = torch.tensor(independent, dtype=torch.int64)
         right = correlations[among, column]
-        shares = torch.linalg.solve(correlations[among][:, among], right) if kept else right
+        shares = torch.linalg.solve(correlations[among][:, among], right) if independent else right
         if 1 - float(shares @ right) > _UNEXPLAINED:
-            kept.append(column)
+            independent.append(column)
         else:
-            found.append(Collinear(column, tuple(among[shares.abs() > _TAKES_PART].tolist())))
-    return found
+            result.append(Collinear(column, tuple(among[shares.abs() > _TAKES_PART].tolist())))
+    return result
 
 
 def collinear_categories(blocks: Sequence[Block]) -> CollinearCategories:
@@ -148,15 +148,15 @@ def _dependent_pairs(
     codes = torch.cat([block.codes[::step] for block, step in zip(chosen, steps, strict=True)])[:, varied]
     gives = _gives(codes.numpy())
     seen_all = len(chosen) == len(blocks) and max(steps) == 1
-    found = {}
+    result = {}
     for row, column in np.argwhere(np.triu(gives | gives.T, k=1)).tolist():
         pair = (varied[row], varied[column])
         if seen_all:
-            found[pair] = (bool(gives[row, column]), bool(gives[column, row]))
+            result[pair] = (bool(gives[row, column]), bool(gives[column, row]))
         elif math.prod(spans[category][1] - spans[category][0] + 1 for category in pair) <= _MOST_CELLS:
             has_rows = _contingency(mine, *pair, spans) > 0
-            found[pair] = (bool((has_rows.sum(1) <= 1).all()), bool((has_rows.sum(0) <= 1).all()))
-    return {pair: either for pair, either in found.items() if any(either)}
+            result[pair] = (bool((has_rows.sum(1) <= 1).all()), bool((has_rows.sum(0) <= 1).all()))
+    return {pair: either for pair, either in result.items() if any(either)}
 
 
 def _gives(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -207,11 +207,11 @@ def _levels_alike(
 
 def _spans(mine: Sequence[Block], categories: int) -> list[tuple[int, int]]:
     """The first and the last column of W that rows have of each category."""
-    found = torch.tensor([[_MOST_LEVELS, -1]] * categories).view(categories, 2)
+    result = torch.tensor([[_MOST_LEVELS, -1]] * categories).view(categories, 2)
     for block in mine:
         lowest, highest = block.codes.amin(0), block.codes.amax(0)
-        found = torch.stack([torch.minimum(found[:, 0], lowest), torch.maximum(found[:, 1], highest)], 1)
-    everyones = workers.all_gather(found)
+        result = torch.stack([torch.minimum(result[:, 0], lowest), torch.maximum(result[:, 1], highest)], 1)
+    everyones = workers.all_gather(result)
     return [
         (int(first), int(last))
         for first, last in zip(everyones[..., 0].amin(0), everyones[..., 1].amax(0), strict=True)
@@ -320,21 +320,21 @@ def _separable_by_numbers(blocks: Sequence[Block], labels: list[int], intercept:
     if not intercept:  # 0 is a value of every class: only there can the column part them
         lowest, highest = lowest.clamp(max=0.0), highest.clamp(min=0.0)
     varies = lowest.amin(0) < highest.amax(0)
-    found = []
+    result = []
     for position, label in enumerate(labels):
         others = [other for other in range(len(labels)) if other != position]
         below = highest[position] <= lowest[others].amin(0)
         above = lowest[position] >= highest[others].amax(0)
-        found += [Separable(label, column) for column in torch.nonzero((below | above) & varies).flatten().tolist()]
-    return found
+        result += [Separable(label, column) for column in torch.nonzero((below | above) & varies).flatten().tolist()]
+    return result
 
 
 def _ranges(mine: Sequence[Tensor], columns: int) -> tuple[Tensor, Tensor]:
     """The lowest and the highest number of every column, over all workers' parts, which may be empty."""
-    found = [ranges(part) for part in mine if len(part)]
-    none = torch.full((columns,), torch.inf, dtype=found[0][0].dtype if found else torch.float32)
-    lowest = torch.stack([none, *(low for low, _ in found)]).amin(0)
-    highest = torch.stack([-none, *(high for _, high in found)]).amax(0)
+    result = [ranges(part) for part in mine if len(part)]
+    none = torch.full((columns,), torch.inf, dtype=result[0][0].dtype if result else torch.float32)
+    lowest = torch.stack([none, *(low for low, _ in result)]).amin(0)
+    highest = torch.stack([-none, *(high for _, high in result)]).amax(0)
     return workers.all_gather(lowest).amin(0), workers.all_gather(highest).amax(0)
 
 

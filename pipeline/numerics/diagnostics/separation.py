@@ -84,12 +84,12 @@ def _least(x: Matrix, labels: Labels, classes: int, complete: bool) -> Matrix | 
     return None
 
 
-def _first_rows(labels: Labels, classes: int, wanted: int) -> Labels:
+def _first_rows(labels: Labels, classes: int, count: int) -> Labels:
     """Pairs (row, other class): evenly spaced rows of every class, each against every other class."""
     pairs = []
     for label in range(classes):
         rows = np.flatnonzero(labels == label)
-        rows = rows[:: max(1, len(rows) * classes // wanted)]
+        rows = rows[:: max(1, len(rows) * classes // count)]
         pairs += [np.stack([rows, np.full(len(rows), other)], 1) for other in range(classes) if other != label]
     return np.vstack(pairs)
 
@@ -121,7 +121,7 @@ def _program(x: Matrix, labels: Labels, classes: int, working: Labels, mean: Mat
     free = margins[:, 1:].reshape(len(working), -1)
     cost = np.tile(np.append(np.ones(width - 1), 0.0), classes - 1)
     goal = None if mean is None else mean[1:].reshape(1, -1)
-    found: Any = linprog(  # type: ignore[no-untyped-call]
+    solution: Any = linprog(  # type: ignore[no-untyped-call]
         np.concatenate([cost, cost]),  # D is the difference of two parts >= 0
         A_ub=np.hstack([-free, free]),
         b_ub=np.full(len(working), -1.0 if goal is None else 0.0),
@@ -130,17 +130,17 @@ def _program(x: Matrix, labels: Labels, classes: int, working: Labels, mean: Mat
         method="highs-ds",
         options={"maxiter": _STEPS},
     )
-    if found.status != 0:
+    if solution.status != 0:
         return None
-    parts = found.x.reshape(2, classes - 1, width)
+    parts = solution.x.reshape(2, classes - 1, width)
     return np.vstack([np.zeros(width), parts[0] - parts[1]])
 
 
 def _pairs(x: Matrix, labels: Labels, rule: Matrix) -> tuple[tuple[int, int], ...]:
     """Pairs of classes with a margin above 0 by far more than the program's rounding."""
     above = _margins(x, labels, rule) > 1e3 * _FEASIBLE * float(np.abs(rule).max())
-    found = set()
+    pairs = set()
     for label in range(len(rule)):
         others = np.flatnonzero(above[labels == label].any(0))
-        found |= {(min(label, other), max(label, other)) for other in others.tolist() if other != label}
-    return tuple(sorted(found))
+        pairs |= {(min(label, other), max(label, other)) for other in others.tolist() if other != label}
+    return tuple(sorted(pairs))

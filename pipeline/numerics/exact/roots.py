@@ -11,6 +11,6 @@ def square_root(values: Tensor) -> Tensor:
     torch leaves the root of an array to MKL, whose result is not the nearest number for one in 70 of float64 on some
     processors, and depends on the processor. IEEE 754 leaves no choice, and numpy uses the instruction that obeys it.
     """
-    found = torch.empty_like(values)
-    np.sqrt(values.numpy(), out=found.numpy())
-    return found
+    root = torch.empty_like(values)
+    np.sqrt(values.numpy(), out=root.numpy())
+    return root

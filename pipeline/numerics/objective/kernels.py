@@ -88,11 +88,11 @@ def buffer(name: str, shape: Sequence[int], precision: torch.dtype, device: torc
     """Memory of the thread, with whatever it held before; the next call of the same name gives the same memory."""
     key = f"{name}_{precision}_{device}"
     size = math.prod(shape)
-    kept: Tensor | None = getattr(_buffers, key, None)
-    if kept is None or kept.numel() < size:
-        kept = torch.empty(size, dtype=precision, device=device)
-        setattr(_buffers, key, kept)
-    return kept[:size].view(*shape)
+    memory: Tensor | None = getattr(_buffers, key, None)
+    if memory is None or memory.numel() < size:
+        memory = torch.empty(size, dtype=precision, device=device)
+        setattr(_buffers, key, memory)
+    return memory[:size].view(*shape)
 
 
 def logits(block: PackedBlock, values: Operands, precision: torch.dtype) -> Tensor:
@@ -265,8 +265,8 @@ def losses_and_probabilities(scores: Tensor, labels: Tensor, dimension: int) -> 
         unsure = torch.nonzero(of_label.reshape(-1) < _SMALLEST_TRUSTED)[:, 0]
     losses = -of_label.log_()
     if unsure is not None:
-        few, wanted = (part.index_select(1 - dimension, unsure) for part in (scores, labels))
-        exact = torch.log_softmax(few, dimension).gather(dimension, wanted)
+        few, few_labels = (part.index_select(1 - dimension, unsure) for part in (scores, labels))
+        exact = torch.log_softmax(few, dimension).gather(dimension, few_labels)
         losses.index_copy_(1 - dimension, unsure, -exact)
     return losses, probabilities
 

@@ -106,9 +106,9 @@ class PackedObjective:
             extra += [self._label_product(block)] if means else []
             return [_weighted_sum(block, losses), self._product(block, residuals), *extra]
 
-        cost, gradient, *found = self._sums(partials, rows.packed, lambda: self._grids(theta, outer, means))
+        cost, gradient, *extra = self._sums(partials, rows.packed, lambda: self._grids(theta, outer, means))
         if means:
-            self._label_means = found.pop() / rows.total_weight
+            self._label_means = extra.pop() / rows.total_weight
         weights = theta[:-1]
         gradient = gradient / rows.total_weight
         # p_i - y_i adds up to 0 over the classes; what rounding leaves of it would push all classes along together.
@@ -121,7 +121,7 @@ class PackedObjective:
             penalty=self.l2 / 2 * float(weights.square().sum()),
             gradient=gradient,
             min_true_probability=self._least(smallest),
-            statistics=PassStatistics(found[0] / rows.total_weight if outer else None, self.label_means())
+            statistics=PassStatistics(extra[0] / rows.total_weight if outer else None, self.label_means())
             if statistics
             else None,
         )
@@ -161,8 +161,8 @@ class PackedObjective:
         rows = self.rows
         width = 1 if rows.one_logit else rows.padded_classes
         share = memory / (rows.count * width * precision.itemsize) if rows.stays else 0.0
-        kept_blocks = int(min(1.0, share) * len(rows.packed))
-        at, kept = kernels.operands(rows, theta, precision), dict[int, Tensor]()
+        stored_blocks = int(min(1.0, share) * len(rows.packed))
+        at, stored = kernels.operands(rows, theta, precision), dict[int, Tensor]()
         positions = range(len(rows.packed))  # a worker packs its own blocks only
 
         def product(direction: Tensor) -> Tensor:
@@ -173,11 +173,11 @@ class PackedObjective:
 
             def partials(position: int) -> list[Tensor]:
                 block = rows.packed[position]
-                weights = kept.get(position)
+                weights = stored.get(position)
                 if weights is None:
                     weights = kernels.curvature_weights(rows, kernels.logits(block, at, precision))
-                    if position < kept_blocks:
-                        kept[position] = weights
+                    if position < stored_blocks:
+                        stored[position] = weights
                 change = kernels.logits(block, along, precision)
                 return [self._product(block, kernels.change_of_probabilities(rows, weights, change))]
 

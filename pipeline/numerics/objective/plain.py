@@ -83,10 +83,10 @@ class PlainObjective:
         self._threads = threads
         self._precision = precision
         self._intercept = intercept
-        found = extent(blocks)
-        self.total_weight = found.total_weight
+        measured = extent(blocks)
+        self.total_weight = measured.total_weight
         self._largest = torch.ones(columns, dtype=torch.float64)  # of a category's levels
-        self._largest[: len(found.largest)] = found.largest
+        self._largest[: len(measured.largest)] = measured.largest
         bound = self.total_weight * SAFETY
         self._weights_grid = Grid(bound * self._largest)
         self._bias_grid = Grid(torch.tensor(bound, dtype=torch.float64))

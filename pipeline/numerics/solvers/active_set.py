@@ -34,18 +34,18 @@ def minimise(start: Tensor, gradient: Tensor, curvature: RowCurvature, l1: Tenso
     members = _Members(start, gradient, curvature, l1)
     allowed = torch.inf  # of the members' subgradient, unless the inverse has lost its digits
     for _ in range(_STEPS_A_VARIABLE * len(start)):
-        wanted = members.subgradient()
-        inside = _largest(wanted[members.places])
+        subgradient = members.subgradient()
+        inside = _largest(subgradient[members.places])
         if inside > max(allowed, tolerance) and not members.refresh():
             break  # rounding
         if inside > tolerance:
-            allowed = (1.0 - members.settle(wanted) + _INEXACTNESS) * inside
+            allowed = (1.0 - members.settle(subgradient) + _INEXACTNESS) * inside
             continue
-        wanted[members.places] = 0.0
-        if _largest(wanted) <= tolerance:
+        subgradient[members.places] = 0.0
+        if _largest(subgradient) <= tolerance:
             break
-        members.admit(int(wanted.abs().argmax()))
-        allowed = _INEXACTNESS * _largest(wanted)
+        members.admit(int(subgradient.abs().argmax()))
+        allowed = _INEXACTNESS * _largest(subgradient)
     return members.values / curvature.roots
 
 

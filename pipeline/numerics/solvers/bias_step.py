@@ -27,10 +27,10 @@ def _direction(objective: PackedObjective, point: Point) -> Tensor:
             return torch.zeros_like(gradient)
         exact: Tensor = torch.linalg.solve(curvature + size / len(curvature), -gradient)  # it is singular along 1
         return exact
-    whole = objective.hessian_product(point.theta, torch.float32)
+    hessian_product = objective.hessian_product(point.theta, torch.float32)
 
     def product(along: Tensor) -> Tensor:
-        return whole(torch.cat([torch.zeros_like(point.theta[:-1]), along[None]]))[-1]
+        return hessian_product(torch.cat([torch.zeros_like(point.theta[:-1]), along[None]]))[-1]
 
-    found, _ = conjugate_gradients.bias_direction(gradient, product, gradient + point.statistics.label_means[-1])
-    return found - found.mean()
+    direction, _ = conjugate_gradients.bias_direction(gradient, product, gradient + point.statistics.label_means[-1])
+    return direction - direction.mean()

@@ -31,7 +31,7 @@ class Update(Protocol):
 
 
 class FirstOrder:
-    """Steps along the gradient, with the update rule of a torch optimiser; it never knows that it has arrived."""
+    """Steps along the gradient, with the update rule of a torch optimiser; it has no test of convergence."""
 
     status = None
     unfinished = Status.EPOCHS_DONE
@@ -77,14 +77,14 @@ class FirstOrder:
         return own | memory | drawn
 
     @state.setter
-    def state(self, found: Mapping[str, Tensor]) -> None:
-        self.parameters = Parameters(found["W"].clone(), found["b"].clone())
-        self._epochs = int(found["epochs"])
+    def state(self, tensors: Mapping[str, Tensor]) -> None:
+        self.parameters = Parameters(tensors["W"].clone(), tensors["b"].clone())
+        self._epochs = int(tensors["epochs"])
         self._rates = islice(self._rates, self._epochs, None)
-        remembered = sum(name.startswith("memory ") for name in found)
-        self._update.memory = [found[f"memory {place}"].clone() for place in range(remembered)]
+        remembered = sum(name.startswith("memory ") for name in tensors)
+        self._update.memory = [tensors[f"memory {place}"].clone() for place in range(remembered)]
         if self._generator is not None:
-            self._generator.set_state(found["generator"])
+            self._generator.set_state(tensors["generator"])
 
 
 def full_batch(objective: PlainObjective) -> Callable[[], Iterator[tuple[PlainObjective, float]]]:

@@ -53,50 +53,50 @@ def _minimise(start: Tensor, gradient: Tensor, curvature: Tensor, l1: Tensor, to
         if number < _ALTERNATING and number % 2 == 0:
             values = _swept(values, at, curvature, l1)
             at = gradient + curvature @ (values - start)
-        wanted = least_subgradient(values, at, l1)
-        if float(wanted.abs().max()) <= tolerance:
+        subgradient = least_subgradient(values, at, l1)
+        if float(subgradient.abs().max()) <= tolerance:
             break
-        direction = _direction(values, wanted, curvature, l1)
-        found = _step(values, at, direction, curvature, l1)
-        if found is None:
+        direction = _direction(values, subgradient, curvature, l1)
+        moved = _step(values, at, direction, curvature, l1)
+        if moved is None:
             break
-        values = found
+        values = moved
         at = gradient + curvature @ (values - start)
     return values
 
 
 def _swept(values: Tensor, gradient: Tensor, curvature: Tensor, l1: Tensor) -> Tensor:
     """After sweeps in which each variable in turn takes its own best value."""
-    found, slope = values.clone().numpy(), gradient.clone().numpy()
+    result, slope = values.clone().numpy(), gradient.clone().numpy()
     rows, penalties, bends = curvature.numpy(), l1.tolist(), curvature.diagonal().tolist()
     for _ in range(_SWEEPS):
         changed = False
         for place, (penalty, bend) in enumerate(zip(penalties, bends, strict=True)):
-            value, own = float(found[place]), float(slope[place])
+            value, own = float(result[place]), float(slope[place])
             if bend <= 0.0 or (value == 0.0 and abs(own) <= penalty):
                 continue
             aim = bend * value - own
             best = 0.0 if abs(aim) <= penalty else (aim - penalty if aim > 0 else aim + penalty) / bend
             if best != value:
                 slope += rows[place] * (best - value)
-                found[place] = best
+                result[place] = best
                 changed |= (best > 0) != (value > 0) or (best < 0) != (value < 0)
         if not changed:
             break
-    return torch.from_numpy(found)
+    return torch.from_numpy(result)
 
 
-def _direction(values: Tensor, wanted: Tensor, curvature: Tensor, l1: Tensor) -> Tensor:
+def _direction(values: Tensor, subgradient: Tensor, curvature: Tensor, l1: Tensor) -> Tensor:
     """Newton's step in the orthant; variables at 0 that it would move the wrong way stay there."""
-    moving = (values != 0) | (wanted != 0) | (l1 == 0)
+    moving = (values != 0) | (subgradient != 0) | (l1 == 0)
     direction = torch.zeros_like(values)
     while True:
         places = torch.nonzero(moving).flatten()
         factor = cholesky(curvature[places[:, None], places])
-        found = -torch.cholesky_solve(wanted[places][:, None], factor)[:, 0]
-        wrong = (values[places] == 0) & (l1[places] > 0) & (found * wanted[places] >= 0)
+        newton = -torch.cholesky_solve(subgradient[places][:, None], factor)[:, 0]
+        wrong = (values[places] == 0) & (l1[places] > 0) & (newton * subgradient[places] >= 0)
         if not bool(wrong.any()):
-            direction[places] = found
+            direction[places] = newton
             return direction
         moving[places[wrong]] = False
 
@@ -108,9 +108,9 @@ def _step(values: Tensor, gradient: Tensor, direction: Tensor, curvature: Tensor
     first = min(1.0, float(to_zero.min()))  # up to here the orthant holds, so going down is sure
     steps = [step for step in (0.5**power for power in range(_HALVINGS)) if step > first]
     for step in [*steps, first]:
-        found = torch.where(to_zero <= step, 0.0, values + step * direction)
-        change = found - values
-        rise = change @ (gradient + 0.5 * (curvature @ change)) + l1 @ (found.abs() - values.abs())
+        moved = torch.where(to_zero <= step, 0.0, values + step * direction)
+        change = moved - values
+        rise = change @ (gradient + 0.5 * (curvature @ change)) + l1 @ (moved.abs() - values.abs())
         if float(rise) < 0:
-            return found
+            return moved
     return None

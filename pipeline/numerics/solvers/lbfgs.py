@@ -57,9 +57,9 @@ class CurvaturePairs:
         return [(step, change) for step, change, _ in self._pairs]
 
     @pairs.setter
-    def pairs(self, found: Sequence[tuple[Tensor, Tensor]]) -> None:
+    def pairs(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
         self._pairs.clear()
-        for step, change in found:
+        for step, change in pairs:
             self.add(step, change)
 
     def clear(self) -> None:

@@ -59,7 +59,7 @@ class IterativeSolver(Protocol):
         """All that decides what the next epochs do; setting it goes on from there."""
 
     @state.setter
-    def state(self, found: Mapping[str, Tensor]) -> None: ...
+    def state(self, saved: Mapping[str, Tensor]) -> None: ...
 
     def run_epoch(self) -> Epoch:
         """One update from all rows, or one pass over them in batches."""
@@ -95,7 +95,7 @@ class _Best:
         self.epoch: int | None = None
         self.parameters: Parameters | None = None
 
-    def says_stop(self, number: int, cost: float | None, method: IterativeSolver) -> bool:
+    def should_stop(self, number: int, cost: float | None, method: IterativeSolver) -> bool:
         if self._rule is None or cost is None:
             return False
         if cost < self._cost - self._rule.minimum_drop:
@@ -110,20 +110,20 @@ class _Best:
         return {"best": numbers, "best W": self.parameters.weights, "best b": self.parameters.bias}
 
     @state.setter
-    def state(self, found: Mapping[str, Tensor]) -> None:
-        if "best" in found:
-            self._cost, self.epoch = found["best"][0].item(), int(found["best"][1])
-            self.parameters = Parameters(found["best W"], found["best b"])
+    def state(self, saved: Mapping[str, Tensor]) -> None:
+        if "best" in saved:
+            self._cost, self.epoch = saved["best"][0].item(), int(saved["best"][1])
+            self.parameters = Parameters(saved["best W"], saved["best b"])
 
 
 class StateStore(Protocol):
-    """Where the state of the loop outlives the process."""
+    """Storage for the loop's state: a checkpoint."""
 
     def load(self) -> Mapping[str, Tensor] | None:
-        """What was offered last, if the process that offered it has not come to the end."""
+        """The last saved state; None after a training that finished."""
 
     def save(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Take the state, now and then."""
+        """Store the state, if it is time."""
 
 
 def run(
@@ -135,7 +135,7 @@ def run(
     store: StateStore | None = None,
 ) -> Result:
     """Run up to ``epochs`` epochs; ``watch`` is called after each with its record and the method, whose
-    parameters are the updated ones; they are made when they are asked for, which few epochs do.
+    ``parameters`` are computed on access.
 
     With ``store`` the loop goes on where an earlier one was stopped, and ends as if nothing had happened.
     """
@@ -144,7 +144,7 @@ def run(
     for number in range(first, epochs):
         try:
             held_out = validation_cost(method.parameters) if validation_cost else None
-            if best.says_stop(number, held_out, method) and best.parameters is not None:
+            if best.should_stop(number, held_out, method) and best.parameters is not None:
                 return Result(best.parameters, Status.STOPPED_EARLY, number, best.epoch)
             epoch = method.run_epoch()
         except OverflowError:  # a sum without a finite bound: the parameters have left the numbers
@@ -166,10 +166,10 @@ def _state(epochs: int, method: IterativeSolver, best: _Best) -> dict[str, Tenso
 
 def _resume(store: StateStore | None, method: IterativeSolver, best: _Best) -> int:
     """The number of the next epoch."""
-    found = store.load() if store else None
-    if found is None:
+    saved = store.load() if store else None
+    if saved is None:
         return 0
-    own = {name.removeprefix(_OF_METHOD): found[name] for name in found if name.startswith(_OF_METHOD)}
+    own = {name.removeprefix(_OF_METHOD): saved[name] for name in saved if name.startswith(_OF_METHOD)}
     method.state = own
-    best.state = found
-    return int(found["epochs"])
+    best.state = saved
+    return int(saved["epochs"])

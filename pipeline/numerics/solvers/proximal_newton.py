@@ -165,11 +165,11 @@ class ProximalNewton:
 
     def _first(self) -> Tensor:
         """The start, or with many rows the answer of a sample of them."""
-        wanted, count = self._sample_rows(), self._objective.rows.count
-        if wanted >= count / 2:
+        size, count = self._sample_rows(), self._objective.rows.count
+        if size >= count / 2:
             return self._start
-        self._sample = self._drawn(wanted)
-        first = self._drawn(max(_AT_LEAST, int(wanted * _FIRST_SHARE)))
+        self._sample = self._drawn(size)
+        first = self._drawn(max(_AT_LEAST, int(size * _FIRST_SHARE)))
         descent = ProximalNewton(first, self._l1, self._start, _FIRST_TOLERANCE)
         while descent.status is None:
             descent.run_epoch()

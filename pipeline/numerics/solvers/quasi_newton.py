@@ -96,7 +96,7 @@ class QuasiNewton:
 
     @property
     def theta(self) -> Tensor:
-        """Where it is, (d + 1, k); where it begins is found when first asked for, or the given start if that fails."""
+        """Where it is, (d + 1, k); the initial point on first access, or the given start if that fails."""
         try:
             return self._here().theta
         except OverflowError:  # the next epoch meets it again, and tells the loop
@@ -203,10 +203,10 @@ class QuasiNewton:
         """
         if point.precision == torch.float32 and self._source.memory and self._preconditioner.factor is not None:
             step = centred(self._direction(point))
-            found = self._objective.loss_gradient(point.theta + step, torch.float64, statistics=True)
-            if found.objective - point.objective <= _FLOAT32_NOISE * abs(point.objective):
-                self._pairs.add(step, found.gradient - point.gradient)
-                return found
+            following = self._objective.loss_gradient(point.theta + step, torch.float64, statistics=True)
+            if following.objective - point.objective <= _FLOAT32_NOISE * abs(point.objective):
+                self._pairs.add(step, following.gradient - point.gradient)
+                return following
         return self._objective.loss_gradient(point.theta, torch.float64, statistics=True)
 
     def _goal(self, point: Point) -> float:
@@ -248,12 +248,12 @@ class QuasiNewton:
                 slope = dot(point.gradient, direction)
             elif self._is_over(point, slope):
                 return
-        found = self._line_search(point, direction, slope)
-        if found is None:
+        reached = self._line_search(point, direction, slope)
+        if reached is None:
             self._give_up(point)
             return
-        self._pairs.add(found.theta - point.theta, found.gradient - point.gradient)
-        self.point = found
+        self._pairs.add(reached.theta - point.theta, reached.gradient - point.gradient)
+        self.point = reached
 
     def _direction(self, point: Point) -> Tensor:
         assert self._preconditioner.factor is not None
@@ -261,10 +261,10 @@ class QuasiNewton:
             return self._pairs.direction(point.gradient, self._preconditioner.factor)
         product = self._objective.hessian_product(point.theta, point.precision)
         small = _NEAR_GOAL * 2 * self._objective.l2 * self._goal(point)
-        found, self._progress.products = conjugate_gradients.direction(
+        direction, self._progress.products = conjugate_gradients.direction(
             point.gradient, product, self._preconditioner.factor, point.objective, small
         )
-        return found
+        return direction
 
     def _newton_step(self, point: Point) -> conjugate_gradients.NewtonStep:
         """By the curvature itself, in float64.
@@ -356,11 +356,11 @@ class QuasiNewton:
             self._drop_memory()
         else:
             direction, _ = self._newton_step(point)
-            found = self._line_search(point, direction, dot(point.gradient, direction))
-            if found is None or point.objective - found.objective <= _ROUNDING * abs(point.objective):
+            reached = self._line_search(point, direction, dot(point.gradient, direction))
+            if reached is None or point.objective - reached.objective <= _ROUNDING * abs(point.objective):
                 self.status = Status.STALLED
             else:
-                self.point = found
+                self.point = reached
 
     def _drop_memory(self) -> None:
         self._pairs.clear()

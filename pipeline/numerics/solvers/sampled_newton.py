@@ -50,8 +50,8 @@ class SampledNewton:
         """``dense_size`` is q of arrowhead.py."""
         self._objective = objective
         rows = objective.rows
-        wanted = max(_ROWS_A_PARAMETER * rows.classes * (rows.columns + 1), _AT_LEAST)
-        self._target = rows.count if wanted > _NEARLY_ALL * rows.count else wanted
+        target = max(_ROWS_A_PARAMETER * rows.classes * (rows.columns + 1), _AT_LEAST)
+        self._target = rows.count if target > _NEARLY_ALL * rows.count else target
         self._cheap = rows.accelerator is None and self._exact_is_cheap(dense_size)
         self.sample_passes = 0.0
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.numerics.curvature.class_blocks import ClassBlocks, kept_categories, needed_bytes
+from pipeline.numerics.curvature.class_blocks import ClassBlocks, dense_categories, needed_bytes
 from pipeline.numerics.data.layout import Rows
 from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers.status import Status
@@ -62,7 +62,7 @@ def test_with_one_category_eliminated_each_class_has_its_block(
 def test_with_two_categories_eliminated_it_is_at_least_the_block() -> None:
     """The eigenvalues of H0^-1 H_jj lie in (0, 1], and 1e-4 more for float32."""
     problem = synthetic(3000, 2, (260, 270), 3)
-    assert kept_categories(problem.levels, 2) == []
+    assert dense_categories(problem.levels, 2) == []
     theta = _theta(problem)
     factor = ClassBlocks(_objective(problem)).factor(theta)
     for j, block in enumerate(_blocks(problem, theta)):
@@ -92,7 +92,7 @@ def test_threads_do_not_change_a_bit() -> None:
 )
 def test_small_categories_are_kept(levels: tuple[int, ...], kept: list[int]) -> None:
     """The smallest first, as long as the kept block stays small; never the largest."""
-    assert kept_categories(levels, 8) == kept
+    assert dense_categories(levels, 8) == kept
     assert needed_bytes(levels, 8, 4) >= 4 * 9 * max(1, sum(levels) - sum(levels[c] for c in kept)) * 24
 
 
