@@ -66,7 +66,7 @@ class Peer:
     tol: float
 
 
-def _ours(data: packing.Data, rows: int, tolerance: float) -> FitOutcome:
+def _ours(data: packing.TrainingRows, rows: int, tolerance: float) -> FitOutcome:
     params = TrainParams(solver="auto", seed=0, epochs=1000, snapshot_every=1, l2=1 / rows, tolerance=tolerance)
     method = solvers.CertifiedSolver(params, data)
     result = loop.run(method, params.epochs, lambda *_: None)

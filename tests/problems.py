@@ -46,10 +46,10 @@ class Problem:
             columns.append(torch.tensor(self.weights))
         return [Block(*parts) for parts in zip(*(torch.split(column, size) for column in columns), strict=True)]
 
-    def data(self, classes: int | None = None, size: int = BLOCK_ROWS) -> packing.Data:
+    def data(self, classes: int | None = None, size: int = BLOCK_ROWS) -> packing.TrainingRows:
         features = [f"x{number}" for number in range(self.numbers.shape[1])]
         features += [f"c{category}={level}" for category, count in enumerate(self.levels) for level in range(count)]
-        return packing.Data(self.blocks(size), self.levels, features, range(classes or self.classes))
+        return packing.TrainingRows(self.blocks(size), self.levels, features, range(classes or self.classes))
 
     def take(self, rows: np.ndarray) -> "Problem":
         weights = None if self.weights is None else self.weights[rows]

@@ -31,7 +31,7 @@ from pipeline.train.params import TrainParams
 Watch = Callable[[dict[str, Any]], None]
 
 
-class _Memory:
+class _CheckpointedCourse:
     """The loop's state and the history, in one checkpoint that worker 0 writes and all workers read."""
 
     def __init__(
@@ -66,13 +66,14 @@ def fit(
 
     Raises: UserError if the cost diverges, or if a param or the earlier model does not fit the data.
     """
+    # Rows: blocks of the training split, weighed by their classes.
     weights = class_weights(params, prepared)
     totals = _class_totals(prepared, weights)
     blocks = data_loader.blocks_of(prepared, prepared.splits["train"], weights)
     data_loader.require_weight(blocks)
     encoder = prepared.encoder
     placed_on = accelerator_of(params)
-    data = packing.Data(blocks, encoder.level_counts, encoder.features, encoder.classes, placed_on)
+    data = packing.TrainingRows(blocks, encoder.level_counts, encoder.features, encoder.classes, placed_on)
 
     def objective(rows: Sequence[Block]) -> PlainObjective:
         precision, columns = getattr(torch, params.precision), len(data.features)
@@ -81,22 +82,24 @@ def fit(
             placed, columns, params.l2, thread_count(), precision, params.intercept, device_of(placed_on)
         )
 
+    # Start: the initial point, or the state that a killed training left.
     begin = initial_point.of(encoder, params, earlier)
     history = History(begin.parameters, params.snapshot_every)
 
     def fits(state: checkpoint.State) -> bool:
         return checkpoint_form.fits(state, params, len(encoder.classes), len(encoder.features))
 
-    memory = _Memory(saved, history, fits) if saved else None
+    store = _CheckpointedCourse(saved, history, fits) if saved else None
+    # Steps: epochs of the solver; each is recorded, watched and shown by the bar.
     began = monotonic()
     method = solvers.make(params, data, begin.parameters, objective)
     silent = True if workers.rank() else None  # None: where standard error is not a terminal
-    before = memory.epochs if memory else 0
+    before = store.epochs if store else 0
     with tqdm(
         initial=before, total=params.epochs, unit="epoch", desc="train", disable=silent, delay=1, leave=False
     ) as bar:
 
-        def see(record: loop.Record, method: loop.IterativeSolver) -> None:
+        def record_epoch(record: loop.Record, method: loop.IterativeSolver) -> None:
             history.record(record, method)
             watch(row(record) | {"seconds": monotonic() - began})
             passes = record.number + 1 if record.epoch.passes is None else record.epoch.passes
@@ -107,11 +110,12 @@ def fit(
         result = loop.run(
             method,
             params.epochs,
-            see,
+            record_epoch,
             _validation_cost(prepared, params, weights, objective),
             _early_stopping(params),
-            memory,
+            store,
         )
+    # Outcome: how good the last point is, and what it is judged by.
     return _model(prepared, params, method, result, begin.sentences, device_of(placed_on), totals), history
 
 

@@ -14,7 +14,7 @@ from pipeline.train.params import TrainParams
 
 
 @dataclass(frozen=True)
-class Data:
+class TrainingRows:
     """The training rows: blocks, levels of each category, names of the d columns of W, and the k labels.
 
     Passes over all of them run on the ``accelerator``, if there is one.
@@ -54,7 +54,7 @@ class Packed:
         return Packed(diagnostics.Diagnostics((), False), reduced, rows)
 
 
-def pack(params: TrainParams, data: Data) -> Packed:
+def pack(params: TrainParams, data: TrainingRows) -> Packed:
     """Look at the rows, leave out what changes nothing, and pack the rest."""
     findings = diagnose(params, data)
     reduced = reduction.reduce(data.blocks, data.levels, data.classes, params.l2, params.intercept)
@@ -63,7 +63,7 @@ def pack(params: TrainParams, data: Data) -> Packed:
     return Packed(findings, reduced, rows)
 
 
-def diagnose(params: TrainParams, data: Data) -> diagnostics.Diagnostics:
+def diagnose(params: TrainParams, data: TrainingRows) -> diagnostics.Diagnostics:
     return diagnostics.find(
         data.blocks,
         data.features,

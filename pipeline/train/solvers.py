@@ -23,7 +23,7 @@ from pipeline.numerics.solvers.status import Status
 from pipeline.parallel.threads import thread_count
 from pipeline.train import diagnostics
 from pipeline.train.outcome import FitOutcome
-from pipeline.train.packing import Data, Packed, diagnose, pack
+from pipeline.train.packing import Packed, TrainingRows, diagnose, pack
 from pipeline.train.params import FIRST_ORDER, TrainParams
 
 _BY_DIAGONAL = (
@@ -39,7 +39,7 @@ class Solver(loop.IterativeSolver, Protocol):
         """Of the parameters to keep, after so many epochs. Raises: OverflowError if they are NaN or infinite."""
 
 
-def make(params: TrainParams, data: Data, start: Parameters, objective: first_order.MakeObjective) -> Solver:
+def make(params: TrainParams, data: TrainingRows, start: Parameters, objective: first_order.MakeObjective) -> Solver:
     """The method, which begins at ``start``.
 
     Raises: UserError if train.solver newton does not fit into memory.
@@ -54,7 +54,7 @@ class FirstOrderSolver(first_order.FirstOrder):
     """sgd or adam, full or in batches."""
 
     def __init__(
-        self, params: TrainParams, data: Data, start: Parameters, make_objective: first_order.MakeObjective
+        self, params: TrainParams, data: TrainingRows, start: Parameters, make_objective: first_order.MakeObjective
     ) -> None:
         """``make_objective`` gives the objective of some blocks."""
         self._params, self._data, self._start = params, data, start.copy()
@@ -121,11 +121,11 @@ class _Delegate:
 class CertifiedSolver(_Delegate):
     """newton, lbfgs or auto: to the optimum, with a proof."""
 
-    def __init__(self, params: TrainParams, rows: Data | Packed, start: Parameters | None = None) -> None:
+    def __init__(self, params: TrainParams, rows: TrainingRows | Packed, start: Parameters | None = None) -> None:
         """Choose what to scale steps with; ``start`` is W and b of the whole problem, None for 0."""
         packed = rows if isinstance(rows, Packed) else pack(params, rows)
         self._params = params
-        self._unlooked = rows if isinstance(rows, Data) and params.l2 == 0 else None
+        self._unlooked = rows if isinstance(rows, TrainingRows) and params.l2 == 0 else None
         self._findings, self._reduction = packed.findings, packed.reduction
         self._objective = PackedObjective(packed.rows, params.l2)
         self._plan = _plan(params.solver, auto.sizes_of(packed.rows))
@@ -189,7 +189,7 @@ class CertifiedSolver(_Delegate):
 class L1Solver(_Delegate):
     """newton or auto with l1: to the optimum with exact zeros in W, with a proof."""
 
-    def __init__(self, params: TrainParams, data: Data, start: Parameters | None = None) -> None:
+    def __init__(self, params: TrainParams, data: TrainingRows, start: Parameters | None = None) -> None:
         """Look at the rows and pack them. They are not rotated: l1 is a penalty on the columns as they are.
 
         ``start`` is W and b of the whole problem, None for 0.

@@ -49,7 +49,7 @@ def sweep(
     encoder = prepared.encoder
     weights = class_weights.class_weights(trained, prepared) if "train" in prepared.splits else None
     cut = folds.cut(prepared, weights, params.folds, params.seed)
-    data = packing.Data(cut.blocks, encoder.level_counts, encoder.features, encoder.classes)
+    data = packing.TrainingRows(cut.blocks, encoder.level_counts, encoder.features, encoder.classes)
     begin = initial_point.of(encoder, trained, earlier).parameters
     validated = cross_validation.validate(trained, params.l2.descending(), data, cut, begin)
     return Swept(validated, selection.choose([line.estimate for line in validated.lines], params.rule))

@@ -82,7 +82,7 @@ class Validated:
 class _Rows:
     """The training rows, packed once, as a whole and as folds; parameters are those of ``whole``'s unknowns."""
 
-    def __init__(self, params: TrainParams, data: packing.Data, cut: folds.Folds) -> None:
+    def __init__(self, params: TrainParams, data: packing.TrainingRows, cut: folds.Folds) -> None:
         self._params, self._cut, self._labels = params, cut, data.labels
         self.whole = packing.pack(params, data)
         self.findings = list(self.whole.findings.sentences)
@@ -117,7 +117,7 @@ def _of_classes(block: Block, present: torch.Tensor) -> Block:
 
 
 def validate(
-    params: TrainParams, penalties: Sequence[float], data: packing.Data, cut: folds.Folds, begin: Parameters
+    params: TrainParams, penalties: Sequence[float], data: packing.TrainingRows, cut: folds.Folds, begin: Parameters
 ) -> Validated:
     """Train all models, the first of each path from ``begin``; ``data`` has the blocks of ``cut``.
 
