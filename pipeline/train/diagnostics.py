@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.errors import listed
 from pipeline.numerics.data import reduction
 from pipeline.numerics.data.block import Block, row_counts
-from pipeline.numerics.diagnostics import collinearity, separation
+from pipeline.numerics.diagnostics import collinear_categories, collinearity, separation
 
 _NAMED = 3
 _ONE_OF_MANY = (
@@ -90,7 +90,7 @@ def _of_columns(blocks: Sequence[Block], features: Sequence[str], threads: int) 
 
 
 def _of_categories(blocks: Sequence[Block], features: Sequence[str]) -> list[str]:
-    collinear = collinearity.collinear_categories(blocks)
+    collinear = collinear_categories.find(blocks)
     relations = [
         f"column {features[number]} follows from category {_category(features[c])}" for number, c in collinear.numbers
     ]

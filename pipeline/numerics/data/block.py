@@ -1,7 +1,7 @@
 """A block of training rows, and the parameters W and b: the data types of the numerics."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -88,6 +88,12 @@ class Blocks(LazySequence[Block]):
 def row_counts(blocks: Sequence[Block]) -> Sequence[int]:
     """The rows of every block."""
     return blocks.row_counts if isinstance(blocks, Blocks) else [len(block.labels) for block in blocks]
+
+
+def local_blocks(blocks: Sequence[Block]) -> Iterator[Block]:
+    """The blocks of this worker that have rows."""
+    mine = (blocks[place] for place in workers.local_range(len(blocks)))
+    return (block for block in mine if len(block.labels))
 
 
 def cached(blocks: Sequence[Block]) -> Blocks:
