@@ -17,7 +17,7 @@ import pyarrow as pa
 from pipeline.dataset.columns import Chunk, ColumnType, is_number
 from pipeline.errors import UserError, listed, quoted
 from pipeline.parallel import threads
-from pipeline.table import locate, padding, parse_cache, parsing, read_errors, row_chunks, sources, spellings
+from pipeline.table import cached_file, locate, padding, parsing, read_errors, row_chunks, sources, spellings
 from pipeline.table.parse_cache import CacheWriter, ParseCache
 from pipeline.table.sources import File, TableSource
 
@@ -194,7 +194,7 @@ class _CachedPiece:
     position: int
 
     def parse(self, columns: Sequence[str], _kinds: Mapping[str, ColumnType], _missing_values: Sequence[str]) -> Any:
-        return parse_cache.load(self.path, columns)
+        return cached_file.load(self.path, columns)
 
     def guessed(self, _columns: Sequence[str], _missing_values: Sequence[str]) -> None:
         """Nothing: what was parsed once has its types."""

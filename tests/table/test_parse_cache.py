@@ -1,6 +1,5 @@
 """Columns kept between runs: never a byte of difference, used for what is known, and refused where it is not."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 from filelock import FileLock
 from hypothesis import given, settings
@@ -195,30 +193,3 @@ def test_any_small_table_comes_back(rows: list[tuple[str, str, str]], cut: int) 
             except UserError as error:
                 results.append(str(error))
         assert results[0] == results[1] == results[2]
-
-
-@pytest.mark.parametrize(
-    "index",
-    [
-        *(b"\xff", b"", b"[1]", b"[" * 100_000, b'{"content": "\\ud800"}', b'{"content": 1e400}', b'{"pieces": 3}'),
-        b'{"folder": "", "content": "%(sha)s", "how": {}, "kinds": {}, "pieces": []}',
-        b'{"folder": "", "content": "%(sha)s", "how": %(how)s, "kinds": {"a": 1}, "pieces": []}',
-        b'{"folder": "", "content": "%(sha)s", "how": %(how)s, "kinds": {}, "pieces": ["../x"]}',
-    ],
-)
-def test_a_forged_index_is_not_used(tmp_path: Path, index: bytes) -> None:
-    """Whatever it says, the table is parsed as if it were not there."""
-    how = json.dumps({"separator": ",", "encoding": "utf-8", "missing_values": [], "code": parse_cache._code()})
-    content = index.replace(b"%(sha)s", b"ab" * 32).replace(b"%(how)s", how.encode())
-    (tmp_path / "entry").mkdir()
-    (tmp_path / "entry" / "index.json").write_bytes(content)
-    assert list(parse_cache._usable(tmp_path)) == []
-
-
-@pytest.mark.parametrize("piece", [b"", b"no Arrow", "another column"])
-def test_a_forged_piece_is_one_sentence(tmp_path: Path, piece: bytes | str) -> None:
-    """Its digest may fit, so the reader looks again."""
-    path = tmp_path / "0.arrow"
-    path.write_bytes(parse_cache._packed(pa.table({"b": [1]})) if isinstance(piece, str) else piece)
-    with pytest.raises(UserError, match="expected columns as they were parsed, got others; remove"):
-        parse_cache.load(path, ["a"])

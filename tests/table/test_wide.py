@@ -12,7 +12,7 @@ from pipeline.dataset.columns import Chunk
 from pipeline.errors import UserError
 from pipeline.prepare import column_roles
 from pipeline.prepare.column_roles import RequestedColumns
-from pipeline.table import parse_cache, read_errors, stream, type_inference
+from pipeline.table import cached_file, read_errors, stream, type_inference
 from pipeline.table.column_statistics import ColumnStatistics
 
 
@@ -54,9 +54,9 @@ def test_kept_columns_are_looked_up_not_searched(tmp_path: Path) -> None:
     """A thousand columns of a piece that was kept are read back by a few comparisons each."""
     names = [_Name(f"c{n}") for n in range(1_000)]
     piece = pa.table({str(name): [1.0] for name in names})
-    (tmp_path / "00000.arrow").write_bytes(parse_cache._packed(piece))
+    (tmp_path / "00000.arrow").write_bytes(cached_file.packed(piece))
     _Name.compared = 0
-    assert parse_cache.load(tmp_path / "00000.arrow", names).equals(piece)
+    assert cached_file.load(tmp_path / "00000.arrow", names).equals(piece)
     assert _Name.compared < 20 * len(names)
 
 
