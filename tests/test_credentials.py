@@ -89,7 +89,7 @@ def test_what_an_older_commit_holds_is_masked(address: str) -> None:
     """Params of a run and of a comparison are shown without the secret."""
     document = {"prepare": {"source": address}}
     assert "Q" not in names.params(document)["prepare.source"]
-    assert "Q" not in side.flat(document)["prepare.source"]
+    assert "Q" not in side.flat_params(document)["prepare.source"]
 
 
 @given(

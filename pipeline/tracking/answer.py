@@ -13,7 +13,6 @@ What a person has to mend comes back as ``failed``.
 
 import contextlib
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -30,10 +29,6 @@ from pipeline.tracking.runs import receipts, run_comparison
 from pipeline.tracking.store import search
 from pipeline.tracking.store.failures import as_user_errors
 from pipeline.tracking.store.store import Store, open_store
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pipeline import model as models
 from pipeline.dataset.columns import class_text
 from pipeline.documents import json_documents
 from pipeline.errors import UserError
+from pipeline.nested import flatten
 from pipeline.output_files import (
     METADATA_FILE,
     METRICS_FILE,
@@ -89,7 +90,7 @@ def of_revision(revision: Revision) -> ComparisonSide:
     changed = "" if revision.sha else _md5(revision.root / source)
     return ComparisonSide(
         name=revision.name if revision.sha is None else f"{revision.name} ({revision.sha[:8]})",
-        params=flat({name: section for name, section in revision.params.items() if name not in _LEFT_OUT}),
+        params=flat_params(revision.params),
         code=code if revision.sha else {path: _md5(revision.root / path) for path in code},
         versions=revision.pinned,
         metrics=_metrics(revision),
@@ -117,13 +118,14 @@ def _dependencies(revision: Revision) -> dict[str, str]:
     return {path: md5 for stage in locked.stages for path, md5 in locked.read_by(stage).items()}
 
 
-def flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys and without secrets."""
-    found: dict[str, Any] = {}
-    for key, value in document.items():
-        shown = credentials.masked(value) if isinstance(value, str) else value
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": shown}
-    return found
+def flat_params(document: dict[str, Any]) -> dict[str, Any]:
+    """The params that may change a result, by dotted name and without secrets."""
+    sections = {name: section for name, section in document.items() if name not in _LEFT_OUT}
+    return {
+        name: credentials.masked(value) if isinstance(value, str) else value
+        for name, value in flatten(sections).items()
+        if value != {}
+    }
 
 
 def rows(content: bytes) -> list[list[str]]:

@@ -6,7 +6,6 @@ the number of features, n the number of rows.
 
 import csv
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -20,6 +19,7 @@ from safetensors import SafetensorError
 
 from pipeline.documents import json_documents
 from pipeline.errors import quoted, shortened
+from pipeline.nested import leaves
 from pipeline.output_files import METADATA_FILE
 
 _NOTHING = object()
@@ -129,7 +129,13 @@ def _neighbours(made: Path) -> dict[str, list[str]]:
 
 
 def _json(recorded: Path, made: Path) -> str | None:
-    before, after = (dict(_leaves(json_documents.decoded(path.read_bytes()))) for path in (recorded, made))
+    before, after = (
+        {
+            ".".join(map(str, place)): value
+            for place, value in leaves(json_documents.decoded(path.read_bytes()), into_lists=True)
+        }
+        for path in (recorded, made)
+    )
     different = [
         place
         for place in dict.fromkeys([*before, *after])
@@ -141,15 +147,6 @@ def _json(recorded: Path, made: Path) -> str | None:
     old, new = before.get(place, _NOTHING), after.get(place, _NOTHING)
     count = len(before.keys() | after.keys())
     return f"{shortened(place)}: {_pair(old, new)}; {len(different):,} of {count:,} values differ"
-
-
-def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict | list) and value:
-        inner = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, content in inner:
-            yield from _leaves(content, f"{place}.{key}" if place else str(key))
-    else:
-        yield place, value
 
 
 def _pair(old: Any, new: Any) -> str:

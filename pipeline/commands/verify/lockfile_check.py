@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.errors import UserError, listed
+from pipeline.nested import leaves
 from pipeline.repository import lockfile
 from pipeline.repository.lockfile import Lock
 
@@ -83,7 +84,7 @@ def entry_differences(
 
 def params_that_differ(stage: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Place and sentence for each param of a stage that is not as recorded, by file and key."""
-    before, after = dict(_leaves(old)), dict(_leaves(new))
+    before, after = _values(old), _values(new)
     for place in sorted(before.keys() | after.keys()):
         one, other = (repr(side[place]) if place in side else "nothing" for side in (before, after))
         if one != other:
@@ -118,13 +119,11 @@ def _by_path(stage: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
     return {str(entry["path"]): entry for entry in stage.get(key) or []}
 
 
-def _leaves(value: Any, place: tuple[tuple[str, str], ...] = ()) -> Iterator[tuple[tuple[tuple[str, str], ...], Any]]:
+def _values(params: dict[str, Any]) -> dict[tuple[tuple[str, str], ...], Any]:
     """Values by the keys that lead there, each with its type: neither 1 and "1" nor a.b and b in a are the same."""
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _leaves(inner, (*place, (str(key), type(key).__name__)))
-    else:
-        yield place, value
+    return {
+        tuple((str(key), type(key).__name__) for key in path): value for path, value in leaves(params, into_lists=False)
+    }
 
 
 def _shown(value: Any) -> str:

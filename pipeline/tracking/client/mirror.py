@@ -46,7 +46,7 @@ class Mirror:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by _leave)
         self._outgoing: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._child = start_child(self._errors)
+        self._child = start_child("pipeline.tracking", self._errors)
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read)]
         for thread in self._threads:
             thread.start()

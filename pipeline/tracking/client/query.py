@@ -7,17 +7,15 @@ import contextlib
 import json
 import queue
 import re
-import subprocess
-import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipeline.errors import UserError
 from pipeline.tracking.client import location
 from pipeline.tracking.client.params import timeout_s
-from pipeline.tracking.client.process import child_environment
+from pipeline.tracking.client.process import start_child
 
 # Beside the wait for a database that another process holds.
 _SECONDS = 120
@@ -87,14 +85,13 @@ class StoreProcess:
         self._child = self._child or _Child(self._project)
         seconds = _SECONDS + timeout_s(self._project)
         try:
-            line = self._child.answer(json.dumps(question | {"experiment": self._experiment}), seconds)
+            answer = self._child.answer(question | {"experiment": self._experiment}, seconds)
         except queue.Empty:
             self._child.kill()
             self._child = None
             raise UserError(
                 f"MLflow: expected an answer, got none within {seconds:g} s; is MLFLOW_TRACKING_URI right?"
             ) from None
-        answer: dict[str, Any] = json.loads(line)
         if "failed" in answer:
             raise UserError(answer["failed"])
         return answer
@@ -104,18 +101,9 @@ class _Child:
     """`python -m pipeline.tracking.answer`: a line in, a line out."""
 
     def __init__(self, project: Path) -> None:
-        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.tracking.answer"],
-            cwd=project,
-            env=child_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            text=True,
-            encoding="utf-8",
-        )
-        self._lines: queue.Queue[str] = queue.Queue()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by kill)
+        self._process = start_child("pipeline.tracking.answer", self._errors, project)
+        self._lines: queue.Queue[bytes] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -124,28 +112,30 @@ class _Child:
         assert self._process.stdout
         for line in self._process.stdout:
             self._lines.put(line)
-        self._lines.put("")
+        self._lines.put(b"")
 
-    def answer(self, question: str, seconds: float) -> str:
-        """The line that answers a line.
+    def answer(self, question: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """The answer to a question.
 
         Raises: queue.Empty after so many seconds; RuntimeError if the child ended.
         """
         assert self._process.stdin
         try:
-            self._process.stdin.write(f"{question}\n")
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
             self._process.stdin.flush()
             line = self._lines.get(timeout=seconds)
         except OSError:  # nobody reads it
-            line = ""
-        if line.endswith("\n"):
-            return line
+            line = b""
+        if line.endswith(b"\n"):
+            answer: dict[str, Any] = json.loads(line)
+            return answer
         self._process.wait()
-        self._stderr.seek(0)
-        raise RuntimeError(f"pipeline.tracking.answer ended with {self._process.returncode}:\n{self._stderr.read()}")
+        self._errors.seek(0)
+        text = self._errors.read().decode(errors="replace")
+        raise RuntimeError(f"pipeline.tracking.answer ended with {self._process.returncode}:\n{text}")
 
     def kill(self) -> None:
         """End it at once; nothing of it is left."""
         self._process.kill()
-        with self._stderr, contextlib.suppress(OSError), self._process:  # half a question may wait to be written
+        with self._errors, contextlib.suppress(OSError), self._process:  # half a question may wait to be written
             self._reader.join()

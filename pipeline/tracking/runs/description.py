@@ -7,6 +7,7 @@ from typing import Any
 from pipeline import markdown
 from pipeline.dataset.shard import SPLITS
 from pipeline.model import Model
+from pipeline.nested import flatten
 from pipeline.repository.git import Commit
 from pipeline.repository.project import Experiment
 from pipeline.tracking.client.tags import BRANCH_TAG, COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG
@@ -51,8 +52,8 @@ _READ_BY = {
 
 def run_name(params: dict[str, Any], data: Data, experiment: Experiment | None) -> str:
     """``tutorial sgd lr=0.1 momentum=0.9 seed=1 epochs=1001``; in a DVC experiment its name stands first."""
-    train = names.flatten(params.get("train", {}))
-    knobs = train | {key: value for key, value in names.flatten(params.get("prepare", {})).items() if key not in train}
+    train = flatten(params.get("train", {}))
+    knobs = train | {key: value for key, value in flatten(params.get("prepare", {})).items() if key not in train}
     named = (*_FIRST, *_LAST, *_NEVER)
     special = [
         key

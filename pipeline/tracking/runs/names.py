@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline import credentials
+from pipeline.nested import flatten
 
 KEY_LENGTH = 250
 PARAM_LENGTH = 6000
@@ -42,18 +43,6 @@ def unique_parts(texts: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
         used.add(name)
         parts.append(name)
     return parts
-
-
-def flatten(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys; lists stay values."""
-    flat: dict[str, Any] = {}
-    for key, value in document.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            flat |= flatten(value, f"{name}.")
-        else:
-            flat[name] = value
-    return flat
 
 
 def params(document: dict[str, Any]) -> dict[str, str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.commands import track
+from pipeline.commands.doctor import project as doctor
+from pipeline.commands.doctor.result import PROBLEM
 from pipeline.errors import UserError
 from pipeline.tracking import answer
 from pipeline.tracking.client.query import StoreProcess
@@ -55,6 +57,7 @@ def test_a_missing_driver_ends_doctor_and_verify_in_a_sentence(root: Path) -> No
             with pytest.raises(UserError) as raised:
                 ask()
             assert str(raised.value) == SENTENCE
+    assert [(result.state, result.said) for result in doctor.store(root)] == [(PROBLEM, SENTENCE)]
 
 
 def test_psycopg_is_brought_by_the_extra() -> None:
