@@ -44,7 +44,7 @@ from pipeline.train.params import TrainParams
 file = Path("params.yaml")
 chosen = params.load(file, "train", TrainParams)
 paths = {"prepared": Path("data/prepared"), "models": Path("models")}
-with mirror.started("train", mirror.Params(), params.read_params(file), paths) as mirrored:
+with mirror.started("train", mirror.TrackingParams(), params.read_params(file), paths) as mirrored:
     mirrored.wait_until_ready()
     begin = time.perf_counter()
     train.main(params=chosen, prepared=paths["prepared"], out=paths["models"], watch=mirrored.watch)

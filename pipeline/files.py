@@ -57,19 +57,19 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """
     require_file_name(path)
     if is_device(path):
-        with told_if_full(path), _told_if_no_place(path), path.open("ab") as file:
+        with full_disk_named(path), _no_place_named(path), path.open("ab") as file:
             yield file
         return
     temporary = path.with_name(path.name + _TEMPORARY)
-    with _told_if_no_place(path):
+    with _no_place_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = temporary.open("wb")
     try:
-        with told_if_full(path), opened as file:
+        with full_disk_named(path), opened as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        with _told_if_no_place(path):
+        with _no_place_named(path):
             temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -87,13 +87,13 @@ def is_device(path: Path) -> bool:
 def standard_output() -> Iterator[IO[bytes]]:
     """Yield this process's standard output. Raises: UserError if it cannot be written."""
     name = Path("standard output")
-    with told_if_full(name), _told_if_no_place(name), open(1, "wb", closefd=False) as file:
+    with full_disk_named(name), _no_place_named(name), open(1, "wb", closefd=False) as file:
         yield file
 
 
 def require_file_name(path: Path) -> None:
     """Raises: UserError if a folder is at ``path``, or no file of the name can be."""
-    with _told_if_no_place(path):
+    with _no_place_named(path):
         is_folder = path.is_dir()
     if is_folder:
         raise UserError(f"{path}: expected the name of a file to write, got a folder; name a file in it")
@@ -131,7 +131,7 @@ def _statuses(inputs: Iterable[Path | int]) -> Iterator[os.stat_result]:
 
 
 @contextmanager
-def _told_if_no_place(path: Path) -> Iterator[None]:
+def _no_place_named(path: Path) -> Iterator[None]:
     """Tell in one sentence that nothing can be written at ``path``."""
     try:
         yield
@@ -144,7 +144,7 @@ def _told_if_no_place(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def told_if_full(path: Path) -> Iterator[None]:
+def full_disk_named(path: Path) -> Iterator[None]:
     """Tell in one sentence that what is written for ``path`` found no room."""
     try:
         yield
@@ -184,8 +184,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     _remove(path.with_name(path.name + _RETIRED))
     _remove(temporary)
     try:
-        with told_if_full(path):
-            with _told_if_no_place(path):
+        with full_disk_named(path):
+            with _no_place_named(path):
                 temporary.mkdir(parents=True)
             yield temporary
             _swap(temporary, path)

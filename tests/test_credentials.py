@@ -100,7 +100,7 @@ def test_no_password_of_a_user_is_ever_shown(password: str, scheme: str) -> None
     for written in (password, quote(password, safe=""), quote(password)):
         address = f"{scheme}user:{written}@host:5432/runs?sslmode=require"
         for text in (address, f"cannot connect to '{address}': refused, see {scheme}host"):
-            shown = location.shown(text)
+            shown = location.masked(text)
             assert not {"Q", "X", "Z", "%"} & set(shown)
             assert "host:5432/runs?sslmode=require" in shown
 
@@ -109,7 +109,7 @@ def test_no_password_of_a_user_is_ever_shown(password: str, scheme: str) -> None
 def test_no_password_in_a_query_is_ever_shown(password: str, name: str, user: str) -> None:
     """With the escapes that a query needs; what follows it is shown."""
     address = f"postgresql://{user}host/runs?{name}={quote(password)}&sslmode=require"
-    shown = location.shown(f"{address}: refused")
+    shown = location.masked(f"{address}: refused")
     assert not {"Q", "X", "Z"} & set(shown)
     assert "&sslmode=require: refused" in shown
 
@@ -118,20 +118,20 @@ def test_no_password_in_a_query_is_ever_shown(password: str, name: str, user: st
 def test_sqlalchemy_finds_nothing_left(password: str) -> None:
     """What is shown of an address that SQLAlchemy reads holds neither its user nor its password."""
     url = make_url("postgresql://host/runs").set(username="Q", password=password)
-    shown = location.shown(url.render_as_string(hide_password=False))
+    shown = location.masked(url.render_as_string(hide_password=False))
     assert shown == "postgresql://***@host/runs"
 
 
 def test_files_have_no_passwords() -> None:
     """An @ in the path of a database file is shown."""
-    assert location.shown("sqlite:////home/me@work/mlflow.db") == "sqlite:////home/me@work/mlflow.db"
-    assert location.shown("mail me@work about http://host/") == "mail me@work about http://host/"
+    assert location.masked("sqlite:////home/me@work/mlflow.db") == "sqlite:////home/me@work/mlflow.db"
+    assert location.masked("mail me@work about http://host/") == "mail me@work about http://host/"
 
 
 def test_a_tracking_uri_within_an_error_is_masked_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it holds a blank, at which a text would be taken apart."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://user:Q Z@host/runs")
-    assert location.shown("no postgresql://user:Q Z@host/runs here") == "no postgresql://***@host/runs here"
+    assert location.masked("no postgresql://user:Q Z@host/runs here") == "no postgresql://***@host/runs here"
 
 
 @pytest.mark.parametrize("address", ["dir://x", "reference://x", "github://x", "simplecache::dir://x", "foo://x"])

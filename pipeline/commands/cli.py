@@ -113,7 +113,7 @@ def verify(revision: str, deep: bool) -> None:
     """Run a commit, DVC experiment or MLflow run again, and compare every byte with what was recorded."""
     from pipeline.commands.verify import command
 
-    command.main(wanted=revision, deep=deep, experiment=_mlflow_experiment())
+    command.main(name=revision, deep=deep, experiment=_mlflow_experiment())
 
 
 @cli.command()

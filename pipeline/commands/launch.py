@@ -29,12 +29,12 @@ def worker_count(path: Path) -> int:
     Raises: UserError if it is not a whole number of at least 1.
     """
     given = os.environ.get(WORKERS_VARIABLE)
-    place, wanted = f"{path}: workers", read_params(path).get("workers", 1)
+    place, count = f"{path}: workers", read_params(path).get("workers", 1)
     if given is not None:
-        place, wanted = WORKERS_VARIABLE, int(given) if given.isdecimal() else given
-    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
-        raise UserError(f"{place}: expected a whole number of at least 1, got {quoted(wanted)}; 1 is one process")
-    return wanted
+        place, count = WORKERS_VARIABLE, int(given) if given.isdecimal() else given
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise UserError(f"{place}: expected a whole number of at least 1, got {quoted(count)}; 1 is one process")
+    return count
 
 
 def is_worker() -> bool:

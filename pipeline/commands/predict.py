@@ -23,7 +23,7 @@ from pipeline.table import sources, stream, type_inference
 from pipeline.table.sources import Source, TableSource
 
 # A person reads no more than this on a screen; a file takes any number.
-ROWS_SHOWN = 20
+MOST_ROWS_PRINTED = 20
 # Distinct unseen values that the warning names, per column.
 
 
@@ -153,19 +153,19 @@ def _block(classes: list[Class], scores: ScoredRows) -> predictions.Block:
 def _print(source: TableSource, classes: list[Class], scores: Iterable[ScoredRows]) -> None:
     """One line a class, so that any number of classes fits a terminal's width."""
     names = [printable(class_text(label)) for label in classes]
-    rows = list(islice(_rows(names, scores), ROWS_SHOWN + 1))
-    shown = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
+    rows = list(islice(_rows(names, scores), MOST_ROWS_PRINTED + 1))
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     for heading in ("row", "predicted", "class", "logit", "probability", "rank"):
-        shown.add_column(heading, justify="left" if heading in ("predicted", "class") else "right", no_wrap=True)
-    for lines in rows[:ROWS_SHOWN]:
+        table.add_column(heading, justify="left" if heading in ("predicted", "class") else "right", no_wrap=True)
+    for lines in rows[:MOST_ROWS_PRINTED]:
         for line in lines:
-            shown.add_row(*line)
-        shown.add_section()
+            table.add_row(*line)
+        table.add_section()
     # Wide enough for any name: at a terminal's width rich would cut names and digits off.
     console = Console(highlight=False, markup=False, width=10_000)
-    console.print(shown)
-    if len(rows) > ROWS_SHOWN:
-        console.print(f"The first {ROWS_SHOWN} rows of {printable(str(source))}; -o OUT.csv writes all of them.")
+    console.print(table)
+    if len(rows) > MOST_ROWS_PRINTED:
+        console.print(f"The first {MOST_ROWS_PRINTED} rows of {printable(str(source))}; -o OUT.csv writes all of them.")
 
 
 def _rows(names: list[str], scores: Iterable[ScoredRows]) -> Iterator[list[tuple[str, ...]]]:

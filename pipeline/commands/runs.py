@@ -36,16 +36,16 @@ def _record(runs: Runs, revision: Revision) -> dict[str, Any]:
     weights = revision.lock.out_ending(WEIGHTS_FILE)
     md5 = revision.lock.written()[weights] if weights else None
     # Without the metadata in a cache, the md5 of the weights in dvc.lock is almost as good.
-    found = runs.tagged(KEY_TAG, key) if key else runs.tagged(WEIGHTS_TAG, md5) if md5 else []
+    matches = runs.tagged(KEY_TAG, key) if key else runs.tagged(WEIGHTS_TAG, md5) if md5 else []
     return {
         "revision": revision.name,
         "commit": revision.sha,
         "model": key,
-        "runs": [_shown(run, runs.page) for run in found],
+        "runs": [_run_record(run, runs.page) for run in matches],
     }
 
 
-def _shown(run: RunView, page: str) -> dict[str, Any]:
+def _run_record(run: RunView, page: str) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "name": run.name,

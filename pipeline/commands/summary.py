@@ -31,11 +31,11 @@ def _cost_table(path: Path) -> Table:
     costs = [(str(int(epoch)), cost) for epoch, cost in zip(history["epoch"], history["cost"], strict=True)]
     last = costs[-1]
     step = max(1, (len(costs) - 1) // (_COST_LINES - 1))
-    shown = costs[::step]
-    if shown[-1] is not last:
-        shown.append(last)
+    lines = costs[::step]
+    if lines[-1] is not last:
+        lines.append(last)
     table = Table("epoch", "cost", title="Cost before each epoch's update (nats)", title_justify="left")
-    for epoch, cost in shown:
+    for epoch, cost in lines:
         table.add_row(epoch, f"{cost:.6f}")
     return table
 
@@ -43,7 +43,7 @@ def _cost_table(path: Path) -> Table:
 def _metrics_table(metrics: dict[str, Any]) -> Table:
     table = Table("metric", *metrics, title="Metrics", title_justify="left")
     for name in _METRICS:
-        table.add_row(name, *(_shown(split.get(name)) for split in metrics.values()))
+        table.add_row(name, *(_cell(split.get(name)) for split in metrics.values()))
     return table
 
 
@@ -57,7 +57,7 @@ def _doubts(metrics: dict[str, Any]) -> Iterator[str]:
             yield f"{split}: all rows are of class {only}; its accuracy and F1 say nothing of the other classes"
 
 
-def _shown(value: float | int | None) -> str:
+def _cell(value: float | int | None) -> str:
     if value is None:
         return "not defined"
     return str(value) if isinstance(value, int) else f"{value:.4f}"

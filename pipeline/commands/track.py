@@ -48,7 +48,7 @@ def _chosen(root: Path, revision: str | None, all_experiments: bool) -> list[Rev
 def _send(store: Store, root: Path) -> None:
     result = resend.send(store, root)
     if result.sent:
-        print(f"{len(result.sent)} kept stages sent to {location.shown(store.uri)}")
+        print(f"{len(result.sent)} kept stages sent to {location.masked(store.uri)}")
     for sentence in result.damaged:
         print(f"warning: {sentence}; delete the folder if the run is not worth mending")
 
@@ -62,8 +62,8 @@ def _ensure_all(store: Store, chosen: Iterable[Revision], *, strict: bool) -> No
                 raise
             print(f"- {error}")
             continue
-        print(f"{_shown(revision)}: run {outcome.run.info.run_id[:8]} '{outcome.run.info.run_name}' {outcome.done}")
+        print(f"{_name(revision)}: run {outcome.run.info.run_id[:8]} '{outcome.run.info.run_name}' {outcome.done}")
 
 
-def _shown(revision: Revision) -> str:
+def _name(revision: Revision) -> str:
     return revision.name if revision.sha is None else f"{revision.name} {revision.sha[:8]}"

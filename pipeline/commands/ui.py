@@ -29,7 +29,7 @@ def main(*, experiment: str, port: int) -> None:
     root = project.project_root()
     uri = location.tracking_uri(root)
     if uri.startswith(("http://", "https://")):
-        raise UserError(f"MLFLOW_TRACKING_URI: the runs are on a server: open {location.shown(uri)} in a browser")
+        raise UserError(f"MLFLOW_TRACKING_URI: the runs are on a server: open {location.masked(uri)} in a browser")
     _refuse_taken(port)
     database = location.sqlite_file(uri)
     if database is not None and not database.exists():

@@ -20,13 +20,13 @@ class Processor:
 
 def installed_versions() -> dict[str, str]:
     """Python and the libraries that decide a result, or that show it."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def parse_pins(text: str) -> dict[str, str]:
@@ -41,9 +41,9 @@ def read_processor() -> Processor:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return Processor(platform.processor() or platform.machine(), avx2=False)
-    found = dict.fromkeys(("model name", "flags"), "")
+    fields = dict.fromkeys(("model name", "flags"), "")
     for line in text.splitlines():
         name, _, value = line.partition(":")
-        if not found.get(name.strip(), "-"):
-            found[name.strip()] = value.strip()
-    return Processor(found["model name"] or platform.machine(), "avx2" in found["flags"].split())
+        if not fields.get(name.strip(), "-"):
+            fields[name.strip()] = value.strip()
+    return Processor(fields["model name"] or platform.machine(), "avx2" in fields["flags"].split())

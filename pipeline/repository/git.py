@@ -41,8 +41,8 @@ class Commit:
 def head_commit(folder: Path) -> Commit | None:
     """The commit that ``folder`` is a checkout of; None without git, without a repository or without a commit."""
     excluded = [f":(exclude){path}" for path in WRITTEN_BY_DVC]
-    said = stdout(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no", "--", ".", *excluded)
-    return None if said is None else _parsed_status(said)
+    status = stdout(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no", "--", ".", *excluded)
+    return None if status is None else _parsed_status(status)
 
 
 def repository_free_environment() -> dict[str, str]:
@@ -80,8 +80,8 @@ def _git_variables() -> frozenset[str]:
 
 def stdout(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> str | None:
     """What a git command in ``folder`` prints, as text; None if it fails, or takes longer than ``seconds``."""
-    said = stdout_bytes(folder, *words, seconds=seconds)
-    return None if said is None else said.decode(errors="replace")
+    output = stdout_bytes(folder, *words, seconds=seconds)
+    return None if output is None else output.decode(errors="replace")
 
 
 def stdout_bytes(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> bytes | None:
@@ -133,8 +133,8 @@ def files_below(folder: Path, sha: str, path: str) -> dict[str, bytes]:
 
 def changed_files(folder: Path) -> list[str]:
     """Tracked files below ``folder`` that differ from the checked-out commit, as git names them."""
-    said = stdout(folder, "status", "--porcelain", "--untracked-files=no", "-z", "--no-renames", "--", ".") or ""
-    return sorted(entry[3:] for entry in said.split("\0") if entry)
+    status = stdout(folder, "status", "--porcelain", "--untracked-files=no", "-z", "--no-renames", "--", ".") or ""
+    return sorted(entry[3:] for entry in status.split("\0") if entry)
 
 
 def _parsed_status(text: str) -> Commit | None:
@@ -158,7 +158,7 @@ def _parsed_status(text: str) -> Commit | None:
 CHANGES_LENGTH = 1_000_000
 
 # DVC's own settings can hold keys of a remote, and change no result.
-_NEVER_SHOWN = (".dvc",)
+_SECRET_FOLDERS = (".dvc",)
 
 
 def diff(folder: Path, *revisions: str) -> str:
@@ -168,7 +168,7 @@ def diff(folder: Path, *revisions: str) -> str:
     CHANGES_LENGTH characters, with a last line that says so.
     """
     ignored = _stdout_or_empty(folder, "ls-files", "-z", "--cached", "--ignored", "--exclude-standard").split("\0")
-    hidden = [*WRITTEN_BY_DVC, *_NEVER_SHOWN, *ignored]
+    hidden = [*WRITTEN_BY_DVC, *_SECRET_FOLDERS, *ignored]
     excluded = [f":(exclude,literal){path}" for path in hidden if path]
     # However the user's own git is set up, the text is one that `git apply` takes.
     plain = ["--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "--no-relative"]

@@ -53,9 +53,9 @@ class Lock:
 
     def inputs(self) -> dict[str, str]:
         """Digest by path of what no stage makes: code and data. An input at an address may have an etag instead."""
-        made = {output.path for output in self.outputs()}
+        written = {output.path for output in self.outputs()}
         entries = [entry for stage in self.stages.values() for entry in stage.get("deps") or []]
-        return {str(entry["path"]): _digest(entry) for entry in entries if entry["path"] not in made}
+        return {str(entry["path"]): _digest(entry) for entry in entries if entry["path"] not in written}
 
     def read_by(self, stage: str) -> dict[str, str]:
         """The md5 of every file and folder that a stage reads; without those that have none, such as an address."""
@@ -98,19 +98,19 @@ _Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{2,64}$")]
 _Md5OrListing = Annotated[str, Field(pattern=r"^[0-9a-f]{2,64}(\.dir)?$")]
 
 
-class Open(BaseModel):
+class OpenForm(BaseModel):
     """A mapping of which only what is read here is checked."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
 
-class _Version(Open):
+class _Version(OpenForm):
     """A file in a store that keeps versions; what it says goes before what stands beside it."""
 
     md5: _Md5OrListing | None = None
 
 
-class _Hashed(Open):
+class _Hashed(OpenForm):
     cloud: dict[str, _Version] | None = None
 
 
@@ -119,7 +119,7 @@ class _Listed(_Hashed):
     md5: _Md5
 
 
-class Entry(_Hashed):
+class LockEntry(_Hashed):
     """An input or output, of a stage or of a .dvc file."""
 
     path: str
@@ -128,14 +128,14 @@ class Entry(_Hashed):
     files: list[_Listed] | None = None
 
 
-class _StageForm(Open):
+class _StageForm(OpenForm):
     cmd: str | list[str] | None = None
-    deps: list[Entry] | None = None
-    outs: list[Entry] | None = None
+    deps: list[LockEntry] | None = None
+    outs: list[LockEntry] | None = None
     params: dict[str, Any] | None = None
 
 
-class _LockForm(Open):
+class _LockForm(OpenForm):
     stages: dict[str, _StageForm] | None = None
 
 
@@ -149,9 +149,9 @@ def parsed_listing(content: bytes) -> dict[str, str]:
     """
     place = "DVC's listing of a folder"
     with json_documents.faults_named(place, "do not use it"):
-        found = {entry.relpath: entry.md5 for entry in _LISTING.validate_python(json_documents.decoded(content))}
-    require_inside(found, place, "do not use it")
-    return found
+        md5s = {entry.relpath: entry.md5 for entry in _LISTING.validate_python(json_documents.decoded(content))}
+    require_inside(md5s, place, "do not use it")
+    return md5s
 
 
 def require_inside(relative: Iterable[str], place: str, remedy: str) -> None:

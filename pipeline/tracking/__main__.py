@@ -59,7 +59,7 @@ def mirror(events: Iterable[dict[str, Any]], answer: Answer) -> None:
     else:
         record = {"evaluate": evaluate_run.record, "sweep": sweep_run.record}[start["stage"]]
         run_id = _at_the_end(events, partial(record, store, Started.of(start)))
-    answer(_told(store, run_id) | {"sent": len(sent)})
+    answer(_last_answer(store, run_id) | {"sent": len(sent)})
 
 
 def _follow_training(training: Mirrored, events: Iterable[dict[str, Any]]) -> str | None:
@@ -93,11 +93,11 @@ def _at_the_end(events: Iterable[dict[str, Any]], record: Callable[[int], str]) 
     return None
 
 
-def _told(store: Store, run_id: str | None) -> dict[str, Any]:
+def _last_answer(store: Store, run_id: str | None) -> dict[str, Any]:
     if run_id is None:
         return {"answer": "nothing"}
     name = store.client.get_run(run_id).info.run_name
-    return {"answer": "done", "run_id": run_id, "name": name, "uri": location.shown(store.uri)}
+    return {"answer": "done", "run_id": run_id, "name": name, "uri": location.masked(store.uri)}
 
 
 def _now() -> int:
@@ -109,7 +109,7 @@ def _keep_traceback() -> str:
     path = project.project_root() / ".cache" / "tracking-error.txt"
     try:
         path.parent.mkdir(exist_ok=True)
-        path.write_text(location.shown(traceback.format_exc()), encoding="utf-8")
+        path.write_text(location.masked(traceback.format_exc()), encoding="utf-8")
     except OSError:
         return ""
     return f" (traceback in {path})"

@@ -2,7 +2,7 @@
 
 ``python -m pipeline.tracking.answer`` reads a JSON object a line from standard input, and prints a line for each:
 
-    {"ask": "run", "wanted", "experiment"}                            id, status, tags and metrics_md5 of a run
+    {"ask": "run", "text", "experiment"}                            id, status, tags and metrics_md5 of a run
     {"ask": "examine", "key", "run", "again", "folder", "experiment"} runs of a model, each compared with the one in
                                                                       the store ``again``, if there is one
     {"ask": "attach", "verdicts", "receipt", "experiment"}            nothing; the runs have tag and receipt
@@ -36,7 +36,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
     store = open_store(project.project_root(), question["experiment"])
     match question["ask"]:
         case "run":
-            run = receipts.find(store, question["wanted"])
+            run = receipts.find(store, question["text"])
             metrics = receipts.metrics_md5(store, run.info.run_id)
             return {
                 "id": str(run.info.run_id),
@@ -58,12 +58,12 @@ def _examined(store: Store, question: dict[str, Any]) -> list[dict[str, Any]]:
 
     Without a store of runs that were made again there is nothing to compare with, and differences are None.
     """
-    found = receipts.of_model(store, question["key"], question["run"])
+    runs = receipts.of_model(store, question["key"], question["run"])
     folder = Path(question["folder"])
-    made_again = _made_again(question["again"], question["key"]) if question["again"] and found else None
-    again = run_comparison.read(*made_again, _below(folder, "again")) if made_again else None
+    newest = _newest_run(question["again"], question["key"]) if question["again"] and runs else None
+    again = run_comparison.read(*newest, _below(folder, "again")) if newest else None
     examined = []
-    for run in found:
+    for run in runs:
         answer: dict[str, Any] = {"id": str(run.info.run_id), "tags": dict(run.data.tags), "differences": None}
         if again:
             recorded = run_comparison.read(store.client, run, _below(folder, run.info.run_id), again.artifacts)
@@ -73,7 +73,7 @@ def _examined(store: Store, question: dict[str, Any]) -> list[dict[str, Any]]:
     return examined
 
 
-def _made_again(uri: str, key: str) -> tuple[MlflowClient, Run] | None:
+def _newest_run(uri: str, key: str) -> tuple[MlflowClient, Run] | None:
     """The newest run of a model in a store that only its own stages wrote; None if they wrote none."""
     database = location.sqlite_file(uri)
     if database is None or not database.exists():
@@ -81,8 +81,8 @@ def _made_again(uri: str, key: str) -> tuple[MlflowClient, Run] | None:
     client = MlflowClient(tracking_uri=uri)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     condition = f"tags.`{KEY_TAG}` = '{key}'"
-    found = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
-    return (client, found[0]) if found else None
+    runs = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
+    return (client, runs[0]) if runs else None
 
 
 def _below(folder: Path, name: str) -> Path:
@@ -93,7 +93,7 @@ def _below(folder: Path, name: str) -> Path:
 def _state(store: Store) -> dict[str, Any]:
     runs = store.client.search_runs([store.experiment_id], "", max_results=1000)
     abandoned = [str(run.info.run_id) for run in runs if run.info.status == "RUNNING" and search.is_abandoned(run)]
-    return {"uri": location.shown(store.uri), "runs": len(runs), "abandoned": abandoned}
+    return {"uri": location.masked(store.uri), "runs": len(runs), "abandoned": abandoned}
 
 
 def main() -> None:

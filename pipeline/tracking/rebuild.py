@@ -46,12 +46,12 @@ def ensure(store: Store, revision: Revision) -> Outcome:
     if run and run_writer.is_complete(run) and run_writer.is_evaluated(run):
         return Outcome(run, "is there")
     with tempfile.TemporaryDirectory() as folder:
-        return _made(
+        return _rebuilt(
             store, revision, run if run and run_writer.is_complete(run) else None, _fetched(revision, Path(folder))
         )
 
 
-def _made(store: Store, revision: Revision, run: Run | None, paths: dict[str, Path]) -> Outcome:
+def _rebuilt(store: Store, revision: Revision, run: Run | None, paths: dict[str, Path]) -> Outcome:
     training = outputs.read_training(paths["models"])
     data = outputs.read_data(paths["prepared"], revision.params)
     origin = run_writer.Origin(revision.params, data, _circumstances(revision, training.model_md5))
@@ -83,11 +83,11 @@ def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
 
 def _folders(locked: lockfile.Lock) -> dict[str, str]:
     """Where the stages left their files, as dvc.lock says."""
-    found = {"prepared": next(iter(locked.written_by(_PREPARE)), "")}
+    folders = {"prepared": next(iter(locked.written_by(_PREPARE)), "")}
     for name, file in (("models", METADATA_FILE), ("reports", METRICS_FILE)):
         if path := locked.out_ending(file):
-            found[name] = PurePosixPath(path).parent.as_posix()
-    return found
+            folders[name] = PurePosixPath(path).parent.as_posix()
+    return folders
 
 
 def _fetch(revision: Revision, folder: str, file: str, target: Path) -> None:

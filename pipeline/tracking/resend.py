@@ -60,10 +60,10 @@ def _sent(store: Store, root: Path, folder: Path) -> str:
         return str(run.info.run_id)  # it was sent, and the process ended before the entry was removed
     for run in begun:
         target.client.delete_run(run.info.run_id)
-    return _made(target, started, entry)
+    return _record(target, started, entry)
 
 
-def _made(store: Store, started: Started, entry: outbox.Entry) -> str:
+def _record(store: Store, started: Started, entry: outbox.OutboxEntry) -> str:
     if entry.stage == "sweep":
         return sweep_run.record(store, started, entry.ended)
     return Mirrored(store, started).finished(entry.ended)

@@ -13,10 +13,10 @@ from pipeline.tracking.store.store import Store
 from tests.tracking.outputs import Project
 
 
-def keep(project: Project, stage: str, store: Store, *, started: int = 1000, identity: str = "") -> outbox.Entry:
+def keep(project: Project, stage: str, store: Store, *, started: int = 1000, identity: str = "") -> outbox.OutboxEntry:
     """Keep a stage of the project that took a second."""
     event = project.started(started)
-    entry = outbox.Entry(
+    entry = outbox.OutboxEntry(
         stage=stage,
         identity=identity or event.identity,
         experiment=store.experiment,

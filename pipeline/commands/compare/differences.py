@@ -50,11 +50,11 @@ def _data(a: ComparisonSide, b: ComparisonSide) -> Record:
         return {"prepared_a": a.prepared, "prepared_b": b.prepared} if known else {}
     if a.source == b.source:
         return {}
-    found: Record = {"a": a.source, "b": b.source}
+    change: Record = {"a": a.source, "b": b.source}
     one, other = a.table(), b.table()
     if one is None or other is None or max(len(one), len(other)) > _TABLE_BYTES or b"\0" in one + other:
-        return found
-    return found | _row_changes(rows(one), rows(other))
+        return change
+    return change | _row_changes(rows(one), rows(other))
 
 
 def _row_changes(a: list[list[str]], b: list[list[str]]) -> Record:

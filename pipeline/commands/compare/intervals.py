@@ -41,15 +41,15 @@ def paired(
     first, second = _read(a, places[0]), _read(b, places[1])
     if not all(np.array_equal(first[name], second[name]) for name in _IDENTITY):
         return {}
-    found: dict[tuple[str, str], list[float]] = {}
+    bounds: dict[tuple[str, str], list[float]] = {}
     for split in np.unique(first["split"]):
         one, other = _scored(first, first["split"] == split), _scored(second, second["split"] == split)
         for metric in ("log_loss", "accuracy"):
             differences = getattr(other, metric) - getattr(one, metric)
             if len(differences) > 1:
                 half = _QUANTILE * differences.std(ddof=1) / np.sqrt(len(differences))
-                found[str(split), metric] = [float(differences.mean() - half), float(differences.mean() + half)]
-    return found
+                bounds[str(split), metric] = [float(differences.mean() - half), float(differences.mean() + half)]
+    return bounds
 
 
 def _read(content: bytes, place: str) -> dict[str, NDArray[Any]]:

@@ -25,7 +25,7 @@ def sections(record: dict[str, Any]) -> Iterator[Section]:
         if part in pairs and record[part]:
             yield pairs[part], ["", "a", "b"], [_pair(line) for line in record[part]]
         elif part == "data" and record[part]:
-            yield "Data", ["", ""], [[name.replace("_", " "), _shown(value)] for name, value in record[part].items()]
+            yield "Data", ["", ""], [[name.replace("_", " "), _cell(value)] for name, value in record[part].items()]
         elif part == "code" and record[part]:
             yield "Code", ["file", ""], [[line["name"], _change(line)] for line in record[part]]
     yield from _numbers(record)
@@ -42,7 +42,7 @@ def _numbers(record: dict[str, Any]) -> Iterator[Section]:
 
 
 def _pair(line: dict[str, Any]) -> list[str]:
-    return [line["name"], _shown(line["a"]), _shown(line["b"])]
+    return [line["name"], _cell(line["a"]), _cell(line["b"])]
 
 
 def _change(line: dict[str, Any]) -> str:
@@ -53,10 +53,10 @@ def _measured(line: dict[str, Any]) -> list[str]:
     difference = "" if line["difference"] is None else f"{line['difference']:+.6g}"
     low, high = line.get("interval") or (None, None)
     span = "" if low is None else f"{low:+.6g} to {high:+.6g}"
-    return [_shown(line["a"]), _shown(line["b"]), difference, span]
+    return [_cell(line["a"]), _cell(line["b"]), difference, span]
 
 
-def _shown(value: Any) -> str:
+def _cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):

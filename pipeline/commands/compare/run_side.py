@@ -28,10 +28,10 @@ def of_run(root: Path, text: str, experiment: str) -> ComparisonSide:
     Raises: UserError if there is none, or more than one, or the store cannot be used.
     """
     runs = lookup.opened(root, experiment)
-    found = runs.starting_with(text)
-    if len(found) != 1:
-        raise UserError(f"{text}: expected a commit, a DVC experiment or one MLflow run, got {len(found)} runs")
-    run = found[0]
+    matches = runs.starting_with(text)
+    if len(matches) != 1:
+        raise UserError(f"{text}: expected a commit, a DVC experiment or one MLflow run, got {len(matches)} runs")
+    run = matches[0]
     revision = _behind(root, run)
     side = _side(run, runs.files(run, _FILES))
     return _completed(side, revision) if revision else side
@@ -54,16 +54,16 @@ def _completed(run: ComparisonSide, revision: Revision) -> ComparisonSide:
 
     They lack metrics if no evaluation was logged, and all of it where the project was moved and not relocated yet.
     """
-    kept = of_revision(revision)
+    recorded = of_revision(revision)
     return replace(
         run,
-        code=run.code or kept.code,
-        metrics=run.metrics or kept.metrics,
-        coefficients=run.coefficients or kept.coefficients,
-        schema=kept.schema,
-        source=kept.source if kept.source == recorded_source(revision) else "",
-        table=kept.table,
-        predictions=kept.predictions,
+        code=run.code or recorded.code,
+        metrics=run.metrics or recorded.metrics,
+        coefficients=run.coefficients or recorded.coefficients,
+        schema=recorded.schema,
+        source=recorded.source if recorded.source == recorded_source(revision) else "",
+        table=recorded.table,
+        predictions=recorded.predictions,
     )
 
 

@@ -1,61 +1,64 @@
-"""What stands in the way of the promises on this machine, and what to do about it."""
+"""`python -m pipeline doctor`: problems of this machine and project, and what to do about each."""
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.commands.doctor.machine import disk, packages, processor, python
-from pipeline.commands.doctor.project import git_state, leftovers, params_file, queue, remote, store
+from pipeline.commands.doctor.machine import (
+    check_free_space,
+    check_installed_versions,
+    check_python_version,
+    check_vector_width,
+)
+from pipeline.commands.doctor.project import (
+    check_clean_commit,
+    check_leftovers_of_kills,
+    check_params,
+    check_queue,
+    check_remote,
+    check_store,
+)
 from pipeline.commands.doctor.result import PROBLEM, CheckResult
 from pipeline.repository import project
 
-# What is looked at, quick ones first.
+# Quick ones first.
 CHECKS: dict[str, Callable[[Path], Iterator[CheckResult]]] = {
-    "python": python,
-    "packages": packages,
-    "processor": processor,
-    "git": git_state,
-    "params": params_file,
-    "disk": disk,
-    "leftovers": leftovers,
-    "dvc queue": queue,
-    "dvc remote": remote,
-    "mlflow": store,
+    "python": check_python_version,
+    "packages": check_installed_versions,
+    "processor": check_vector_width,
+    "git": check_clean_commit,
+    "params": check_params,
+    "disk": check_free_space,
+    "leftovers": check_leftovers_of_kills,
+    "dvc queue": check_queue,
+    "dvc remote": check_remote,
+    "mlflow": check_store,
 }
 
 
 def diagnose(root: Path) -> Iterator[CheckResult]:
-    """Every finding about the project at ``root`` and the machine."""
+    """Every result about the project at ``root`` and the machine."""
     for check in CHECKS.values():
         yield from check(root)
 
 
 def main(*, as_json: bool) -> None:
-    """Print a line a finding, or one JSON document; SystemExit(1) if there is a problem."""
-    findings = diagnose(project.project_root())
-    found = _as_json(findings) if as_json else _as_lines(findings)
-    if any(finding.state == PROBLEM for finding in found):
-        sys.exit(1)
-
-
-def _as_json(findings: Iterable[CheckResult]) -> list[CheckResult]:
-    found = list(findings)
-    healthy = not any(finding.state == PROBLEM for finding in found)
-    print(json.dumps({"healthy": healthy, "findings": [asdict(finding) for finding in found]}, indent=2))
-    return found
-
-
-def _as_lines(findings: Iterable[CheckResult]) -> list[CheckResult]:
-    """Print while they come: a remote that does not answer takes its time."""
+    """Print a line a result, or one JSON document; SystemExit(1) if there is a problem."""
+    # Check; lines are printed while results come: a remote that does not answer takes its time.
     console = Console(highlight=False, soft_wrap=True)
-    found = []
-    for finding in findings:
-        found.append(finding)
-        console.print(f"{finding.state:8} {finding.area}: {finding.said}", markup=False)
-        if finding.do:
-            console.print(f"{'':8} -> {finding.do}", markup=False)
-    return found
+    results = []
+    for result in diagnose(project.project_root()):
+        results.append(result)
+        if not as_json:
+            console.print(f"{result.state:8} {result.area}: {result.sentence}", markup=False)
+            if result.do:
+                console.print(f"{'':8} -> {result.do}", markup=False)
+    # Conclude.
+    healthy = all(result.state != PROBLEM for result in results)
+    if as_json:
+        print(json.dumps({"healthy": healthy, "findings": [result.to_json() for result in results]}, indent=2))
+    if not healthy:
+        sys.exit(1)

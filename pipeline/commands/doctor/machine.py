@@ -16,7 +16,7 @@ _OLDEST_PYTHON = (3, 11)
 _LOW_BYTES = 2**30
 
 
-def python(_: Path) -> Iterator[CheckResult]:
+def check_python_version(_: Path) -> Iterator[CheckResult]:
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info >= _OLDEST_PYTHON:
         yield CheckResult("python", OK, version)
@@ -25,19 +25,19 @@ def python(_: Path) -> Iterator[CheckResult]:
         yield CheckResult("python", PROBLEM, f"{version}, older than {oldest}", f"make the environment with {oldest}")
 
 
-def packages(root: Path) -> Iterator[CheckResult]:
+def check_installed_versions(root: Path) -> Iterator[CheckResult]:
     path = root / environment.PINS_FILE
     try:
         pinned = environment.parse_pins(path.read_text(encoding="utf-8"))
     except OSError:
         yield CheckResult("packages", PROBLEM, f"{path} cannot be read", "get it from the repository: git checkout")
         return
-    found = {name: _installed(name) for name in pinned}
-    others = {name: version for name, version in found.items() if version != pinned[name]}
+    installed = {name: _installed(name) for name in pinned}
+    others = {name: version for name, version in installed.items() if version != pinned[name]}
     for name, version in others.items():
         state = PROBLEM if name.lower() in _DECIDING else NOTE
-        said = f"{name} {version or 'is not installed'}, pinned is {pinned[name]}"
-        yield CheckResult("packages", state, said, "pip install -r requirements.lock")
+        sentence = f"{name} {version or 'is not installed'}, pinned is {pinned[name]}"
+        yield CheckResult("packages", state, sentence, "pip install -r requirements.lock")
     if not others:
         yield CheckResult("packages", OK, f"{len(pinned)} as requirements.lock pins them")
 
@@ -50,26 +50,28 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def processor(_: Path) -> Iterator[CheckResult]:
+def check_vector_width(_: Path) -> Iterator[CheckResult]:
     processor = environment.read_processor()
     if not processor.avx2:
-        said = f"{processor.name} has no AVX2: outputs may differ from those of other machines"
-        yield CheckResult("processor", PROBLEM, said, "use an x86-64 machine with AVX2 where bytes are to be the same")
+        sentence = f"{processor.name} has no AVX2: outputs may differ from those of other machines"
+        yield CheckResult(
+            "processor", PROBLEM, sentence, "use an x86-64 machine with AVX2 where bytes are to be the same"
+        )
         return
     import torch
 
     taken = torch.backends.cpu.get_cpu_capability()
     if taken != "AVX2":
-        said = f"torch takes {taken} instead of AVX2: outputs may differ from those of other machines"
-        yield CheckResult("processor", PROBLEM, said, "let nothing load torch before `pipeline`")
+        sentence = f"torch takes {taken} instead of AVX2: outputs may differ from those of other machines"
+        yield CheckResult("processor", PROBLEM, sentence, "let nothing load torch before `pipeline`")
     else:
         yield CheckResult("processor", OK, f"{processor.name}, pinned to AVX2")
 
 
-def disk(root: Path) -> Iterator[CheckResult]:
+def check_free_space(root: Path) -> Iterator[CheckResult]:
     free = shutil.disk_usage(root).free
-    said = f"{free / 2**30:.1f} GiB free at {root}"
+    sentence = f"{free / 2**30:.1f} GiB free at {root}"
     if free < _LOW_BYTES:
-        yield CheckResult("disk", PROBLEM, said, "make room; `dvc gc --workspace` drops versions that nothing uses")
+        yield CheckResult("disk", PROBLEM, sentence, "make room; `dvc gc --workspace` drops versions that nothing uses")
     else:
-        yield CheckResult("disk", OK, said)
+        yield CheckResult("disk", OK, sentence)

@@ -1,6 +1,5 @@
 """Checks of the project: git, params.yaml, leftovers, queue, DVC remote, MLflow store."""
 
-import json
 import shlex
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pipeline.commands import launch
 from pipeline.commands.doctor import queue_tasks
 from pipeline.commands.doctor.result import NOTE, OK, PROBLEM, CheckResult
 from pipeline.commands.verify import checkout
+from pipeline.documents import json_documents
 from pipeline.errors import UserError, listed
 from pipeline.output_files import MODELS_FOLDER, PREPARED_FOLDER, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE, Section
@@ -22,13 +22,11 @@ from pipeline.tracking.client.query import StoreProcess
 
 _REMOTE_SECONDS = 20.0
 
-_MEND_STORE = "mend the store or MLFLOW_TRACKING_URI"
-
-# Who reads and writes what. DVC writes it in place, and dvc.lock, too.
+# DVC's list of who reads and writes what.
 _DVC_LOCKS = ".dvc/tmp/rwlock"
 
 
-def git_state(root: Path) -> Iterator[CheckResult]:
+def check_clean_commit(root: Path) -> Iterator[CheckResult]:
     if git.stdout(root, "rev-parse", "--git-dir") is None:
         yield CheckResult("git", PROBLEM, f"{root} is in no repository: runs name no commit", "git init, then commit")
         return
@@ -38,13 +36,13 @@ def git_state(root: Path) -> Iterator[CheckResult]:
         return
     changed = git.changed_files(root)
     if changed:
-        said = f"{len(changed)} tracked files differ from commit {str(head.sha)[:12]}: {listed(changed)}"
-        yield CheckResult("git", NOTE, said, "commit them, so that a run leads to what made it")
+        sentence = f"{len(changed)} tracked files differ from commit {str(head.sha)[:12]}: {listed(changed)}"
+        yield CheckResult("git", NOTE, sentence, "commit them, so that a run leads to what made it")
     else:
         yield CheckResult("git", OK, f"commit {str(head.sha)[:12]}, nothing changed")
 
 
-def params_file(root: Path) -> Iterator[CheckResult]:
+def check_params(root: Path) -> Iterator[CheckResult]:
     from pipeline.commands.params_file import ParamsFile
 
     path = root / PARAMS_FILE
@@ -54,42 +52,50 @@ def params_file(root: Path) -> Iterator[CheckResult]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
     }
     readers["workers"] = partial(launch.worker_count, path)
-    wrong = False
+    errors = []
     for read in readers.values():
         try:
             read()
         except UserError as error:
-            wrong = True
+            errors.append(error)
             yield CheckResult("params", PROBLEM, str(error), "mend that line of params.yaml")
-    if not wrong:
+    if not errors:
         yield CheckResult("params", OK, f"params.yaml: {', '.join(readers)} can be read")
 
 
-def leftovers(root: Path) -> Iterator[CheckResult]:
-    found = list(_left(root))
-    for path in found:
+def check_leftovers_of_kills(root: Path) -> Iterator[CheckResult]:
+    paths = []
+    # Unfinished and retired outputs, checkouts of `verify`, half a database.
+    for folder in (PREPARED_FOLDER.parent, MODELS_FOLDER, REPORTS_FOLDER):
+        for pattern in ("*.part", "*.old"):
+            paths += sorted((root / folder).rglob(pattern))
+    paths += sorted(root.glob("*.part"))
+    paths += sorted((root / ".cache").glob(f"{checkout.PREFIX}*"))
+    for path in paths:
         relative = path.relative_to(root)
-        yield CheckResult(
-            "leftovers", NOTE, f"{relative}, of a run that was ended", f"if nothing runs now: rm -r {relative}"
-        )
-    for path in sorted((root / ".cache" / "checkpoints").glob("*")):
+        cure = f"if nothing runs now: rm -r {relative}"
+        yield CheckResult("leftovers", NOTE, f"{relative}, of a run that was ended", cure)
+    # Checkpoints, which are of use.
+    checkpoints = sorted((root / ".cache" / "checkpoints").glob("*"))
+    for path in checkpoints:
         relative = path.relative_to(root)
-        said = f"{relative}, from which the training that left it goes on, if it is run again as it was"
-        yield CheckResult("leftovers", NOTE, said, f"`dvc repro`; or, if nothing runs now: rm {relative}")
-        found.append(path)
-    for name, is_whole, cure in (
+        sentence = f"{relative}, from which the training that left it goes on, if it is run again as it was"
+        yield CheckResult("leftovers", NOTE, sentence, f"`dvc repro`; or, if nothing runs now: rm {relative}")
+    # Files that DVC writes in place.
+    damaged = []
+    for name, is_complete, cure in (
         (_DVC_LOCKS, _is_json, f"if nothing runs now: rm {_DVC_LOCKS}"),
         (lockfile.LOCK_FILE, _is_lock_file, f"git checkout {lockfile.LOCK_FILE}"),
     ):
-        if (root / name).exists() and not is_whole(root / name):
-            said = f"{name} ends in its middle, as if DVC was killed while it wrote it; it refuses to run"
-            yield CheckResult("leftovers", PROBLEM, said, cure)
-            found.append(root / name)
-    if not found:
+        if (root / name).exists() and not is_complete(root / name):
+            damaged.append(name)
+            sentence = f"{name} ends in its middle, as if DVC was killed while it wrote it; it refuses to run"
+            yield CheckResult("leftovers", PROBLEM, sentence, cure)
+    if not (paths or checkpoints or damaged):
         yield CheckResult("leftovers", OK, "none")
 
 
-def queue(root: Path) -> Iterator[CheckResult]:
+def check_queue(root: Path) -> Iterator[CheckResult]:
     from dvc.exceptions import DvcException
 
     try:
@@ -109,7 +115,7 @@ def queue(root: Path) -> Iterator[CheckResult]:
 
 def _is_json(path: Path) -> bool:
     try:
-        json.loads(path.read_bytes())
+        json_documents.decoded(path.read_bytes())
     except ValueError:
         return False
     return True
@@ -128,16 +134,7 @@ def _is_lock_file(path: Path) -> bool:
     return True
 
 
-def _left(root: Path) -> Iterator[Path]:
-    """What a kill leaves: unfinished and retired outputs, workspaces of `verify`, half a database."""
-    for folder in (PREPARED_FOLDER.parent, MODELS_FOLDER, REPORTS_FOLDER):
-        for pattern in ("*.part", "*.old"):
-            yield from sorted((root / folder).rglob(pattern))
-    yield from sorted(root.glob("*.part"))
-    yield from sorted((root / ".cache").glob(f"{checkout.PREFIX}*"))
-
-
-def remote(root: Path) -> Iterator[CheckResult]:
+def check_remote(root: Path) -> Iterator[CheckResult]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -152,52 +149,49 @@ def remote(root: Path) -> Iterator[CheckResult]:
     with repository:
         name = repository.config["core"].get("remote")
         if name:
-            yield _reached(str(name), lambda: _is_there(repository))
+            yield _answer_of_remote(str(name), repository)
         else:
-            said = "no remote: what is in DVC's cache is on this disk alone"
-            yield CheckResult("dvc remote", NOTE, said, "dvc remote add -d NAME ADDRESS, then dvc push")
+            sentence = "no remote: what is in DVC's cache is on this disk alone"
+            yield CheckResult("dvc remote", NOTE, sentence, "dvc remote add -d NAME ADDRESS, then dvc push")
 
 
-def _is_there(repository: Any) -> bool:
-    remote = repository.cloud.get_remote()
-    return bool(remote.fs.exists(remote.path))
+def _answer_of_remote(name: str, repository: Any) -> CheckResult:
+    """Ask a remote in a thread that no one waits for: its own library may wait for minutes."""
+    answers: list[str | bool] = []
 
-
-def _reached(name: str, look: Callable[[], bool]) -> CheckResult:
-    """Whether a remote answers in time; its own library may wait for minutes, in a thread that no one waits for."""
-    said: list[str | bool] = []
-
-    def attempt() -> None:
+    def ask() -> None:
         try:
-            said.append(look())
+            remote = repository.cloud.get_remote()
+            answers.append(bool(remote.fs.exists(remote.path)))
         except Exception as error:  # whatever the library of this kind of remote raises
-            said.append(credentials.masked(" ".join(str(error).split())) or type(error).__name__)
+            answers.append(credentials.masked(" ".join(str(error).split())) or type(error).__name__)
 
-    thread = threading.Thread(target=attempt, daemon=True)
+    thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(_REMOTE_SECONDS)
-    match said[:1]:
+    match answers[:1]:
         case [True]:
             return CheckResult("dvc remote", OK, f"{name} can be reached")
         case [False]:
             return CheckResult("dvc remote", NOTE, f"{name} has no such folder yet", "dvc push")
         case [reason]:
-            return CheckResult(
-                "dvc remote", PROBLEM, f"{name} cannot be used: {reason}", "dvc remote list; mend its address"
-            )
+            cure = "dvc remote list; mend its address"
+            return CheckResult("dvc remote", PROBLEM, f"{name} cannot be used: {reason}", cure)
         case _:
             text = f"{name} gave no answer within {_REMOTE_SECONDS:g} s"
             return CheckResult("dvc remote", PROBLEM, text, "is the network there? `dvc remote list` shows the address")
 
 
-def store(root: Path) -> Iterator[CheckResult]:
+def check_store(root: Path) -> Iterator[CheckResult]:
     try:
         experiment = params.load(root / PARAMS_FILE, "tracking", TrackingParams).experiment
         with StoreProcess(root, experiment) as store:
             state = store.state()
     except UserError as error:
         cures = {"out-of-date": "mlflow db upgrade URI", "another process holds": "close it there, and look again"}
-        cure = next((cure for sign, cure in cures.items() if sign in str(error)), _MEND_STORE)
+        cure = next(
+            (cure for sign, cure in cures.items() if sign in str(error)), "mend the store or MLFLOW_TRACKING_URI"
+        )
         yield CheckResult("mlflow", PROBLEM, str(error), cure)
         return
     if not state:
@@ -205,5 +199,5 @@ def store(root: Path) -> Iterator[CheckResult]:
         return
     yield CheckResult("mlflow", OK, f"{state['uri']} opens, {state['runs']} runs, schema of this MLflow")
     for run_id in state["abandoned"]:
-        said = f"run {run_id[:8]} is RUNNING, but its process is gone"
-        yield CheckResult("mlflow", NOTE, said, "the next training marks it as KILLED")
+        sentence = f"run {run_id[:8]} is RUNNING, but its process is gone"
+        yield CheckResult("mlflow", NOTE, sentence, "the next training marks it as KILLED")

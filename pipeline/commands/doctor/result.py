@@ -7,9 +7,13 @@ OK, NOTE, PROBLEM = "ok", "note", "problem"
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What was looked at, how it stands, and, unless it is well, what to do."""
+    """An area, its state in a word and in a sentence, and, unless it is well, what to do."""
 
     area: str
     state: str
-    said: str
+    sentence: str
     do: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """The result for programs."""
+        return {"area": self.area, "state": self.state, "said": self.sentence, "do": self.do}

@@ -76,7 +76,7 @@ def document(swept: Swept, params: SweepParams, trained: TrainParams, data_diges
     """The content of sweep.json."""
     lines = [
         {name: value for name, value in line.row.items() if not name.startswith("fold_")}
-        | {"whole": asdict(line.whole), "folds": [asdict(fit) for fit in line.folds]}
+        | {"whole": asdict(line.full_fit), "folds": [asdict(fit) for fit in line.folds]}
         for line in swept.lines
     ]
     return {
@@ -131,8 +131,8 @@ def _table(swept: Swept, params: SweepParams) -> Table:
 def _mark(swept: Swept, position: int, status: str) -> str:
     marks = {swept.choice.lowest: "lowest"}
     marks[swept.choice.chosen] = "chosen" if swept.choice.chosen != swept.choice.lowest else "lowest, chosen"
-    said = [marks[position]] if position in marks else []
-    return ", ".join([*said, *([status.replace("_", " ")] if status != Status.CONVERGED.value else [])])
+    words = [marks[position]] if position in marks else []
+    return ", ".join([*words, *([status.replace("_", " ")] if status != Status.CONVERGED.value else [])])
 
 
 def _advice(swept: Swept, params: SweepParams) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _advice(swept: Swept, params: SweepParams) -> Iterator[str]:
         yield f"l2 {chosen.l2:g} has the lowest log loss"
     bound = max(line.row["relative_bound"] for line in swept.lines)
     yield f"all {len(swept.lines) * (params.folds + 1)} objectives are proven within {bound:.1e} of their optima"
-    unfinished = {fit.status for line in swept.lines for fit in (line.whole, *line.folds)} - {"converged"}
+    unfinished = {fit.status for line in swept.lines for fit in (line.full_fit, *line.folds)} - {"converged"}
     for status in sorted(unfinished):
         yield f"{status.replace('_', ' ')} means: {MEANING[Status(status)]}"
     if len(swept.lines) > 1 and swept.choice.lowest in (0, len(swept.lines) - 1):

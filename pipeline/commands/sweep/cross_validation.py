@@ -44,7 +44,7 @@ class Line:
     """What is known of one l2: the model of all training rows, and one model a fold."""
 
     l2: float
-    whole: Fit
+    full_fit: Fit
     folds: tuple[Fit, ...]
 
     @property
@@ -55,17 +55,17 @@ class Line:
     @property
     def row(self) -> dict[str, Any]:
         """The line of sweep.csv: passes of all models together, the largest bound, how all or the worst ended."""
-        fits = [self.whole, *self.folds]
+        fits = [self.full_fit, *self.folds]
         unfinished = [fit.status for fit in fits if fit.status != Status.CONVERGED.value]
         return {
             "l2": self.l2,
             "log_loss": self.estimate.mean,
             "standard_error": self.estimate.standard_error,
-            "training_log_loss": self.whole.log_loss,
-            "objective": self.whole.objective,
+            "training_log_loss": self.full_fit.log_loss,
+            "objective": self.full_fit.objective,
             "passes": sum(fit.passes for fit in fits),
             "relative_bound": max(fit.relative_bound for fit in fits),
-            "status": unfinished[0] if unfinished else self.whole.status,
+            "status": unfinished[0] if unfinished else self.full_fit.status,
             **{f"fold_{number}": fit.log_loss for number, fit in enumerate(self.folds, 1)},
         }
 
@@ -80,35 +80,35 @@ class Validated:
 
 
 class _Rows:
-    """The training rows, packed once, as a whole and as folds; parameters are those of ``whole``'s unknowns."""
+    """The training rows, packed once, as a whole and as folds; parameters are those of ``packed``'s unknowns."""
 
     def __init__(self, params: TrainParams, data: packing.TrainingRows, cut: folds.Folds) -> None:
         self._params, self._cut, self._labels = params, cut, data.labels
-        self.whole = packing.pack(params, data)
-        self.findings = list(self.whole.findings.sentences)
+        self.packed = packing.pack(params, data)
+        self.findings = list(self.packed.findings.sentences)
 
     def training(self, fold: int) -> packing.Packed:
-        return self.whole.part(self._params, self._cut.outside(fold))
+        return self.packed.part(self._params, self._cut.outside(fold))
 
     def held_out(self, fold: int, training: packing.Packed) -> Callable[[Parameters], float]:
         """Mean log loss of the fold's rows, without those of a class that no training row shows."""
         present = training.reduction.present
-        blocks = [_of_classes(self.whole.rows.blocks[position], present) for position in self._cut.inside(fold)]
-        kept = [block for block in blocks if len(block.labels)]
-        if len(present) < self.whole.rows.classes:
+        blocks = [_of_classes(self.packed.rows.blocks[position], present) for position in self._cut.inside(fold)]
+        scored = [block for block in blocks if len(block.labels)]
+        if len(present) < self.packed.rows.classes:
             self.findings.append(self._left_out(fold, present))
-        if not kept:
+        if not scored:
             raise UserError(
                 f"params.yaml: sweep.folds: expected each fold to have rows of classes that other folds have too, but "
                 f"{self.findings[-1]}; lower sweep.folds, or collect more rows of these classes"
             )
-        rows = self.whole.rows
-        return PlainObjective(kept, rows.columns, 0.0, thread_count(), torch.float64, rows.intercept).loss
+        rows = self.packed.rows
+        return PlainObjective(scored, rows.columns, 0.0, thread_count(), torch.float64, rows.intercept).loss
 
     def _left_out(self, fold: int, present: torch.Tensor) -> str:
-        kept = set(present.tolist())
-        absent = [place for place in range(self.whole.rows.classes) if place not in kept]
-        names = ", ".join(str(self._labels[int(self.whole.reduction.present[place])]) for place in absent)
+        trained = set(present.tolist())
+        absent = [place for place in range(self.packed.rows.classes) if place not in trained]
+        names = ", ".join(str(self._labels[int(self.packed.reduction.present[place])]) for place in absent)
         return f"class {names} has rows in fold {fold + 1} only, where they are left out of the log loss"
 
 
@@ -125,16 +125,16 @@ def validate(
     """
     params = params.model_copy(update={"l2": penalties[0]})
     rows = _Rows(params, data, cut)
-    begin = rows.whole.reduction.reduce(begin)
+    begin = rows.packed.reduction.reduce(begin)
     with tqdm(total=len(penalties) * (cut.count + 1), unit="model", disable=None, delay=1, leave=False) as bar:
         path = partial(_path, params, penalties, begin, bar.update)
         by_fold = []
         for fold in range(cut.count):
             training = rows.training(fold)
             by_fold.append(list(path(training, rows.held_out(fold, training))))
-        whole = list(path(rows.whole.part(params, range(len(cut.blocks))), None))
-    lines = [Line(l2, fit, tuple(own)) for l2, fit, *own in zip(penalties, whole, *by_fold, strict=True)]
-    return Validated(lines, rows.whole.rows.count, tuple(rows.findings))
+        full_fits = list(path(rows.packed.part(params, range(len(cut.blocks))), None))
+    lines = [Line(l2, fit, tuple(own)) for l2, fit, *own in zip(penalties, full_fits, *by_fold, strict=True)]
+    return Validated(lines, rows.packed.rows.count, tuple(rows.findings))
 
 
 def _path(

@@ -48,4 +48,4 @@ def choose(estimates: Sequence[Estimate], rule: Rule) -> Choice:
     if rule == "best":
         return Choice(lowest, lowest)
     allowed = estimates[lowest].mean + estimates[lowest].standard_error
-    return Choice(lowest, next(position for position, found in enumerate(estimates) if found.mean <= allowed))
+    return Choice(lowest, next(position for position, estimated in enumerate(estimates) if estimated.mean <= allowed))

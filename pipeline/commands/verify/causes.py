@@ -16,7 +16,7 @@ def environment() -> dict[str, str]:
 def sentences(tags: dict[str, str], checkout: Path) -> list[str]:
     """What may explain a difference; ``tags`` are those of an MLflow run of the model, empty if there is none."""
     here = environment()
-    said = [] if here["avx2"] == "yes" else [f"this CPU, {here[CPU_TAG]}, has no AVX2, which the same bytes need"]
+    reasons = [] if here["avx2"] == "yes" else [f"this CPU, {here[CPU_TAG]}, has no AVX2, which the same bytes need"]
     recorded = recorded_versions(tags)
     if CPU_TAG in tags:
         recorded[CPU_TAG] = tags[CPU_TAG]
@@ -27,16 +27,16 @@ def sentences(tags: dict[str, str], checkout: Path) -> list[str]:
     shared = sorted(recorded.keys() & here.keys())
     others = [name for name in shared if recorded[name].partition("+")[0] != here[name].partition("+")[0]]
     preposition = "with" if source.startswith("the run") else "for"
-    said += [f"{source} {preposition} {name} {recorded[name]}, here is {here[name]}" for name in others]
+    reasons += [f"{source} {preposition} {name} {recorded[name]}, here is {here[name]}" for name in others]
     if CPU_TAG not in recorded:
-        said.append(
+        reasons.append(
             f"no MLflow run here says which CPU made it; this one is {here[CPU_TAG]}, and Intel's and AMD's round the "
             "last digits differently"
         )
     if not others:
         same = ", ".join(f"{name} {here[name]}" for name in shared)
-        said.append(
+        reasons.append(
             f"the environment is the recorded one ({same or 'nothing was recorded of it'}): then code, data or params "
             "were changed, or dvc.lock was edited, without a `dvc repro` before the commit"
         )
-    return said
+    return reasons

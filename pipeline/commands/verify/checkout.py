@@ -21,7 +21,7 @@ from pipeline.repository.lockfile import LOCK_FILE, Lock, Output, parsed_listing
 from pipeline.tracking.client import location
 
 PREFIX = "verify-"
-KEPT_FOLDER = ".cache"
+CACHE_FOLDER = ".cache"
 
 _LAST_LINES = 15
 _LINE = 1000  # characters of each
@@ -35,7 +35,7 @@ class Checkout:
         self.recording = Recording(scratch)
         self._commit = commit
         self._scratch = scratch
-        self._kept = scratch / "kept"
+        self._set_aside = scratch / "kept"
         self._of_git = set(git_files.git(folder, "ls-files", "-z").split("\0"))
         self.converted = git_files.converted(folder)
         self._committed: dict[str, dict[str, str]] = {}
@@ -77,11 +77,11 @@ class Checkout:
                 self._keep(path)
             elif path.is_dir():
                 shutil.rmtree(path)
-        kept = self.folder / KEPT_FOLDER
-        if kept.is_symlink() or kept.is_file():
-            kept.unlink()
-        elif kept.is_dir():
-            shutil.rmtree(kept)
+        cache = self.folder / CACHE_FOLDER
+        if cache.is_symlink() or cache.is_file():
+            cache.unlink()
+        elif cache.is_dir():
+            shutil.rmtree(cache)
 
     def _digests(self, path: str) -> dict[str, str]:
         """Of the bytes that git holds, which attributes may change when they are checked out."""
@@ -89,8 +89,8 @@ class Checkout:
         return {name[len(path) + 1 :]: files.md5_bytes(git_files.blob(self.folder, name)) for name in names}
 
     def _keep(self, path: Path) -> None:
-        self._kept.mkdir(exist_ok=True)
-        path.replace(self._kept / files.md5_file(path))
+        self._set_aside.mkdir(exist_ok=True)
+        path.replace(self._set_aside / files.md5_file(path))
 
     def get_data(self, lock: Lock) -> None:
         """Get the data that the stages read and git does not have, from DVC's cache or remote.
@@ -147,20 +147,20 @@ class Checkout:
 
     def recorded(self, output: Output, md5: str) -> Path | None:
         """A file with the bytes of this digest, which an output is or holds; None if neither git nor DVC has it."""
-        found = self._find(md5)
-        if found is None and self._has_remote:
+        path = self._find(md5)
+        if path is None and self._has_remote:
             git.stdout(self.folder, "checkout", "--quiet", "HEAD", "--", LOCK_FILE)
             self._dvc("fetch", output.path)
-            found = self._find(md5)
-        return found
+            path = self._find(md5)
+        return path
 
     def recorded_listing(self, output: Output) -> dict[str, str] | None:
         """The files of a folder as recorded, MD5 by path; None if DVC's listing of it cannot be had."""
-        found = self.recorded(output, output.md5)
-        return parsed_listing(found.read_bytes()) if found else None
+        path = self.recorded(output, output.md5)
+        return parsed_listing(path.read_bytes()) if path else None
 
     def _find(self, md5: str) -> Path | None:
-        for path in (self._kept / md5, self._cache_path(md5)):
+        for path in (self._set_aside / md5, self._cache_path(md5)):
             if path.is_file() and files.md5_file(path) == md5.removesuffix(".dir"):
                 return path
         return None
@@ -191,8 +191,8 @@ def checked_out(project: Path, commit: str) -> Iterator[Checkout]:
 
     Raises: UserError if it cannot be made, and whatever the block raises; without room on the disk, one that says so.
     """
-    cache = project / KEPT_FOLDER
-    with files.told_if_full(cache):
+    cache = project / CACHE_FOLDER
+    with files.full_disk_named(cache):
         cache.mkdir(exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=PREFIX, dir=cache))
         try:

@@ -71,7 +71,7 @@ def settings(deep: bool) -> list[Setting]:
     ]
 
 
-def main(*, wanted: str, deep: bool, experiment: str) -> None:
+def main(*, name: str, deep: bool, experiment: str) -> None:
     """Verify, print a line a file, and write the receipt; ``experiment`` is the MLflow experiment's name.
 
     Raises: UserError if the commit, its lock or its data cannot be had, or its stages do not run; SystemExit(1) if
@@ -80,7 +80,7 @@ def main(*, wanted: str, deep: bool, experiment: str) -> None:
     console = Console(highlight=False, soft_wrap=True)
     project = project_root()
     with StoreProcess(project, experiment) as store:
-        target = find(project, wanted, store)
+        target = find(project, name, store)
         verified = _verify(console, project, store, target, deep)
     if not verified:
         sys.exit(1)
@@ -138,8 +138,8 @@ def _trial(console: Console, place: Checkout, recorded: Lock, target: Target, se
     place.run_stages(setting.environment)
     silent = recorded.stages.keys() - place.recording.stages()
     if silent:
-        said = "which code they loaded is not known, as no Python of theirs that heeds its environment ran"
-        console.print(on_one_line(f"note: {listed(sorted(silent))}: {said}"), markup=False)
+        sentence = "which code they loaded is not known, as no Python of theirs that heeds its environment ran"
+        console.print(on_one_line(f"note: {listed(sorted(silent))}: {sentence}"), markup=False)
     trial = Trial(setting.name, comparison.compare(place, recorded, target.tags))
     _print(console, trial.findings)
     return trial
@@ -157,14 +157,14 @@ def _circumstances(console: Console, place: Checkout, recorded: Lock, others: di
     uncovered = sorted([*code, *arguments])
     changed = loaded.changed_after_lock(place.folder, uncovered)
     sentences = pins.disagreements(place.folder)
-    for said, names in (
+    for topic, names in (
         ("not in dvc.lock, but loaded by the stages", loaded.summary(code)),
         ("not in dvc.lock, but named in their commands", loaded.summary(arguments)),
         ("of these changed after dvc.lock was committed", ", ".join(changed)),
         ("other bytes in git than in a checkout, as attributes of the commit ask", loaded.summary(place.converted)),
     ):
         if names:
-            console.print(on_one_line(f"note: {said}: {names}"), markup=False)
+            console.print(on_one_line(f"note: {topic}: {names}"), markup=False)
     for sentence in sentences[:_FEW]:
         console.print(f"note: {on_one_line(sentence)}", markup=False)
     if len(sentences) > _FEW:
@@ -212,8 +212,10 @@ def _attach(
         elif run.differing:
             first, others = run.differing[0], len(run.differing) - 1
             more = f", and {others} more" if others else ""
-            told = f"{first.place}: {first.difference}{more}; `python -m pipeline verify {run.run_id[:8]}` tells all"
-            console.print(on_one_line(f"not this commit's: {told}"), markup=False)
+            sentence = (
+                f"{first.place}: {first.difference}{more}; `python -m pipeline verify {run.run_id[:8]}` tells all"
+            )
+            console.print(on_one_line(f"not this commit's: {sentence}"), markup=False)
     try:
         if verdicts:
             store.attach(verdicts, path.read_text(encoding="utf-8"))

@@ -26,7 +26,7 @@ class OutputResult:
 
     place: str
     recorded: str | None
-    made: str | None
+    now: str | None
     difference: str | None
 
 
@@ -36,20 +36,22 @@ def compare(workspace: Checkout, recorded: Lock, tags: dict[str, str]) -> list[O
     Inputs, commands and params come first, then the files, then the run's tags; identical inputs are not listed.
     """
     again = lockfile_check.read(workspace.folder, "as run again")
-    findings = [OutputResult(place, None, None, said) for place, said in lockfile_check.disagreements(recorded, again)]
+    results = [
+        OutputResult(place, None, None, sentence) for place, sentence in lockfile_check.disagreements(recorded, again)
+    ]
     for output in recorded.outputs():
-        findings.extend(_output(workspace, output))
-    return findings + list(_run(workspace, recorded, tags))
+        results.extend(_output(workspace, output))
+    return results + list(_run(workspace, recorded, tags))
 
 
 def model_key(workspace: Checkout, recorded: Lock) -> str | None:
     """The key of the model as it was recorded, by which its runs are found; None if its metadata cannot be had."""
     for output in recorded.outputs():
         if Path(output.path).name == METADATA_FILE:
-            made = workspace.folder / output.path
-            same = made.is_file() and files.md5_file(made) == output.md5
-            found = made if same else workspace.recorded(output, output.md5)
-            return _digest(found) if found else None
+            now = workspace.folder / output.path
+            same = now.is_file() and files.md5_file(now) == output.md5
+            metadata = now if same else workspace.recorded(output, output.md5)
+            return _digest(metadata) if metadata else None
     return None
 
 
@@ -66,32 +68,32 @@ def committed_differences(
 def _output(workspace: Checkout, output: Output) -> Iterator[OutputResult]:
     path = workspace.folder / output.path
     if not output.is_folder:
-        made = files.md5_file(path) if path.is_file() else None
-        yield _file(workspace, output, output.path, output.md5, made)
+        now = files.md5_file(path) if path.is_file() else None
+        yield _file(workspace, output, output.path, output.md5, now)
         return
-    found = lockfile_check.listing(path) if path.is_dir() else {}
-    same = listing_md5(found) == output.md5
-    before = found if same else workspace.recorded_listing(output)
+    listing = lockfile_check.listing(path) if path.is_dir() else {}
+    same = listing_md5(listing) == output.md5
+    before = listing if same else workspace.recorded_listing(output)
     if before is None:
-        said = "its files differ; which, cannot be told: neither DVC's cache nor a remote has what was recorded"
-        yield OutputResult(output.path, output.md5, listing_md5(found), said)
+        sentence = "its files differ; which, cannot be told: neither DVC's cache nor a remote has what was recorded"
+        yield OutputResult(output.path, output.md5, listing_md5(listing), sentence)
         return
     yield from committed_differences(output, workspace.committed(output), before)
-    for name in sorted(before.keys() | found.keys()):
-        yield _file(workspace, output, f"{output.path}/{name}", before.get(name), found.get(name))
+    for name in sorted(before.keys() | listing.keys()):
+        yield _file(workspace, output, f"{output.path}/{name}", before.get(name), listing.get(name))
 
 
-def _file(workspace: Checkout, output: Output, path: str, recorded: str | None, made: str | None) -> OutputResult:
-    if recorded == made:
-        return OutputResult(path, recorded, made, None)
-    if recorded is None or made is None:
-        return OutputResult(path, recorded, made, _NEW if recorded is None else _ABSENT)
+def _file(workspace: Checkout, output: Output, path: str, recorded: str | None, now: str | None) -> OutputResult:
+    if recorded == now:
+        return OutputResult(path, recorded, now, None)
+    if recorded is None or now is None:
+        return OutputResult(path, recorded, now, _NEW if recorded is None else _ABSENT)
     earlier = workspace.recorded(output, recorded)
     if earlier is None:
-        said = f"md5 {recorded} recorded, {made} now; neither git, DVC's cache nor a remote has what was recorded"
+        sentence = f"md5 {recorded} recorded, {now} now; neither git, DVC's cache nor a remote has what was recorded"
     else:
-        said = first_difference.first(earlier, workspace.folder / path, path)
-    return OutputResult(path, recorded, made, said)
+        sentence = first_difference.first(earlier, workspace.folder / path, path)
+    return OutputResult(path, recorded, now, sentence)
 
 
 def _run(workspace: Checkout, recorded: Lock, tags: dict[str, str]) -> Iterator[OutputResult]:
@@ -100,14 +102,14 @@ def _run(workspace: Checkout, recorded: Lock, tags: dict[str, str]) -> Iterator[
         return
     paths = {Path(output.path).name: workspace.folder / output.path for output in recorded.outputs()}
     weights, metadata = paths.get(WEIGHTS_FILE), paths.get(METADATA_FILE)
-    made = {
+    now = {
         KEY_TAG: _digest(metadata) if metadata and metadata.is_file() else None,
         WEIGHTS_TAG: files.md5_file(weights) if weights and weights.is_file() else None,
     }
-    for tag, value in made.items():
+    for tag, value in now.items():
         same = tags.get(tag) == value and value is not None
-        said = None if same else f"{tags.get(tag)} recorded, {value} now"
-        yield OutputResult(f"MLflow run: {tag}", tags.get(tag), value, said)
+        sentence = None if same else f"{tags.get(tag)} recorded, {value} now"
+        yield OutputResult(f"MLflow run: {tag}", tags.get(tag), value, sentence)
 
 
 def _digest(path: Path) -> str | None:

@@ -64,11 +64,11 @@ def _links_of_stages(recorded: Lock) -> Iterator[OutputResult]:
 
 
 def _inputs(workspace: Checkout, recorded: Lock, repository: Any) -> Iterator[OutputResult]:
-    made = recorded.inputs()
+    own_inputs = recorded.inputs()
     known: dict[str, dict[str, Any]] = {}
     for name, entry in _dependencies(recorded):
         path = str(entry["path"])
-        if path not in made or "://" in path:
+        if path not in own_inputs or "://" in path:
             continue  # an output of another stage, or a server's file, which DVC asks about when the stages run
         if path not in known:
             known[path] = _content(workspace.folder / path, repository)
@@ -95,9 +95,9 @@ def _content(path: Path, repository: Any) -> dict[str, Any]:
     from dvc.fs import LocalFileSystem
 
     local: Any = LocalFileSystem
-    found = [Path(name) for name in repository.dvcignore.find(local(), os.fspath(path))]
-    files = {file.relative_to(path).as_posix(): md5_file(file) for file in found}
-    size = sum(file.stat().st_size for file in found)
+    paths = [Path(name) for name in repository.dvcignore.find(local(), os.fspath(path))]
+    files = {file.relative_to(path).as_posix(): md5_file(file) for file in paths}
+    size = sum(file.stat().st_size for file in paths)
     return {"md5": listing_md5(files), "size": size, "nfiles": len(files)}
 
 

@@ -28,15 +28,15 @@ _NEIGHBOURS = {"class": "classes", "feature": "features"}
 _NAMES = TypeAdapter(list[str | int | bool])
 
 
-def first(recorded: Path, made: Path, path: str) -> str:
+def first(recorded: Path, now: Path, path: str) -> str:
     """Where the bytes of two files first differ, in the terms of their format; ``path`` is the output's name."""
     readers = {".safetensors": _tensors, ".json": _json, ".csv": _csv}
     reader = readers.get(Path(path).suffix)
     try:
-        found = reader(recorded, made) if reader else None
+        sentence = reader(recorded, now) if reader else None
     except (ValueError, TypeError, LookupError, RecursionError, SafetensorError, csv.Error):
-        found = None  # not what its name says: then bytes are all there is
-    return found or _bytes(recorded, made)
+        sentence = None  # not what its name says: then bytes are all there is
+    return sentence or _bytes(recorded, now)
 
 
 def ulps(first_value: float, second_value: float) -> int | None:
@@ -55,8 +55,8 @@ def _ordered(values: NDArray[Any]) -> NDArray[Any]:
     return ordered
 
 
-def _tensors(recorded: Path, made: Path) -> str | None:
-    before, after = (safetensors.numpy.load(path.read_bytes()) for path in (recorded, made))
+def _tensors(recorded: Path, now: Path) -> str | None:
+    before, after = (safetensors.numpy.load(path.read_bytes()) for path in (recorded, now))
     for name in sorted(before.keys() | after.keys()):
         if name not in before or name not in after:
             return f"tensor {shortened(name)} is only in the {'recorded' if name in before else 'new'} file"
@@ -65,7 +65,7 @@ def _tensors(recorded: Path, made: Path) -> str | None:
             sides = (f"{side.dtype} {shortened(list(side.shape))}" for side in (old, new))
             return f"{shortened(name)}: {' recorded, '.join(sides)} now"
         if old.tobytes() != new.tobytes():
-            return _Place(name, old, new, after, _neighbours(made)).sentence()
+            return _Place(name, old, new, after, _neighbours(now)).sentence()
     return None
 
 
@@ -87,16 +87,18 @@ class _Place:
         places = np.flatnonzero(different.any(axis=1))
         index = np.unravel_index(places[0], self.old.shape)
         old, new = self.old.flat[places], self.new.flat[places]
-        told = f"{shortened(self.name)}: {self._where(tuple(map(int, index)))}: {old[0]!s} recorded, {new[0]!s} now"
-        return f"{told}{_distance(old, new)}; {len(places):,} of {self.old.size:,} numbers differ"
+        sentence_of_first = (
+            f"{shortened(self.name)}: {self._where(tuple(map(int, index)))}: {old[0]!s} recorded, {new[0]!s} now"
+        )
+        return f"{sentence_of_first}{_distance(old, new)}; {len(places):,} of {self.old.size:,} numbers differ"
 
     def _where(self, index: tuple[int, ...]) -> str:
         if self.name in ("W", "b"):
-            said = [f"epoch {self.others['epoch'][index[0]]}"] if "epoch" in self.others else []
-            last = index[len(said) :]
+            words = [f"epoch {self.others['epoch'][index[0]]}"] if "epoch" in self.others else []
+            last = index[len(words) :]
             kinds = ("class", "feature")
             return ", ".join(
-                said + [f"{kind} {self._named(kind, number)}" for kind, number in zip(kinds, last, strict=False)]
+                words + [f"{kind} {self._named(kind, number)}" for kind, number in zip(kinds, last, strict=False)]
             )
         row = f"row {self.others['rows'][index[0]]} of the data" if "rows" in self.others else f"row {index[0] + 1}"
         return row + "".join(f", column {number + 1}" for number in index[1:])
@@ -118,23 +120,23 @@ def _distance(old: NDArray[Any], new: NDArray[Any]) -> str:
     return f", {steps[0]:,} ulp{'' if steps[0] == 1 else 's'} apart{most}"
 
 
-def _neighbours(made: Path) -> dict[str, list[str]]:
+def _neighbours(now: Path) -> dict[str, list[str]]:
     """Classes and features of the model that lies beside a file of weights; nothing where there is none."""
     try:
-        document = json_documents.decoded((made.parent / METADATA_FILE).read_bytes())
+        document = json_documents.decoded((now.parent / METADATA_FILE).read_bytes())
         names = {kind: _NAMES.validate_python(document[key], strict=True) for kind, key in _NEIGHBOURS.items()}
         return {kind: [str(name) for name in known] for kind, known in names.items()}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
-def _json(recorded: Path, made: Path) -> str | None:
+def _json(recorded: Path, now: Path) -> str | None:
     before, after = (
         {
             ".".join(map(str, place)): value
             for place, value in leaves(json_documents.decoded(path.read_bytes()), into_lists=True)
         }
-        for path in (recorded, made)
+        for path in (recorded, now)
     )
     different = [
         place
@@ -150,19 +152,19 @@ def _json(recorded: Path, made: Path) -> str | None:
 
 
 def _pair(old: Any, new: Any) -> str:
-    told = f"{_shown(old)} recorded, {_shown(new)} now"
+    sentence = f"{_text(old)} recorded, {_text(new)} now"
     if isinstance(old, float) and isinstance(new, float):
         steps = ulps(old, new)
-        return told if steps is None else f"{told}, {steps:,} ulp{'' if steps == 1 else 's'} apart"
-    return told
+        return sentence if steps is None else f"{sentence}, {steps:,} ulp{'' if steps == 1 else 's'} apart"
+    return sentence
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return "nothing" if value is _NOTHING else quoted(value)
 
 
-def _csv(recorded: Path, made: Path) -> str | None:
-    with recorded.open(encoding="utf-8", newline="") as left, made.open(encoding="utf-8", newline="") as right:
+def _csv(recorded: Path, now: Path) -> str | None:
+    with recorded.open(encoding="utf-8", newline="") as left, now.open(encoding="utf-8", newline="") as right:
         old_rows, new_rows = csv.reader(left), csv.reader(right)
         header: list[str] = []
         for old, new in zip_longest(old_rows, new_rows):
@@ -192,8 +194,8 @@ def _number(cell: str) -> float | str:
     return value if repr(value) == cell else cell
 
 
-def _bytes(recorded: Path, made: Path) -> str:
-    old, new = recorded.read_bytes(), made.read_bytes()
+def _bytes(recorded: Path, now: Path) -> str:
+    old, new = recorded.read_bytes(), now.read_bytes()
     shorter = min(len(old), len(new))
     different = np.frombuffer(old, np.uint8)[:shorter] != np.frombuffer(new, np.uint8)[:shorter]
     if different.any():

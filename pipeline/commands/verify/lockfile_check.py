@@ -28,16 +28,16 @@ def read(folder: Path, commit: str) -> Lock:
             "there is none; "
             "run `dvc repro` and commit it, or name a commit that has one"
         ) from None
-    found = lockfile.parse(text, place)
-    if not found.stages:
+    lock = lockfile.parse(text, place)
+    if not lock.stages:
         raise UserError(f"{place}: expected the stages that DVC writes, got none; run `dvc repro` and commit it")
-    _refuse_unrecorded(place, found)
-    return found
+    _refuse_unrecorded(place, lock)
+    return lock
 
 
-def _refuse_unrecorded(place: str, found: Lock) -> None:
+def _refuse_unrecorded(place: str, lock: Lock) -> None:
     """Without a digest there is nothing to compare, and nothing compared must not pass for identical."""
-    outputs = found.outputs()
+    outputs = lock.outputs()
     bare = [output.path for output in outputs if not output.md5]
     if bare or not outputs:
         named = listed(bare) or "outputs"
@@ -50,17 +50,17 @@ def listing(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): files.md5_file(path) for path in paths}
 
 
-def disagreements(recorded: Lock, made: Lock) -> Iterator[tuple[str, str]]:
+def disagreements(recorded: Lock, now: Lock) -> Iterator[tuple[str, str]]:
     """Place in dvc.lock and sentence for each way in which a stage's command, inputs and params are not as recorded.
 
     Of outputs only what is recorded beside their digest; their bytes are left to the comparison of files.
     """
-    for name in recorded.stages.keys() - made.stages.keys():
+    for name in recorded.stages.keys() - now.stages.keys():
         yield name, "in dvc.lock, but the commit's dvc.yaml did not run it"
-    for name in made.stages.keys() - recorded.stages.keys():
+    for name in now.stages.keys() - recorded.stages.keys():
         yield name, "in the commit's dvc.yaml, but not in its dvc.lock"
-    for name in recorded.stages.keys() & made.stages.keys():
-        before, after = recorded.stages[name], made.stages[name]
+    for name in recorded.stages.keys() & now.stages.keys():
+        before, after = recorded.stages[name], now.stages[name]
         if before.get("cmd") != after.get("cmd"):
             yield f"{name}: cmd", f"{before.get('cmd')} recorded, {after.get('cmd')} in the commit"
         yield from params_that_differ(name, before.get("params") or {}, after.get("params") or {})
@@ -79,7 +79,7 @@ def entry_differences(
     """
     different = [key for key in keys if repr(recorded.get(key)) != repr(actual.get(key))]
     for key in ["md5"] if "md5" in different else different:
-        yield f"{key} {_shown(recorded.get(key))} recorded, {_shown(actual.get(key))} {where}"
+        yield f"{key} {_text(recorded.get(key))} recorded, {_text(actual.get(key))} {where}"
 
 
 def params_that_differ(stage: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -126,5 +126,5 @@ def _values(params: dict[str, Any]) -> dict[tuple[tuple[str, str], ...], Any]:
     }
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return "nothing" if value is None else str(value)

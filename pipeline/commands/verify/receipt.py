@@ -60,8 +60,8 @@ def document(
 def _trial(trial: Trial) -> dict[str, Any]:
     different = {finding.place: finding.difference for finding in trial.findings if finding.difference}
     files = {
-        finding.place: {"recorded": finding.recorded, "made": finding.made}
+        finding.place: {"recorded": finding.recorded, "made": finding.now}
         for finding in trial.findings
-        if finding.recorded or finding.made
+        if finding.recorded or finding.now
     }
     return {"setting": trial.setting, "outputs": files, "differences": different}

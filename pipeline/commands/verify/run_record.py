@@ -69,8 +69,8 @@ def examine(store: StoreProcess, key: str | None, run_id: str | None, workspace:
     """
     again = workspace.tracking_uri if workspace else None
     with tempfile.TemporaryDirectory() as folder:
-        found = store.examine(key or "", run_id, again, Path(folder))
-        return [RunRecord(run["id"], run["tags"], _findings(run)) for run in found]
+        runs = store.examine(key or "", run_id, again, Path(folder))
+        return [RunRecord(run["id"], run["tags"], _findings(run)) for run in runs]
 
 
 def _findings(run: dict[str, Any]) -> list[OutputResult]:

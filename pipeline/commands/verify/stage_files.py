@@ -17,10 +17,10 @@ _NAMES = (lockfile.STAGES_FILE, lockfile.LOCK_FILE, f"*{POINTER}")
 _REMEDY = "nothing was run; write it anew with DVC, and commit"
 
 
-class PointerForm(lockfile.Open):
+class PointerForm(lockfile.OpenForm):
     """What is checked of a .dvc file: each output's digests, and the paths of the files in it."""
 
-    outs: list[lockfile.Entry] | None = None
+    outs: list[lockfile.LockEntry] | None = None
 
 
 def refuse_unsafe(folder: Path, commit: str) -> None:
@@ -29,7 +29,7 @@ def refuse_unsafe(folder: Path, commit: str) -> None:
     Raises: UserError that names the first one that is no YAML which DVC can read, and the first .dvc file with
     digests that are none or with paths that lead out.
     """
-    for path in _found(folder):
+    for path in _files_of_dvc(folder):
         place = _place(path, folder, commit)
         if path.name.endswith(POINTER):
             _pointer(path, place)
@@ -43,7 +43,7 @@ def folders_of(folder: Path, commit: str, pointer: str) -> list[str]:
     return [entry.md5 for entry in document.outs or [] if entry.md5 and entry.md5.endswith(lockfile.FOLDER_MARK)]
 
 
-def _found(folder: Path) -> Iterator[Path]:
+def _files_of_dvc(folder: Path) -> Iterator[Path]:
     """Without the project's own dvc.lock, which whoever asks has read already."""
     read = {folder / lockfile.LOCK_FILE}
     places = {folder / PARAMS_FILE}.union(*(folder.rglob(name) for name in _NAMES)) - read

@@ -23,19 +23,19 @@ class Target:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def find(project: Path, wanted: str, store: StoreProcess) -> Target:
-    """The commit behind ``wanted``: a revision of git, else a DVC experiment, else an MLflow run's id or its start.
+def find(project: Path, text: str, store: StoreProcess) -> Target:
+    """The commit behind ``text``: a revision of git, else a DVC experiment, else an MLflow run's id or its start.
 
     Raises: UserError outside a repository, for a repository without commits, for a name that nothing has, for HEAD
     while tracked files differ from it, and for a run whose outputs no commit recorded.
     """
     _refuse_no_commits(project)
-    found = revisions.find(project, wanted)
-    if found is None or found.sha is None:
-        return _of_run(project, wanted, store)
-    if wanted in _HEAD:
+    revision = revisions.find(project, text)
+    if revision is None or revision.sha is None:
+        return _of_run(project, text, store)
+    if text in _HEAD:
         _refuse_changes(project)
-    return Target(found.sha, wanted)
+    return Target(revision.sha, text)
 
 
 def _refuse_no_commits(project: Path) -> None:
@@ -58,20 +58,20 @@ def _refuse_changes(project: Path) -> None:
         )
 
 
-def _of_run(project: Path, wanted: str, store: StoreProcess) -> Target:
-    if not RUN_ID.fullmatch(wanted):
+def _of_run(project: Path, text: str, store: StoreProcess) -> Target:
+    if not RUN_ID.fullmatch(text):
         raise UserError(
-            f"verify {shortened(wanted)}: expected a revision of git, a DVC experiment (`dvc exp show`) or the id of "
+            f"verify {shortened(text)}: expected a revision of git, a DVC experiment (`dvc exp show`) or the id of "
             "an MLflow run, got a name that none of them has"
         )
-    run = store.run(wanted)
+    run = store.run(text)
     tags: dict[str, str] = run["tags"]
     if WEIGHTS_TAG not in tags or KEY_TAG not in tags:
-        raise UserError(f"MLflow run {wanted}: expected a run with a trained model, got one that is {run['status']}")
-    return Target(_commit_of(project, wanted, tags, run["metrics_md5"]), f"MLflow run {wanted}", run["id"], tags)
+        raise UserError(f"MLflow run {text}: expected a run with a trained model, got one that is {run['status']}")
+    return Target(_commit_of(project, text, tags, run["metrics_md5"]), f"MLflow run {text}", run["id"], tags)
 
 
-def _commit_of(project: Path, wanted: str, tags: dict[str, str], metrics_md5: str | None) -> str:
+def _commit_of(project: Path, text: str, tags: dict[str, str], metrics_md5: str | None) -> str:
     """The commit whose dvc.lock records the run's model and its evaluation, else the model, else its clean origin.
 
     A person trains, then commits: the commit that the run names is mostly the one before the one that holds it. The
@@ -92,7 +92,7 @@ def _commit_of(project: Path, wanted: str, tags: dict[str, str], metrics_md5: st
     if clean and revisions.find(project, started):
         return started
     raise UserError(
-        f"MLflow run {wanted}: expected a commit that holds what it was trained from, got changes to "
+        f"MLflow run {text}: expected a commit that holds what it was trained from, got changes to "
         f"{started[:12] or 'no commit'} that were never committed: no dvc.lock of any commit records its model "
         f"(md5 {tags[WEIGHTS_TAG]}); set its params, `dvc repro`, commit, and verify that commit"
     )
@@ -103,7 +103,7 @@ def _candidates(
 ) -> Iterator[str]:
     """Commits that may hold the model, the likelier and the quicker to find first; one may come twice."""
     name = tags.get(EXPERIMENT_TAG)
-    yield from (str(found.sha) for found in revisions.experiments(project) if name and found.name == name)
+    yield from (str(revision.sha) for revision in revisions.experiments(project) if name and revision.name == name)
     if started:
         yield from [started] if clean else []
         yield from revisions.later_commits(project, started)

@@ -65,7 +65,7 @@ def is_database(uri: str) -> bool:
     return urlsplit(uri).scheme.partition("+")[0] in ("postgresql", "mysql", "mssql")
 
 
-def shown(uri: str) -> str:
+def masked(uri: str) -> str:
     """The address, or any text with addresses in it, without user names, passwords and other secrets."""
     known = os.environ.get("MLFLOW_TRACKING_URI", "")
     return credentials.masked(uri.replace(known, credentials.masked(known)) if known else uri)

@@ -98,12 +98,12 @@ class Mirror:
         if answer["answer"] == "done":
             sent = f"; {answer['sent']} kept before went with it" if answer.get("sent") else ""
             return f"MLflow: run {answer['run_id'][:8]} '{answer['name']}' in {answer['uri']}{sent}"
-        return f"warning: MLflow: {answer['message']}; the stage's files are complete, {self._kept(ended)}"
+        return f"warning: MLflow: {answer['message']}; the stage's files are complete, {self._keep_for_later(ended)}"
 
-    def _kept(self, ended: int) -> str:
+    def _keep_for_later(self, ended: int) -> str:
         """Keep what MLflow did not get, and tell where."""
         root = project.project_root()
-        entry = outbox.Entry(
+        entry = outbox.OutboxEntry(
             stage=self._stage,
             identity=self._identity,
             experiment=self._params.experiment,

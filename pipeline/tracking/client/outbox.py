@@ -49,7 +49,7 @@ _LOCK_SECONDS = 10
 
 
 @dataclass(frozen=True)
-class Entry:
+class OutboxEntry:
     """A stage that ended well; times in ms since 1970. ``identity`` marks the run that was begun for it, if any.
 
     ``params`` is the whole params document, ``circumstances`` what ``Circumstances.to_json`` gives.
@@ -64,7 +64,7 @@ class Entry:
     ended: Annotated[int, Field(ge=0, lt=2**53)]
 
 
-_FORM = TypeAdapter(Entry)
+_FORM = TypeAdapter(OutboxEntry)
 _NAME = re.compile(r"[0-9]{1,16}-[a-z]+-[0-9a-f]{1,8}")
 _REMEDY = "remove its folder, or run the stage again"
 
@@ -74,16 +74,16 @@ def new_identity() -> str:
     return uuid.uuid4().hex
 
 
-def keep(root: Path, entry: Entry, paths: Mapping[str, Path]) -> Path:
+def keep(root: Path, entry: OutboxEntry, paths: Mapping[str, Path]) -> Path:
     """Copy what the stage left, and return the folder that has it.
 
     Raises: OSError if a file is missing or the folder cannot be written; nothing is left behind then.
     """
     folder = root / _FOLDER / f"{entry.ended}-{entry.stage}-{entry.identity[:8]}"
     with files.new_folder(folder) as temporary:
-        wanted = {**NEEDED, **_BY_STAGE.get(entry.stage, {})}
+        names = {**NEEDED, **_BY_STAGE.get(entry.stage, {})}
         for name, path in paths.items():
-            for needed in wanted[name]:
+            for needed in names[name]:
                 _copy(path / needed, temporary / name / needed)
         files.write_text(temporary / _ENTRY_FILE, json.dumps(asdict(entry), ensure_ascii=False, indent=2))
     return folder
@@ -104,7 +104,7 @@ def waiting(root: Path) -> list[Path]:
     return sorted(named, key=lambda path: (int(path.name.partition("-")[0]), path.name))
 
 
-def read(folder: Path) -> tuple[Entry, dict[str, Path]]:
+def read(folder: Path) -> tuple[OutboxEntry, dict[str, Path]]:
     """An entry, and the folders of its copies by name.
 
     Raises: UserError if its file is not what ``keep`` writes.

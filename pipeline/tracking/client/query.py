@@ -44,16 +44,16 @@ class StoreProcess:
         if self._child:
             self._child.kill()
 
-    def run(self, wanted: str) -> dict[str, Any]:
-        """The run whose id is, or begins with, ``wanted``: its ``id``, ``status``, ``tags`` and ``metrics_md5``.
+    def run(self, text: str) -> dict[str, Any]:
+        """The run whose id is, or begins with, ``text``: its ``id``, ``status``, ``tags`` and ``metrics_md5``.
 
         The last is that of its metrics.json; None without an evaluation.
         Raises: UserError also if there is none, more than one, or no store.
         """
-        run = self._ask({"ask": "run", "wanted": wanted})
+        run = self._ask({"ask": "run", "text": text})
         if not run:
             raise UserError(
-                f"verify {wanted}: expected a revision of git, a DVC experiment, or an MLflow run, got a name that git "
+                f"verify {text}: expected a revision of git, a DVC experiment, or an MLflow run, got a name that git "
                 "and DVC do not know, and there is no MLflow store at "
                 f"{location.sqlite_file(location.tracking_uri(self._project))}"
             )

@@ -15,7 +15,7 @@ class Recent:
     """The records since the last batch, thinned evenly while they come, so that they never fill the memory."""
 
     def __init__(self) -> None:
-        self._kept: list[dict[str, Any]] = []
+        self._sampled: list[dict[str, Any]] = []
         self._last: list[dict[str, Any]] = []
         self._every = 1
         self._seen = 0
@@ -23,15 +23,15 @@ class Recent:
     def add(self, record: dict[str, Any]) -> None:
         """Take one record."""
         if self._seen % self._every == 0:
-            self._kept.append(record)
-            if len(self._kept) == 2 * _RECORDS_IN_BATCH:
-                self._kept = self._kept[::2]
+            self._sampled.append(record)
+            if len(self._sampled) == 2 * _RECORDS_IN_BATCH:
+                self._sampled = self._sampled[::2]
                 self._every *= 2
         self._seen += 1
         self._last = [record]
 
     def take(self) -> list[dict[str, Any]]:
         """Hand over what was kept, with the latest record at the end, and start anew."""
-        taken = self._kept if self._kept[-1:] == self._last else self._kept + self._last
-        self._kept, self._last, self._every, self._seen = [], [], 1, 0
+        taken = self._sampled if self._sampled[-1:] == self._last else self._sampled + self._last
+        self._sampled, self._last, self._every, self._seen = [], [], 1, 0
         return taken

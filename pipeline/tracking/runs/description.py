@@ -12,7 +12,7 @@ from pipeline.repository.git import Commit
 from pipeline.repository.project import Experiment
 from pipeline.tracking.client.tags import BRANCH_TAG, COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG
 from pipeline.tracking.runs import names
-from pipeline.tracking.runs.outputs import Data, Training, main_split
+from pipeline.tracking.runs.outputs import PreparedData, Training, main_split
 
 _NAME_LENGTH = 100
 
@@ -50,7 +50,7 @@ _READ_BY = {
 }
 
 
-def run_name(params: dict[str, Any], data: Data, experiment: Experiment | None) -> str:
+def run_name(params: dict[str, Any], data: PreparedData, experiment: Experiment | None) -> str:
     """``tutorial sgd lr=0.1 momentum=0.9 seed=1 epochs=1001``; in a DVC experiment its name stands first."""
     train = flatten(params.get("train", {}))
     knobs = train | {key: value for key, value in flatten(params.get("prepare", {})).items() if key not in train}
@@ -60,8 +60,8 @@ def run_name(params: dict[str, Any], data: Data, experiment: Experiment | None) 
         for key, value in knobs.items()
         if key not in named and not _is_neutral(value) and value != _USUAL.get(key) and not _is_idle(key, knobs)
     ]
-    said = [key for key in (*_FIRST, *special, *_LAST) if knobs.get(key) is not None]
-    settings = [f"{key.removesuffix('.method')}={_short(knobs[key])}" for key in said]
+    named_knobs = [key for key in (*_FIRST, *special, *_LAST) if knobs.get(key) is not None]
+    settings = [f"{key.removesuffix('.method')}={_short(knobs[key])}" for key in named_knobs]
     text = " ".join([data.name, str(train.get("solver", "")), *settings])
     if experiment:
         text = f"{experiment.name}: {text}"
@@ -73,7 +73,9 @@ def _is_idle(key: str, knobs: dict[str, Any]) -> bool:
     return key in _READ_BY and knobs.get(f"{key.rpartition('.')[0]}.method") not in _READ_BY[key]
 
 
-def description(data: Data, training: Training | None, way_back: str | None, metrics: dict[str, Any] | None) -> str:
+def description(
+    data: PreparedData, training: Training | None, way_back: str | None, metrics: dict[str, Any] | None
+) -> str:
     """A few lines of Markdown, what matters first: MLflow folds all but the first three away."""
     rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
     name, source = markdown.text(data.name), markdown.code(data.source)
@@ -91,12 +93,14 @@ def _verdict(model: Model, metrics: dict[str, Any] | None) -> str:
     result = model.result
     if metrics:
         main = main_split(metrics)
-        said = f"{main} log loss {_cell(metrics[main], 'log_loss')} nats, accuracy {_cell(metrics[main], 'accuracy')}"
+        headline = (
+            f"{main} log loss {_cell(metrics[main], 'log_loss')} nats, accuracy {_cell(metrics[main], 'accuracy')}"
+        )
     else:
-        said = f"final cost {result['cost']:.6f} nats"
+        headline = f"final cost {result['cost']:.6f} nats"
     solver, status = model.params.get("solver", "trained"), str(result["status"]).replace("_", " ")
     size = f"{len(model.classes)} classes, {len(model.features)} features"
-    return f"**{said}**; {size}, {solver}, {result['epochs']:,} epochs ({status})"
+    return f"**{headline}**; {size}, {solver}, {result['epochs']:,} epochs ({status})"
 
 
 def _trouble(result: dict[str, Any]) -> list[str]:
@@ -109,10 +113,10 @@ def _trouble(result: dict[str, Any]) -> list[str]:
 def _table(metrics: dict[str, Any]) -> str:
     """Two numbers a split, beside those of the class frequencies alone on the main split."""
     main = main_split(metrics)
-    shown = {split: metrics[split] for split in SPLITS if split in metrics}
-    shown |= {f"class frequencies, {main}": row for row in metrics["baseline"] if row["split"] == main}
+    rows = {split: metrics[split] for split in SPLITS if split in metrics}
+    rows |= {f"class frequencies, {main}": row for row in metrics["baseline"] if row["split"] == main}
     lines = ["| | log loss (nats) | accuracy |", "|---|---|---|"]
-    lines += [f"| {name} | {_cell(row, 'log_loss')} | {_cell(row, 'accuracy')} |" for name, row in shown.items()]
+    lines += [f"| {name} | {_cell(row, 'log_loss')} | {_cell(row, 'accuracy')} |" for name, row in rows.items()]
     return "\n".join(lines)
 
 

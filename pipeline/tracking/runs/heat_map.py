@@ -53,14 +53,14 @@ class HeatMap:
         largest = np.argsort(-size, kind="stable")[: _COLUMNS - 1]
         chosen = [*sorted(int(column) for column in largest), len(features)]
         names = [*features, "bias"]
-        shown = np.abs(values[:, :_ROWS, chosen])
-        scale = float(shown[np.isfinite(shown)].max(initial=0.0)) or 1.0
+        chosen_values = np.abs(values[:, :_ROWS, chosen])
+        scale = float(chosen_values[np.isfinite(chosen_values)].max(initial=0.0)) or 1.0
         return cls(list(classes[:_ROWS]), [names[column] for column in chosen], chosen, scale)
 
     def draw(self, title: str, values: NDArray[np.float64]) -> Image.Image:
         """One picture of ``values`` (k, d + 1)."""
-        shown = values[: len(self.classes), self.chosen]
-        return _Canvas(self).picture(title, shown)
+        chosen_values = values[: len(self.classes), self.chosen]
+        return _Canvas(self).picture(title, chosen_values)
 
 
 class _Canvas:

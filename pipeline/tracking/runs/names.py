@@ -26,8 +26,8 @@ _SPACES = re.compile(r" {2,}")
 def part(text: str) -> str:
     """One part of a key: ``island=Biscoe`` becomes ``island:Biscoe``, ``price (USD)`` becomes ``price USD``."""
     composed = unicodedata.normalize("NFC", text).replace("=", ":")
-    kept = _SPACES.sub(" ", _REFUSED.sub(" ", composed)).strip()[:_PART_LENGTH].strip()
-    return kept if kept.strip(".") else f"{len(kept)} dots" if kept else "unnamed"
+    name = _SPACES.sub(" ", _REFUSED.sub(" ", composed)).strip()[:_PART_LENGTH].strip()
+    return name if name.strip(".") else f"{len(name)} dots" if name else "unnamed"
 
 
 def unique_parts(texts: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
@@ -35,11 +35,11 @@ def unique_parts(texts: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
     used = set(taken)
     parts = []
     for text in texts:
-        wanted = name = part(text)
+        base = name = part(text)
         count = 1
         while name in used:
             count += 1
-            name = f"{wanted} {count}"
+            name = f"{base} {count}"
         used.add(name)
         parts.append(name)
     return parts

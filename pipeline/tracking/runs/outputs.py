@@ -28,7 +28,7 @@ _TYPES = {"boolean": "boolean"}
 
 
 @dataclass(frozen=True)
-class Data:
+class PreparedData:
     """The prepared data in short: ``digest`` of its content, rows of each split, MLflow's type of each column."""
 
     source: str
@@ -68,20 +68,20 @@ class Training:
         return {path: md5_file(path) for path in self.files()}
 
 
-def read_data(prepared: Path, params: dict[str, Any]) -> Data:
+def read_data(prepared: Path, params: dict[str, Any]) -> PreparedData:
     """Read the facts about the prepared data; ``params`` is the whole params document, which names the source.
 
     Raises: UserError if the data is not there or not what prepare writes.
     """
-    found = reader.contents(prepared)
+    contents = reader.contents(prepared)
     section = params.get("prepare")
     source = section.get("source", prepared) if isinstance(section, dict) else prepared
-    return Data(
+    return PreparedData(
         source=credentials.masked(str(source)),
-        digest=found.digest,
-        rows={name: found.rows[name] for name in SPLITS if name in found.rows},
-        columns={column.name: _TYPES.get(column.kind, "double") for column in found.encoder.numbers}
-        | {column.name: "string" for column in found.encoder.categories},
+        digest=contents.digest,
+        rows={name: contents.rows[name] for name in SPLITS if name in contents.rows},
+        columns={column.name: _TYPES.get(column.kind, "double") for column in contents.encoder.numbers}
+        | {column.name: "string" for column in contents.encoder.categories},
     )
 
 

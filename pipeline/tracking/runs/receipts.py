@@ -19,18 +19,18 @@ from pipeline.tracking.store.store import Store
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
-def find(store: Store, wanted: str) -> Run:
-    """The run whose id begins with ``wanted``.
+def find(store: Store, text: str) -> Run:
+    """The run whose id begins with ``text``.
 
     Raises: UserError if there is none, or more than one.
     """
-    found = search.starting_with(store, wanted)
-    if len(found) == 1:
-        return found[0]
-    came = "none" if not found else "more than one"
+    runs = search.starting_with(store, text)
+    if len(runs) == 1:
+        return runs[0]
+    came = "none" if not runs else "more than one"
     raise UserError(
-        f"verify {wanted}: expected a revision of git, a DVC experiment, or the id of one MLflow run in "
-        f"{location.shown(store.uri)}, got {came}"
+        f"verify {text}: expected a revision of git, a DVC experiment, or the id of one MLflow run in "
+        f"{location.masked(store.uri)}, got {came}"
     )
 
 
@@ -43,11 +43,11 @@ def metrics_md5(store: Store, run_id: str) -> str | None:
 
 
 def of_model(store: Store, key: str, run_id: str | None) -> list[Run]:
-    """The newest runs of the model ``key``, and the run ``run_id``; newest first, at most ``SHOWN`` and one."""
-    found = search.tagged(store, KEY_TAG, key) if _KEY.fullmatch(key) else []
-    if run_id and run_id not in [run.info.run_id for run in found]:
-        found.append(store.client.get_run(run_id))
-    return found
+    """The newest runs of the model ``key``, and the run ``run_id``; newest first, at most ``MOST_RUNS`` and one."""
+    runs = search.tagged(store, KEY_TAG, key) if _KEY.fullmatch(key) else []
+    if run_id and run_id not in [run.info.run_id for run in runs]:
+        runs.append(store.client.get_run(run_id))
+    return runs
 
 
 def attach(store: Store, verdicts: dict[str, str], receipt: str) -> None:

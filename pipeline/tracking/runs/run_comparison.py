@@ -21,12 +21,7 @@ from pipeline import results
 from pipeline.errors import shortened
 from pipeline.output_files import HISTORY_FILE, METADATA_FILE, METRICS_FILE, SNAPSHOTS_FILE, WEIGHTS_FILE
 from pipeline.tracking.client.run_files import COEFFICIENTS_FILE, MD5_FILE
-from pipeline.tracking.client.tags import (
-    CIRCUMSTANCES,
-    COPIED_TAG,
-    NOTE_TAG,
-    VERSION_PREFIX,
-)
+from pipeline.tracking.client.tags import CIRCUMSTANCES, COPIED_TAG, NOTE_TAG, VERSION_PREFIX
 from pipeline.tracking.runs import curves, description, run_writer
 
 KINDS = PARAM, METRIC, TAG, DATA, ARTIFACT, STATUS = "param", "metric", "tag", "data set", "artifact", "status"
@@ -63,7 +58,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Contents:
+class RunContents:
     """A run as it can be read: ``histories`` are (step, value) of each metric, ``artifacts`` the copies by name.
 
     Values are texts, in which NaN equals itself. A picture's name is its key and step; it may be there twice.
@@ -90,7 +85,7 @@ class Contents:
         }[kind]
 
 
-def read(client: MlflowClient, run: Run, folder: Path, only: Iterable[str] | None = None) -> Contents:
+def read(client: MlflowClient, run: Run, folder: Path, only: Iterable[str] | None = None) -> RunContents:
     """Read a run; its artifacts, or only those of these names, are copied into ``folder``."""
     run_id = run.info.run_id
     histories = {
@@ -99,13 +94,13 @@ def read(client: MlflowClient, run: Run, folder: Path, only: Iterable[str] | Non
     }
     listed = [entry for entry in client.list_artifacts(run_id) if not entry.is_dir]
     listed += client.list_artifacts(run_id, _PICTURES)
-    wanted = None if only is None else set(only)
+    names = None if only is None else set(only)
     artifacts: dict[str, list[Path]] = {}
     for entry in listed:
         name = _artifact_name(entry.path)
-        if wanted is None or name in wanted:
+        if names is None or name in names:
             artifacts.setdefault(name, []).append(Path(client.download_artifacts(run_id, entry.path, str(folder))))
-    return Contents(run, histories, artifacts)
+    return RunContents(run, histories, artifacts)
 
 
 def _artifact_name(path: str) -> str:
@@ -115,7 +110,7 @@ def _artifact_name(path: str) -> str:
     return f"{_PICTURES}/{picture['key']}, step {picture['step']}{', small' if picture['small'] else ''}"
 
 
-def differences(recorded: Contents, again: Contents) -> list[Difference]:
+def differences(recorded: RunContents, again: RunContents) -> list[Difference]:
     """All that the recorded run says and the other does not, or the other way round."""
     evaluated = recorded.is_evaluated
     return [
@@ -133,20 +128,20 @@ def _statuses(run: Run) -> Iterator[Difference]:
         yield Difference(STATUS, "", run.info.status, "FINISHED")
 
 
-def _params(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Difference]:
+def _params(recorded: RunContents, again: RunContents, evaluated: bool) -> Iterator[Difference]:
     """A later evaluation with other params has these as tags: the params of a run never change."""
-    found = recorded.run.data.params | _starting(recorded.run.data.tags, ("evaluate.",))
+    recorded_params = recorded.run.data.params | _starting(recorded.run.data.tags, ("evaluate.",))
     expected = again.run.data.params | _starting(again.run.data.tags, ("evaluate.",))
-    yield from _unequal(PARAM, _starting(found, _OUR_PARAMS), _of(expected, evaluated))
+    yield from _unequal(PARAM, _starting(recorded_params, _OUR_PARAMS), _of(expected, evaluated))
 
 
-def _metrics(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Difference]:
+def _metrics(recorded: RunContents, again: RunContents, evaluated: bool) -> Iterator[Difference]:
     """The last value of each, which tables and bars show, and the points, which charts show."""
     copied = COPIED_TAG in recorded.run.data.tags
-    shown = {key: _number(value) for key, value in again.run.data.metrics.items() if key != _SECONDS}
-    expected = _of(shown, evaluated or copied)
-    found = {key: _number(value) for key, value in recorded.run.data.metrics.items() if key != _SECONDS}
-    unequal = list(_unequal(METRIC, _starting(found, _OUR_METRICS), expected))
+    values = {key: _number(value) for key, value in again.run.data.metrics.items() if key != _SECONDS}
+    expected = _of(values, evaluated or copied)
+    recorded_values = {key: _number(value) for key, value in recorded.run.data.metrics.items() if key != _SECONDS}
+    unequal = list(_unequal(METRIC, _starting(recorded_values, _OUR_METRICS), expected))
     yield from unequal
     course = _history(again.artifacts.get(HISTORY_FILE, []))
     for key in sorted(expected.keys() - {difference.name for difference in unequal}):
@@ -154,7 +149,7 @@ def _metrics(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[D
 
 
 def _points(
-    key: str, found: set[tuple[int, str]], expected: set[tuple[int, str]], course: dict[str, list[tuple[int, str]]]
+    key: str, recorded: set[tuple[int, str]], expected: set[tuple[int, str]], course: dict[str, list[tuple[int, str]]]
 ) -> Iterator[Difference]:
     """The points of one metric that are not as they should be: the first of them."""
     column = course.get(key.removeprefix(_CURVE)) if key.startswith(_CURVE) else None
@@ -166,11 +161,11 @@ def _points(
         expected = expected & {column[position] for position in positions}
     elif key.startswith("eval/"):
         # An evaluation that was repeated with other params leaves the earlier bar below the one that is shown.
-        allowed = expected | {point for point in found if point[0] == 0}
-    wrong, missing = sorted(found - allowed), sorted(expected - found)
+        allowed = expected | {point for point in recorded if point[0] == 0}
+    wrong, missing = sorted(recorded - allowed), sorted(expected - recorded)
     if wrong or missing:
         step = min(wrong + missing)[0]
-        at = [dict(sorted(points) + first).get(step) for points, first in ((found, wrong), (allowed, missing))]
+        at = [dict(sorted(points) + first).get(step) for points, first in ((recorded, wrong), (allowed, missing))]
         yield Difference(METRIC, f"{key}, step {step}", at[0], at[1])
 
 
@@ -183,13 +178,13 @@ def _history(paths: Sequence[Path]) -> dict[str, list[tuple[int, str]]]:
     return {name: list(zip(epochs, map(_number, values), strict=True)) for name, values in columns.items()}
 
 
-def _tags(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Difference]:
-    found, expected = recorded.run.data.tags, again.run.data.tags
-    ours = _compared_tags(found)
+def _tags(recorded: RunContents, again: RunContents, evaluated: bool) -> Iterator[Difference]:
+    recorded_tags, expected = recorded.run.data.tags, again.run.data.tags
+    ours = _compared_tags(recorded_tags)
     ours = {name: value for name, value in ours.items() if name in expected or name.startswith(_OUR_TAGS)}
     yield from _unequal(TAG, ours, _of(_compared_tags(expected), evaluated))
     if evaluated:
-        yield from _note(found, expected)
+        yield from _note(recorded_tags, expected)
 
 
 def _compared_tags(all_tags: dict[str, str]) -> dict[str, str]:
@@ -200,13 +195,13 @@ def _compared_tags(all_tags: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _note(found: dict[str, str], expected: dict[str, str]) -> Iterator[Difference]:
+def _note(recorded: dict[str, str], expected: dict[str, str]) -> Iterator[Difference]:
     """The description: people may add to it, but what was written there must still stand in it.
 
     The way back to the code is that of the recorded run, as its other tags have it.
     """
-    own, other = description.recorded_way_back(found), description.recorded_way_back(expected)
-    text = found.get(NOTE_TAG, "")
+    own, other = description.recorded_way_back(recorded), description.recorded_way_back(expected)
+    text = recorded.get(NOTE_TAG, "")
     for paragraph in expected.get(NOTE_TAG, "").split("\n\n"):
         due = own if paragraph == other else paragraph
         if due and due not in text:
@@ -214,11 +209,11 @@ def _note(found: dict[str, str], expected: dict[str, str]) -> Iterator[Differenc
 
 
 def _data_sets(recorded: Run, again: Run) -> Iterator[Difference]:
-    found, expected = ([_facts(entry) for entry in _data_set_inputs(run)] for run in (recorded, again))
-    if len(found) != len(expected):
-        yield Difference(DATA, "", f"{len(found)} data sets", f"{len(expected)}")
+    recorded_facts, expected = ([_facts(entry) for entry in _data_set_inputs(run)] for run in (recorded, again))
+    if len(recorded_facts) != len(expected):
+        yield Difference(DATA, "", f"{len(recorded_facts)} data sets", f"{len(expected)}")
         return
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(recorded_facts, expected, strict=True):
         yield from _unequal(DATA, one, other)
 
 
@@ -232,7 +227,7 @@ def _facts(entry: Any) -> dict[str, str]:
     }
 
 
-def _artifacts(recorded: Contents, again: Contents, evaluated: bool) -> Iterator[Difference]:
+def _artifacts(recorded: RunContents, again: RunContents, evaluated: bool) -> Iterator[Difference]:
     due = {
         name: paths[0]
         for name, paths in again.artifacts.items()
@@ -278,10 +273,10 @@ def _of(named: dict[str, str], evaluated: bool) -> dict[str, str]:
     return {name: value for name, value in named.items() if evaluated or not name.startswith(_EVALUATION)}
 
 
-def _unequal(kind: str, found: dict[str, str], expected: dict[str, str]) -> Iterator[Difference]:
-    for name in sorted(found.keys() | expected.keys()):
-        if found.get(name) != expected.get(name):
-            yield Difference(kind, name, _shortened(found.get(name)), _shortened(expected.get(name)))
+def _unequal(kind: str, recorded: dict[str, str], expected: dict[str, str]) -> Iterator[Difference]:
+    for name in sorted(recorded.keys() | expected.keys()):
+        if recorded.get(name) != expected.get(name):
+            yield Difference(kind, name, _shortened(recorded.get(name)), _shortened(expected.get(name)))
 
 
 def _shortened(text: str | None) -> str | None:

@@ -28,7 +28,7 @@ from pipeline.tracking.client.tags import (
 )
 from pipeline.tracking.runs import colours, curves, description, names
 from pipeline.tracking.runs.heat_map import HeatMap
-from pipeline.tracking.runs.outputs import Data, Training, main_split
+from pipeline.tracking.runs.outputs import PreparedData, Training, main_split
 from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 
@@ -50,7 +50,7 @@ class Origin:
     """What a run starts from: the whole params document, the prepared data, and the circumstances."""
 
     params: dict[str, Any]
-    data: Data
+    data: PreparedData
     circumstances: RunContext
 
 
@@ -143,12 +143,12 @@ def _way_back(known: RunContext) -> str | None:
 
 def _split_params(recorded: dict[str, str], section: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """The evaluate params that the run lacks, and those it has with another value: params of a run never change."""
-    wanted = names.params({"evaluate": section})
-    fresh = {key: value for key, value in wanted.items() if key not in recorded}
-    return fresh, {key: value for key, value in wanted.items() if recorded.get(key, value) != value}
+    given = names.params({"evaluate": section})
+    fresh = {key: value for key, value in given.items() if key not in recorded}
+    return fresh, {key: value for key, value in given.items() if recorded.get(key, value) != value}
 
 
-def _dataset(data: Data) -> DatasetInput:
+def _dataset(data: PreparedData) -> DatasetInput:
     """The prepared data as MLflow's data set; eight characters of the digest are what its table has room for."""
     first = itertools.islice(data.columns.items(), _SCHEMA_COLUMNS)
     columns = [{"name": name[:_SCHEMA_NAME], "type": kind} for name, kind in first]

@@ -18,7 +18,7 @@ _SOURCE = {SOURCE_NAME_TAG: "pipeline/commands/sweep/command.py"}
 _STEPS_A_DECADE = 1000
 
 # Columns of sweep.csv that are curves of the parent and bars of the children.
-_SHOWN = ("log_loss", "standard_error", "training_log_loss", "passes", "relative_bound")
+_COLUMNS = ("log_loss", "standard_error", "training_log_loss", "passes", "relative_bound")
 
 
 def record(store: Store, begun: Started, time: int) -> str:
@@ -57,8 +57,8 @@ def _parent(
     for line in swept["lines"]:
         metrics += _metrics("by l2", line, time, step(line["l2"]))
     note = f"{_verdict(swept)}\n\nCurves by l2: step 1000 is l2 0.1, step 2000 is 0.01, and so on."
-    told = [RunTag(NOTE_TAG, note), RunTag(CHOSEN_TAG, f"{swept['chosen_l2']!r}")]
-    store.client.log_batch(run_id, params=params, metrics=metrics, tags=told)
+    own_tags = [RunTag(NOTE_TAG, note), RunTag(CHOSEN_TAG, f"{swept['chosen_l2']!r}")]
+    store.client.log_batch(run_id, params=params, metrics=metrics, tags=own_tags)
     return run_id
 
 
@@ -88,7 +88,7 @@ def step(l2: float) -> int:
 
 
 def _metrics(prefix: str, line: dict[str, Any], time: int, at: int) -> list[Metric]:
-    return [Metric(f"{prefix}/{name}", float(line[name]), time, at) for name in _SHOWN]
+    return [Metric(f"{prefix}/{name}", float(line[name]), time, at) for name in _COLUMNS]
 
 
 def _line(swept: dict[str, Any], l2: float) -> dict[str, Any]:
@@ -109,5 +109,6 @@ def _mark(swept: dict[str, Any], line: dict[str, Any]) -> str:
 def _verdict(swept: dict[str, Any]) -> str:
     chosen = _line(swept, swept["chosen_l2"])
     rule = swept["rule"].replace("_", " ")
-    said = f"**l2 {swept['chosen_l2']:g}: validation log loss {chosen['log_loss']:.4f} nats"
-    return f"{said}, standard error {chosen['standard_error']:.4f}**; rule: {rule}, lowest at l2 {swept['lowest_l2']:g}"
+    loss, error = (f"{chosen[name]:.4f}" for name in ("log_loss", "standard_error"))
+    headline = f"l2 {swept['chosen_l2']:g}: validation log loss {loss} nats, standard error {error}"
+    return f"**{headline}**; rule: {rule}, lowest at l2 {swept['lowest_l2']:g}"

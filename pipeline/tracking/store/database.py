@@ -17,7 +17,7 @@ from pipeline.tracking.client import database_lock
 from pipeline.tracking.store import schema_dump
 
 # More runs than these of one model are repeats of each other.
-SHOWN = 20
+MOST_RUNS = 20
 
 # Where `python -m pipeline ui` serves a store that has no server of its own.
 LOCAL_UI = "http://127.0.0.1:5000"
@@ -71,11 +71,11 @@ class Database:
     def tagged(self, tag: str, value: str) -> list[RunView]:
         """Runs that have a tag with this value."""
         condition = "run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)"
-        return self._found(condition, (tag, value))
+        return self._runs_where(condition, (tag, value))
 
     def starting_with(self, text: str) -> list[RunView]:
         """Runs whose id begins with a text of hexadecimal digits."""
-        return self._found("run_uuid LIKE ? || '%'", (text,))
+        return self._runs_where("run_uuid LIKE ? || '%'", (text,))
 
     def files(self, run: RunView, names: Iterable[str]) -> dict[str, bytes]:
         """Those of the named files that are at the root of the run's artifacts."""
@@ -88,12 +88,12 @@ class Database:
         rows = self._answer(query, (self._experiment,))
         return next((number for number, place in rows if urlsplit(place).scheme in ("", "file")), None)
 
-    def _found(self, condition: str, value: tuple[str, ...]) -> list[RunView]:
+    def _runs_where(self, condition: str, value: tuple[str, ...]) -> list[RunView]:
         number = self._place()
-        rows = self._answer(_RUNS.format(condition), (number, *value, SHOWN))
-        return [self._seen(str(number), *row) for row in rows]
+        rows = self._answer(_RUNS.format(condition), (number, *value, MOST_RUNS))
+        return [self._view(str(number), *row) for row in rows]
 
-    def _seen(self, experiment: str, run_id: str, name: str, status: str, artifacts: str) -> RunView:
+    def _view(self, experiment: str, run_id: str, name: str, status: str, artifacts: str) -> RunView:
         numbers = self._answer("SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ?", (run_id,))
         metrics = {key: math.nan if is_nan else value for key, value, is_nan in numbers}
         params, tags = (

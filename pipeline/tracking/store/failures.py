@@ -49,7 +49,7 @@ def explained(error: BaseException) -> str:
         text = f"{uri} cannot be reached: {chain[-1]}"
     else:
         text = str(error.message if isinstance(error, MlflowException) else error) or type(error).__name__
-    return location.shown(" ".join(text.split()))[:_MESSAGE_LENGTH].rstrip(".")
+    return location.masked(" ".join(text.split()))[:_MESSAGE_LENGTH].rstrip(".")
 
 
 def _missing_package(error: ImportError) -> str:

@@ -31,7 +31,7 @@ def main(root: Path) -> str:
     path = location.sqlite_file(uri)
     if path is None or not path.is_file():
         raise UserError(
-            f"{location.shown(uri)}: expected an SQLite database that is there; a server keeps its own places, and "
+            f"{location.masked(uri)}: expected an SQLite database that is there; a server keeps its own places, and "
             "`mlflow.db` has to be moved together with the folder `mlartifacts`"
         )
     target = location.artifact_location(uri, root) or ""
@@ -62,5 +62,5 @@ def _mend(connection: sqlite3.Connection, table: str, column: str, target: str) 
 
 def _moved(place: str, target: str) -> str:
     """The place below ``target``, if it is a local one below a folder of that name."""
-    found = re.fullmatch(rf"(?:file://)?/.*?/{location.ARTIFACTS_FOLDER}(/.*)?", place)
-    return target + (found[1] or "") if found else place
+    match = re.fullmatch(rf"(?:file://)?/.*?/{location.ARTIFACTS_FOLDER}(/.*)?", place)
+    return target + (match[1] or "") if match else place

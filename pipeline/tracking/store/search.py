@@ -14,7 +14,7 @@ from mlflow.entities import Metric, Run, RunStatus
 
 from pipeline.repository.project import Experiment
 from pipeline.tracking.client.tags import CHECKPOINT_TAG, COPIED_TAG, EXPERIMENT_TAG, IDENTITY_TAG, KEY_TAG, OWNER_TAG
-from pipeline.tracking.store.database import SHOWN
+from pipeline.tracking.store.database import MOST_RUNS
 from pipeline.tracking.store.store import Store
 
 _EVALUATION = "eval/"
@@ -28,20 +28,20 @@ def find(store: Store, key: str, experiment: Experiment | None) -> Run | None:
         name = experiment.name.replace("'", "")
         conditions.insert(0, f"{conditions[0]} and tags.`{EXPERIMENT_TAG}` = '{name}'")
     for condition in conditions:
-        found = _search(store, condition, 1)
-        if found:
-            return found[0]
+        runs = _search(store, condition, 1)
+        if runs:
+            return runs[0]
     return None
 
 
 def tagged(store: Store, tag: str, value: str) -> list[Run]:
     """Runs that have a tag with this value, newest first."""
-    return _search(store, f"tags.`{tag}` = '{value}'", SHOWN)
+    return _search(store, f"tags.`{tag}` = '{value}'", MOST_RUNS)
 
 
 def starting_with(store: Store, text: str) -> list[Run]:
     """Runs whose id begins with a text of hexadecimal digits."""
-    return _search(store, f"attributes.run_id LIKE '{text}%'", SHOWN)
+    return _search(store, f"attributes.run_id LIKE '{text}%'", MOST_RUNS)
 
 
 def begun(store: Store, identity: str) -> list[Run]:
@@ -51,8 +51,8 @@ def begun(store: Store, identity: str) -> list[Run]:
 
 def stopped(store: Store, checkpoint: str) -> Run | None:
     """The newest run of a training that was killed or failed, and left the checkpoint of this key."""
-    found = _search(store, f"tags.`{CHECKPOINT_TAG}` = '{checkpoint}'", SHOWN)
-    return next((run for run in found if run.info.status in ("KILLED", "FAILED")), None)
+    runs = _search(store, f"tags.`{CHECKPOINT_TAG}` = '{checkpoint}'", MOST_RUNS)
+    return next((run for run in runs if run.info.status in ("KILLED", "FAILED")), None)
 
 
 def copy_evaluation(store: Store, run_id: str, key: str, time: int) -> None:
@@ -61,8 +61,8 @@ def copy_evaluation(store: Store, run_id: str, key: str, time: int) -> None:
     A forced repeat of a training leaves the model as it was, so DVC sees no reason to evaluate it again.
     """
     for twin in _search(store, f"tags.`{KEY_TAG}` = '{key}' and attributes.status = 'FINISHED'", 10):
-        shown = twin.data.metrics.items()
-        copied = [Metric(name, value, time, 0) for name, value in shown if name.startswith(_EVALUATION)]
+        metrics = twin.data.metrics.items()
+        copied = [Metric(name, value, time, 0) for name, value in metrics if name.startswith(_EVALUATION)]
         if twin.info.run_id != run_id and copied:
             store.client.log_batch(run_id, metrics=copied)
             store.client.set_tag(run_id, COPIED_TAG, twin.info.run_id)
@@ -71,8 +71,8 @@ def copy_evaluation(store: Store, run_id: str, key: str, time: int) -> None:
 
 def changed(run: Run, metrics: Iterable[Metric]) -> list[Metric]:
     """Those of ``metrics`` that the run does not show yet."""
-    shown = run.data.metrics
-    return [metric for metric in metrics if shown.get(metric.key) != metric.value]
+    values = run.data.metrics
+    return [metric for metric in metrics if values.get(metric.key) != metric.value]
 
 
 def owner() -> str:

@@ -24,17 +24,17 @@ class Served:
         with as_user_errors():
             self._store = open_store(root, experiment)
         uri = self._store.uri
-        self.page = location.shown(uri.rstrip("/")) if uri.startswith(("http://", "https://")) else LOCAL_UI
+        self.page = location.masked(uri.rstrip("/")) if uri.startswith(("http://", "https://")) else LOCAL_UI
 
     def tagged(self, tag: str, value: str) -> list[RunView]:
         """Runs that have a tag with this value."""
         with as_user_errors():
-            return [_seen(run) for run in search.tagged(self._store, tag, value)]
+            return [_view(run) for run in search.tagged(self._store, tag, value)]
 
     def starting_with(self, text: str) -> list[RunView]:
         """Runs whose id begins with a text of hexadecimal digits."""
         with as_user_errors():
-            return [_seen(run) for run in search.starting_with(self._store, text)]
+            return [_view(run) for run in search.starting_with(self._store, text)]
 
     def files(self, run: RunView, names: Iterable[str]) -> dict[str, bytes]:
         """Those of the named files that are at the root of the run's artifacts."""
@@ -45,7 +45,7 @@ class Served:
             return {name: Path(path).read_bytes() for name, path in paths.items()}
 
 
-def _seen(run: Run) -> RunView:
+def _view(run: Run) -> RunView:
     return RunView(
         run_id=run.info.run_id,
         experiment_id=run.info.experiment_id,

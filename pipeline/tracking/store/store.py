@@ -33,7 +33,7 @@ _patience_ms = 60_000
 
 @dataclass(frozen=True)
 class Store:
-    """An open store and the experiment that runs go into; ``uri`` may hold a password, ``location.shown`` hides it."""
+    """An open store and the experiment that runs go into; ``uri`` may hold a password, ``location.masked`` hides it."""
 
     client: MlflowClient
     experiment: str
@@ -57,7 +57,7 @@ def open_store(root: Path, experiment: str) -> Store:
     patience = timeout_s(root)
     if path is not None:
         _refuse_read_only(path)
-        if not _is_made(path):
+        if not _is_complete(path):
             _make_database(path, artifacts or str(root), experiment)
         _wait_for_locks(patience)
         _refuse_other_version(path, patience)
@@ -67,7 +67,7 @@ def open_store(root: Path, experiment: str) -> Store:
     return Store(client, experiment, _experiment_id(client, experiment, artifacts), uri)
 
 
-def _is_made(path: Path) -> bool:
+def _is_complete(path: Path) -> bool:
     """Whether the database is complete: it gets its name only when it is. An empty file is no database."""
     return path.exists() and path.stat().st_size > 0
 
@@ -104,14 +104,14 @@ def _patient(
 def _refuse_other_version(path: Path, patience: float) -> None:
     """Raise UserError for a database of another MLflow: one of an older would be migrated without being asked."""
     try:
-        found = database.version(path, patience)
+        schema = database.version(path, patience)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode in _NOT_MLFLOWS:
             raise UserError(f"{path}: expected MLflow's database, got something else ({error}); move it away") from None
         raise UserError(
             f"{path}: expected MLflow's database, which cannot be read now ({error}); mend the disk, or its permissions"
         ) from None
-    _refuse_schema(found, str(path), location.sqlite_uri(path))
+    _refuse_schema(schema, str(path), location.sqlite_uri(path))
 
 
 def _refuse_other_server(uri: str) -> None:
@@ -127,10 +127,10 @@ def _refuse_other_server(uri: str) -> None:
         with engine.connect() as connection:
             if not sqlalchemy.inspect(connection).has_table("alembic_version"):
                 return
-            found = connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).scalar()
+            schema = connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).scalar()
     finally:
         engine.dispose()
-    _refuse_schema(str(found), location.shown(uri), location.shown(uri))
+    _refuse_schema(str(schema), location.masked(uri), location.masked(uri))
 
 
 def _refuse_schema(schema: str, place: str, uri: str) -> None:
@@ -150,7 +150,7 @@ def _make_database(path: Path, artifacts: str, experiment: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{path}.lock").touch()  # a folder that takes no files, such as /proc, would be waited for
     with FileLock(f"{path}.lock", timeout=_FIRST_USE_SECONDS):
-        if _is_made(path):
+        if _is_complete(path):
             return
         unfinished = path.with_name(f"{path.name}.part")
         for leftover in (unfinished, unfinished.with_name(f"{unfinished.name}-journal")):
@@ -171,12 +171,12 @@ def _migrate(path: Path, artifacts: str, experiment: str) -> None:
 
     # The constructor runs MLflow's migrations and makes the experiment "Default" with files below ``artifacts``.
     make: Any = sqlalchemy_store.SqlAlchemyStore  # its functions have no types
-    made = make(location.sqlite_uri(path), artifacts)
+    store = make(location.sqlite_uri(path), artifacts)
     try:
-        if made.get_experiment_by_name(experiment) is None:
-            made.create_experiment(experiment, artifact_location=artifacts)
+        if store.get_experiment_by_name(experiment) is None:
+            store.create_experiment(experiment, artifact_location=artifacts)
     finally:
-        made.engine.dispose()
+        store.engine.dispose()
 
 
 @contextmanager
@@ -195,18 +195,18 @@ def _unsynced() -> Iterator[None]:
 
 
 def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    existing = client.get_experiment_by_name(name)
+    if existing is None:
         try:
             return str(client.create_experiment(name, artifact_location=artifacts))
         except MlflowException:
             # Another process may have made it in between; if none has, the error is a real one.
-            found = client.get_experiment_by_name(name)
-            if found is None:
+            existing = client.get_experiment_by_name(name)
+            if existing is None:
                 raise
-    if found.lifecycle_stage == "deleted":
+    if existing.lifecycle_stage == "deleted":
         raise UserError(
             f"params.yaml: tracking.experiment: expected an active MLflow experiment, got {quoted(name)}, which was "
-            f"deleted; `mlflow experiments restore --experiment-id {found.experiment_id}` brings it back"
+            f"deleted; `mlflow experiments restore --experiment-id {existing.experiment_id}` brings it back"
         )
-    return str(found.experiment_id)
+    return str(existing.experiment_id)

@@ -41,7 +41,7 @@ def test_a_fresh_copy_has_no_problem(project: Project) -> None:
 def test_a_package_of_another_version_is_named(project: Project) -> None:
     """One that decides bytes is a problem, another one is worth a note."""
     (project.folder / "requirements.lock").write_text("torch==1.0.0\nclick==1.0.0\nnot-there==3\n", encoding="utf-8")
-    states = {finding.said.split()[0]: finding.state for finding in _of(project, "packages")}
+    states = {finding.sentence.split()[0]: finding.state for finding in _of(project, "packages")}
     assert states == {"torch": PROBLEM, "click": NOTE, "not-there": NOTE}
 
 
@@ -49,7 +49,7 @@ def test_a_processor_without_avx2_is_a_problem(project: Project, monkeypatch: py
     """The promise of the same bytes needs AVX2, and the finding says so."""
     monkeypatch.setattr(environment, "read_processor", lambda: environment.Processor("Old CPU", avx2=False))
     (found,) = _of(project, "processor")
-    assert (found.state, found.said.startswith("Old CPU has no AVX2")) == (PROBLEM, True)
+    assert (found.state, found.sentence.startswith("Old CPU has no AVX2")) == (PROBLEM, True)
 
 
 def test_a_wrong_param_is_a_problem(project: Project) -> None:
@@ -58,7 +58,7 @@ def test_a_wrong_param_is_a_problem(project: Project) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("lr: 0.1", "lr: fast"), encoding="utf-8")
     (found,) = _of(project, "params")
     assert found.state == PROBLEM
-    assert "train.lr: expected" in found.said
+    assert "train.lr: expected" in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_every_section_is_read(project: Project, right: str, wrong: str, place: 
     path.write_text(path.read_text(encoding="utf-8").replace(right, wrong), encoding="utf-8")
     (found,) = _of(project, "params")
     assert found.state == PROBLEM
-    assert f"{place}: expected" in found.said
+    assert f"{place}: expected" in found.sentence
 
 
 def test_a_checkpoint_that_was_left_is_named(project: Project) -> None:
@@ -101,7 +101,7 @@ def test_the_state_of_git_is_told(project: Project, change: Callable[[Path], Non
     change(project.folder)
     (found,) = _of(project, "git")
     assert found.state == state
-    assert "dvc.yaml" in found.said or state == PROBLEM
+    assert "dvc.yaml" in found.sentence or state == PROBLEM
 
 
 def test_leftovers_of_a_kill_are_listed(project: Project) -> None:
@@ -158,7 +158,7 @@ def test_a_store_of_another_schema_is_a_problem(project: Project) -> None:
         database.execute("INSERT INTO alembic_version VALUES ('451aebb31d03')")
     (found,) = _of(project, "mlflow")
     assert found.state == PROBLEM
-    assert "mlflow.db" in found.said
+    assert "mlflow.db" in found.sentence
 
 
 def test_a_problem_is_exit_status_one(project: Project) -> None:

@@ -20,12 +20,12 @@ STAGES = "stages: {wait: {cmd: 'sleep ${seconds} && echo > out.txt', params: [se
 
 def dvc(folder: Path, *words: str) -> str:
     """What DVC prints; the workers that it starts must not hold the pipe."""
-    with (folder.parent / "said.txt").open("w+", encoding="utf-8") as said:
+    with (folder.parent / "said.txt").open("w+", encoding="utf-8") as sentence:
         done = subprocess.run(
-            ["dvc", *words], cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False
+            ["dvc", *words], cwd=folder, stdin=subprocess.DEVNULL, stdout=sentence, stderr=sentence, check=False
         )
-        said.seek(0)
-        printed = said.read()
+        sentence.seek(0)
+        printed = sentence.read()
     assert done.returncode == 0, printed
     return printed
 
@@ -81,7 +81,7 @@ def test_a_killed_task_is_named_and_can_be_taken_away(tmp_path: Path) -> None:
         _kill(worker)
         _kill(task)
     (found,) = command.CHECKS["dvc queue"](root)
-    assert found.said == "task wary-moth counts as running, but its process is gone"
+    assert found.sentence == "task wary-moth counts as running, but its process is gone"
     assert found.do.startswith(
         "dvc queue kill wary-moth && dvc queue remove wary-moth; then queue it again, and rm -r "
     )

@@ -89,7 +89,7 @@ def test_an_earlier_model_is_where_the_paths_begin(tmp_path: Path) -> None:
     model.save(tmp_path / "models", earlier)
     trained = knobs(start={"model": str(tmp_path / "models"), "key": earlier.key})
     cold, warm = (
-        command.sweep(data, SweepParams(l2=L2, folds=2), chosen, begin).lines[0].whole
+        command.sweep(data, SweepParams(l2=L2, folds=2), chosen, begin).lines[0].full_fit
         for chosen, begin in ((knobs(), None), (trained, earlier))
     )
     assert warm.passes < cold.passes

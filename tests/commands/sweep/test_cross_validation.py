@@ -109,11 +109,11 @@ def test_a_warm_path_is_the_cold_one_in_no_more_passes(tmp_path: Path, solver: s
     found = swept(prepared(tmp_path / "data", problem), 2, solver=solver, tolerance=1e-8)
     cold = [solve(problem, solver=solver, l2=l2, tolerance=1e-8) for l2 in L2]
     for line, single in zip(found.lines, cold, strict=True):
-        assert line.whole.status == single.result.status.value == "converged"
+        assert line.full_fit.status == single.result.status.value == "converged"
         assert single.outcome.bound is not None
-        allowed = line.whole.relative_bound * line.whole.objective + single.outcome.bound
-        assert abs(line.whole.objective - single.objective) <= allowed
-    assert sum(line.whole.passes for line in found.lines) <= sum(single.outcome.passes for single in cold)
+        allowed = line.full_fit.relative_bound * line.full_fit.objective + single.outcome.bound
+        assert abs(line.full_fit.objective - single.objective) <= allowed
+    assert sum(line.full_fit.passes for line in found.lines) <= sum(single.outcome.passes for single in cold)
 
 
 def test_packed_rows_are_shared_by_the_folds() -> None:

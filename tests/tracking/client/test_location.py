@@ -65,7 +65,7 @@ def test_servers_of_databases_are_told_from_mlflows_own(uri: str, is_database: b
 def test_passwords_are_not_shown() -> None:
     """Addresses lose user and password wherever they stand in a text."""
     text = "cannot reach postgresql://user:p%40ss@host:1/db or http://token@host"
-    assert location.shown(text) == "cannot reach postgresql://***@host:1/db or http://***@host"
+    assert location.masked(text) == "cannot reach postgresql://***@host:1/db or http://***@host"
 
 
 def test_what_is_no_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ from pipeline.errors import UserError
 from pipeline.tracking.client import outbox
 
 
-def _entry(ended: int) -> outbox.Entry:
-    return outbox.Entry("train", "ab" * 16, "softmax", {"train": {"lr": 0.1}}, {}, 1, ended)
+def _entry(ended: int) -> outbox.OutboxEntry:
+    return outbox.OutboxEntry("train", "ab" * 16, "softmax", {"train": {"lr": 0.1}}, {}, 1, ended)
 
 
 def test_entries_come_back_as_they_were_oldest_first(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pipeline.train.outcome import MEANING
 from tests.project import SOURCE
 from tests.tracking.outputs import PARAMS, Project
 
-DATA = outputs.Data("data/raw/toy.csv", "0123456789", {"train": 1200, "test": 3}, {})
+DATA = outputs.PreparedData("data/raw/toy.csv", "0123456789", {"train": 1200, "test": 3}, {})
 
 STEPS = {"solver": "sgd", "epochs": 7}
 

@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.errors import UserError
 from pipeline.tracking.client.tags import COPIED_TAG
 from pipeline.tracking.runs import evaluate_run, run_comparison, train_run
-from pipeline.tracking.runs.run_comparison import ARTIFACT, DATA, METRIC, PARAM, STATUS, TAG, Contents
+from pipeline.tracking.runs.run_comparison import ARTIFACT, DATA, METRIC, PARAM, STATUS, TAG, RunContents
 from pipeline.tracking.store.store import Store, open_store
 from tests.tracking.outputs import Project
 
@@ -33,7 +33,7 @@ class Pair:
     store: Store
     run_id: str
     outputs: Project
-    again: Contents
+    again: RunContents
 
     def compared(self, run_id: str, folder: Path, only: Iterable[str] | None = None) -> set[tuple[str, str]]:
         """Kind and name of every difference of a run; with ``only`` no other artifacts are looked at."""

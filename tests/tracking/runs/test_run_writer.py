@@ -11,7 +11,7 @@ from mlflow.entities import Run
 
 from pipeline.tracking.client import run_context
 from pipeline.tracking.runs import run_writer, train_run
-from pipeline.tracking.runs.outputs import Data
+from pipeline.tracking.runs.outputs import PreparedData
 from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 from tests.tracking.outputs import PARAMS, Project
@@ -76,7 +76,7 @@ def test_run_has_the_data_set_with_its_digest(run: Run, project: Project) -> Non
 def test_a_very_wide_table_has_a_run_like_any_other(store: Store) -> None:
     """MLflow refuses a schema of more than a million characters; the first thousand columns are enough of one."""
     columns = {f"{'столбец ' * 30}{number}": "double" for number in range(20_000)}
-    data = Data("data/raw/wide.csv", "0123456789", {"train": 3}, columns)
+    data = PreparedData("data/raw/wide.csv", "0123456789", {"train": 3}, columns)
     run_id = run_writer.create(store, run_writer.Origin(PARAMS, data, run_context.here()), 1000, {})
     (given,) = store.client.get_run(run_id).inputs.dataset_inputs
     assert len(json.loads(given.dataset.schema)["mlflow_colspec"]) == 1000

@@ -107,7 +107,7 @@ def test_steps_are_powers_of_ten(l2: float, step: int) -> None:
 
 def kept_entry(paths: dict[str, Path], folder: Path, store: Store, identity: str) -> None:
     """Keep the sweep in a project's folder, as `pipeline.tracking.client.mirror` does where MLflow is away."""
-    entry = outbox.Entry("sweep", identity, store.experiment, PARAMS, run_context.here().to_json(), 1000, 2000)
+    entry = outbox.OutboxEntry("sweep", identity, store.experiment, PARAMS, run_context.here().to_json(), 1000, 2000)
     outbox.keep(folder, entry, paths)
 
 

@@ -57,7 +57,7 @@ def test_a_missing_driver_ends_doctor_and_verify_in_a_sentence(root: Path) -> No
             with pytest.raises(UserError) as raised:
                 ask()
             assert str(raised.value) == SENTENCE
-    assert [(result.state, result.said) for result in doctor.store(root)] == [(PROBLEM, SENTENCE)]
+    assert [(result.state, result.sentence) for result in doctor.check_store(root)] == [(PROBLEM, SENTENCE)]
 
 
 def test_psycopg_is_brought_by_the_extra() -> None:
