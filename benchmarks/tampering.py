@@ -39,6 +39,7 @@ CAUGHT, NAMED, MISSED = "caught", "named", "MISSED"
 
 _YAML = YAML(typ="safe", pure=True)
 _HEXADECIMAL = "0123456789abcdef"
+_MODULES = ["data_loader", "errors", "files", "model"]  # of the stages
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,11 @@ def _entries(stages: dict[str, Any], side: str, among: Callable[[str], bool]) ->
     return [(name, entry) for name in stages for entry in stages[name][side] if among(str(entry["path"]))]
 
 
-def _is_made(path: str) -> bool:
+def _is_code(path: str) -> bool:
+    return path.startswith("pipeline/")
+
+
+def _is_output(path: str) -> bool:
     return path.startswith(("data/prepared", "models/", "reports/"))
 
 
@@ -188,9 +193,11 @@ def _params(project: Project, rng: Random) -> str:
 def _code(project: Project, rng: Random) -> str:
     """A covered module, changed so that no result changes."""
     stages = _YAML.load(project.read("dvc.lock"))["stages"]
-    path = rng.choice([entry["path"] for _, entry in _entries(stages, "deps", lambda path: path.endswith(".py"))])
+    covered = [project.folder / entry["path"] for _, entry in _entries(stages, "deps", _is_code)]
+    modules = sorted({file for path in covered for file in ([path] if path.is_file() else path.rglob("*.py"))})
+    path = rng.choice(modules).relative_to(project.folder).as_posix()
     _rewrite(project.folder / path, lambda text: text + rng.choice(["\n", "# \n", "_UNUSED = 1\n"]))
-    return str(path)
+    return path
 
 
 def _uncovered_code(project: Project, rng: Random) -> str:
@@ -291,7 +298,7 @@ def _made_by_others(name: str) -> Callable[[Project, Random], str]:
 
 
 def _bytecode(project: Project, rng: Random) -> str:
-    module = rng.choice(["train", "evaluate", "model", "shards"])
+    module = rng.choice(_MODULES)
     version = f"cpython-{sys.version_info.major}{sys.version_info.minor}"
     path = rng.choice([f"pipeline/__pycache__/{module}.{version}.pyc", f"pipeline/{module}.pyc"])
     return _added(project, path, b"compiled")
@@ -299,7 +306,7 @@ def _bytecode(project: Project, rng: Random) -> str:
 
 def _stand_in(project: Project, rng: Random) -> str:
     """A package or an extension beside a covered module, which Python takes in its place."""
-    module = rng.choice(["train", "evaluate", "model", "shards"])
+    module = rng.choice(_MODULES)
     path = rng.choice([f"pipeline/{module}/__init__.py", f"pipeline/{module}.abi3.so"])
     return _added(project, path, b"")
 
@@ -407,8 +414,8 @@ _OF_RUN: dict[str, Any] = {"batch": "run", "line": "DIFFERENT  MLflow run", "wor
 # Most cases are of kinds that are found before a stage runs: they take seconds.
 KINDS = [
     Kind("forged metrics.json in git", 7, _metrics),
-    Kind("md5 of an input in dvc.lock", 7, _digest("deps", lambda path: not _is_made(path))),
-    Kind("md5 of what another stage wrote", 7, _digest("deps", _is_made)),
+    Kind("md5 of an input in dvc.lock", 7, _digest("deps", lambda path: not _is_output(path))),
+    Kind("md5 of what another stage wrote", 7, _digest("deps", _is_output)),
     Kind("size or nfiles of an input", 6, _size("deps", lambda _: True)),
     Kind("a param in dvc.lock", 6, _lock_param),
     Kind("a command in dvc.lock", 5, _lock_command),

@@ -57,7 +57,7 @@ def _has_password(address: str) -> bool:
 
 
 def _secret_values(text: str) -> Iterator[tuple[int, int]]:
-    """Where the values of a query stand whose names say that they are secret."""
+    """The places of a query's values with secret names."""
     for match in _VALUE.finditer(text):
         name = re.sub(r"[\W_]", "", unquote_plus(match[1])).lower()
         if match[2] and (name in _SECRET_NAMES or any(part in name for part in _SECRET_PARTS)):

@@ -1,4 +1,4 @@
-"""What stages leave for people to read, read back as what it is: metrics, a sweep, the course of a training, columns.
+"""Read back the outputs of stages, checked: metrics, a sweep, the course of a training, columns.
 
 Whoever reads them may hold files of an older commit, edited or forged. Each function takes a file's content and the
 name by which errors call it; k is the number of classes, d the number of features, s the number of snapshots.

@@ -1,1 +1,1 @@
-"""What a person types; the only place that starts a stage."""
+"""The words of the command line; the only place that starts a stage."""

@@ -24,7 +24,7 @@ _MISTAKE, _LOST = "mistake", "lost"  # that another worker was lost is news only
 
 
 def worker_count(path: Path) -> int:
-    """How many processes the params file asks for, or, where it is set, the variable WORKERS_VARIABLE.
+    """The number of processes in the params file, or, where it is set, in the variable WORKERS_VARIABLE.
 
     Raises: UserError if it is not a whole number of at least 1.
     """

@@ -29,7 +29,7 @@ MOST_ROWS_PRINTED = 20
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """What the model says about consecutive rows.
+    """Predictions of the model for consecutive rows.
 
     Shapes: rows (n,) 1-based data rows of the source; logits, probabilities and ranks (n, k), rank 1 the most probable;
     predicted (n,) class indices.

@@ -1,4 +1,4 @@
-"""What `make run` prints last: the cost table, the metrics, the model's key, and where to look next."""
+"""The end of `make run`: the cost table, the metrics, the model's key, and where to look next."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -37,7 +37,7 @@ def main(*, experiment: str, revision: str | None, all_experiments: bool, reloca
 
 
 def _chosen(root: Path, revision: str | None, all_experiments: bool) -> list[Revision]:
-    """What was asked for; HEAD and the workspace if nothing was."""
+    """The revisions on the command line; HEAD and the workspace without any."""
     if all_experiments:
         return revisions.experiments(root)
     if revision is None:

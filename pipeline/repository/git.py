@@ -79,13 +79,13 @@ def _git_variables() -> frozenset[str]:
 
 
 def stdout(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> str | None:
-    """What a git command in ``folder`` prints, as text; None if it fails, or takes longer than ``seconds``."""
+    """The output of a git command in ``folder``, as text; None if it fails, or takes longer than ``seconds``."""
     output = stdout_bytes(folder, *words, seconds=seconds)
     return None if output is None else output.decode(errors="replace")
 
 
 def stdout_bytes(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> bytes | None:
-    """The same to the byte, as a file's content must be."""
+    """The output of a git command to the byte, for a file's content."""
     done = run(folder, *words, seconds=seconds)
     return done.stdout if done and done.returncode == 0 else None
 
@@ -162,7 +162,7 @@ _SECRET_FOLDERS = (".dvc",)
 
 
 def diff(folder: Path, *revisions: str) -> str:
-    """What `git diff` says between two revisions, or between one and the working tree, about the files of ``folder``.
+    """The `git diff` between two revisions, or between one and the working tree, of the files of ``folder``.
 
     Left out are what DVC writes and keeps for itself, and files that git was told to ignore. Cut after
     CHANGES_LENGTH characters, with a last line that says so.

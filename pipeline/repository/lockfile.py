@@ -166,7 +166,7 @@ def require_inside(relative: Iterable[str], place: str, remedy: str) -> None:
 
 
 def listing_md5(files: dict[str, str]) -> str:
-    """What dvc.lock says of a folder: MD5 of DVC's JSON listing of its files, sorted by path."""
+    """The md5 of a folder in dvc.lock: that of DVC's JSON listing of its files, sorted by path."""
     entries = [{"md5": md5, "relpath": path} for path, md5 in sorted(files.items())]
     return md5_bytes(json.dumps(entries, sort_keys=True).encode()) + FOLDER_MARK
 

@@ -5,8 +5,8 @@ Files come from git, from DVC's cache by the md5 in dvc.lock, or from DVC's remo
 
 import re
 from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from pipeline.documents import json_documents, yaml_documents
@@ -14,7 +14,7 @@ from pipeline.errors import UserError, listed, shortened
 from pipeline.files import md5_bytes
 from pipeline.output_files import METADATA_FILE
 from pipeline.params import PARAMS_FILE
-from pipeline.repository import git, lockfile
+from pipeline.repository import git, lockfile, outputs
 from pipeline.repository.environment import PINS_FILE, parse_pins
 from pipeline.repository.project import Experiment
 
@@ -22,16 +22,13 @@ _HISTORY_SECONDS = 120  # a search of all commits of a large repository
 
 WORKSPACE = "workspace"
 
-# An entry of DVC's cache; a dvc.lock that says anything else must lead to no other file.
-_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
-
 # DVC keeps an experiment as refs/exps/<2>/<38 characters of its baseline>/<name>; others below refs/exps are its own.
 _EXPERIMENT_REF = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/(.+)")
 
 
 @dataclass(frozen=True)
 class Revision:
-    """Where to look: ``sha`` is None for the workspace, ``experiment`` is set if the commit is one of DVC's."""
+    """A place to look in: ``sha`` is None for the workspace, ``experiment`` is set if the commit is one of DVC's."""
 
     root: Path
     name: str
@@ -40,7 +37,7 @@ class Revision:
 
     @cached_property
     def lock(self) -> lockfile.Lock:
-        """What its dvc.lock says; empty without one."""
+        """Its dvc.lock; empty without one."""
         text = self.tracked(lockfile.LOCK_FILE)
         return lockfile.parse(text.decode("utf-8", "replace"), f"{self.name}: dvc.lock") if text else lockfile.Lock()
 
@@ -84,7 +81,7 @@ class Revision:
     def tracked(self, path: str) -> bytes | None:
         """A file that git has, by its path from the root; of the workspace, as it lies there. None if there is none."""
         if self.sha is None:
-            return _read(self.root / path)
+            return outputs.read(self.root / path)
         return git.stdout_bytes(self.root, "show", "--end-of-options", f"{self.sha}:./{path}")
 
     def out(self, path: str) -> bytes | None:
@@ -93,14 +90,14 @@ class Revision:
         Raises: UserError if DVC's cache or remote has other bytes than the md5 says.
         """
         if self.sha is None:
-            return _read(self.root / path)
+            return outputs.read(self.root / path)
         md5 = self._md5(path)
         if md5 is None:
             return None
-        found = _cached(self.root, md5)
-        if found is None:
-            found = _with_md5(self.tracked(path), md5)
-        return found if found is not None else _pulled(self.root, self.sha, path, md5)
+        content = outputs.cached(self.root, md5)
+        if content is None:
+            content = outputs.matching(self.tracked(path), md5)
+        return content if content is not None else outputs.pulled(self.root, self.sha, path, md5)
 
     def dependency(self, path: str, md5: str) -> bytes | None:
         """A file that a stage read, as dvc.lock knows it; None if neither git, cache nor workspace has it.
@@ -108,8 +105,8 @@ class Revision:
         Raises: UserError if DVC's cache has other bytes than the md5 says.
         """
         if self.sha is None:
-            return _read(self.root / path)
-        return _with_md5(self.tracked(path), md5) or _cached(self.root, md5)
+            return outputs.read(self.root / path)
+        return outputs.matching(self.tracked(path), md5) or outputs.cached(self.root, md5)
 
     def read_by(self, stage: str) -> dict[str, str]:
         """The md5 by path of what a stage reads; a folder that no stage wrote stands with each of its files.
@@ -133,8 +130,8 @@ class Revision:
         if path in outs:
             return outs[path]
         for folder, md5 in outs.items():
-            if name := _below(path, folder):
-                content = _cached(self.root, md5)
+            if name := outputs.path_below(path, folder):
+                content = outputs.cached(self.root, md5)
                 return lockfile.parsed_listing(content).get(name) if content else None
         return None
 
@@ -143,7 +140,14 @@ class Revision:
         outs = self.lock.written()
         if path in outs:
             return outs[path]
-        return next((self.listing(folder).get(_below(path, folder)) for folder in outs if _below(path, folder)), None)
+        return next(
+            (
+                self.listing(folder).get(outputs.path_below(path, folder))
+                for folder in outs
+                if outputs.path_below(path, folder)
+            ),
+            None,
+        )
 
     def listing(self, folder: str) -> dict[str, str]:
         """The files of a folder that is an out, md5 by path in it; empty if its listing is not there."""
@@ -151,14 +155,14 @@ class Revision:
         if self.sha is None:
             base = self.root / folder
             return {path.relative_to(base).as_posix(): "" for path in sorted(base.rglob("*")) if path.is_file()}
-        content = _cached(self.root, md5) if md5.endswith(lockfile.FOLDER_MARK) else None
+        content = outputs.cached(self.root, md5) if md5.endswith(lockfile.FOLDER_MARK) else None
         if content is None and md5:
-            return _pulled_listing(self.root, self.sha, folder, md5)
+            return outputs.pulled_listing(self.root, self.sha, folder, md5)
         return lockfile.parsed_listing(content) if content else {}
 
 
 def workspace(root: Path) -> Revision:
-    """What lies in the project's folder now."""
+    """The files in the project's folder now."""
     return Revision(root, WORKSPACE, None)
 
 
@@ -178,27 +182,27 @@ def find(root: Path, text: str) -> Revision | None:
     known = experiments(root)
     sha = _printed(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
     if sha:
-        return next((found for found in known if found.sha == sha), Revision(root, text, sha))
-    named = [found for found in known if found.name == text]
+        return next((experiment for experiment in known if experiment.sha == sha), Revision(root, text, sha))
+    named = [experiment for experiment in known if experiment.name == text]
     if len(named) > 1:
-        commits = listed([str(found.sha)[:12] for found in named])
+        commits = listed([str(experiment.sha)[:12] for experiment in named])
         place = shortened(text)
         raise UserError(f"{place}: expected one DVC experiment, got several; name one by its commit: {commits}")
     return named[0] if named else None
 
 
 def resolved(root: Path, text: str) -> Revision:
-    """The same as ``find``.
+    """The revision of a name, as ``find`` reads it.
 
     Raises: UserError if there is no such revision.
     """
-    found = find(root, text)
-    if found is None:
+    revision = find(root, text)
+    if revision is None:
         raise UserError(
             f"{shortened(text)}: expected a commit, branch, tag or DVC experiment, got none of these; "
             "`git log --oneline` and `dvc exp list --all` show what there is"
         )
-    return found
+    return revision
 
 
 def between(root: Path, span: str) -> list[Revision]:
@@ -206,31 +210,31 @@ def between(root: Path, span: str) -> list[Revision]:
 
     Raises: UserError if git does not know them.
     """
-    said = git.stdout(root, "rev-list", "--reverse", "--end-of-options", span)
-    if said is None:
+    shas = git.stdout(root, "rev-list", "--reverse", "--end-of-options", span)
+    if shas is None:
         raise UserError(
             f"{shortened(span)}: expected a range of commits such as HEAD~5..HEAD, got one that git does not know"
         )
-    return [Revision(root, sha[:8], sha) for sha in said.split()]
+    return [Revision(root, sha[:8], sha) for sha in shas.split()]
 
 
 def experiments(root: Path) -> list[Revision]:
     """All DVC experiments of the project, by name."""
     text = _printed(root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps")
-    found = []
+    revisions = []
     for line in text.splitlines():
         sha, _, reference = line.partition(" ")
         if match := _EXPERIMENT_REF.fullmatch(reference):
-            found.append(Revision(root, match[3], sha, Experiment(match[3], match[1] + match[2])))
-    return sorted(found, key=lambda revision: revision.name)
+            revisions.append(Revision(root, match[3], sha, Experiment(match[3], match[1] + match[2])))
+    return sorted(revisions, key=lambda revision: revision.name)
 
 
 def commits_that_lock(root: Path, md5: str, up_to: str = "--all") -> list[str]:
     """Commits whose dvc.lock brought this md5, newest first: up to a commit, or of any branch or DVC experiment."""
     search = ("log", up_to, "--format=%H", f"-S{md5}", "--", lockfile.LOCK_FILE)
-    said = git.stdout(root, *search, seconds=_HISTORY_SECONDS) or ""
+    shas = git.stdout(root, *search, seconds=_HISTORY_SECONDS) or ""
     # The search also finds the commits that took it away.
-    return [sha for sha in said.split() if locks(root, sha, md5)]
+    return [sha for sha in shas.split() if locks(root, sha, md5)]
 
 
 def locks(root: Path, sha: str, md5: str) -> bool:
@@ -246,103 +250,3 @@ def later_commits(root: Path, sha: str) -> list[str]:
 
 def _printed(root: Path, *words: str) -> str:
     return (git.stdout(root, *words) or "").strip()
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
-
-
-def _with_md5(content: bytes | None, md5: str) -> bytes | None:
-    """The content, if it is the one that dvc.lock means."""
-    return content if content is not None and md5_bytes(content) == md5 else None
-
-
-def _below(path: str, folder: str) -> str:
-    """The path as seen from the folder; empty if it does not lie in it."""
-    parts = PurePosixPath(path)
-    return parts.relative_to(folder).as_posix() if parts.is_relative_to(folder) and path != folder else ""
-
-
-@cache
-def cache_folder(root: Path) -> Path:
-    """Where DVC keeps files by md5; DVC's own reader knows the settings and their places."""
-    from dvc.config import Config, ConfigError
-
-    try:
-        given = Config(dvc_dir=str(root / ".dvc"))["cache"].get("dir")
-    except ConfigError as error:
-        raise UserError(f"{root / '.dvc' / 'config'}: {error}") from None
-    return Path(given or root / ".dvc" / "cache").absolute() / "files" / "md5"
-
-
-def _cached(root: Path, md5: str) -> bytes | None:
-    """What DVC's cache has under an md5.
-
-    Raises: UserError if these are other bytes: DVC trusts an entry that is read-only without looking into it.
-    """
-    if not _MD5.fullmatch(md5):
-        return None
-    path = cache_folder(root) / md5[:2] / md5[2:]
-    content = _read(path)
-    if content is not None and _with_md5(content, md5.removesuffix(lockfile.FOLDER_MARK)) is None:
-        raise UserError(
-            f"{path}: expected the bytes that its name is the md5 of, got others: DVC's cache is damaged here; remove "
-            "this file, then `dvc fetch --all-commits` brings it from a remote, or a `dvc repro --force` of the "
-            "commit makes it again"
-        )
-    return content
-
-
-def _pulled(root: Path, sha: str, path: str, md5: str) -> bytes | None:
-    """A file from DVC's remote, if there is one that has it.
-
-    Raises: UserError if the remote has other bytes under the md5.
-    """
-    files = _remote(root, sha)
-    try:
-        content: bytes | None = files.read_bytes(path) if files else None
-    except Exception:  # each kind of remote has errors of its own; the caller tells what is missing
-        return None
-    if content is not None and _with_md5(content, md5) is None:
-        raise _damaged_remote(path, md5)
-    return content
-
-
-def _pulled_listing(root: Path, sha: str, folder: str, md5: str) -> dict[str, str]:
-    """The files of a folder in DVC's remote, md5 by path in it; empty if there is no remote, or none that has it.
-
-    Raises: UserError if the listing is another one than the md5 says.
-    """
-    files = _remote(root, sha)
-    try:
-        paths = files.find(folder) if files else []
-        found = {_below(path, folder): str(files.info(path)["dvc_info"]["md5"]) for path in paths}
-    except Exception:  # as above
-        return {}
-    if found and lockfile.listing_md5(found) != md5:
-        raise _damaged_remote(folder, md5)
-    return found
-
-
-def _damaged_remote(path: str, md5: str) -> UserError:
-    return UserError(
-        f"{shortened(path)}: expected md5 {md5} in DVC's remote, got other bytes: the remote is damaged here; remove "
-        "its entry there, and `dvc push` from where it was made"
-    )
-
-
-@cache
-def _remote(root: Path, sha: str) -> Any:
-    """DVC's own view of a commit, remote and all; None without a remote, which saves loading it."""
-    from dvc.config import Config
-
-    config = Config(dvc_dir=str(root / ".dvc"))
-    if not config["core"].get("remote"):
-        return None
-    from dvc.api import DVCFileSystem
-
-    # The remote of today: the commit may be older than it.
-    return DVCFileSystem(str(root), rev=sha, config={name: dict(config[name]) for name in ("core", "remote")})

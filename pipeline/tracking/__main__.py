@@ -86,7 +86,7 @@ def _follow_training(training: Mirrored, events: Iterable[dict[str, Any]]) -> st
 
 
 def _at_the_end(events: Iterable[dict[str, Any]], record: Callable[[int], str]) -> str | None:
-    """Record what is seen of only when it has ended well."""
+    """Record a stage that leaves a run only if it ends well."""
     for event in events:
         if event["event"] == "finished":
             return record(event["time"])
@@ -120,7 +120,7 @@ def _end(_signal: int, _frame: object) -> NoReturn:
 
 
 def main() -> None:
-    """Mirror what standard input tells; never a traceback, so that the parent has one sentence to pass on."""
+    """Mirror the events of standard input; never a traceback, so that the parent has one sentence to pass on."""
     # Ctrl-C is for the parent, which tells what becomes of the run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)

@@ -28,7 +28,7 @@ class _MissingError(UserError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was found or made: the run, and what was done in a few words."""
+    """The run of a revision, and the work that it took in a few words."""
 
     run: Run
     done: str
@@ -82,7 +82,7 @@ def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
 
 
 def _folders(locked: lockfile.Lock) -> dict[str, str]:
-    """Where the stages left their files, as dvc.lock says."""
+    """The folders of the stages' files, from dvc.lock."""
     folders = {"prepared": next(iter(locked.written_by(_PREPARE)), "")}
     for name, file in (("models", METADATA_FILE), ("reports", METRICS_FILE)):
         if path := locked.out_ending(file):
@@ -107,7 +107,7 @@ def _fetch(revision: Revision, folder: str, file: str, target: Path) -> None:
 
 
 def _circumstances(revision: Revision, model_md5: str) -> RunContext:
-    """What is known of them now; the commit is the first one that had the model."""
+    """The circumstances as far as they are known now; the commit is the first one that had the model."""
     inputs = revision.read_by("train")
     root = revision.root
     if revision.sha is None:

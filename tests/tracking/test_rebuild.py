@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from pipeline.commands import runs as runs_command
 from pipeline.commands import track
 from pipeline.errors import UserError
-from pipeline.repository import revisions
+from pipeline.repository import outputs, revisions
 from pipeline.tracking.client import location
 from pipeline.tracking.runs import evaluate_run, train_run
 from pipeline.tracking.store.store import Store, open_store
@@ -132,7 +132,7 @@ def _cache_entry(versioned: Versioned, path: str) -> Path:
     """Where DVC's cache keeps an output of HEAD."""
     head = revisions.find(versioned.folder, "HEAD")
     md5 = (head.recorded_md5(path) if head else None) or ""
-    return revisions.cache_folder(versioned.folder) / md5[:2] / md5[2:]
+    return outputs.cache_folder(versioned.folder) / md5[:2] / md5[2:]
 
 
 @pytest.mark.parametrize("path", ["models/history.csv", "reports/plots/confusion.csv", "reports/plots"])

@@ -1,4 +1,4 @@
-"""What differs between two sides, as plain data: what a program reads, and what the pages show."""
+"""The differences between two sides, as plain data for programs and for the pages."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""How sure a difference of two metrics is, from the predictions of the same rows by both models."""
+"""Confidence intervals of the difference of two metrics, from predictions of the same rows by both models."""
 
 from dataclasses import dataclass
 from typing import Any, NoReturn

@@ -80,7 +80,7 @@ def print_text(record: dict[str, Any]) -> None:
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """The same as Markdown."""
+    """The comparison as Markdown."""
     lines = [f"**a**: {text(record['a'])}  ", f"**b**: {text(record['b'])}"]
     parts = list(sections(record))
     for title, header, rows in parts:

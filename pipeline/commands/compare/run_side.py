@@ -85,12 +85,12 @@ def _side(run: RunView, files: dict[str, bytes]) -> ComparisonSide:
 
 
 def _versions(known: dict[str, str]) -> dict[str, str]:
-    """Without the name of a build, such as ``+cpu``, which requirements.lock leaves open too."""
+    """Versions by package, without the name of a build such as ``+cpu``, which requirements.lock leaves open too."""
     return {name: text.partition("+")[0] for name, text in recorded_versions(known).items()}
 
 
 def _md5s(files: dict[str, bytes], place: str) -> dict[str, str]:
-    """What the stages read, md5 by path. Raises: UserError if it is no such table."""
+    """The md5 by path of the files that the stages read. Raises: UserError if it is no such table."""
     text = files.get(MD5_FILE, b"").decode("utf-8", "replace")
     try:
         lines = list(csv.DictReader(io.StringIO(text, newline="")))

@@ -52,7 +52,7 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class ComparisonSide:
-    """What can be compared; an empty value means that it is not known.
+    """The values to compare; an empty one is not known.
 
     ``code`` and ``versions`` are md5 and version by name, ``schema`` the kind of each column, ``source`` the md5 of the
     raw data, ``prepared`` the digest of what became of it; ``table`` and ``predictions`` read a CSV file when it is
@@ -75,7 +75,7 @@ class ComparisonSide:
 
 
 def of_revision(revision: Revision) -> ComparisonSide:
-    """What a revision's files say.
+    """The side of a revision, from its files.
 
     Raises: UserError if it was never run.
     """

@@ -27,7 +27,7 @@ from pipeline.train.params import FIRST_ORDER, TrainParams
 
 @dataclass(frozen=True)
 class Swept:
-    """What cross-validation found, from strong to weak, and the choice among it."""
+    """The results of cross-validation, from strong to weak, and the choice among them."""
 
     validated: Validated
     choice: selection.Choice
@@ -136,7 +136,7 @@ def _mark(swept: Swept, position: int, status: str) -> str:
 
 
 def _advice(swept: Swept, params: SweepParams) -> Iterator[str]:
-    """What was chosen and why, what is doubtful about it, and what to do next."""
+    """The choice and its reason, doubts about it, and the next step."""
     lowest, chosen = swept.lines[swept.choice.lowest], swept.lines[swept.choice.chosen]
     if chosen is not lowest:
         yield f"l2 {chosen.l2:g} is the strongest within one standard error of the lowest log loss, at {lowest.l2:g}"

@@ -41,7 +41,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Line:
-    """What is known of one l2: the model of all training rows, and one model a fold."""
+    """One l2: the model of all training rows, and one model a fold."""
 
     l2: float
     full_fit: Fit

@@ -1,4 +1,4 @@
-"""Which of several models predicts best, by the losses of cross-validation.
+"""The choice among several models by the losses of cross-validation.
 
 Source: Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.10.
 """
@@ -28,7 +28,7 @@ class Choice:
 
 
 def estimate(losses: Sequence[float]) -> Estimate:
-    """Of the mean losses of at least two folds.
+    """Mean and standard error of the mean losses of at least two folds.
 
     The standard error is that of a mean of independent folds: sqrt(sum (loss - mean)^2 / (K - 1) / K) of K folds. The
     folds' models share training rows, so it is somewhat too small.

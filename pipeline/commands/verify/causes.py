@@ -1,4 +1,4 @@
-"""Why bytes may differ: what made them, as far as it was recorded, beside what is here."""
+"""Reasons for different bytes: the recorded environment beside the one here."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def environment() -> dict[str, str]:
 
 
 def sentences(tags: dict[str, str], checkout: Path) -> list[str]:
-    """What may explain a difference; ``tags`` are those of an MLflow run of the model, empty if there is none."""
+    """Possible reasons for a difference; ``tags`` are those of an MLflow run of the model, empty if there is none."""
     here = environment()
     reasons = [] if here["avx2"] == "yes" else [f"this CPU, {here[CPU_TAG]}, has no AVX2, which the same bytes need"]
     recorded = recorded_versions(tags)

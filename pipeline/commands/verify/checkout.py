@@ -16,7 +16,7 @@ from pipeline import files
 from pipeline.commands.verify import children, git_files, paths, stage_files
 from pipeline.commands.verify.loaded import Recording
 from pipeline.errors import UserError, shortened
-from pipeline.repository import git, revisions
+from pipeline.repository import git, outputs
 from pipeline.repository.lockfile import LOCK_FILE, Lock, Output, parsed_listing
 from pipeline.tracking.client import location
 
@@ -39,7 +39,7 @@ class Checkout:
         self._of_git = set(git_files.git(folder, "ls-files", "-z").split("\0"))
         self.converted = git_files.converted(folder)
         self._committed: dict[str, dict[str, str]] = {}
-        self._cache = revisions.cache_folder(project)
+        self._cache = outputs.cache_folder(project)
         self._has_remote = _adopt_settings(project, folder, scratch / "dvc")
 
     def is_of_git(self, path: str) -> bool:
@@ -84,7 +84,7 @@ class Checkout:
             shutil.rmtree(cache)
 
     def _digests(self, path: str) -> dict[str, str]:
-        """Of the bytes that git holds, which attributes may change when they are checked out."""
+        """The md5s of the bytes that git holds; attributes may change these at the checkout."""
         names = [path] if path in self._of_git else [name for name in self._of_git if name.startswith(f"{path}/")]
         return {name[len(path) + 1 :]: files.md5_bytes(git_files.blob(self.folder, name)) for name in names}
 
@@ -135,7 +135,7 @@ class Checkout:
         )
 
     def run_stages(self, environment: Mapping[str, str]) -> None:
-        """Run every stage, whatever DVC knows of it, keep nothing in DVC's cache, and mirror into a store of no one.
+        """Run every stage, whatever DVC knows of it, keep nothing in DVC's cache, and log to a temporary MLflow store.
 
         Raises: UserError with the last lines of a stage that fails.
         """
@@ -169,7 +169,7 @@ class Checkout:
         return self._cache / md5[:2] / md5[2:]
 
     def _legacy_cache_path(self, md5: str) -> Path:
-        """Where DVC 2 kept it, and DVC 3 looks for what a .dvc file of DVC 2 names."""
+        """The place of an entry in DVC 2's cache, in which DVC 3 looks for .dvc files of DVC 2."""
         return self._cache.parents[1] / md5[:2] / md5[2:]
 
     def _dvc(self, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -211,7 +211,7 @@ def _adopt_settings(project: Path, folder: Path, own: Path) -> bool:
     """
     from dvc.config import Config, ConfigError
 
-    cache = revisions.cache_folder(project).parents[1]  # DVC adds files/md5 itself
+    cache = outputs.cache_folder(project).parents[1]  # DVC adds files/md5 itself
     if not (folder / ".dvc").is_dir():
         raise UserError(f"{folder}: expected a project of DVC in the commit, got one without .dvc; `dvc init`, commit")
     try:

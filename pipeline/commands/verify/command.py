@@ -1,4 +1,4 @@
-"""Re-derives what a commit recorded: the stages run again beside the project, and every byte is compared."""
+"""`python -m pipeline verify`: run a commit's stages again beside the project, and compare every byte."""
 
 import sys
 from collections.abc import Sequence
@@ -80,38 +80,46 @@ def main(*, name: str, deep: bool, experiment: str) -> None:
     console = Console(highlight=False, soft_wrap=True)
     project = project_root()
     with StoreProcess(project, experiment) as store:
+        # Find the commit.
         target = find(project, name, store)
-        verified = _verify(console, project, store, target, deep)
-    if not verified:
-        sys.exit(1)
-
-
-def _verify(console: Console, project: Path, store: StoreProcess, target: Target, deep: bool) -> bool:
-    """Compare, leave the receipt in the project and on the runs in the store; returns whether all is identical."""
-    here = causes.environment()
-    named = "" if target.commit.startswith(target.name) else f" ({target.name})"
-    console.print(on_one_line(f"commit {target.commit[:12]}{named}, on {here[CPU_TAG]}"), markup=False)
-    with checkout.checked_out(project, target.commit) as place:
-        recorded = lockfile_check.read(place.folder, target.commit)
-        trials, others = _trials(console, place, recorded, target, deep)
-        identical = all(trial.identical for trial in trials)
-        circumstances = _circumstances(console, place, recorded, others)
-        runs = _examine(console, store, target, place, recorded, identical)
-        trials += [run.trial() for run in runs if run.run_id == target.run_id and identical]
-        document = receipt.document(target.commit, recorded, trials, here, circumstances)
-        path = project / RECEIPTS / f"{target.commit[:12]}.json"
-        files.write_json(path, document)
-        _attach(console, store, target, runs, identical, path)
-        newest = runs[0].tags if runs else {}
-        only_run = identical and document["verdict"] != "identical"
-        reasons = [run_record.REASON] if only_run else causes.sentences(target.tags or newest, place.folder)
-    return _concluded(console, trials, reasons, path.relative_to(project))
+        here = causes.environment()
+        alias = "" if target.commit.startswith(target.name) else f" ({target.name})"
+        console.print(on_one_line(f"commit {target.commit[:12]}{alias}, on {here[CPU_TAG]}"), markup=False)
+        with checkout.checked_out(project, target.commit) as place:
+            # Compare it with itself, and with new outputs of its stages.
+            recorded = lockfile_check.read(place.folder, target.commit)
+            trials, others = _trials(console, place, recorded, target, deep)
+            identical = all(trial.identical for trial in trials)
+            circumstances = _circumstances(console, place, recorded, others)
+            # Compare the model's runs in MLflow.
+            runs = _examine(console, store, target, place, recorded, identical)
+            trials += [run.trial() for run in runs if run.run_id == target.run_id and identical]
+            # Leave the receipt in the project and on the runs.
+            document = receipt.document(target.commit, recorded, trials, here, circumstances)
+            path = project / RECEIPTS / f"{target.commit[:12]}.json"
+            files.write_json(path, document)
+            _attach(console, store, target, runs, identical, path)
+            # Look for reasons, while the checkout is there.
+            newest = runs[0].tags if runs else {}
+            only_run = identical and document["verdict"] != "identical"
+            reasons = [run_record.REASON] if only_run else causes.sentences(target.tags or newest, place.folder)
+    # Conclude.
+    compared = {result.place for trial in trials for result in trial.findings}
+    different = {result.place for trial in trials for result in trial.findings if result.difference}
+    relative = path.relative_to(project)
+    if not different:
+        console.print(f"verified: all {len(compared)} are identical, to the byte; receipt: {relative}", markup=False)
+        return
+    console.print(f"not verified: {len(different)} of {len(compared)} differ; receipt: {relative}", markup=False)
+    for reason in reasons:
+        console.print(on_one_line(f"  why? {reason}"), markup=False)
+    sys.exit(1)
 
 
 def _trials(
     console: Console, place: Checkout, recorded: Lock, target: Target, deep: bool
 ) -> tuple[list[Trial], dict[str, object]]:
-    """What the commit says twice, compared; then, if it does not contradict itself, each run of its stages.
+    """Compare the commit with itself; then, if it is consistent, run its stages under each setting and compare.
 
     Returns: also the commands of stages of which its dvc.lock says nothing.
     """
@@ -145,9 +153,11 @@ def _trial(console: Console, place: Checkout, recorded: Lock, target: Target, se
     return trial
 
 
-def _print(console: Console, findings: Sequence[OutputResult]) -> None:
-    for finding in findings:
-        console.print(on_one_line(_line(finding)), markup=False)
+def _print(console: Console, results: Sequence[OutputResult]) -> None:
+    for result in results:
+        line = "  identical  " if result.difference is None else "  DIFFERENT  "
+        line += result.place if result.difference is None else f"{result.place}: {result.difference}"
+        console.print(on_one_line(line), markup=False)
 
 
 def _circumstances(console: Console, place: Checkout, recorded: Lock, others: dict[str, object]) -> Circumstances:
@@ -171,12 +181,6 @@ def _circumstances(console: Console, place: Checkout, recorded: Lock, others: di
         console.print(f"note: and {len(sentences) - _FEW} more, in the receipt", markup=False)
     digests = {name: files.md5_file(place.folder / name) for name in uncovered}
     return Circumstances(digests, changed, sentences, others)
-
-
-def _line(finding: OutputResult) -> str:
-    if finding.difference is None:
-        return f"  identical  {finding.place}"
-    return f"  DIFFERENT  {finding.place}: {finding.difference}"
 
 
 def _examine(
@@ -224,16 +228,3 @@ def _attach(
         return
     for run_id, verdict in verdicts.items():
         console.print(f"MLflow run {run_id[:8]}: tag verified = {verdict}", markup=False)
-
-
-def _concluded(console: Console, trials: Sequence[Trial], reasons: Sequence[str], path: Path) -> bool:
-    """Print the verdict, and what may be the reason for another one; returns whether all is identical."""
-    different = {finding.place for trial in trials for finding in trial.findings if finding.difference}
-    compared = {finding.place for trial in trials for finding in trial.findings}
-    if different:
-        console.print(f"not verified: {len(different)} of {len(compared)} differ; receipt: {path}", markup=False)
-        for reason in reasons:
-            console.print(on_one_line(f"  why? {reason}"), markup=False)
-        return False
-    console.print(f"verified: all {len(compared)} are identical, to the byte; receipt: {path}", markup=False)
-    return True

@@ -1,4 +1,4 @@
-"""Every output as it was made again, against what dvc.lock and the MLflow run recorded."""
+"""Compare the outputs of stages that ran again with dvc.lock and the MLflow run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class OutputResult:
 
 
 def compare(workspace: Checkout, recorded: Lock, tags: dict[str, str]) -> list[OutputResult]:
-    """Everything that a commit recorded against what its stages have just made; ``tags`` are those of its run.
+    """Compare everything that a commit recorded with the new outputs of its stages; ``tags`` are those of its run.
 
     Inputs, commands and params come first, then the files, then the run's tags; identical inputs are not listed.
     """

@@ -1,4 +1,4 @@
-"""What a commit says twice, compared before a stage runs: dvc.lock against dvc.yaml, inputs, params and git's files."""
+"""Contradictions within a commit, before a stage runs: dvc.lock against dvc.yaml, inputs, params and git's files."""
 
 import os
 from collections import Counter
@@ -53,7 +53,7 @@ def _stage(name: str, entry: dict[str, Any], stage: declared.Stage) -> Iterator[
 
 
 def _links_of_stages(recorded: Lock) -> Iterator[OutputResult]:
-    """What a stage read of another one has one content, so dvc.lock says the same of it in both places."""
+    """Compare the two entries in dvc.lock of a file that one stage wrote and another one read."""
     written = {str(entry["path"]): entry for stage in recorded.stages.values() for entry in stage.get("outs") or []}
     for name, entry in _dependencies(recorded):
         if str(entry["path"]) in written:
@@ -77,7 +77,7 @@ def _inputs(workspace: Checkout, recorded: Lock, repository: Any) -> Iterator[Ou
 
 
 def _hint(workspace: Checkout, path: str) -> str:
-    """Where to look: in git, at the files that changed after dvc.lock; else at DVC's cache, named after its content."""
+    """The place to look: files of git that changed after dvc.lock; else DVC's cache, named by content."""
     if workspace.is_of_git(path):
         below = [name for name in workspace.tracked if name.startswith(f"{path}/")]
         changed = loaded.changed_after_lock(workspace.folder, below)
@@ -89,7 +89,7 @@ def _hint(workspace: Checkout, path: str) -> str:
 
 
 def _content(path: Path, repository: Any) -> dict[str, Any]:
-    """What dvc.lock would say of a file or folder: md5, size and, of a folder, nfiles; without what DVC ignores."""
+    """The entry of a file or folder for dvc.lock: md5, size and, of a folder, nfiles; without ignored files."""
     if not path.is_dir():
         return {"md5": md5_file(path), "size": path.stat().st_size}
     from dvc.fs import LocalFileSystem

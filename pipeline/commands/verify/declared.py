@@ -1,4 +1,4 @@
-"""What a commit's dvc.yaml asks for, as DVC reads it: nothing of it has run."""
+"""The stages that a commit's dvc.yaml declares, as DVC reads them: none has run."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from pipeline.commands.verify import paths, stage_files
 from pipeline.errors import UserError, shortened
 from pipeline.repository.lockfile import STAGES_FILE
 
-# What DVC raises of values that its makers did not foresee, such as a date in params.yaml.
+# Errors of DVC for values that its makers did not foresee, such as a date in params.yaml.
 _UNFORESEEN = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
 

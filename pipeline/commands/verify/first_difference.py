@@ -29,7 +29,7 @@ _NAMES = TypeAdapter(list[str | int | bool])
 
 
 def first(recorded: Path, now: Path, path: str) -> str:
-    """Where the bytes of two files first differ, in the terms of their format; ``path`` is the output's name."""
+    """The first difference between two files, in the terms of their format; ``path`` is the output's name."""
     readers = {".safetensors": _tensors, ".json": _json, ".csv": _csv}
     reader = readers.get(Path(path).suffix)
     try:
@@ -40,7 +40,7 @@ def first(recorded: Path, now: Path, path: str) -> str:
 
 
 def ulps(first_value: float, second_value: float) -> int | None:
-    """How many float64 numbers the second is away from the first; None if one is NaN or infinite."""
+    """The distance of two numbers in float64 numbers; None if one is NaN or infinite."""
     if not (math.isfinite(first_value) and math.isfinite(second_value)):
         return None
     before, after = (_ordered(np.array([value], np.float64))[0] for value in (first_value, second_value))
@@ -80,7 +80,7 @@ class _Place:
     names: dict[str, list[str]]
 
     def sentence(self) -> str:
-        """Where the first number differs, both values, and how far all numbers of the tensor are apart."""
+        """The place of the first different number, both values, and the distance of all numbers of the tensor."""
         different = self.old.view(np.uint8).reshape(self.old.size, -1) != self.new.view(np.uint8).reshape(
             self.new.size, -1
         )
@@ -109,7 +109,7 @@ class _Place:
 
 
 def _distance(old: NDArray[Any], new: NDArray[Any]) -> str:
-    """How far floats are apart: the first pair, and the widest of all that are finite."""
+    """The distance of floats: of the first pair, and the widest of all that are finite."""
     if old.dtype.kind != "f":
         return ""
     finite = np.isfinite(old) & np.isfinite(new)

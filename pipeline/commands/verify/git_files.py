@@ -110,7 +110,7 @@ def _blob_id(path: Path, like: str) -> str:
 
 
 def git(folder: Path, *words: str) -> str:
-    """What a git command prints; names of files are bytes, and need be no UTF-8.
+    """The output of a git command; names of files are bytes, and need be no UTF-8.
 
     Raises: UserError with what git says if it fails; without room on the disk, one that says so.
     """

@@ -28,7 +28,7 @@ class Recording:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes Python processes record."""
+        """The variables that make Python processes record."""
         return {"PYTHONPATH": str(self._code), recorder.FOLDER_VARIABLE: str(self._lists)}
 
     def files(self, folder: Path) -> set[str]:
@@ -43,12 +43,12 @@ class Recording:
         return {stage for stage, *_ in self._recorded()}
 
     def _recorded(self) -> list[list[str]]:
-        """Of each process the stage and the files."""
+        """The stage and the files of each process."""
         return [path.read_text(encoding="utf-8", errors="replace").split("\0") for path in self._lists.iterdir()]
 
 
 def arguments(lock: Lock, tracked: Iterable[str]) -> set[str]:
-    """Those of the ``tracked`` files of which dvc.lock says nothing and that a command names, or their folder.
+    """The ``tracked`` files, unknown to dvc.lock, that a command names by themselves or by their folder.
 
     A stage may read them, and go on from what they hold.
     """
@@ -61,13 +61,13 @@ def arguments(lock: Lock, tracked: Iterable[str]) -> set[str]:
 
 
 def uncovered(files: Iterable[str], lock: Lock) -> list[str]:
-    """Those of the files that neither are, nor lie in, a dependency that dvc.lock records."""
+    """The files that no dependency in dvc.lock is or holds."""
     covered = lock.inputs().keys()
     return sorted(file for file in files if not any(PurePosixPath(file).is_relative_to(path) for path in covered))
 
 
 def changed_after_lock(folder: Path, files: Iterable[str]) -> list[str]:
-    """Those of the files that the commit in ``folder`` has in another form than the commit that wrote its dvc.lock."""
+    """The files that changed between the commit that wrote dvc.lock and the commit in ``folder``."""
     writer = (git.stdout(folder, "log", "-1", "--format=%H", "--", LOCK_FILE) or "").strip()
     if not writer:
         return []

@@ -1,4 +1,4 @@
-"""What verification asks of a dvc.lock: that everything is recorded, and in what two of them disagree."""
+"""Checks of a dvc.lock: every output has its md5; and the disagreements of two of them."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from pipeline.nested import leaves
 from pipeline.repository import lockfile
 from pipeline.repository.lockfile import Lock
 
-# What dvc.lock says of the bytes of a file or folder.
+# The keys of dvc.lock for the bytes of a file or folder.
 _CONTENT = ("md5", "size", "nfiles")
 
 
@@ -36,7 +36,7 @@ def read(folder: Path, commit: str) -> Lock:
 
 
 def _refuse_unrecorded(place: str, lock: Lock) -> None:
-    """Without a digest there is nothing to compare, and nothing compared must not pass for identical."""
+    """Refuse outputs without an md5: nothing compared must not pass for identical."""
     outputs = lock.outputs()
     bare = [output.path for output in outputs if not output.md5]
     if bare or not outputs:
@@ -95,7 +95,7 @@ def params_that_differ(stage: str, old: dict[str, Any], new: dict[str, Any]) -> 
 def _inputs_that_differ(
     stage: str, old: dict[str, Any], new: dict[str, Any], written: set[str]
 ) -> Iterator[tuple[str, str]]:
-    """Of what another stage wrote not the bytes, which are compared as that one's output."""
+    """Compare inputs; the bytes of another stage's outputs are compared as its outputs."""
     before, after = (_by_path(side, "deps") for side in (old, new))
     for path in sorted(before.keys() | after.keys()):
         one, other = before.get(path, {}), after.get(path, {})

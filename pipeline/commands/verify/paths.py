@@ -1,4 +1,4 @@
-"""Where the outputs of a commit lie: inside its checkout, or nothing is touched."""
+"""Check that the outputs of a commit lie inside its checkout, before anything is touched."""
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -25,7 +25,7 @@ def refuse_outside(folder: Path, paths: Iterable[str], place: str) -> None:
 
 
 def _reason(folder: Path, path: str) -> str | None:
-    """What is wrong with an output's path; None if nothing is."""
+    """The fault of an output's path; None if there is none."""
     posix, windows = PurePosixPath(path), PureWindowsPath(path)
     if "://" in path:
         return "is an address"

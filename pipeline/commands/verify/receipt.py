@@ -1,4 +1,4 @@
-"""What a verification found, as JSON to keep: the same findings on the same machine give the same bytes."""
+"""The results of a verification as JSON: the same ones on the same machine give the same bytes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What decides a result and dvc.lock does not record.
+    """Circumstances that decide a result and that dvc.lock does not record.
 
     ``uncovered`` is the MD5 by path of code that stages loaded and that is no dependency; ``changed`` are those of them
     that changed after dvc.lock was committed; ``pins`` says which versions are not those of requirements.lock;

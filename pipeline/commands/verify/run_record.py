@@ -40,7 +40,7 @@ class RunRecord:
 
     @property
     def differing(self) -> list[OutputResult]:
-        """Where it says something else."""
+        """The places in which it differs from the outputs."""
         return [finding for finding in self.findings if finding.difference is not None]
 
     def trial(self) -> Trial:
@@ -49,7 +49,7 @@ class RunRecord:
         return Trial(f"MLflow run {self.run_id[:8]}", self.findings or [missing])
 
     def verdict(self, commit: str, identical: bool, asked_for: bool) -> str | None:
-        """What its tag ``verified`` is to say; None where it stays as it is.
+        """The new value of its tag ``verified``; None where it stays as it is.
 
         ``identical`` says whether the outputs were made again to the byte. A run that differs and was not asked for may
         be that of another commit, which gave the same model.

@@ -18,7 +18,7 @@ _REMEDY = "nothing was run; write it anew with DVC, and commit"
 
 
 class PointerForm(lockfile.OpenForm):
-    """What is checked of a .dvc file: each output's digests, and the paths of the files in it."""
+    """A .dvc file, as far as it is checked: each output's digests, and the paths of the files in it."""
 
     outs: list[lockfile.LockEntry] | None = None
 
@@ -44,7 +44,7 @@ def folders_of(folder: Path, commit: str, pointer: str) -> list[str]:
 
 
 def _files_of_dvc(folder: Path) -> Iterator[Path]:
-    """Without the project's own dvc.lock, which whoever asks has read already."""
+    """The files that DVC might read, without the project's own dvc.lock, which the caller has read."""
     read = {folder / lockfile.LOCK_FILE}
     places = {folder / PARAMS_FILE}.union(*(folder.rglob(name) for name in _NAMES)) - read
     yield from sorted(path for path in places if path.is_file())

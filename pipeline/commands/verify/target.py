@@ -1,4 +1,4 @@
-"""Which commit a person means: by a name of git, by a DVC experiment, or by an MLflow run."""
+"""The commit to verify, by a name of git, by a DVC experiment, or by an MLflow run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _FEW = 20  # changed files that are told
 
 @dataclass(frozen=True)
 class Target:
-    """What to verify: a commit, the name that it was asked for by, and of an MLflow run its id and tags."""
+    """A commit to verify, the name on the command line, and of an MLflow run its id and tags."""
 
     commit: str
     name: str

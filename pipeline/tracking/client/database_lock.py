@@ -37,7 +37,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def sentence(path: Path, seconds: float) -> str:
-    """What a person reads of it, after a wait of so many seconds."""
+    """The message about a database that is held, after a wait of so many seconds."""
     return (
         f"{path}: another process holds this database, and did not let go of it within {seconds:g} s "
         "(tracking.timeout_s); close it there (a database browser, an open transaction), or wait, and try again"

@@ -1,4 +1,4 @@
-"""Where MLflow keeps runs and files: the one SQLite file at the project's root, or what the environment says."""
+"""The places of MLflow's runs and files: one SQLite file at the project's root, or those in the environment."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ def tracking_uri(root: Path) -> str:
 
 
 def artifact_location(uri: str, root: Path) -> str | None:
-    """Where a new experiment keeps files; None leaves it to the server behind ``uri``.
+    """The place of a new experiment's files; None leaves it to the server behind ``uri``.
 
     Absolute, because MLflow would otherwise take the current folder of whoever makes the experiment, for ever.
     """

@@ -128,7 +128,7 @@ class Mirror:
             self.abandon()
 
     def abandon(self) -> None:
-        """End the child as it is; it has written nothing that anyone would miss."""
+        """Kill the child; it has no run yet."""
         self._child.kill()
         self._leave()
 

@@ -32,7 +32,7 @@ from pipeline.output_files import (
     WEIGHTS_FILE,
 )
 
-# What a run is made of, by the folder that a stage was told; a name that ends with / is a folder.
+# The files of a run by the stage's folder; a name that ends with / is a folder.
 _PREPARED = (PREPARED_FILE, ENCODER_FILE)
 _MODELS = (METADATA_FILE, WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE)
 _REPORTS = (METRICS_FILE, f"{PLOTS_FOLDER}/")
@@ -123,7 +123,7 @@ def forget(folder: Path) -> None:
 
 @contextmanager
 def alone(root: Path, seconds: float = _LOCK_SECONDS) -> Iterator[bool]:
-    """Whether this process alone may send what waits, until the block ends; another may take ``seconds`` to end."""
+    """Hold the outbox's lock for the block; yields False if it is taken for ``seconds``."""
     lock = FileLock(root / _FOLDER.with_suffix(".lock"), timeout=seconds)
     try:
         lock.acquire()

@@ -1,4 +1,4 @@
-"""What a run starts from, captured once before it starts: so it can be told later, from another process, the same way.
+"""The circumstances that a run starts from, captured once before it starts, so that any process can write them later.
 
 Knows git and DVC, not MLflow.
 """
@@ -27,7 +27,7 @@ from pipeline.tracking.client.tags import (
 
 @dataclass(frozen=True)
 class RunContext:
-    """Who ran what where: ``changes`` is the diff of a dirty commit, ``inputs`` the md5 of what train reads."""
+    """User, versions, code and processor of a run: ``changes`` is the diff of a dirty commit, ``inputs`` are md5s."""
 
     user: str
     versions: dict[str, str]
@@ -38,7 +38,7 @@ class RunContext:
     processor: Processor | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain mappings."""
+        """The context as plain mappings."""
         return asdict(self)
 
     def tags(self) -> dict[str, str]:
@@ -65,7 +65,7 @@ class RunContext:
 
 
 def here() -> RunContext:
-    """The circumstances of a stage that starts now, in this process's folder and environment."""
+    """The context of a stage that starts now, in this process's folder and environment."""
     folder = Path.cwd()
     commit = git.head_commit(folder)
     return RunContext(
@@ -80,7 +80,7 @@ def here() -> RunContext:
 
 
 def user() -> str:
-    """Who runs this process, as far as the system knows; a container may know no name."""
+    """The user of this process; a container may know no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

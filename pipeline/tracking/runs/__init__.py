@@ -1,1 +1,1 @@
-"""What a run holds, written from the files that the stages left."""
+"""The content of runs, written from the files of the stages."""

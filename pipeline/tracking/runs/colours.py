@@ -46,5 +46,5 @@ def choose(name: str, taken: Sequence[str]) -> str:
 
 
 def distance(first: str, second: str) -> int:
-    """How unlike two colours ``#rrggbb`` are: the sum of the differences in red, green and blue, 0 to 765."""
+    """The distance of two colours ``#rrggbb``: the sum of the differences in red, green and blue, 0 to 765."""
     return sum(abs(int(first[place : place + 2], 16) - int(second[place : place + 2], 16)) for place in (1, 3, 5))

@@ -56,7 +56,7 @@ def costs(history: dict[str, list[float]], time: int, known: Iterable[int] = ())
 
 
 def limit(column: str) -> int:
-    """How many points the curve of a column of history.csv has at most, but for those of a training that went on."""
+    """The most points in the curve of a column of history.csv, but for those of a training that went on."""
     return _COST_POINTS if column == "cost" else _OTHER_POINTS
 
 
@@ -66,7 +66,7 @@ def recorded(store: Store, run_id: str) -> set[int]:
 
 
 def records(rows: Iterable[dict[str, Any]], time: int) -> list[Metric]:
-    """The same curves from records of a training that still runs; whether the rate changes is known at its end."""
+    """Curves from records of a training that still runs, without the rate: whether it changes is known at the end."""
     return [
         Metric(f"train/{name}", float(value), time, int(row["epoch"]))
         for row in rows

@@ -1,4 +1,4 @@
-"""What a person reads about a run first: its name in the table of runs, and its description."""
+"""The name of a run in the table of runs, and its description."""
 
 import json
 import shlex
@@ -11,7 +11,6 @@ from pipeline.nested import flatten
 from pipeline.repository.git import Commit
 from pipeline.repository.project import Experiment
 from pipeline.tracking.client.tags import BRANCH_TAG, COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG
-from pipeline.tracking.runs import names
 from pipeline.tracking.runs.outputs import PreparedData, Training, main_split
 
 _NAME_LENGTH = 100
@@ -104,7 +103,7 @@ def _verdict(model: Model, metrics: dict[str, Any] | None) -> str:
 
 
 def _trouble(result: dict[str, Any]) -> list[str]:
-    """What a training that did not end well means, and what to do: those who look on here did not see the terminal."""
+    """The meaning of a training that did not end well, and the remedy: readers here did not see the terminal."""
     if result["status"] in _ENDED_WELL:
         return []
     return [f"**{str(result['status']).replace('_', ' ').capitalize()}**: {result['meaning']}"]
@@ -137,7 +136,7 @@ def way_back(commit: Commit | None, experiment: Experiment | None) -> str | None
 
 
 def recorded_way_back(tags: dict[str, str]) -> str | None:
-    """The same from the tags of a run."""
+    """``way_back`` from the tags of a run."""
     sha, name = tags.get(COMMIT_TAG), tags.get(EXPERIMENT_TAG)
     commit = Commit(sha, tags.get(BRANCH_TAG), tags.get(DIRTY_TAG) == "true") if sha else None
     return way_back(commit, Experiment(name, None) if name else None)

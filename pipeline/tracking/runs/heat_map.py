@@ -33,7 +33,7 @@ _INK = (32, 33, 36)
 
 @dataclass(frozen=True)
 class HeatMap:
-    """What stays the same in every picture of one model, so that the step slider shows change and nothing else.
+    """Columns and scale of every picture of one model, so that the step slider shows change and nothing else.
 
     ``chosen`` are the columns of W that are shown, in their order; ``scale`` is the weight drawn in full colour.
     """

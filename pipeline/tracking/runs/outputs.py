@@ -1,4 +1,4 @@
-"""What the stages left in their folders, read as it is: the same files give the same run, now or years later.
+"""The files of the stages, read as they are: the same files give the same run, now or years later.
 
 k is the number of classes, d the number of features, s the number of snapshots.
 """
@@ -38,13 +38,13 @@ class PreparedData:
 
     @property
     def name(self) -> str:
-        """What people call it: the source's file name without its ending."""
+        """The source's file name without its ending."""
         return Path(self.source).stem or "data"
 
 
 @dataclass(frozen=True)
 class Training:
-    """What train left. ``updates`` (s,) int64 says after how many updates each snapshot was taken.
+    """The files of train, read. ``updates`` (s,) int64 says after how many updates each snapshot was taken.
 
     Cost at epoch e is the cost before that epoch's update, so it belongs to the weights after e updates. Counting
     snapshots in updates gives costs and weights one axis: 0 before the first step, e + 1 after the update of epoch e.

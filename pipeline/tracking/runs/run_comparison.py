@@ -26,7 +26,7 @@ from pipeline.tracking.runs import curves, description, run_writer
 
 KINDS = PARAM, METRIC, TAG, DATA, ARTIFACT, STATUS = "param", "metric", "tag", "data set", "artifact", "status"
 
-# What a run says under names that begin so comes from the outputs, and from nowhere else.
+# Names that begin so come from the outputs, and from nowhere else.
 _OUR_PARAMS = ("prepare.", "train.", "evaluate.")
 _OUR_METRICS = ("train/", "weights/", "eval/")
 _OUR_TAGS = ("model.", "data.", "train.", "eval.")
@@ -74,7 +74,7 @@ class RunContents:
         return run_writer.is_evaluated(self.run) or METRICS_FILE in self.artifacts
 
     def count(self, kind: str) -> int:
-        """How many places of a kind there are."""
+        """The number of places of a kind."""
         return {
             PARAM: len(self.run.data.params),
             METRIC: sum(map(len, self.histories.values())),
@@ -269,7 +269,7 @@ def _starting(named: dict[str, str], beginnings: tuple[str, ...]) -> dict[str, s
 
 
 def _of(named: dict[str, str], evaluated: bool) -> dict[str, str]:
-    """Without what an evaluation adds, for a run that has none."""
+    """Leave out the names of an evaluation, for a run that has none."""
     return {name: value for name, value in named.items() if evaluated or not name.startswith(_EVALUATION)}
 
 

@@ -47,7 +47,7 @@ _SECTIONS = ("prepare", "train")
 
 @dataclass(frozen=True)
 class Origin:
-    """What a run starts from: the whole params document, the prepared data, and the circumstances."""
+    """The origin of a run: the whole params document, the prepared data, and the circumstances."""
 
     params: dict[str, Any]
     data: PreparedData
@@ -55,7 +55,7 @@ class Origin:
 
 
 def create(store: Store, origin: Origin, started: int, tags: dict[str, str], name: str | None = None) -> str:
-    """Make a running run that tells where it comes from, named by its params unless told; returns its id."""
+    """Make a running run with its origin, named by its params unless ``name`` is given; returns its id."""
     name = name or description.run_name(origin.params, origin.data, origin.circumstances.experiment)
     known = _origin_tags(origin) | {COLOUR_TAG: colours.fresh(store, name)} | tags
     run = store.client.create_run(store.experiment_id, started, known, name)
@@ -175,7 +175,7 @@ def _add_text(store: Store, run_id: str, name: str, text: str) -> None:
 
 
 def _md5_table(inputs: dict[str, str], training: Training) -> str:
-    """What dvc.lock says of the training: a line a file, with its md5."""
+    """The files of the training and their md5s in dvc.lock, a line each."""
     inward = [["dep", path, md5] for path, md5 in sorted(inputs.items())]
     outward = [["out", path.name, md5] for path, md5 in sorted(training.md5s().items())]
     return files.csv_text([["role", "file", "md5"], *inward, *outward])

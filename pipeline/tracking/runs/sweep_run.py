@@ -83,7 +83,7 @@ def _child(
 
 
 def step(l2: float) -> int:
-    """Where an l2 stands on a curve's axis: 0 for 1, 1000 for 0.1, 2000 for 0.01, -1000 for 10."""
+    """The step of an l2 on a curve's axis: 0 for 1, 1000 for 0.1, 2000 for 0.01, -1000 for 10."""
     return round(-_STEPS_A_DECADE * math.log10(l2))
 
 

@@ -1,4 +1,4 @@
-"""A training as it happens: short ones become a run when they end, long ones before, so that one can look on."""
+"""The run of one training: created at its end, or while it runs if it is long."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Started:
         return {OWNER_TAG: search.owner(), IDENTITY_TAG: self.identity}
 
     def origin(self) -> run_writer.Origin:
-        """Where the stage's run comes from."""
+        """The origin of the stage's run."""
         return run_writer.Origin(
             self.params, outputs.read_data(self.paths["prepared"], self.params), self.circumstances
         )

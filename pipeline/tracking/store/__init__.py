@@ -1,1 +1,1 @@
-"""Where runs are: the MLflow store, opened safely and searched."""
+"""The MLflow store, opened safely and searched."""

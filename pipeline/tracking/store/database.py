@@ -78,7 +78,7 @@ class Database:
         return self._runs_where("run_uuid LIKE ? || '%'", (text,))
 
     def files(self, run: RunView, names: Iterable[str]) -> dict[str, bytes]:
-        """Those of the named files that are at the root of the run's artifacts."""
+        """The named files at the root of the run's artifacts, as far as they are there."""
         folder = Path(unquote(urlsplit(run.artifacts).path))
         return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a store that is not ours, in one sentence."""
+"""The failures of a store, each in one sentence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from pipeline.repository import project
 from pipeline.tracking.client import database_lock, location
 from pipeline.tracking.client.params import timeout_s
 
-# What a store raises that is away, broken or full; anything else is a bug of ours.
+# Errors of a store that is away, broken or full, or whose driver is missing; anything else is a bug of ours.
 FAILURES = (MlflowException, SQLAlchemyError, OSError, ImportError)
 
 _MESSAGE_LENGTH = 400
@@ -53,7 +53,7 @@ def explained(error: BaseException) -> str:
 
 
 def _missing_package(error: ImportError) -> str:
-    """What could not be imported, and the command that brings it."""
+    """The missing package, and the command that installs it."""
     if not error.name:
         return f"a package that cannot be imported: {error}"
     package = error.name.partition(".")[0]

@@ -10,7 +10,7 @@ from pipeline.tracking.store.database import Database, RunView
 
 
 class Runs(Protocol):
-    """Where runs are looked up; newest first. ``page`` is the address at which the UI shows them."""
+    """The runs of an experiment, newest first; ``page`` is the address at which the UI shows them."""
 
     page: str
 
@@ -21,7 +21,7 @@ class Runs(Protocol):
         """Runs whose id begins with a text of hexadecimal digits."""
 
     def files(self, run: RunView, names: Iterable[str]) -> dict[str, bytes]:
-        """Those of the named files that are at the root of the run's artifacts."""
+        """The named files at the root of the run's artifacts, as far as they are there."""
 
 
 def opened(root: Path, experiment: str) -> Runs:

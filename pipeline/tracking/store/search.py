@@ -1,4 +1,4 @@
-"""Which run belongs to which model, and which runs belong to no one any more.
+"""Runs of a model, and runs whose process is gone.
 
 The tag ``model.key`` joins DVC and MLflow: it is the digest in softmax.json, the same for the same model wherever and
 whenever it was trained, restored from a cache or pulled from a remote.
@@ -70,7 +70,7 @@ def copy_evaluation(store: Store, run_id: str, key: str, time: int) -> None:
 
 
 def changed(run: Run, metrics: Iterable[Metric]) -> list[Metric]:
-    """Those of ``metrics`` that the run does not show yet."""
+    """The ``metrics`` that the run does not show yet."""
     values = run.data.metrics
     return [metric for metric in metrics if values.get(metric.key) != metric.value]
 

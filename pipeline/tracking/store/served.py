@@ -37,7 +37,7 @@ class Served:
             return [_view(run) for run in search.starting_with(self._store, text)]
 
     def files(self, run: RunView, names: Iterable[str]) -> dict[str, bytes]:
-        """Those of the named files that are at the root of the run's artifacts."""
+        """The named files at the root of the run's artifacts, as far as they are there."""
         client = self._store.client
         with as_user_errors(), tempfile.TemporaryDirectory() as folder:
             there = {info.path for info in client.list_artifacts(run.run_id)}
