@@ -89,16 +89,14 @@ def require_weight(blocks: Sequence[Block]) -> None:
 
     Raises: UserError.
     """
-    largest = workers.map_and_gather(lambda block: [_largest_weight(block)], blocks)
+    largest = workers.map_and_gather(
+        lambda block: [torch.ones(1) if block.weights is None else block.weights.max().reshape(1)], blocks
+    )
     if not any(float(weight) > 0 for (weight,) in largest):
         raise UserError(
             "train: expected training rows of weight above 0 in the prepared data, got none; see prepare.weights and "
             "train.class_weight in params.yaml, then run `dvc repro`"
         )
-
-
-def _largest_weight(block: Block) -> Tensor:
-    return torch.ones(1) if block.weights is None else block.weights.max().reshape(1)
 
 
 @functools.cache
@@ -132,10 +130,10 @@ def class_totals(prepared: Dataset) -> NDArray[np.float64]:
     """Training rows (or their sample weights, summed) in each class, shape (k,)."""
     classes = len(prepared.encoder.classes)
     totals = np.zeros(classes)
-    for (part,) in workers.map_and_gather(lambda shard: [_totals_of(shard, classes)], prepared.splits["train"].shards):
+
+    def work(shard: Shard) -> list[Tensor]:
+        return [torch.from_numpy(np.bincount(shard.labels, shard.weights, minlength=classes).astype(np.float64))]
+
+    for (part,) in workers.map_and_gather(work, prepared.splits["train"].shards):
         totals += part.numpy()
     return totals
-
-
-def _totals_of(shard: Shard, classes: int) -> Tensor:
-    return torch.from_numpy(np.bincount(shard.labels, shard.weights, minlength=classes).astype(np.float64))

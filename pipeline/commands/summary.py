@@ -70,15 +70,11 @@ def main(*, model: Path, reports: Path) -> None:
     path = reports / METRICS_FILE
     metrics = results.metrics(json_documents.read_bytes(path, _MISSING), path)
     numbers = _metrics_table({name: metrics[name] for name in SPLITS if name in metrics})
-    key = _key(model / METADATA_FILE)
+    path = model / METADATA_FILE
+    key = json_documents.key(json_documents.read_bytes(path, _MISSING), path, results.REMEDY)
     console.print(costs)
     console.print(numbers)
     for sentence in _doubts(metrics):
         console.print(sentence, markup=False)
     console.print(f"model.key {key}\n", markup=False)
     console.print(_NEXT, markup=False)
-
-
-def _key(path: Path) -> str:
-    """The digest of the model's metadata, which is its key."""
-    return json_documents.key(json_documents.read_bytes(path, _MISSING), path, results.REMEDY)

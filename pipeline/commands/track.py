@@ -62,8 +62,5 @@ def _ensure_all(store: Store, chosen: Iterable[Revision], *, strict: bool) -> No
                 raise
             print(f"- {error}")
             continue
-        print(f"{_name(revision)}: run {outcome.run.info.run_id[:8]} '{outcome.run.info.run_name}' {outcome.done}")
-
-
-def _name(revision: Revision) -> str:
-    return revision.name if revision.sha is None else f"{revision.name} {revision.sha[:8]}"
+        name = revision.name if revision.sha is None else f"{revision.name} {revision.sha[:8]}"
+        print(f"{name}: run {outcome.run.info.run_id[:8]} '{outcome.run.info.run_name}' {outcome.done}")

@@ -120,14 +120,11 @@ def require_free_parts(source: TableSource, names: Sequence[str], dates: Sequenc
                 )
 
 
-def _role(name: str, requested: RequestedColumns) -> str:
-    return "the column of weights" if name == requested.weights else "the target or the split column"
-
-
 def _refuse(source: TableSource, names: Sequence[str], features: set[str], requested: RequestedColumns) -> None:
     for name in names:
         if name in features & {requested.target, requested.split, requested.weights}:
-            raise UserError(f"params.yaml: prepare.features: {quoted(name)} is {_role(name, requested)}; leave it out")
+            role = "the column of weights" if name == requested.weights else "the target or the split column"
+            raise UserError(f"params.yaml: prepare.features: {quoted(name)} is {role}; leave it out")
     if not features:
         raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
     if "" in features:

@@ -55,7 +55,8 @@ class Lock:
         """Digest by path of what no stage makes: code and data. An input at an address may have an etag instead."""
         written = {output.path for output in self.outputs()}
         entries = [entry for stage in self.stages.values() for entry in stage.get("deps") or []]
-        return {str(entry["path"]): _digest(entry) for entry in entries if entry["path"] not in written}
+        digests = {str(entry["path"]): entry.get(entry.get("hash", "md5")) or entry.get("etag") for entry in entries}
+        return {path: str(digest or "") for path, digest in digests.items() if path not in written}
 
     def read_by(self, stage: str) -> dict[str, str]:
         """The md5 of every file and folder that a stage reads; without those that have none, such as an address."""
@@ -73,10 +74,6 @@ class Lock:
     def out_ending(self, name: str) -> str | None:
         """The output whose path ends with this file name; None if no stage has one."""
         return next((path for path in self.written() if Path(path).name == name), None)
-
-
-def _digest(entry: dict[str, Any]) -> str:
-    return str(entry.get(entry.get("hash", "md5")) or entry.get("etag") or "")
 
 
 def parse(text: str, place: str) -> Lock:

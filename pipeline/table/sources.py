@@ -238,8 +238,10 @@ def _is_pipe(address: str) -> bool:
 def _source(address: str, located: list[File], separator: str, encoding: str) -> Source:
     try:
         located[0].require_text()
-        chosen = _encoding(located[0]) if encoding == "auto" else encoding
-        mark = _separator(located[0], separator, chosen)
+        first, chosen = located[0], encoding
+        if encoding == "auto":
+            chosen = "utf-8" if first.is_parquet else transcoding.sniffed_encoding(first.unpacked())
+        mark = _separator(first, separator, chosen)
     except OSError as error:
         raise unreadable(address, error) from None
     return Source(address, tuple(replace(file, separator=mark, encoding=chosen) for file in located))
@@ -259,10 +261,6 @@ def local_paths(source: Source) -> list[Path]:
             if protocol in (None, "file", "local"):
                 paths.append(Path(path))
     return paths
-
-
-def _encoding(first: File) -> str:
-    return "utf-8" if first.is_parquet else transcoding.sniffed_encoding(first.unpacked())
 
 
 def _separator(first: File, separator: str, encoding: str) -> str:

@@ -23,7 +23,11 @@ def sections(record: dict[str, Any]) -> Iterator[Section]:
     pairs = {"params": "Params", "schema": "Columns", "versions": "Versions"}
     for part in ("params", "data", "schema", "code", "versions"):
         if part in pairs and record[part]:
-            yield pairs[part], ["", "a", "b"], [_pair(line) for line in record[part]]
+            yield (
+                pairs[part],
+                ["", "a", "b"],
+                [[line["name"], _cell(line["a"]), _cell(line["b"])] for line in record[part]],
+            )
         elif part == "data" and record[part]:
             yield "Data", ["", ""], [[name.replace("_", " "), _cell(value)] for name, value in record[part].items()]
         elif part == "code" and record[part]:
@@ -39,10 +43,6 @@ def _numbers(record: dict[str, Any]) -> Iterator[Section]:
         header = ["class", "feature", "a", "b", "b - a"]
         lines = record["coefficients"]
         yield "Coefficients that moved most", header, [[li["class"], li["feature"], *_measured(li)[:3]] for li in lines]
-
-
-def _pair(line: dict[str, Any]) -> list[str]:
-    return [line["name"], _cell(line["a"]), _cell(line["b"])]
 
 
 def _change(line: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import glob
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -135,28 +135,21 @@ def _feature_count(table: InspectedTable, left_out: Mapping[str, str]) -> int:
 def source_and_files(address: str) -> tuple[str, str]:
     """The params for an address; of a glob the folder, which DVC can watch, and the pattern of files in it."""
     folder, _, name = address.rpartition("/")
-    if not _is_glob(address):
+    if not glob.has_magic(address) or (not sources.is_remote(address) and Path(address).exists()):
         return address, "*"
     if glob.has_magic(folder):
         raise UserError(f"{address}: expected a pattern for files of one folder only, such as data/raw/mine/2024-*.csv")
     return folder or ".", name
 
 
-def _is_glob(address: str) -> bool:
-    return glob.has_magic(address) and (sources.is_remote(address) or not Path(address).exists())
-
-
 def _guessed_encoding(table: InspectedTable) -> Iterator[str]:
     """Examples of the text in the encoding that was guessed, since a person sees whether it is the right one."""
     if table.source.files[0].encoding == transcoding.GUESSED:
         texts = [*table.survey.kinds, *chain.from_iterable(table.survey.levels.values())]
-        examples = ", ".join(quoted(text, _MOST_CHARACTERS) for text in islice(_not_ascii(texts), _EXAMPLES))
+        not_ascii = (text for text in texts if not text.isascii())
+        examples = ", ".join(quoted(text, _MOST_CHARACTERS) for text in islice(not_ascii, _EXAMPLES))
         read = f", in which it says {examples}" if examples else ""
         yield (f"{table.source} is not UTF-8 and was read as {transcoding.GUESSED}{read}; if that is wrong, save UTF-8")
-
-
-def _not_ascii(texts: Iterable[str]) -> Iterator[str]:
-    return (text for text in texts if not text.isascii())
 
 
 def _require_features(table: InspectedTable, left_out: Mapping[str, str], doubts: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from pipeline.commands.sweep import folds, selection
 from pipeline.errors import UserError
-from pipeline.numerics.data.block import Block, Parameters
+from pipeline.numerics.data.block import Parameters
 from pipeline.numerics.objective.plain import PlainObjective
 from pipeline.numerics.solvers import loop
 from pipeline.numerics.solvers.status import Status
@@ -93,7 +93,8 @@ class _Rows:
     def held_out(self, fold: int, training: packing.Packed) -> Callable[[Parameters], float]:
         """Mean log loss of the fold's rows, without those of a class that no training row shows."""
         present = training.reduction.present
-        blocks = [_of_classes(self.packed.rows.blocks[position], present) for position in self._cut.inside(fold)]
+        inside = [self.packed.rows.blocks[position] for position in self._cut.inside(fold)]
+        blocks = [block.part(torch.isin(block.labels, present)) for block in inside]
         scored = [block for block in blocks if len(block.labels)]
         if len(present) < self.packed.rows.classes:
             self.findings.append(self._left_out(fold, present))
@@ -110,10 +111,6 @@ class _Rows:
         absent = [place for place in range(self.packed.rows.classes) if place not in trained]
         names = ", ".join(str(self._labels[int(self.packed.reduction.present[place])]) for place in absent)
         return f"class {names} has rows in fold {fold + 1} only, where they are left out of the log loss"
-
-
-def _of_classes(block: Block, present: torch.Tensor) -> Block:
-    return block.part(torch.isin(block.labels, present))
 
 
 def validate(

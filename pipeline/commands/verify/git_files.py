@@ -40,7 +40,8 @@ def check_out(project: Path, commit: str, folder: Path) -> None:
     Raises: UserError if git cannot, or if the commit holds links that leave the checkout.
     """
     folder.mkdir()
-    git(folder, "init", "--quiet", "--template=", f"--object-format={_object_format(project)}")
+    object_format = git(project, "rev-parse", "--show-object-format").strip()
+    git(folder, "init", "--quiet", "--template=", f"--object-format={object_format}")
     for name, value in _SETTINGS.items():
         git(folder, "config", name, value)
     objects = git(project, "rev-parse", "--path-format=absolute", "--git-path", "objects")
@@ -148,10 +149,6 @@ def refuse_full_disk(folder: Path, message: str) -> None:
         f"{folder}: cannot be written: no space left on device ({free / 2**20:.1f} MiB free); make room, such as by "
         "`dvc gc --workspace`, and verify again"
     )
-
-
-def _object_format(project: Path) -> str:
-    return git(project, "rev-parse", "--show-object-format").strip()
 
 
 def _refuse_links(folder: Path, commit: str) -> None:

@@ -69,7 +69,9 @@ def bound(
         + _penalty_gap(inputs.theta[:-1], scale * slope, l1, l2)
         for scale in scales
     ]
-    return min(*gaps, inputs.cost + _penalty(inputs.theta[:-1], l1, l2))  # F* >= 0
+    weights = inputs.theta[:-1]
+    penalty = l1 * float(weights.abs().sum()) + l2 / 2 * float(weights.square().sum())
+    return min(*gaps, inputs.cost + penalty)  # F* >= 0
 
 
 def _divergence(cost: float, min_true_probability: float, balance: Balance, scale: float) -> float:
@@ -80,10 +82,6 @@ def _divergence(cost: float, min_true_probability: float, balance: Balance, scal
     labels = (1.0 - scale) / (1.0 - mixed)
     by_square = math.log1p(labels**2 * (1 / min_true_probability - 1)) if min_true_probability > 0 else math.inf
     return (1.0 - mixed) * min(labels * cost, by_square) + mixed * balance.divergence
-
-
-def _penalty(weights: Tensor, l1: float, l2: float) -> float:
-    return l1 * float(weights.abs().sum()) + l2 / 2 * float(weights.square().sum())
 
 
 def _penalty_gap(weights: Tensor, slope: Tensor, l1: float, l2: float) -> float:

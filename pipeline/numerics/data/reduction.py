@@ -129,7 +129,11 @@ def reduce(blocks: Sequence[Block], levels: Sequence[int], classes: int, l2: flo
     counts = row_counts(blocks)
     if len(present) < classes:  # no row is left of the classes that are left out
         labelled = blocks
-        blocks = cached(Blocks(lambda place: _relabelled(labelled[place], position), counts))
+
+        def relabelled(place: int) -> Block:
+            return replace(labelled[place], labels=position[labelled[place].labels])
+
+        blocks = cached(Blocks(relabelled, counts))
     numbers = blocks[0].numbers.shape[1]
     largest = 1.0
     if len(present) < classes and numbers:
@@ -148,8 +152,3 @@ def _class_totals(blocks: Sequence[Block], classes: int) -> Tensor:
         lambda b: [torch.bincount(b.labels, b.weights, minlength=classes).double()], blocks
     )
     return torch.stack([totals for (totals,) in by_block]).sum(0)
-
-
-def _relabelled(block: Block, position: Tensor) -> Block:
-    """The block with its labels counted anew."""
-    return replace(block, labels=position[block.labels])

@@ -57,7 +57,7 @@ def run_name(params: dict[str, Any], data: PreparedData, experiment: Experiment 
     special = [
         key
         for key, value in knobs.items()
-        if key not in named and not _is_neutral(value) and value != _USUAL.get(key) and not _is_idle(key, knobs)
+        if key not in named and value not in (*_NEUTRAL, []) and value != _USUAL.get(key) and not _is_idle(key, knobs)
     ]
     named_knobs = [key for key in (*_FIRST, *special, *_LAST) if knobs.get(key) is not None]
     settings = [f"{key.removesuffix('.method')}={_short(knobs[key])}" for key in named_knobs]
@@ -140,10 +140,6 @@ def recorded_way_back(tags: dict[str, str]) -> str | None:
     sha, name = tags.get(COMMIT_TAG), tags.get(EXPERIMENT_TAG)
     commit = Commit(sha, tags.get(BRANCH_TAG), tags.get(DIRTY_TAG) == "true") if sha else None
     return way_back(commit, Experiment(name, None) if name else None)
-
-
-def _is_neutral(value: Any) -> bool:
-    return value in _NEUTRAL or value == []
 
 
 def _short(value: Any) -> str:
