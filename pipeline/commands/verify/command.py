@@ -88,9 +88,9 @@ def main(*, name: str, deep: bool, experiment: str) -> None:
         with checkout.checked_out(project, target.commit) as place:
             # Compare it with itself, and with new outputs of its stages.
             recorded = lockfile_check.read(place.folder, target.commit)
-            trials, others = _trials(console, place, recorded, target, deep)
+            trials, others, ignored = _trials(console, place, recorded, target, deep)
             identical = all(trial.identical for trial in trials)
-            circumstances = _circumstances(console, place, recorded, others)
+            circumstances = _circumstances(console, place, recorded, others, ignored)
             # Compare the model's runs in MLflow.
             runs = _examine(console, store, target, place, recorded, identical)
             trials += [run.trial() for run in runs if run.run_id == target.run_id and identical]
@@ -118,26 +118,27 @@ def main(*, name: str, deep: bool, experiment: str) -> None:
 
 def _trials(
     console: Console, place: Checkout, recorded: Lock, target: Target, deep: bool
-) -> tuple[list[Trial], dict[str, object]]:
+) -> tuple[list[Trial], dict[str, object], set[str]]:
     """Compare the commit with itself; then, if it is consistent, run its stages under each setting and compare.
 
-    Returns: also the commands of stages of which its dvc.lock says nothing.
+    Returns: also the commands of stages of which its dvc.lock says nothing, and the files that .dvcignore hides.
     """
     place.set_aside(recorded)
     with declared.repository(place.folder, target.commit) as repository:
         place.get_data(recorded)
+        ignored = declared.ignored(repository, place.folder, place.tracked)
         others = declared.other_commands(repository)
         contradictions = consistency.contradictions(place, recorded, repository)
     if contradictions:
         console.print("before any stage: what the commit says in two places", markup=False)
         _print(console, contradictions)
-        return [Trial("before any stage", contradictions)], others
+        return [Trial("before any stage", contradictions)], others, ignored
     console.print(f"{len(recorded.inputs())} inputs, as dvc.lock records them; its stages run", markup=False)
     for name, stage in recorded.stages.items():
         console.print(on_one_line(f"  {name}: {stage.get('cmd')}"), markup=False)
     for name, command in others.items():
         console.print(on_one_line(f"  {name}, which dvc.lock says nothing of: {command}"), markup=False)
-    return [_trial(console, place, recorded, target, setting) for setting in settings(deep)], others
+    return [_trial(console, place, recorded, target, setting) for setting in settings(deep)], others, ignored
 
 
 def _trial(console: Console, place: Checkout, recorded: Lock, target: Target, setting: Setting) -> Trial:
@@ -160,9 +161,11 @@ def _print(console: Console, results: Sequence[OutputResult]) -> None:
         console.print(on_one_line(line), markup=False)
 
 
-def _circumstances(console: Console, place: Checkout, recorded: Lock, others: dict[str, object]) -> Circumstances:
+def _circumstances(
+    console: Console, place: Checkout, recorded: Lock, others: dict[str, object], ignored: set[str]
+) -> Circumstances:
     """Name what dvc.lock says nothing of, what git converts, and what is not as requirements.lock asks."""
-    code = loaded.uncovered(place.recording.files(place.folder), recorded)
+    code = loaded.uncovered(place.recording.files(place.folder), recorded, ignored)
     arguments = sorted(loaded.arguments(recorded, place.tracked).difference(code))
     uncovered = sorted([*code, *arguments])
     changed = loaded.changed_after_lock(place.folder, uncovered)

@@ -1,7 +1,7 @@
 """The stages that a commit's dvc.yaml declares, as DVC reads them: none has run."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,11 @@ def other_commands(opened: Any) -> dict[str, object]:
     """
     others = (stage for stage in opened.index.stages if stage.cmd and not _is_of_project(stage))
     return {f"{stage.path_in_repo}: {stage.name}": stage.cmd for stage in others}
+
+
+def ignored(opened: Any, folder: Path, tracked: Iterable[str]) -> set[str]:
+    """The ``tracked`` files of the checkout that .dvcignore hides: no digest of a folder counts them."""
+    return {name for name in tracked if opened.dvcignore.is_ignored_file(os.fspath(folder / name))}
 
 
 def _stage(stage: Any) -> Stage:

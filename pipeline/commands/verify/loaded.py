@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from pipeline.commands.verify import recorder
@@ -60,10 +60,11 @@ def arguments(lock: Lock, tracked: Iterable[str]) -> set[str]:
     return {file for file in tracked if not named.isdisjoint((PurePosixPath(file), *PurePosixPath(file).parents))}
 
 
-def uncovered(files: Iterable[str], lock: Lock) -> list[str]:
-    """The files that no dependency in dvc.lock is or holds."""
-    covered = lock.inputs().keys()
-    return sorted(file for file in files if not any(PurePosixPath(file).is_relative_to(path) for path in covered))
+def uncovered(files: Collection[str], lock: Lock, ignored: Collection[str] = ()) -> list[str]:
+    """The files that no dependency in dvc.lock is or holds; a folder holds none that .dvcignore hides."""
+    inputs = lock.inputs().keys()
+    below = {file for file in files if any(path in inputs for path in map(str, PurePosixPath(file).parents))}
+    return sorted({*files} - inputs - (below - {*ignored}))
 
 
 def changed_after_lock(folder: Path, files: Iterable[str]) -> list[str]:

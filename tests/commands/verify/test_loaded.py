@@ -74,6 +74,8 @@ def test_a_dependency_covers_itself_and_what_lies_in_it() -> None:
     """Everything else is told, in few words."""
     files = ["code/covered.py", "library/deep/part.py", "library.py", "code/other.py"]
     assert loaded.uncovered(files, LOCK) == ["code/other.py", "library.py"]
+    ignored = {"library/deep/part.py", "code/covered.py"}  # the second is a dependency by itself
+    assert loaded.uncovered(files, LOCK, ignored) == ["code/other.py", "library.py", "library/deep/part.py"]
     many = [f"code/deep/{name}.py" for name in "abcd"]
     assert loaded.summary(["code/a.py", "code/b.py", *many]) == "code/a.py, code/b.py, code/deep/ (4 files)"
     assert loaded.summary([]) == ""
