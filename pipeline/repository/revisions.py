@@ -108,13 +108,15 @@ class Revision:
             return outputs.read(self.root / path)
         return outputs.matching(self.tracked(path), md5) or outputs.cached(self.root, md5)
 
-    def read_by(self, stage: str) -> dict[str, str]:
-        """The md5 by path of what a stage reads; a folder that no stage wrote stands with each of its files.
+    def read_by(self, *stages: str, data: str = "") -> dict[str, str]:
+        """The md5 by path of what stages read; a folder that no stage wrote stands with each of its files.
 
-        DVC keeps no listing of such a folder: its files are those of git, of the workspace as they lie there.
+        DVC keeps no listing of such a folder: its files are those of git, of the workspace as they lie there. Only the
+        folder ``data``, which may hold gigabytes, stands as dvc.lock has it.
         """
-        recorded, written = self.lock.read_by(stage), self.lock.written()
-        code = [path for path, md5 in recorded.items() if md5.endswith(lockfile.FOLDER_MARK) and path not in written]
+        recorded = {path: md5 for stage in stages for path, md5 in self.lock.read_by(stage).items()}
+        own = {*self.lock.written(), data}
+        code = [path for path, md5 in recorded.items() if md5.endswith(lockfile.FOLDER_MARK) and path not in own]
         expanded = {path: self._files_below(path) for path in code}
         files = {name: md5 for inside in expanded.values() for name, md5 in inside.items()}
         return {path: md5 for path, md5 in recorded.items() if not expanded.get(path)} | files

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.files import md5_bytes
 from pipeline.repository import revisions
 from tests.repository.test_git import git
 
@@ -80,3 +81,21 @@ def test_a_commit_that_looks_like_an_option_is_none(repository: Path) -> None:
     assert revisions.Revision(repository, "a", "--output=written").tracked("dvc.lock") is None
     assert revisions.Revision(repository, "a", "--output=written").time == 0
     assert sorted(path.name for path in repository.iterdir()) == [".git", "dvc.lock"]
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["a commit", "the workspace"])
+def test_a_folder_of_code_stands_with_its_files_and_one_of_data_as_dvc_has_it(
+    repository: Path, committed: bool
+) -> None:
+    """What two stages share is read once; data, which may be large, is not read at all."""
+    for name in ("code/a.py", "code/deep/b.py", "raw/1.csv"):
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_text(name, encoding="utf-8")
+    deps = "deps: [{path: code, md5: cc.dir}, {path: raw, md5: dd.dir}]"
+    (repository / "dvc.lock").write_text(f"stages: {{one: {{{deps}}}, two: {{{deps}}}}}\n", encoding="utf-8")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "code")
+    revision = revisions.resolved(repository, "HEAD") if committed else revisions.workspace(repository)
+    code = {name: md5_bytes(name.encode()) for name in ("code/a.py", "code/deep/b.py")}
+    assert revision.read_by("one", "two", data="raw") == {"raw": "dd.dir"} | code
+    assert revision.read_by("one") == code | {"raw/1.csv": md5_bytes(b"raw/1.csv")}

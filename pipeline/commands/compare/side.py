@@ -84,7 +84,7 @@ def of_revision(revision: Revision) -> ComparisonSide:
         raise UserError(f"{revision.name}: expected a dvc.lock with what was run, got none; `dvc repro` writes it")
     source = _source_path(revision)
     deps = _dependencies(revision)
-    read = {path: md5 for stage in locked.stages for path, md5 in revision.read_by(stage).items()}
+    read = revision.read_by(*locked.stages, data=source)
     code = {path: md5 for path, md5 in read.items() if path.endswith(".py")}
     # The workspace is what lies there now, also where it was not run yet.
     changed = "" if revision.sha else _md5(revision.root / source)
