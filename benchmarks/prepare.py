@@ -102,8 +102,8 @@ def main(times: int, large: bool) -> None:
         title = f"flights, {times} times: {336_776 * times:,} rows, {source.stat().st_size / 1e6:,.0f} MB"
         samples: dict[str, list[tuple[float, float]]] = {work: [] for work in _WORK}
         for _ in range(ROUNDS):
-            for work, found in samples.items():
-                found.append(measured(_WORK[work], source, folder / "prepared"))
+            for work, sample in samples.items():
+                sample.append(measured(_WORK[work], source, folder / "prepared"))
             shutil.rmtree(folder / "prepared.cache")
         if large:
             source.unlink()
@@ -115,9 +115,9 @@ def main(times: int, large: bool) -> None:
 def _print(title: str, samples: dict[str, Sequence[tuple[float, float]]]) -> None:
     floor = statistics.median(seconds for seconds, _ in next(iter(samples.values())))
     table = Table("work", "median s", "times the floor", "peak MB", title=title)
-    for name, found in samples.items():
-        seconds = statistics.median(seconds for seconds, _ in found)
-        table.add_row(name, f"{seconds:.2f}", f"{seconds / floor:.1f}", f"{max(peak for _, peak in found):,.0f}")
+    for name, sample in samples.items():
+        seconds = statistics.median(seconds for seconds, _ in sample)
+        table.add_row(name, f"{seconds:.2f}", f"{seconds / floor:.1f}", f"{max(peak for _, peak in sample):,.0f}")
     Console().print(table)
 
 

@@ -122,10 +122,10 @@ def main() -> None:
     line("exact sums, against float64 sums", exact, plain, exact / plain, "<= 1.15")
     single, double = _medians(_pass(one), _pass(two))
     line("2 threads, against 1", double, single, single / double, ">= 1.7")
-    found = accelerator.find("auto")
-    if found:
-        (there,) = _medians(_pass(Rows(two.blocks, two.levels, two.classes, 1, accelerator=found)))
-        name = torch.cuda.get_device_name(found.device)
+    gpu = accelerator.find("auto")
+    if gpu:
+        (there,) = _medians(_pass(Rows(two.blocks, two.levels, two.classes, 1, accelerator=gpu)))
+        name = torch.cuda.get_device_name(gpu.device)
         line(f"a pass on {name}, against 2 threads", there, double, double / there, ">= 20")
     else:
         table.add_row("a pass on a GPU, against 2 threads", "", f"{double:.3f}", "no GPU here", ">= 20")

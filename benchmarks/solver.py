@@ -119,18 +119,18 @@ def _fastest(case: Case, x: np.ndarray, labels: np.ndarray, best: float) -> Peer
 
     Raises: ValueError if none does.
     """
-    found: list[tuple[float, Peer]] = []
+    results: list[tuple[float, Peer]] = []
     for solver in case.peers:
         for tol in _LADDER:
             seconds, model = _seconds(lambda peer=Peer(solver, tol): _fit(peer, x, labels))
             if _gap(_objective(x, labels, model), best) <= TARGET:
-                found.append((seconds, Peer(solver, tol)))
+                results.append((seconds, Peer(solver, tol)))
                 break
-            if found and seconds > _HOPELESS * min(found)[0]:
+            if results and seconds > _HOPELESS * min(results)[0]:
                 break
-    if not found:
+    if not results:
         raise ValueError(f"no solver of {', '.join(case.peers)} comes within {TARGET} of the optimum")
-    return min(found, key=lambda timed: timed[0])[1]
+    return min(results, key=lambda timed: timed[0])[1]
 
 
 def compare(name: str, slow: bool) -> list[str]:
@@ -206,8 +206,8 @@ def memory(name: str) -> tuple[float, float]:
         _prepare(problem, folder)
         size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
         command = [sys.executable, "-c", _TRAIN, str(folder)]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return size / _MEBIBYTE, float(said.split()[-1])
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return size / _MEBIBYTE, float(printed.split()[-1])
 
 
 def _prepare(problem: Problem, folder: Path) -> None:

@@ -213,6 +213,16 @@ def _uncovered_code(project: Project, rng: Random) -> str:
     return path
 
 
+def _hidden_code(project: Project, rng: Random) -> str:
+    """A module that .dvcignore hides from the digest of its folder, changed after dvc.lock was written."""
+    path = rng.choice(["pipeline/numerics/exact/sums.py", "pipeline/dataset/encoder.py", "pipeline/table/stream.py"])
+    _rewrite(project.folder / ".dvcignore", lambda text: f"{text}{path}\n")
+    _dvc(project, "commit", "-q", "-f")
+    _commit(project)
+    _rewrite(project.folder / path, lambda text: text + "_UNUSED = 1\n")
+    return path
+
+
 def _shadow(project: Project, rng: Random) -> str:
     """A module that stands before an installed one."""
     name = rng.choice(["tqdm", "safetensors"])
@@ -251,21 +261,21 @@ def _data_in_cache(project: Project, rng: Random) -> str:
     md5 = md5_file(project.folder / path)
     project.run("git", "rm", "-q", "--cached", path)
     _dvc(project, "add", "-q", path)
-    kept = project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-    kept.chmod(0o644)
-    text = kept.read_text(encoding="utf-8")
-    kept.write_text(text + "\n" if rng.random() < 0.5 else text.replace(",", ".5,", 1), encoding="utf-8")
-    kept.chmod(0o444)
+    entry_file = project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    entry_file.chmod(0o644)
+    text = entry_file.read_text(encoding="utf-8")
+    entry_file.write_text(text + "\n" if rng.random() < 0.5 else text.replace(",", ".5,", 1), encoding="utf-8")
+    entry_file.chmod(0o444)
     return path
 
 
 def _output_in_cache(project: Project, rng: Random) -> str:
     """A changed digit of an output in DVC's cache, from which runs are built anew."""
     (entry,) = [entry for entry in _outputs(project) if entry["path"] == "models/history.csv"]
-    kept = project.folder / ".dvc/cache/files/md5" / entry["md5"][:2] / entry["md5"][2:]
-    kept.chmod(0o644)
-    kept.write_text(_other_digit(kept.read_text(encoding="utf-8"), rng), encoding="utf-8")
-    kept.chmod(0o444)
+    entry_file = project.folder / ".dvc/cache/files/md5" / entry["md5"][:2] / entry["md5"][2:]
+    entry_file.chmod(0o644)
+    entry_file.write_text(_other_digit(entry_file.read_text(encoding="utf-8"), rng), encoding="utf-8")
+    entry_file.chmod(0o444)
     return f"{entry['md5'][2:]}: expected the bytes that its name is the md5 of"
 
 
@@ -438,6 +448,8 @@ KINDS = [
     Kind(
         "size or nfiles of an output", 2, _size("outs", lambda path: path == "models/snapshots.safetensors"), **_AGAIN
     ),
+    # First of its batch: what changes before dvc.lock is committed has not changed after it.
+    Kind("code that .dvcignore hides", 2, _hidden_code, NAMED, batch="named", line="of these changed after"),
     Kind("code that dvc.lock does not cover", 2, _uncovered_code, NAMED, batch="named", line="of these changed after"),
     Kind("a module before an installed one", 2, _shadow, NAMED, batch="named", line="not in dvc.lock, but loaded"),
     Kind("a pin in requirements.lock", 2, _pin, NAMED, batch="named", line="note: "),
@@ -557,9 +569,9 @@ def main() -> None:
         importlib.import_module(name)  # once, before the cases are forked off
     with tempfile.TemporaryDirectory() as scratch:
         base, folder = Path(scratch) / "base", Path(scratch) / "case"
-        made = _base(folder / "project")
-        shutil.copytree(made.folder, base, symlinks=True)
-        status, text = _forked(made.folder, _pipeline, _run_id(made))
+        tutorial = _base(folder / "project")
+        shutil.copytree(tutorial.folder, base, symlinks=True)
+        status, text = _forked(tutorial.folder, _pipeline, _run_id(tutorial))
         if status:
             sys.exit(f"the commit without tampering must verify:\n{text}")
         for cases in _batches(kinds, given.count or sum(kind.share for kind in kinds)):

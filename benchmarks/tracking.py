@@ -62,7 +62,7 @@ print(time.perf_counter() - begin)
 """
 
 
-def made_project(folder: Path, epochs: int, rows: int) -> Project:
+def project_with_run(folder: Path, epochs: int, rows: int) -> Project:
     """A project with a prepared table of four number columns and three classes, to be trained for these epochs."""
     project = Project(folder)
     params = project.read("params.yaml").replace("  epochs: 1001 ", f"  epochs: {epochs} ")
@@ -79,7 +79,7 @@ def share_table(folder: Path) -> Table:
     """Seconds of training, and those that logging adds after it, in the stage's own process."""
     table = Table("epochs", "rows", "training s", "logging s", "share", title="16 curves, beyond MLflow's start")
     for epochs, rows in TRAININGS:
-        project = made_project(folder / f"{epochs}-{rows}", epochs, rows)
+        project = project_with_run(folder / f"{epochs}-{rows}", epochs, rows)
         measured = [
             json.loads(project.run("python", "-c", _TIMED_TRAINING).stdout.splitlines()[-1]) for _ in range(ROUNDS + 1)
         ]
@@ -94,10 +94,10 @@ def opening_table(folder: Path) -> Table:
     for number in range(ROUNDS + 1):
         root = folder / f"store-{number}"
         for measured in samples.values():
-            said = subprocess.run(
+            printed = subprocess.run(
                 [sys.executable, "-c", _TIMED_OPENING, str(root)], capture_output=True, text=True, check=True
             )
-            measured.append(float(said.stdout.split()[-1]))
+            measured.append(float(printed.stdout.split()[-1]))
     samples["first use, beyond opening"] = [a - b for a, b in zip(*samples.values(), strict=True)]
     table = Table("store", "median s", "min s", "max s", title="First use of the store")
     for name, measured in samples.items():
@@ -152,13 +152,13 @@ def logging_table(store: Store) -> Table:
 def repeat(store: Store, run: Run, time: int) -> None:
     """Make a run that has as much to show as this one, of a model of its own."""
     colour = {COLOUR_TAG: PALETTE[time % len(PALETTE)]}
-    made = store.client.create_run(store.experiment_id, time, run.data.tags | colour | {KEY_TAG: f"{time:064x}"})
+    copy = store.client.create_run(store.experiment_id, time, run.data.tags | colour | {KEY_TAG: f"{time:064x}"})
     store.client.log_batch(
-        made.info.run_id,
+        copy.info.run_id,
         metrics=[Metric(name, value, time, 0) for name, value in run.data.metrics.items()],
         params=[Param(name, value) for name, value in run.data.params.items()],
     )
-    store.client.set_terminated(made.info.run_id, end_time=time + 1)
+    store.client.set_terminated(copy.info.run_id, end_time=time + 1)
 
 
 def commands_table(project: Project) -> Table:

@@ -41,11 +41,11 @@ def _prepared(table: Written, split: str, options: stream.ReadOptions, folder: P
             "date_parts": PARTS, "split": {"method": split},
         }
     )  # fmt: skip
-    found = sources.find(params.source, separator=params.separator, encoding=params.encoding)
-    roles = column_roles.roles_of(params, found)
-    learned = survey_source.learn(params, found, roles, options)
+    source_table = sources.find(params.source, separator=params.separator, encoding=params.encoding)
+    roles = column_roles.roles_of(params, source_table)
+    learned = survey_source.learn(params, source_table, roles, options)
     (folder / "out").mkdir()
-    write_dataset.write(params, found, roles, learned, folder / "out", options)
+    write_dataset.write(params, source_table, roles, learned, folder / "out", options)
     return reader.open_dataset(folder / "out")
 
 
@@ -116,11 +116,11 @@ def _faults(table: Written) -> Iterator[str]:
     if not rows:
         yield "expected rows below the header line, got none"
         return
-    whole = [(row, line) for row, line in zip(rows, table.lines[1:], strict=True) if len(row) == len(header)]
+    complete = [(row, line) for row, line in zip(rows, table.lines[1:], strict=True) if len(row) == len(header)]
     ragged = [line for row, line in zip(rows, table.lines[1:], strict=True) if len(row) != len(header)]
     if ragged:
         yield f"line {ragged[0]}: expected {len(header)} cells as in the header, got "
-    columns = {name: [(row[position], line) for row, line in whole] for position, name in enumerate(header)}
+    columns = {name: [(row[position], line) for row, line in complete] for position, name in enumerate(header)}
     yield from _faults_of_labels(columns.pop("y"))
     for name, cells in columns.items():
         yield from _faults_of_feature(name, cells, table)
@@ -144,20 +144,20 @@ def _faults_of_labels(labels: list[tuple[str, int]]) -> Iterator[str]:
 def _faults_of_feature(name: str, cells: list[tuple[str, int]], table: Written) -> Iterator[str]:
     present = [(cell, line) for cell, line in cells if cell not in MISSING]
     kind = _kind([cell for cell, _ in present])
-    shown = repr(name)[1:-1]  # a message is one line, whatever a column is called
+    printable = repr(name)[1:-1]  # a message is one line, whatever a column is called
     if not present:
-        yield f"no value in any training row of column {shown}"
+        yield f"no value in any training row of column {printable}"
     elif name in table.dates:
         return
     elif kind is None:
         unusable = [line for cell, line in present if _is_unusable(cell)]
         with_mark = [(line, _marks([cell])) for cell, line in present if _marks([cell])]
         line = unusable[0] if unusable else next(line for line, marks in with_mark if marks != with_mark[0][1])
-        yield f"line {line}, column {shown}: expected a"
+        yield f"line {line}, column {printable}: expected a"
     elif kind == "text":
         for text, line in present:
             if text in RESERVED:
-                yield f"line {line}, column {shown}: the text {text!r} is reserved"
+                yield f"line {line}, column {printable}: the text {text!r} is reserved"
 
 
 def _names(columns: dict[str, list[str]], table: Written) -> list[str]:

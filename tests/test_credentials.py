@@ -100,26 +100,26 @@ def test_no_password_of_a_user_is_ever_shown(password: str, scheme: str) -> None
     for written in (password, quote(password, safe=""), quote(password)):
         address = f"{scheme}user:{written}@host:5432/runs?sslmode=require"
         for text in (address, f"cannot connect to '{address}': refused, see {scheme}host"):
-            shown = location.masked(text)
-            assert not {"Q", "X", "Z", "%"} & set(shown)
-            assert "host:5432/runs?sslmode=require" in shown
+            masked = location.masked(text)
+            assert not {"Q", "X", "Z", "%"} & set(masked)
+            assert "host:5432/runs?sslmode=require" in masked
 
 
 @given(PASSWORDS, st.sampled_from(["password", "sslpassword", "token"]), st.sampled_from(["", "u:QQ@", "u@"]))
 def test_no_password_in_a_query_is_ever_shown(password: str, name: str, user: str) -> None:
     """With the escapes that a query needs; what follows it is shown."""
     address = f"postgresql://{user}host/runs?{name}={quote(password)}&sslmode=require"
-    shown = location.masked(f"{address}: refused")
-    assert not {"Q", "X", "Z"} & set(shown)
-    assert "&sslmode=require: refused" in shown
+    masked = location.masked(f"{address}: refused")
+    assert not {"Q", "X", "Z"} & set(masked)
+    assert "&sslmode=require: refused" in masked
 
 
 @given(PASSWORDS)
 def test_sqlalchemy_finds_nothing_left(password: str) -> None:
     """What is shown of an address that SQLAlchemy reads holds neither its user nor its password."""
     url = make_url("postgresql://host/runs").set(username="Q", password=password)
-    shown = location.masked(url.render_as_string(hide_password=False))
-    assert shown == "postgresql://***@host/runs"
+    masked = location.masked(url.render_as_string(hide_password=False))
+    assert masked == "postgresql://***@host/runs"
 
 
 def test_files_have_no_passwords() -> None:

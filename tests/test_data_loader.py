@@ -75,8 +75,8 @@ def test_a_number_that_is_none_is_named_with_block_and_column(value: float) -> N
     prepared = _in_memory(numbers, np.ones(ROWS))
     first, last = 2 * shard.BLOCK_ROWS, ROWS - 1
     where = rf"block 2 \(rows {first} to {last}\), column width"
-    said = f"prepared data: {where}: expected a number, got {value} in row {last}"
-    with pytest.raises(UserError, match=said + "; run `dvc repro -f prepare`"):
+    sentence = f"prepared data: {where}: expected a number, got {value} in row {last}"
+    with pytest.raises(UserError, match=sentence + "; run `dvc repro -f prepare`"):
         data_loader.blocks_of(prepared, prepared.splits["train"], None)
 
 
@@ -86,8 +86,8 @@ def test_a_weight_that_is_none_is_named_with_its_row(value: float) -> None:
     weights = np.ones(ROWS)
     weights[7] = value
     prepared = _in_memory(_numbers(), weights)
-    said = f"the row's weight: expected a finite weight >= 0, got {value} in row 7; run"
-    with pytest.raises(UserError, match=said):
+    sentence = f"the row's weight: expected a finite weight >= 0, got {value} in row 7; run"
+    with pytest.raises(UserError, match=sentence):
         data_loader.blocks_of(prepared, prepared.splits["train"], None)
 
 

@@ -30,8 +30,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def _wait_for_queue(project: Project) -> None:
     deadline = time.monotonic() + 300
-    while re.search("Queued|Running", said := project.dvc("queue", "status").stdout):
-        assert time.monotonic() < deadline, said
+    while re.search("Queued|Running", queue := project.dvc("queue", "status").stdout):
+        assert time.monotonic() < deadline, queue
         time.sleep(1)
 
 
@@ -44,13 +44,13 @@ def test_each_experiment_has_its_evaluated_run(project: Project) -> None:
     """In the workspace, and in the temporary folders of a queue with two workers: one run each, named by the rate."""
     rates = {"main": "0.1", "brisk": "0.2"}
     rates |= {f"grid-{number}": rate for number, rate in enumerate(QUEUED, start=1)}
-    found = dict(zip(rates, runs(project, *rates), strict=True))
+    by_rate = dict(zip(rates, runs(project, *rates), strict=True))
     for name, rate in rates.items():
-        (run,) = found[name]
+        (run,) = by_rate[name]
         assert f" lr={rate} " in run["name"]
         assert run["status"] == "FINISHED"
         assert "eval/log_loss" in run["metrics"]
-    assert len({run["metrics"]["eval/log_loss"] for (run,) in found.values()}) == len(rates)
+    assert len({run["metrics"]["eval/log_loss"] for (run,) in by_rate.values()}) == len(rates)
 
 
 def test_stages_restored_from_the_run_cache_find_their_run(project: Project) -> None:

@@ -143,8 +143,8 @@ def test_no_field_of_a_model_takes_another_type(folder: Path) -> None:
 def test_a_model_without_a_field_or_with_one_more_is_refused(folder: Path) -> None:
     """In every object but the params and the result, whose fields are not fixed."""
     path = folder / output_files.METADATA_FILE
-    whole = path.read_bytes()
-    document = json.loads(whole)
+    original = path.read_bytes()
+    document = json.loads(original)
     objects = [place for place, value in places_of(document) if isinstance(value, dict) and place[:1] != ("params",)]
     for place in objects:
         inner = document
@@ -153,11 +153,11 @@ def test_a_model_without_a_field_or_with_one_more_is_refused(folder: Path) -> No
         for name in [name for name in inner if place != ("result",) and name != "digest"]:
             seal(path, lambda forged, place=place, name=name: at(forged, place).pop(name))
             refusal(lambda: model.load(folder), path)
-            path.write_bytes(whole)
+            path.write_bytes(original)
         if place != ("result",):
             seal(path, lambda forged, place=place: at(forged, place).update(more=1))
             refusal(lambda: model.load(folder), path)
-            path.write_bytes(whole)
+            path.write_bytes(original)
 
 
 def at(document: Any, place: Place) -> Any:

@@ -25,12 +25,12 @@ STAGES = ("prepare", "train", "evaluate")
 
 def digests(project: Project) -> dict[str, str]:
     """The digest of every output that is there, by path, as dvc.lock would have it."""
-    found = {}
+    digest_by_path = {}
     for path in ("data/prepared", "models", "reports"):
         for name, md5 in lockfile_check.listing(project.folder / path).items():
             if not name.endswith(".gitignore"):
-                found[f"{path}/{name}"] = md5
-    return found
+                digest_by_path[f"{path}/{name}"] = md5
+    return digest_by_path
 
 
 def outputs_in_lock(project: Project) -> dict[str, str]:
@@ -57,13 +57,13 @@ def forget(project: Project, stage: str) -> None:
 
 
 def _without(text: str, stages: tuple[str, ...]) -> str:
-    kept, keep = [], True
+    entries, keep = [], True
     for line in text.splitlines(keepends=True):
         if line.startswith("  ") and line[2] != " ":
             keep = line.strip().removesuffix(":") not in stages
         if keep:
-            kept.append(line)
-    return "".join(kept) if any(line.startswith("  ") for line in kept) else "schema: '2.0'\nstages: {}\n"
+            entries.append(line)
+    return "".join(entries) if any(line.startswith("  ") for line in entries) else "schema: '2.0'\nstages: {}\n"
 
 
 def kill_after(project: Project, seconds: float) -> None:

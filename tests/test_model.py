@@ -89,9 +89,9 @@ def test_params_with_integer_keys_can_be_saved(tmp_path: Path) -> None:
 
 def test_weights_that_do_not_fit_the_encoder_are_refused() -> None:
     """A model whose shapes disagree is a bug and is stopped where it is made."""
-    whole = make_model()
+    complete_model = make_model()
     with pytest.raises(ValueError, match=r"do not fit \(3, 8\)"):
-        model.Model(whole.weights[:, 1:], whole.bias, whole.encoder, {}, "", {})
+        model.Model(complete_model.weights[:, 1:], complete_model.bias, complete_model.encoder, {}, "", {})
 
 
 def cut_weights(folder: Path) -> None:

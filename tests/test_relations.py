@@ -46,9 +46,9 @@ def test_scikit_learns_c_is_as_params_yaml_says(classes: int, weighted: bool, l1
         random_state=0,
     ).fit(problem.dense, problem.labels, problem.weights)
     ours = solve(problem, l1=l1, l2=l2).weights
-    found = ours[1:] - ours[:1] if classes == 2 else ours
+    fitted_differences = ours[1:] - ours[:1] if classes == 2 else ours
     # saga stops by the change of W in an epoch, of which it makes hundreds.
-    np.testing.assert_allclose(found, reference.coef_, rtol=0, atol=2e-5 if l1 else WEIGHTS)
+    np.testing.assert_allclose(fitted_differences, reference.coef_, rtol=0, atol=2e-5 if l1 else WEIGHTS)
 
 
 def _close(ours: np.ndarray, theirs: np.ndarray, atol: float = WEIGHTS) -> None:

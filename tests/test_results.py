@@ -67,8 +67,8 @@ def refusal(read: Callable[[bytes, object], object], content: bytes, place: str)
 def test_documents_as_stages_write_them_are_read(name: str) -> None:
     """What is there is there afterwards."""
     read, document = DOCUMENTS[name]
-    found = read(json.dumps(document).encode(), name)
-    assert found == ({"x": "number"} if name == "schema.json" else document)
+    result = read(json.dumps(document).encode(), name)
+    assert result == ({"x": "number"} if name == "schema.json" else document)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -68,8 +68,8 @@ def test_postgresql_and_s3_take_the_place_of_the_local_stores(
     project = Project(tmp_path / "project")
     with services.postgres() as database:
         team = {"MLFLOW_TRACKING_URI": database, "MLFLOW_DEFAULT_ARTIFACT_ROOT": f"s3://{BUCKET}/mlflow"}
-        said = project.dvc("repro", **s3, **team)
-        assert "warning" not in said.stdout + said.stderr
+        printed = project.dvc("repro", **s3, **team)
+        assert "warning" not in printed.stdout + printed.stderr
         assert project.run("git", "status", "--porcelain", "dvc.yaml", "params.yaml").stdout == ""
         assert not (project.folder / "mlflow.db").exists()
         assert not (project.folder / "mlartifacts").exists()

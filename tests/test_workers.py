@@ -64,8 +64,8 @@ def test_every_solver_leaves_the_same_bytes(tmp_path: Path, alone: tuple[Path, d
     prepared, expected = alone
     assert len(expected) == 4 * len(SOLVERS)
     _torchrun(3, "tests.train_every_solver", str(prepared), str(tmp_path / "shared"))
-    found = _contents(tmp_path / "shared")
-    assert [name for name in expected if found.get(name) != expected[name]] == []
+    contents = _contents(tmp_path / "shared")
+    assert [name for name in expected if contents.get(name) != expected[name]] == []
 
 
 @pytest.mark.slow
@@ -84,8 +84,8 @@ def test_two_hosts_leave_the_same_bytes(tmp_path: Path, alone: tuple[Path, dict[
             command = [*host.enter, sys.executable, *launcher, *meeting, *words]
             processes.append(subprocess.Popen(command, cwd=SOURCE, env=network))
         assert [process.wait(timeout=240) for process in processes] == [0, 0]
-    found = _contents(tmp_path / "shared")
-    assert [name for name in expected if found.get(name) != expected[name]] == []
+    contents = _contents(tmp_path / "shared")
+    assert [name for name in expected if contents.get(name) != expected[name]] == []
 
 
 @pytest.mark.slow

@@ -45,11 +45,11 @@ def two_hosts() -> Iterator[tuple[Host, Host] | None]:
             for interface in (host.interface, "lo"):
                 _ip("-n", host.namespace, "link", "set", interface, "up")
     except subprocess.CalledProcessError:
-        found = None
+        reachable = None
     else:
-        found = (first, second)
+        reachable = (first, second)
     try:
-        yield found
+        yield reachable
     finally:
         for host in hosts:
             subprocess.run(["ip", "netns", "delete", host.namespace], check=False, capture_output=True)

@@ -21,7 +21,7 @@ def _write(folder: Path, epochs: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "shown"),
+    ("epochs", "printed_epochs"),
     [
         (1001, [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]),
         (3, [0, 1, 2]),
@@ -30,14 +30,14 @@ def _write(folder: Path, epochs: int) -> None:
     ],
 )
 def test_the_cost_table_shows_the_first_and_the_last_epoch(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], epochs: int, shown: list[int]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], epochs: int, printed_epochs: list[int]
 ) -> None:
     """About eleven evenly spaced lines, however long the history."""
     _write(tmp_path, epochs)
     summary.main(model=tmp_path, reports=tmp_path)
     printed = capsys.readouterr().out
     cells = [line.split("│")[1].strip() for line in printed.splitlines() if line.startswith("│")]
-    assert [int(cell) for cell in cells if cell.isdigit()] == shown
+    assert [int(cell) for cell in cells if cell.isdigit()] == printed_epochs
     assert "not defined" in printed
     assert "0.2500" in printed
 

@@ -102,10 +102,10 @@ def test_any_shape_comes_back(tmp_path_factory: pytest.TempPathFactory, n: int, 
 
 def test_digest_is_of_content_only(tmp_path: Path) -> None:
     """The digest depends neither on how rows were added nor on where the folder lies, and changes with one value."""
-    whole = _write(tmp_path / "a", [("train", _rows(1, 100))])
+    one_piece = _write(tmp_path / "a", [("train", _rows(1, 100))])
     cut = _write(tmp_path / "b", [("train", _rows(1, 30)), ("train", _rows(31, 70))])
     other = _write(tmp_path / "c", [("train", _rows(2, 100))])
-    assert whole == cut != other
+    assert one_piece == cut != other
     for name in ("prepared.json", "train-00000.safetensors"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

@@ -48,9 +48,9 @@ def test_yaml_that_cannot_be_used_is_refused(tmp_path: Path, forgery: str) -> No
     assert "\n" not in str(caught.value)
     path = tmp_path / "params.yaml"
     path.write_text(text)
-    with pytest.raises(UserError, match="not valid YAML") as told:
+    with pytest.raises(UserError, match="not valid YAML") as refusal:
         params.read_params(path)
-    assert str(told.value).startswith(str(path))
+    assert str(refusal.value).startswith(str(path))
     with pytest.raises(UserError, match="HEAD: expected what DVC writes"):
         lockfile.parse(text, "HEAD")
 

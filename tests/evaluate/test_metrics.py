@@ -134,8 +134,8 @@ def test_scores_repeat_bit_for_bit() -> None:
 
 def test_joined_parts_are_the_whole() -> None:
     """Scoring shard by shard keeps every row in order."""
-    whole = random_predictions(100, 3)
-    halves = [rows_of(whole, np.arange(0, 37)), rows_of(whole, np.arange(37, 100))]
+    predictions = random_predictions(100, 3)
+    halves = [rows_of(predictions, np.arange(0, 37)), rows_of(predictions, np.arange(37, 100))]
     joined = Predictions.join(halves)
-    np.testing.assert_array_equal(joined.probabilities, whole.probabilities)
-    np.testing.assert_array_equal(joined.labels, whole.labels)
+    np.testing.assert_array_equal(joined.probabilities, predictions.probabilities)
+    np.testing.assert_array_equal(joined.labels, predictions.labels)

@@ -53,9 +53,9 @@ def test_a_long_roc_is_thinned_and_keeps_its_ends_and_area() -> None:
     points = np.array(plots.roc_points(given, 2))
     assert len(points) <= plots.ROC_POINTS
     np.testing.assert_array_equal(points[[0, -1]], [[0, 0], [1, 1]])
-    whole = sklearn.metrics.roc_auc_score(given.labels == 2, given.probabilities[:, 2])
+    area = sklearn.metrics.roc_auc_score(given.labels == 2, given.probabilities[:, 2])
     # Chords of length 2/199 cut off triangles of at most half that height squared, 200 of them.
-    assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(whole, abs=200 * (2 / 199) ** 2 / 8)
+    assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(area, abs=200 * (2 / 199) ** 2 / 8)
 
 
 def test_every_table_names_the_split_and_every_class_has_its_curve(tmp_path: Path) -> None:
@@ -88,11 +88,11 @@ def test_coefficients_come_with_the_largest_first_and_as_the_model_has_them() ->
     """Every coefficient of a small model is there once, ordered by the feature's largest in size."""
     model = make_model()
     lines = plots.coefficient_lines(model)
-    found = {(feature, label): value for feature, label, value in lines}
+    values = {(feature, label): value for feature, label, value in lines}
     for row, label in enumerate(model.classes):
         for column, feature in enumerate(model.features):
-            assert found.pop((feature, label)) == model.weights[row, column]
-    assert not found
+            assert values.pop((feature, label)) == model.weights[row, column]
+    assert not values
     sizes = [max(abs(value) for _, _, value in lines[start : start + 3]) for start in range(0, len(lines), 3)]
     assert sizes == sorted(sizes, reverse=True)
 

@@ -27,10 +27,10 @@ def test_rare_classes_take_few_passes_to_a_certificate(numbers: int, passes: int
     """13 and 35 when this was written; of 6 columns, 45 where b did not start at the classes' shares."""
     problem = _rare(6000, numbers, 400)
     assert problem.classes > 256
-    found = solve(problem, solver="auto", l2=1 / 6000, tolerance=1e-8)
-    assert found.result.status == Status.CONVERGED
-    assert found.outcome.bound <= 1e-8 * found.objective
-    assert found.outcome.passes <= passes
+    solved = solve(problem, solver="auto", l2=1 / 6000, tolerance=1e-8)
+    assert solved.result.status == Status.CONVERGED
+    assert solved.outcome.bound <= 1e-8 * solved.objective
+    assert solved.outcome.passes <= passes
 
 
 def test_shares_of_classes_are_of_weight() -> None:
@@ -66,5 +66,5 @@ print(mebibytes("VmHWM") - before)
 @pytest.mark.slow
 def test_memory_is_that_of_one_probability_a_row_and_class() -> None:
     """118 MiB when this was written, 78 of them probabilities; 423 where pieces had 8,192 rows."""
-    said = subprocess.run([sys.executable, "-c", _TRAIN], check=True, capture_output=True, text=True).stdout
-    assert float(said) < 200
+    printed = subprocess.run([sys.executable, "-c", _TRAIN], check=True, capture_output=True, text=True).stdout
+    assert float(printed) < 200

@@ -53,11 +53,11 @@ def _write(frame: pd.DataFrame, path: Path) -> Path:
 def _files(source: Path, method: str, options: stream.ReadOptions) -> dict[str, bytes]:
     """Every file that prepare makes, by name."""
     params = _params(method)
-    found = sources.find(str(source))
+    source_files = sources.find(str(source))
     with tempfile.TemporaryDirectory() as folder:
-        roles = column_roles.roles_of(params, found)
-        learned = survey_source.learn(params, found, roles, options)
-        write_dataset.write(params, found, roles, learned, Path(folder), options)
+        roles = column_roles.roles_of(params, source_files)
+        learned = survey_source.learn(params, source_files, roles, options)
+        write_dataset.write(params, source_files, roles, learned, Path(folder), options)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 

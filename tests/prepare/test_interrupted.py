@@ -89,9 +89,9 @@ def test_a_full_disk_is_told_and_harms_nothing(tmp_path: Path, limit: int | None
     if limit is None:
         command = on_a_small_disk(disk, command)
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    message, is_whole, left = json.loads(result.stdout.splitlines()[-1])
+    message, is_complete, left = json.loads(result.stdout.splitlines()[-1])
     assert f"cannot be written: {reason}; make room and run again" in message
-    assert (is_whole, left) == (True, ["prepared"])
+    assert (is_complete, left) == (True, ["prepared"])
 
 
 def on_a_small_disk(folder: Path, command: list[str]) -> list[str]:

@@ -55,15 +55,15 @@ def test_dropped_rows_leave_no_trace(tmp_path: Path, split: dict[str, Any], caps
     """Encoder, split and rows are those of the file without the rows, which only the row numbers and a count tell."""
     frame = _frame()
     labelled = frame[frame["y"] != "NA"]
-    found = _prepared(frame, tmp_path / "a", split=split, missing_target="drop")
+    dataset = _prepared(frame, tmp_path / "a", split=split, missing_target="drop")
     assert f"dropped   {len(frame) - len(labelled)} of 300 rows, which have no y\n" in capsys.readouterr().out
     expected = _prepared(labelled, tmp_path / "b", split=split)
     assert "dropped" not in capsys.readouterr().out
-    assert found.encoder == expected.encoder
-    assert found.schema == expected.schema | {"rows_without_label": len(frame) - len(labelled)}
+    assert dataset.encoder == expected.encoder
+    assert dataset.schema == expected.schema | {"rows_without_label": len(frame) - len(labelled)}
     assert "rows_without_label" not in expected.schema
-    assert list(found.splits) == list(expected.splits)
-    for name, part in found.splits.items():
+    assert list(dataset.splits) == list(expected.splits)
+    for name, part in dataset.splits.items():
         for shard, other in zip(part.shards, expected.splits[name].shards, strict=True):
             assert shard.rows.tolist() == (labelled.index[other.rows - 1] + 1).tolist()
             ours, theirs = shard.tensors(), other.tensors()

@@ -142,10 +142,10 @@ def test_large_tables_fill_several_shards(tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(-(10**6), 10**6, rows)
     lines = [f"{value / 100},{'ab'[value % 2]}\n" for value in values.tolist()]
     prepared = _prepare(_params("y"), _write(tmp_path, "x,y\n" + "".join(lines)), tmp_path / "prepared")
-    found = prepared.splits["train"].shards
-    assert [len(shard.rows) for shard in found] == [SHARD_ROWS, SHARD_ROWS, rows - 2 * SHARD_ROWS]
-    np.testing.assert_array_equal(np.concatenate([s.numbers for s in found])[:, 0], (values / 100).astype(np.float32))
-    np.testing.assert_array_equal(np.concatenate([s.labels for s in found]), values % 2)
+    shards = prepared.splits["train"].shards
+    assert [len(shard.rows) for shard in shards] == [SHARD_ROWS, SHARD_ROWS, rows - 2 * SHARD_ROWS]
+    np.testing.assert_array_equal(np.concatenate([s.numbers for s in shards])[:, 0], (values / 100).astype(np.float32))
+    np.testing.assert_array_equal(np.concatenate([s.labels for s in shards]), values % 2)
     # The mean of the written hundredths against that of the integers: float64 division and rounding, an ulp or two.
     assert prepared.encoder.numbers[0].mean == pytest.approx(int(values.sum()) / rows / 100, rel=1e-12)
 

@@ -44,26 +44,26 @@ def test_clean_checkout_is_told_with_its_branch(repository: Path) -> None:
 def test_dirty_means_code_and_params_not_what_dvc_writes(repository: Path, changed: str, dirty: bool) -> None:
     """A stage always finds what `dvc repro` has just written; only other changes say something about the run."""
     (repository / changed).write_text("2", encoding="utf-8")
-    found = head_commit(repository)
-    assert found is not None
-    assert found.dirty is dirty
+    head = head_commit(repository)
+    assert head is not None
+    assert head.dirty is dirty
 
 
 def test_staged_changes_are_dirty(repository: Path) -> None:
     """A change that was added but not committed is a difference from the commit."""
     (repository / "code.py").write_text("2", encoding="utf-8")
     git(repository, "add", "code.py")
-    found = head_commit(repository)
-    assert found is not None
-    assert found.dirty
+    head = head_commit(repository)
+    assert head is not None
+    assert head.dirty
 
 
 def test_detached_head_has_no_branch(repository: Path) -> None:
     """A checked-out commit, as in a DVC experiment's workspace, is told without a branch."""
     git(repository, "checkout", "-q", "--detach")
-    found = head_commit(repository)
-    assert found is not None
-    assert found.branch is None
+    head = head_commit(repository)
+    assert head is not None
+    assert head.branch is None
 
 
 def test_repository_without_commits_has_none(tmp_path: Path) -> None:

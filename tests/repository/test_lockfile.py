@@ -24,22 +24,22 @@ stages:
 
 def test_stages_are_told_by_what_they_read_and_wrote() -> None:
     """Digests by path; what has none, an address or an output outside the cache, is no md5 of DVC's."""
-    found = lockfile.parse(TEXT, "dvc.lock")
-    assert found.read_by("train") == {"data/prepared": "aa.dir", "pipeline/train": "bb"}
-    assert found.read_by("prepare") == {}
-    assert found.written() == {"models/softmax.json": "cc", "data/prepared": "aa.dir"}
-    assert found.written_by("train") == ["models/softmax.json", "models/live.csv"]
-    assert found.inputs() == {"pipeline/train": "bb", "s3://bucket/raw.csv": "ee"}
-    assert [output.is_folder for output in found.outputs()] == [False, False, True]
-    assert found.out_ending("softmax.json") == "models/softmax.json"
-    assert found.out_ending("nothing.json") is None
+    lock = lockfile.parse(TEXT, "dvc.lock")
+    assert lock.read_by("train") == {"data/prepared": "aa.dir", "pipeline/train": "bb"}
+    assert lock.read_by("prepare") == {}
+    assert lock.written() == {"models/softmax.json": "cc", "data/prepared": "aa.dir"}
+    assert lock.written_by("train") == ["models/softmax.json", "models/live.csv"]
+    assert lock.inputs() == {"pipeline/train": "bb", "s3://bucket/raw.csv": "ee"}
+    assert [output.is_folder for output in lock.outputs()] == [False, False, True]
+    assert lock.out_ending("softmax.json") == "models/softmax.json"
+    assert lock.out_ending("nothing.json") is None
 
 
 @pytest.mark.parametrize("text", ["", "schema: '2.0'", "stages: {train: {cmd: ls}}"])
 def test_a_lock_without_files_is_empty(text: str) -> None:
     """Nothing recorded is no error of the format."""
-    found = lockfile.parse(text, "dvc.lock")
-    assert (found.outputs(), found.inputs(), found.read_by("train")) == ([], {}, {})
+    lock = lockfile.parse(text, "dvc.lock")
+    assert (lock.outputs(), lock.inputs(), lock.read_by("train")) == ([], {}, {})
 
 
 @pytest.mark.parametrize(

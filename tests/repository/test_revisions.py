@@ -33,9 +33,9 @@ def test_git_is_asked_before_dvc(repository: Path) -> None:
         add_experiment(repository, name, last, first)
     assert revisions.resolved(repository, "main").sha == last
     assert revisions.resolved(repository, "ruddy-kaka").sha == first
-    found = revisions.resolved(repository, first).experiment
-    assert found is not None
-    assert found.baseline == last
+    experiment = revisions.resolved(repository, first).experiment
+    assert experiment is not None
+    assert experiment.baseline == last
 
 
 def test_a_name_that_two_experiments_share_is_refused(repository: Path) -> None:

@@ -96,5 +96,5 @@ try:
 except errors.UserError as error:
     print(error, list(folder.iterdir()))"""
     command = on_a_small_disk(tmp_path, [sys.executable, "-c", code, str(tmp_path)])
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert said == f"{tmp_path}/p.csv: cannot be written: no space left on device; make room and run again []\n"
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == f"{tmp_path}/p.csv: cannot be written: no space left on device; make room and run again []\n"

@@ -82,8 +82,8 @@ def test_the_format_travels_with_the_encoder(tmp_path: Path) -> None:
 
 def test_what_is_not_of_the_format_is_told_by_line(tmp_path: Path) -> None:
     """The message names line, column, value and format, with an example."""
-    wanted = "line 3, column d: expected a date as %d/%m/%Y, such as 31/12/2024, got '2024-02-01'"
-    with pytest.raises(UserError, match=wanted):
+    sentence = "line 3, column d: expected a date as %d/%m/%Y, such as 31/12/2024, got '2024-02-01'"
+    with pytest.raises(UserError, match=sentence):
         _prepare(tmp_path, "d,y\n01/02/2024,a\n2024-02-01,b\n", "date %d/%m/%Y")
 
 

@@ -68,14 +68,14 @@ def test_standard_deviation_is_correctly_rounded(values: list[float]) -> None:
 @settings(deadline=None)
 def test_order_and_pieces_leave_no_trace(values: list[float], random: object, size: int) -> None:
     """Shuffled, cut and merged, the same values give equal moments."""
-    whole = _of(values)
+    at_once = _of(values)
     shuffled = list(values)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     merged = Moments()
     for start in range(0, len(shuffled), size):
         merged.merge(_of(shuffled[start : start + size]))
-    assert merged == whole
-    assert math.copysign(1.0, merged.minimum) == math.copysign(1.0, whole.minimum)
+    assert merged == at_once
+    assert math.copysign(1.0, merged.minimum) == math.copysign(1.0, at_once.minimum)
 
 
 @pytest.mark.slow

@@ -24,9 +24,9 @@ def _doubts(folder: Path, cells: str, separator: str) -> dict[str, str]:
     source = folder / "t.csv"
     rows = [f"{cell}{separator}a" for cell in cells.split()]
     source.write_text("\n".join([f"x{separator}y", *rows]) + "\n")
-    found = sources.find(str(source))
-    survey = type_inference.learn(found, type_inference.Columns(["x", "y"], ["y"]), ["NA"])
-    return grouping.doubtful(found, survey, ["NA"])
+    table = sources.find(str(source))
+    survey = type_inference.learn(table, type_inference.Columns(["x", "y"], ["y"]), ["NA"])
+    return grouping.doubtful(table, survey, ["NA"])
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -51,7 +51,7 @@ def test_prepare_warns_until_the_mark_is_said(tmp_path: Path, capsys: pytest.Cap
     for decimal, largest in (("auto", 300.0), (".", 300.0), (",", 12_000.0)):
         params = PrepareParams.model_validate({"source": str(source), "target": "y", "decimal": decimal})
         prepare.main(params=params, source=source, out=tmp_path / "out")
-        said = capsys.readouterr().out.splitlines()
+        printed = capsys.readouterr().out.splitlines()
         doubt = "warning   x: every point has three digits behind it, so 1.200 may be 1200: read as 1.2; set "
-        assert said[0].startswith(doubt) == (decimal == "auto")
+        assert printed[0].startswith(doubt) == (decimal == "auto")
         assert f'"maximum": {largest}' in (tmp_path / "out/schema.json").read_text()

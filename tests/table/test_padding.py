@@ -12,10 +12,10 @@ PLAIN = "x,y\n" + "10,a\n" * 50
 
 
 def _kind(source: Path, folder: Path | None = None, fixed: dict[str, ColumnType] | None = None) -> str:
-    found = sources.find(str(source))
-    with parse_cache.opened(folder, found) as store:
+    table = sources.find(str(source))
+    with parse_cache.opened(folder, table) as store:
         columns = type_inference.Columns(["x", "y"], ["y"], fixed=fixed or {})
-        survey = type_inference.learn(found, columns, ["", "NA"], options=stream.ReadOptions(64, cache=store))
+        survey = type_inference.learn(table, columns, ["", "NA"], options=stream.ReadOptions(64, cache=store))
         if store is not None:
             store.commit()
     return survey.kinds["x"]
@@ -61,9 +61,9 @@ def test_decimal_commas_of_another_column_do_not_hide_codes(tmp_path: Path) -> N
     """01067 is a code also in a file of decimal commas."""
     source = tmp_path / "t.csv"
     source.write_text("x;y;z\n" + "10115;a;1,5\n" * 20 + "01067;a;2,5\n")
-    found = sources.find(str(source))
+    table = sources.find(str(source))
     survey = type_inference.learn(
-        found, type_inference.Columns(["x", "y", "z"], ["y"]), [""], options=stream.ReadOptions(64)
+        table, type_inference.Columns(["x", "y", "z"], ["y"]), [""], options=stream.ReadOptions(64)
     )
     assert survey.kinds == {"x": "text", "y": "text", "z": "number 1234,5"}
 

@@ -57,7 +57,7 @@ def test_what_is_appended_gives_the_bytes_of_a_run_from_scratch(
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "change"),
     [
         ({"types": {"year": "category"}}, "column year is text, was number"),
         ({"missing_values": ["", "NA"]}, "missing_values ['', 'NA'] was ['', 'NA', 'N/A', 'NaN', 'nan', 'null']"),
@@ -66,17 +66,17 @@ def test_what_is_appended_gives_the_bytes_of_a_run_from_scratch(
     ids=["types", "missing values", "fewer columns"],
 )
 def test_another_schema_is_told(
-    tmp_path: Path, changed: dict[str, Any], told: str | None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, changed: dict[str, Any], change: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Columns that are now read otherwise are parsed again, and named; fewer columns of the same kinds are re-used."""
     cache = tmp_path / "cache"
     _prepared(PENGUINS, tmp_path / "out", cache)
-    found = _prepared(PENGUINS, tmp_path / "out", cache, **changed)
+    dataset = _prepared(PENGUINS, tmp_path / "out", cache, **changed)
     printed = capsys.readouterr().out
-    assert f"re-used   {0 if told else 1} of 1 files" in printed
-    assert ("the schema has changed" in printed) == (told is not None)
-    assert (told or "") in printed
-    assert found == _prepared(PENGUINS, tmp_path / "out", **changed)
+    assert f"re-used   {0 if change else 1} of 1 files" in printed
+    assert ("the schema has changed" in printed) == (change is not None)
+    assert (change or "") in printed
+    assert dataset == _prepared(PENGUINS, tmp_path / "out", **changed)
 
 
 def test_a_column_that_turns_to_text_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,11 +86,11 @@ def test_a_column_that_turns_to_text_is_told(tmp_path: Path, capsys: pytest.Capt
     (source / "a.csv").write_text("c,species\ntrue,u\nfalse,v\n")
     _prepared(source, tmp_path / "out", cache)
     (source / "b.csv").write_text("c,species\nmaybe,u\n")
-    found = _prepared(source, tmp_path / "out", cache)
+    dataset = _prepared(source, tmp_path / "out", cache)
     printed = capsys.readouterr().out
     assert "0 of 2 files as parsed before; 2 parsed now" in printed
     assert "the schema has changed: column c is text, was boolean" in printed
-    assert found == _prepared(source, tmp_path / "out")
+    assert dataset == _prepared(source, tmp_path / "out")
 
 
 def test_content_counts_not_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,8 +151,8 @@ def test_two_runs_at_once_share_nothing(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()
     with FileLock(cache / "lock"):
-        found = _prepared(PENGUINS, tmp_path / "out", cache)
-    assert found == _prepared(PENGUINS, tmp_path / "out")
+        dataset = _prepared(PENGUINS, tmp_path / "out", cache)
+    assert dataset == _prepared(PENGUINS, tmp_path / "out")
     assert {path.name for path in cache.iterdir()} <= {"lock"}
 
 

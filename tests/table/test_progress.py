@@ -37,15 +37,15 @@ def _source(folder: Path, form: str) -> Path:
 @pytest.mark.parametrize("form", ["csv", "gzip", "zstd", "utf-16", "parquet", "folder"])
 def test_progress_is_told_in_bytes_of_the_source(tmp_path: Path, form: str) -> None:
     """Rows and bytes rise to all rows and at most the size, which they reach where bytes are read in their order."""
-    found = sources.find(str(_source(tmp_path, form)), encoding="auto")
-    told: list[tuple[int, int]] = []
-    options = stream.ReadOptions(1 << 12, 2, watch=lambda rows, position: told.append((rows, position)))
-    rows = sum(chunk.rows for chunk in stream.read(found, {"species": "text"}, ["NA"], options))
-    assert told == sorted(told)
-    assert told[-1][0] == rows
-    assert told[-1][1] <= found.size()
+    table = sources.find(str(_source(tmp_path, form)), encoding="auto")
+    calls: list[tuple[int, int]] = []
+    options = stream.ReadOptions(1 << 12, 2, watch=lambda rows, position: calls.append((rows, position)))
+    rows = sum(chunk.rows for chunk in stream.read(table, {"species": "text"}, ["NA"], options))
+    assert calls == sorted(calls)
+    assert calls[-1][0] == rows
+    assert calls[-1][1] <= table.size()
     if form != "parquet":
-        assert told[-1][1] == found.size()
+        assert calls[-1][1] == table.size()
 
 
 _WAITS = """
@@ -65,13 +65,13 @@ def test_a_terminal_shows_pace_and_time_left() -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
     subprocess.run([sys.executable, "-c", _WAITS], stderr=theirs, check=True)
-    shown = os.read(ours, 1 << 16).decode()
+    drawn = os.read(ours, 1 << 16).decode()
     os.close(theirs)
     os.close(ours)
-    assert "look:  75%|" in shown
-    assert " left, " in shown
-    assert " rows/s" in shown
-    assert shown.rpartition("rows/s")[2].strip() == ""
+    assert "look:  75%|" in drawn
+    assert " left, " in drawn
+    assert " rows/s" in drawn
+    assert drawn.rpartition("rows/s")[2].strip() == ""
 
 
 @pytest.mark.slow

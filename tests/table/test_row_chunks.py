@@ -32,23 +32,23 @@ def _rows(text: str) -> list[list[str]]:
 def test_pieces_are_whole_rows(text: str, size: int) -> None:
     """Read piece by piece, any bytes give the rows that Python's csv module reads from them at once."""
     try:
-        found = _cut(text.encode(), size)
+        pieces = _cut(text.encode(), size)
     except row_chunks.OpenQuoteError:
         # In strict mode the module refuses an open quote too, but other quotes as well.
         with pytest.raises(csv.Error):
             list(csv.reader(io.StringIO(text, newline=""), strict=True))
         return
-    assert b"".join(found).rstrip(b"\r\n") == text.encode().strip(b"\r\n")
-    assert [row for piece in found for row in _rows(piece.decode())] == _rows(text.lstrip("\r\n"))
+    assert b"".join(pieces).rstrip(b"\r\n") == text.encode().strip(b"\r\n")
+    assert [row for piece in pieces for row in _rows(piece.decode())] == _rows(text.lstrip("\r\n"))
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_pieces_are_small(ending: str) -> None:
     """Rows far shorter than a piece fill pieces of about its size, quoted line endings or not."""
     text = f'"a{ending}b",1{ending}x,2{ending}' * 500
-    found = _cut(text.encode(), 100)
-    assert len(found) > 50
-    assert [row for piece in found for row in _rows(piece.decode())] == _rows(text)
+    pieces = _cut(text.encode(), 100)
+    assert len(pieces) > 50
+    assert [row for piece in pieces for row in _rows(piece.decode())] == _rows(text)
 
 
 def test_the_byte_order_mark_is_no_text() -> None:
@@ -123,7 +123,7 @@ def test_a_row_without_end_is_told_before_it_fills_the_memory(tmp_path: Path, na
     path = tmp_path / "bomb.csv.gz"
     path.write_bytes(gzip.compress(head) + (10 << 30) // _MANY * packed)
     done = subprocess.run([sys.executable, "-c", _READ, str(path)], capture_output=True, text=True, check=True)
-    *told, peak = done.stdout.splitlines()
+    *printed, peak = done.stdout.splitlines()
     line = 1 if not head else 2
-    assert told == [f"{path}, line {line}: a row is longer than 16,777,216 bytes; is a quote left open?"]
+    assert printed == [f"{path}, line {line}: a row is longer than 16,777,216 bytes; is a quote left open?"]
     assert int(peak) < 1_000

@@ -22,8 +22,8 @@ def test_equal_rows_have_equal_digests() -> None:
 
 def test_digests_never_change() -> None:
     """The digests of two rows are those that every earlier version gave: a split would move otherwise."""
-    found = row_hash.of_rows(_chunk([1.0, np.nan], ["é", None]), ["n", "t"], seed=7)
-    assert [f"{digest:016x}" for digest in found.tolist()] == GOLDEN
+    hashes = row_hash.of_rows(_chunk([1.0, np.nan], ["é", None]), ["n", "t"], seed=7)
+    assert [f"{digest:016x}" for digest in hashes.tolist()] == GOLDEN
 
 
 # Printed by the first version; no other implementation exists to compare with.
@@ -33,8 +33,8 @@ GOLDEN = ["8a32efb35438728d", "8b3e511cd1afc50c"]
 def test_columns_and_seeds_matter() -> None:
     """The same value in another column, or under another seed, has another digest."""
     chunk = Chunk(1, 1, {"a": np.array([1.0]), "b": np.array([1.0])}, {})
-    found = {int(row_hash.of_rows(chunk, [name], seed)[0]) for name in ("a", "b") for seed in (0, 1)}
-    assert len(found) == 4
+    hashes = {int(row_hash.of_rows(chunk, [name], seed)[0]) for name in ("a", "b") for seed in (0, 1)}
+    assert len(hashes) == 4
 
 
 def test_words_for_true_keep_their_digest_in_a_text_column() -> None:
@@ -47,7 +47,7 @@ def test_words_for_true_keep_their_digest_in_a_text_column() -> None:
 def test_digests_are_spread_evenly() -> None:
     """Of 100,000 consecutive numbers each 16th of the range gets its share, within five standard deviations."""
     values = np.arange(100_000, dtype=np.float64)
-    found = row_hash.of_rows(Chunk(1, len(values), {"x": values}, {}), ["x"])
-    counts = np.bincount((found >> np.uint64(60)).astype(int), minlength=16)
+    hashes = row_hash.of_rows(Chunk(1, len(values), {"x": values}, {}), ["x"])
+    counts = np.bincount((hashes >> np.uint64(60)).astype(int), minlength=16)
     assert np.abs(counts - 6_250).max() < 5 * np.sqrt(6_250 * 15 / 16)
-    assert len(np.unique(found)) == len(values)
+    assert len(np.unique(hashes)) == len(values)

@@ -271,17 +271,17 @@ def test_params_of_sources_are_checked(wrong: dict[str, str]) -> None:
 )
 def test_an_address_that_leads_nowhere_is_one_short_sentence(address: str) -> None:
     """However long it is, and whatever characters are in it: nothing of it moves a terminal's cursor."""
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as refusal:
         sources.find(address)
-    assert len(str(told.value)) < 700
-    assert str(told.value).isprintable()
-    assert "ppp" not in str(told.value)
+    assert len(str(refusal.value)) < 700
+    assert str(refusal.value).isprintable()
+    assert "ppp" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("pattern", ["p" * 5000, "\x1b[2J"])
 def test_a_pattern_that_fits_nothing_is_told_in_short(tmp_path: Path, pattern: str) -> None:
     """As an address is."""
-    with pytest.raises(UserError, match="expected files like ") as told:
+    with pytest.raises(UserError, match="expected files like ") as refusal:
         sources.find(str(tmp_path), pattern)
-    assert len(str(told.value)) < 700
-    assert str(told.value).isprintable()
+    assert len(str(refusal.value)) < 700
+    assert str(refusal.value).isprintable()

@@ -59,8 +59,8 @@ def test_what_is_written_is_what_is_read(spelling: str, drawn: list[tuple[int, i
         if prepared.encoder.categories:
             possible = spellings.common(cells, ".,")
             assert len(possible) == 2
-            found = {tuple(map(one.value_of, cells)) for one in possible}
-            assert tuple(values) in found
+            numbers = {tuple(map(one.value_of, cells)) for one in possible}
+            assert tuple(values) in numbers
         else:
             assert _numbers(prepared) == [[float(np.float32(value))] for value in values]
 
@@ -70,9 +70,9 @@ EXCEL = "amount;rate;age;y\n6.230,31;9,99;68;ja\n912,5;10,5;31;nein\n-1.000,25;0
 
 def test_a_file_with_decimal_commas_is_what_pandas_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Thousands points and decimal commas of an Excel export are read as pandas does that is told of them."""
-    found = _numbers(_prepare(tmp_path, EXCEL))
+    numbers = _numbers(_prepare(tmp_path, EXCEL))
     frame = pd.read_csv(tmp_path / "t.csv", sep=";", decimal=",", thousands=".")
-    np.testing.assert_array_equal(found, frame[["amount", "rate", "age"]].to_numpy().astype(np.float32))
+    np.testing.assert_array_equal(numbers, frame[["amount", "rate", "age"]].to_numpy().astype(np.float32))
     lines = capsys.readouterr().out.splitlines()
     assert "numbers   read with a decimal comma, without thousands points: amount" in lines
     assert "numbers   read with a decimal comma: rate, age" in lines

@@ -127,9 +127,9 @@ def test_columns_come_by_name(tmp_path: Path) -> None:
 def test_row_numbers_count_from_one_through_all_chunks(tmp_path: Path) -> None:
     """Each chunk says which row of the data it starts with; blank lines are not rows."""
     source = _write(tmp_path, "x,y\n" + "".join(f"{row},{row}\n\n" for row in range(1, 200)))
-    found = list(stream.read(source, {"x": "number"}, MISSING, stream.ReadOptions(64)))
-    assert len(found) > 10
-    assert all(chunk.numbers["x"][0] == chunk.first_row and len(chunk.numbers["x"]) == chunk.rows for chunk in found)
+    chunks = list(stream.read(source, {"x": "number"}, MISSING, stream.ReadOptions(64)))
+    assert len(chunks) > 10
+    assert all(chunk.numbers["x"][0] == chunk.first_row and len(chunk.numbers["x"]) == chunk.rows for chunk in chunks)
 
 
 def test_columns_without_a_name_may_be_many(tmp_path: Path) -> None:

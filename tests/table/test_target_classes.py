@@ -24,10 +24,10 @@ TARGETS = {
 @pytest.mark.parametrize(("texts", "classes"), TARGETS.values(), ids=TARGETS.keys())
 def test_classes_are_sorted_values_of_one_type(texts: list[str], classes: list[columns.Class]) -> None:
     """Integers, booleans and texts are told apart over all labels, and sorted as what they are."""
-    found = target_classes.classes_of(SOURCE, "y", dict.fromkeys(texts, 1), as_text=False)
-    assert list(found) == texts
-    assert sorted(set(found.values())) == classes
-    assert {type(value) for value in found.values()} == {type(classes[0])}
+    ordered = target_classes.classes_of(SOURCE, "y", dict.fromkeys(texts, 1), as_text=False)
+    assert list(ordered) == texts
+    assert sorted(set(ordered.values())) == classes
+    assert {type(value) for value in ordered.values()} == {type(classes[0])}
 
 
 def test_declared_targets_are_texts() -> None:

@@ -88,20 +88,20 @@ def test_a_column_is_what_all_its_values_are(cells: list[str]) -> None:
     So do numbers of one spelling; those of two are refused.
     """
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        found = {_learn(Path(folder), cells, [], chunk_bytes) for chunk_bytes in (24, stream.DEFAULTS.chunk_bytes)}
+        types = {_learn(Path(folder), cells, [], chunk_bytes) for chunk_bytes in (24, stream.DEFAULTS.chunk_bytes)}
         # A guess from the first cell alone.
         patch.setattr(type_inference, "_GUESS_BYTES", 4)
-        found.add(_learn(Path(folder), cells, [], 24))
-    assert len(found) == 1
+        types.add(_learn(Path(folder), cells, [], 24))
+    assert len(types) == 1
     expected = _expected(cells)
     if expected == "mixed":
         words = [cell for sort in WORDS for cell in CELLS[sort]]
         row, text = next((row, cell) for row, cell in enumerate(cells) if cell in words)
-        assert next(iter(found)).startswith(f", line {row + 2}, column x: expected a number, got {text!r}\n")
+        assert next(iter(types)).startswith(f", line {row + 2}, column x: expected a number, got {text!r}\n")
     elif expected == "different":
-        assert re.match(r", line \d+, column x: expected a number written as '.*' is, got '.*'\n", next(iter(found)))
+        assert re.match(r", line \d+, column x: expected a number written as '.*' is, got '.*'\n", next(iter(types)))
     else:
-        assert found == {expected}
+        assert types == {expected}
 
 
 @pytest.mark.slow

@@ -89,8 +89,8 @@ def test_deleted_database_comes_back_the_same(
 def test_range_of_commits_is_rebuilt_once(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:
     """Each commit's model gets a run; the second call finds them all, and so does one for the workspace."""
     versioned.run("git", "commit", "-q", "--allow-empty", "-m", "third, with the model of the second")
-    made = run_track(capsys, "HEAD~2..HEAD") + run_track(capsys, "HEAD~2")
-    assert [line.rsplit("' ", 1)[1] for line in made] == ["rebuilt", "is there", "rebuilt"]
+    rebuilt = run_track(capsys, "HEAD~2..HEAD") + run_track(capsys, "HEAD~2")
+    assert [line.rsplit("' ", 1)[1] for line in rebuilt] == ["rebuilt", "is there", "rebuilt"]
     again = run_track(capsys)
     assert [line.rsplit("' ", 1)[1] for line in again] == ["is there", "is there"]
     store = open_store(versioned.folder, "softmax")

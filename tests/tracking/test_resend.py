@@ -25,8 +25,8 @@ def keep(project: Project, stage: str, store: Store, *, started: int = 1000, ide
         started=started,
         ended=started + 1000,
     )
-    wanted = ("prepared", "models", "reports") if stage == "evaluate" else ("prepared", "models")
-    outbox.keep(project.folder, entry, {name: project.paths[name] for name in wanted})
+    folders = ("prepared", "models", "reports") if stage == "evaluate" else ("prepared", "models")
+    outbox.keep(project.folder, entry, {name: project.paths[name] for name in folders})
     return entry
 
 

@@ -38,9 +38,9 @@ class Versioned:
     @classmethod
     def new(cls, folder: Path) -> "Versioned":
         """Make outputs, let DVC take them, commit."""
-        made = cls(folder, Project(folder))
-        made._begin()
-        return made
+        versioned = cls(folder, Project(folder))
+        versioned._begin()
+        return versioned
 
     def _begin(self) -> None:
         folder = self.folder

@@ -130,12 +130,12 @@ def test_a_damaged_checkpoint_is_told_of_and_not_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
 ) -> None:
     """Cut short, changed, or empty: one warning, and nothing to go on from."""
-    kept = checkpoint.Checkpoint(tmp_path, "k" * 64, every_s=0)
-    kept.save(lambda: {"W": torch.arange(9.0)})
+    saved = checkpoint.Checkpoint(tmp_path, "k" * 64, every_s=0)
+    saved.save(lambda: {"W": torch.arange(9.0)})
     (path,) = tmp_path.iterdir()
-    assert torch.equal((kept.load() or {})["W"], torch.arange(9.0))
+    assert torch.equal((saved.load() or {})["W"], torch.arange(9.0))
     path.write_bytes(damage(path.read_bytes()))
-    assert kept.load() is None
+    assert saved.load() is None
     assert capsys.readouterr().err.count("is damaged or belongs to another training") == 1
 
 
@@ -212,7 +212,7 @@ ANY_LENGTH = {"method decrements"}
 @pytest.fixture(scope="module")
 def states(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> dict[str, tuple[TrainParams, dict[str, Any]]]:
     """Params, and the state after two epochs, of a solver of each kind."""
-    found: dict[str, tuple[TrainParams, dict[str, Any]]] = {}
+    resumed: dict[str, tuple[TrainParams, dict[str, Any]]] = {}
     for solver in FORGED:
         params = TrainParams.model_validate({"seed": 1, "snapshot_every": 2} | SOLVERS[solver] | {"epochs": 6})
         folder = tmp_path_factory.mktemp(solver)
@@ -221,8 +221,8 @@ def states(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> dict[str
                 params=params, prepared=prepared, out=folder, watch=_stop_after(2), checkpoints=_at(folder / "kept")
             )
         (path,) = (folder / "kept").iterdir()
-        found[solver] = params, safetensors.torch.load(path.read_bytes()[32:])
-    return found
+        resumed[solver] = params, safetensors.torch.load(path.read_bytes()[32:])
+    return resumed
 
 
 @pytest.mark.parametrize("solver", FORGED)

@@ -38,8 +38,8 @@ def _has_a_rule(problem: Problem, intercept: bool) -> bool:
     if not margins:
         return False
     table = np.array(margins)
-    found = linprog(-table.sum(0), A_ub=-table, b_ub=np.zeros(len(table)), bounds=(-1, 1), method="highs-ipm")
-    return bool(-found.fun > 1e-6)
+    solution = linprog(-table.sum(0), A_ub=-table, b_ub=np.zeros(len(table)), bounds=(-1, 1), method="highs-ipm")
+    return bool(-solution.fun > 1e-6)
 
 
 @pytest.mark.slow
@@ -110,10 +110,10 @@ def test_columns_that_only_rows_without_weight_vary_are_constant() -> None:
     x = np.hstack([problem.numbers, np.ones((400, 1)), problem.numbers[:, :1] * 2]).astype(np.float32)
     x[::9, 2:] = 7.5
     weighted = replace(problem, numbers=x, weights=np.where(np.arange(400) % 9 == 0, 0.0, 2.0))
-    said = solve(weighted, l2=0.1).outcome.findings
-    assert said == solve(weighted.take(np.flatnonzero(weighted.weights)), l2=0.1).outcome.findings
-    assert "the same in all training rows: x2" in said[0]
-    assert "column x3 follows from x0" in said[1]
+    findings = solve(weighted, l2=0.1).outcome.findings
+    assert findings == solve(weighted.take(np.flatnonzero(weighted.weights)), l2=0.1).outcome.findings
+    assert "the same in all training rows: x2" in findings[0]
+    assert "column x3 follows from x0" in findings[1]
 
 
 @pytest.mark.parametrize("intercept", [True, False])
@@ -123,6 +123,6 @@ def test_a_class_without_rows_is_improbable_by_its_intercept_only(intercept: boo
     solved = solve(problem, classes=4, l2=0.1, intercept=intercept)
     scores = problem.dense @ solved.weights.T + solved.bias
     largest = float((np.exp(scores) / np.exp(scores).sum(1, keepdims=True))[:, 3].max())
-    (said,) = solved.outcome.findings
-    assert ("its probability is 0 but for e^-60" in said) is (largest <= math.exp(-60)) is intercept
-    assert ("without an intercept its probability stays above 0" in said) is (not intercept)
+    (findings,) = solved.outcome.findings
+    assert ("its probability is 0 but for e^-60" in findings) is (largest <= math.exp(-60)) is intercept
+    assert ("without an intercept its probability stays above 0" in findings) is (not intercept)

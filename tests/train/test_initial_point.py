@@ -54,7 +54,7 @@ def _fit(folder: Path, prepared: Path, **changes: object) -> model.Model:
     return model.load(out)
 
 
-def _kept(folder: Path, fitted: model.Model) -> str:
+def _saved(folder: Path, fitted: model.Model) -> str:
     """The model in a folder of its own, as params.yaml names it."""
     model.save(folder, fitted)
     return f"{{model: {folder}, key: {fitted.key}}}"
@@ -64,7 +64,7 @@ def test_a_start_at_the_optimum_ends_there_in_fewer_passes(tmp_path: Path) -> No
     """Newton from its own result makes no step; the certificate is computed anew and holds."""
     prepared = _prepared(tmp_path / "prepared", _rows())
     cold = _fit(tmp_path, prepared)
-    warm = _fit(tmp_path, prepared, start=_kept(tmp_path / "earlier", cold))
+    warm = _fit(tmp_path, prepared, start=_saved(tmp_path / "earlier", cold))
     assert warm.result["status"] == "converged"
     assert warm.result["epochs"] == 1
     assert warm.result["passes"] < cold.result["passes"]
@@ -80,7 +80,7 @@ def test_a_start_elsewhere_ends_within_the_certified_distance(tmp_path: Path, so
     far = replace(near, weights=near.weights * 1e4)
     expected = _fit(tmp_path, prepared, solver=solver, tolerance=1e-13)
     for name, earlier in (("near", near), ("far", far)):
-        warm = _fit(tmp_path, prepared, solver=solver, tolerance=1e-13, start=_kept(tmp_path / name, earlier))
+        warm = _fit(tmp_path, prepared, solver=solver, tolerance=1e-13, start=_saved(tmp_path / name, earlier))
         assert warm.result["status"] == "converged"
         allowed = sum(np.sqrt(2 * fitted.result["bound"] / 0.01) for fitted in (warm, expected))
         assert np.linalg.norm(warm.weights - expected.weights) <= allowed
@@ -92,7 +92,7 @@ def test_a_descent_goes_on_where_the_earlier_one_stopped(tmp_path: Path, solver:
     prepared = _prepared(tmp_path / "prepared", _rows())
     settings = {"solver": solver, "lr": 0.1, "l2": 0.01}
     first = _fit(tmp_path, prepared, epochs=20, **settings)
-    second = _fit(tmp_path, prepared, epochs=20, start=_kept(tmp_path / "earlier", first), **settings)
+    second = _fit(tmp_path, prepared, epochs=20, start=_saved(tmp_path / "earlier", first), **settings)
     history = (tmp_path / "models/history.csv").read_text().splitlines()
     assert float(history[1].split(",")[1]) == first.result["cost"]
     if solver == "sgd":
@@ -103,7 +103,7 @@ def test_the_start_is_part_of_the_key(tmp_path: Path) -> None:
     """The model keeps folder and key that it began at; the same start gives the same bytes."""
     prepared = _prepared(tmp_path / "prepared", _rows())
     cold = _fit(tmp_path, prepared)
-    words = _kept(tmp_path / "earlier", cold)
+    words = _saved(tmp_path / "earlier", cold)
     first, second = (_fit(tmp_path, prepared, start=words) for _ in range(2))
     assert first.params["start"] == {"model": str(tmp_path / "earlier"), "key": cold.key}
     assert first.key == second.key != cold.key
@@ -135,8 +135,10 @@ def test_columns_that_are_gone_are_named(tmp_path: Path) -> None:
     rows = _rows(1)
     fewer = replace(rows, numbers=rows.numbers[:, :1])
     encoder = replace(ENCODER, numbers=ENCODER.numbers[:1])
-    found = _fit(tmp_path, _prepared(tmp_path / "fewer", fewer, encoder), start=_kept(tmp_path / "earlier", earlier))
-    assert f"starts at model {earlier.key[:8]}; of no use any more: v" in found.result["findings"]
+    continued = _fit(
+        tmp_path, _prepared(tmp_path / "fewer", fewer, encoder), start=_saved(tmp_path / "earlier", earlier)
+    )
+    assert f"starts at model {earlier.key[:8]}; of no use any more: v" in continued.result["findings"]
 
 
 def test_wrong_starts_are_refused_in_one_sentence(tmp_path: Path) -> None:

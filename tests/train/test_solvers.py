@@ -408,21 +408,21 @@ def test_constant_and_collinear_columns_and_rare_classes_are_named() -> None:
     x = np.hstack([problem.numbers, np.full((600, 1), 7.0), problem.numbers[:, :1] - 2 * problem.numbers[:, 2:]])
     labels = np.where(problem.labels == 3, 0, problem.labels)
     labels[5] = 3
-    status, said = _of(numbers_only(x, labels), classes=5, l2=1e-2)
+    status, findings = _of(numbers_only(x, labels), classes=5, l2=1e-2)
     assert status is Status.CONVERGED
-    assert "no training row counts for class 4" in said
-    assert "one training row only for class 3" in said
-    assert "the same in all training rows: x3" in said
-    assert "column x4 follows from x0, x2" in said
+    assert "no training row counts for class 4" in findings
+    assert "one training row only for class 3" in findings
+    assert "the same in all training rows: x3" in findings
+    assert "column x4 follows from x0, x2" in findings
 
 
 def test_collinear_columns_without_a_penalty_still_converge() -> None:
     """W is one of many with the same probabilities."""
     problem = synthetic(600, 3, (4,))
     twice = replace(problem, numbers=problem.numbers[:, [0, 1, 2, 0]])
-    status, said = _of(twice, l2=0.0, tolerance=1e-10)
+    status, findings = _of(twice, l2=0.0, tolerance=1e-10)
     assert status is Status.CONVERGED_UNPROVEN
-    assert "column x3 follows from x0" in said
+    assert "column x3 follows from x0" in findings
     assert solve(twice, l2=0.0).objective == pytest.approx(solve(problem, l2=0.0).objective, rel=1e-9)
 
 
@@ -430,9 +430,9 @@ def test_a_level_that_a_class_never_has_is_named() -> None:
     """Quasi-complete separation: without a penalty the level's weight falls for ever, with one there is an optimum."""
     problem = synthetic(800, 2, (4,), 3)
     labels = np.where((problem.codes[:, 0] == 2) & (problem.labels == 1), 0, problem.labels)
-    status, said = _of(replace(problem, labels=labels), l2=0.0, tolerance=1e-8)
+    status, findings = _of(replace(problem, labels=labels), l2=0.0, tolerance=1e-8)
     assert status is Status.SEPARABLE
-    assert "told apart without error: class 1 by c0=2; W grows for ever" in said
+    assert "told apart without error: class 1 by c0=2; W grows for ever" in findings
     assert _of(replace(problem, labels=labels), l2=1e-3)[0] is Status.CONVERGED
 
 
@@ -441,9 +441,9 @@ def test_a_number_that_tells_a_class_apart_is_named() -> None:
     problem = synthetic(400, 2, (), 3)
     numbers = problem.numbers.copy()
     numbers[problem.labels == 2, 1] = np.abs(numbers[problem.labels == 2, 1]) + 10
-    status, said = _of(replace(problem, numbers=numbers), l2=0.0, tolerance=1e-8)
+    status, findings = _of(replace(problem, numbers=numbers), l2=0.0, tolerance=1e-8)
     assert status is Status.SEPARABLE
-    assert "class 2 by x1" in said
+    assert "class 2 by x1" in findings
 
 
 def _plane(rows: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -456,10 +456,10 @@ def _plane(rows: int = 300) -> tuple[np.ndarray, np.ndarray]:
 def test_a_combination_of_columns_that_tells_a_class_apart_is_named(solver: str) -> None:
     """Complete separation by a sum of two columns, by neither alone; the third column is not named."""
     x, total = _plane()
-    status, said = _of(numbers_only(x, total > 0.3), l2=0.0, solver=solver, tolerance=1e-8)
+    status, findings = _of(numbers_only(x, total > 0.3), l2=0.0, solver=solver, tolerance=1e-8)
     assert status is Status.SEPARABLE
-    assert "told apart without error: class 0 from the rest by " in said
-    assert {"x0", "x1"} <= set(said.split(" by ")[1].split(" together")[0].split(", "))
+    assert "told apart without error: class 0 from the rest by " in findings
+    assert {"x0", "x1"} <= set(findings.split(" by ")[1].split(" together")[0].split(", "))
 
 
 def test_rows_on_the_border_of_both_classes_leave_quasi_separation() -> None:
@@ -468,28 +468,29 @@ def test_rows_on_the_border_of_both_classes_leave_quasi_separation() -> None:
     border = x[:40].copy()
     border[:, 1] = -border[:, 0]
     labels = np.concatenate([total > 0, np.arange(40) % 2 == 0])
-    status, said = _of(numbers_only(np.vstack([x, border]), labels), l2=0.0, tolerance=1e-8)
+    status, findings = _of(numbers_only(np.vstack([x, border]), labels), l2=0.0, tolerance=1e-8)
     assert status is Status.SEPARABLE
-    assert "told apart without error in some rows: class 0 from the rest by x0, x1 together" in said
+    assert "told apart without error in some rows: class 0 from the rest by x0, x1 together" in findings
 
 
 def test_groups_of_classes_told_apart_are_named_where_no_class_is() -> None:
     """Classes 0 and 1 lie on one side of a border, 2 and 3 on the other, and each mixes with its neighbour."""
     x, total = _plane(600)
     labels = np.where(total > 0, 2, 0) + np.random.default_rng(6).integers(2, size=600)
-    status, said = _of(numbers_only(x, labels), l2=0.0, tolerance=1e-8)
+    status, findings = _of(numbers_only(x, labels), l2=0.0, tolerance=1e-8)
     assert status is Status.SEPARABLE
     assert (
-        "told apart without error in some rows: class 0 from 2, class 0 from 3, class 1 from 2 and 1 more by " in said
+        "told apart without error in some rows: class 0 from 2, class 0 from 3, class 1 from 2 and 1 more by "
+        in findings
     )
 
 
 def test_too_large_a_table_says_that_nobody_looked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sizes are in the sentence; the status is what the steps found."""
     monkeypatch.setattr("pipeline.numerics.diagnostics.separation.LARGEST_TABLE", 100)
-    status, said = _of(synthetic(600, 3, (), 3), l2=0.0, tolerance=1e-8)
+    status, findings = _of(synthetic(600, 3, (), 3), l2=0.0, tolerance=1e-8)
     assert status is Status.CONVERGED_UNPROVEN
-    assert "too many rows (600) and columns (3) to look for columns that tell classes apart" in said
+    assert "too many rows (600) and columns (3) to look for columns that tell classes apart" in findings
 
 
 def test_categories_that_share_rows_and_numbers_that_follow_from_them_are_named() -> None:
@@ -499,11 +500,11 @@ def test_categories_that_share_rows_and_numbers_that_follow_from_them_are_named(
     half = np.where(own == 2, 0, 1 + np.arange(600) % 2)
     codes = np.stack([own, (own + 1) % 4, own // 2, problem.codes[:, 1], half], 1)
     numbers = np.hstack([problem.numbers, (own[:, None] * 3.5).astype(np.float32)])
-    status, said = _of(replace(problem, numbers=numbers, codes=codes, levels=(4, 4, 2, 5, 3)), l2=1e-2)
+    status, findings = _of(replace(problem, numbers=numbers, codes=codes, levels=(4, 4, 2, 5, 3)), l2=1e-2)
     assert status is Status.CONVERGED
-    assert "column x2 follows from category c0" in said
-    assert "categories c0 and c1 group rows alike" in said
-    assert "more such columns" in said
+    assert "column x2 follows from category c0" in findings
+    assert "categories c0 and c1 group rows alike" in findings
+    assert "more such columns" in findings
     alone = replace(problem, codes=np.stack([own, half], 1), levels=(4, 3))
     assert "c0=2 and c1=0 are the same rows: they share their weights in W" in _of(alone, l2=1e-2)[1]
     coarse = replace(problem, codes=np.stack([own, own // 2], 1), levels=(4, 2))

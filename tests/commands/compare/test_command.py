@@ -26,8 +26,8 @@ def test_commits_workspace_and_runs_are_compared(
 
     def compared(*names: str) -> list[dict[str, object]]:
         command.main(names=names, experiment="softmax", as_json=True, as_markdown=False)
-        found: list[dict[str, object]] = json.loads(capsys.readouterr().out)
-        return found
+        results: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+        return results
 
     (here,) = compared()
     assert [line["name"] for line in here["code"]] == ["code.py"]

@@ -74,8 +74,8 @@ def test_run_of_an_unknown_table_is_told_by_its_prepared_data() -> None:
 )
 def test_rows_are_counted_by_content(text: bytes, expected: dict[str, int]) -> None:
     """Rows are added, gone or edited in their place; their order alone is no change."""
-    found = differences.between(SIDE, replace(SIDE, source="m2", table=lambda: text))["data"]
-    assert found == {"a": "m1", "b": "m2"} | expected
+    difference = differences.between(SIDE, replace(SIDE, source="m2", table=lambda: text))["data"]
+    assert difference == {"a": "m1", "b": "m2"} | expected
 
 
 def test_data_that_is_not_there_is_still_said_to_differ() -> None:

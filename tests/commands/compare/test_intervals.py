@@ -30,7 +30,7 @@ def predictions(seed: int, labels: list[str], rows: int = 60) -> bytes:
 def test_interval_is_that_of_the_mean_difference(labels: list[str]) -> None:
     """Per split, statsmodels' normal interval of the mean of the paired differences; 1e-12 is rounding."""
     a, b = predictions(1, labels), predictions(2, labels)
-    found = intervals.paired(a, b)
+    interval = intervals.paired(a, b)
     types = {"actual": str, "predicted": str}
     read = [pd.read_csv(io.BytesIO(text), dtype=types, keep_default_na=False) for text in (a, b)]
     for split in ("train", "test"):
@@ -41,7 +41,7 @@ def test_interval_is_that_of_the_mean_difference(labels: list[str]) -> None:
             right.append((part["actual"] == part["predicted"]).to_numpy(float))
         for metric, (one, other) in {"log_loss": loss, "accuracy": right}.items():
             expected = DescrStatsW(np.subtract(other, one)).zconfint_mean()
-            np.testing.assert_allclose(found[split, metric], expected, rtol=1e-12, atol=1e-15)
+            np.testing.assert_allclose(interval[split, metric], expected, rtol=1e-12, atol=1e-15)
 
 
 def test_other_rows_have_no_interval() -> None:
@@ -98,6 +98,6 @@ def test_what_are_no_predictions_is_one_sentence(forged: bytes) -> None:
     """On either side; the place is the one that it was called by."""
     assert intervals.paired(HONEST, HONEST)
     for sides in ((HONEST, forged), (forged, HONEST)):
-        with pytest.raises(UserError, match=r"^theirs(: column probability_[ab])?: expected ") as told:
+        with pytest.raises(UserError, match=r"^theirs(: column probability_[ab])?: expected ") as refusal:
             intervals.paired(*sides, places=("theirs", "theirs"))
-        assert len(str(told.value)) < 500
+        assert len(str(refusal.value)) < 500

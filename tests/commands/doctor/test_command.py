@@ -18,11 +18,11 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A fresh copy of the project, which is the current folder."""
-    made = Project(tmp_path / "project")
-    (made.folder / "requirements.lock").write_bytes((SOURCE / "requirements.lock").read_bytes())
-    monkeypatch.chdir(made.folder)
+    tutorial = Project(tmp_path / "project")
+    (tutorial.folder / "requirements.lock").write_bytes((SOURCE / "requirements.lock").read_bytes())
+    monkeypatch.chdir(tutorial.folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return made
+    return tutorial
 
 
 def _of(project: Project, area: str) -> list[CheckResult]:
@@ -31,8 +31,8 @@ def _of(project: Project, area: str) -> list[CheckResult]:
 
 def test_a_fresh_copy_has_no_problem(project: Project) -> None:
     """Nothing stands in the way on a machine that runs these tests; the document says the same as the lines."""
-    told = project.pipeline("doctor", "--json")
-    document = json.loads(told.stdout)
+    report = project.pipeline("doctor", "--json")
+    document = json.loads(report.stdout)
     assert document["healthy"] is True
     assert list(dict.fromkeys(finding["area"] for finding in document["findings"])) == list(command.CHECKS)
     assert all(finding["do"] for finding in document["findings"] if finding["state"] != OK)
@@ -48,17 +48,17 @@ def test_a_package_of_another_version_is_named(project: Project) -> None:
 def test_a_processor_without_avx2_is_a_problem(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The promise of the same bytes needs AVX2, and the finding says so."""
     monkeypatch.setattr(environment, "read_processor", lambda: environment.Processor("Old CPU", avx2=False))
-    (found,) = _of(project, "processor")
-    assert (found.state, found.sentence.startswith("Old CPU has no AVX2")) == (PROBLEM, True)
+    (check,) = _of(project, "processor")
+    assert (check.state, check.sentence.startswith("Old CPU has no AVX2")) == (PROBLEM, True)
 
 
 def test_a_wrong_param_is_a_problem(project: Project) -> None:
     """The sentence is the one that the stage would end with."""
     path = project.folder / "params.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace("lr: 0.1", "lr: fast"), encoding="utf-8")
-    (found,) = _of(project, "params")
-    assert found.state == PROBLEM
-    assert "train.lr: expected" in found.sentence
+    (check,) = _of(project, "params")
+    assert check.state == PROBLEM
+    assert "train.lr: expected" in check.sentence
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_every_section_is_read(project: Project, right: str, wrong: str, place: 
     """Also those that `dvc repro` does not come to until late, or only under torchrun."""
     path = project.folder / "params.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace(right, wrong), encoding="utf-8")
-    (found,) = _of(project, "params")
-    assert found.state == PROBLEM
-    assert f"{place}: expected" in found.sentence
+    (check,) = _of(project, "params")
+    assert check.state == PROBLEM
+    assert f"{place}: expected" in check.sentence
 
 
 def test_a_checkpoint_that_was_left_is_named(project: Project) -> None:
@@ -83,8 +83,8 @@ def test_a_checkpoint_that_was_left_is_named(project: Project) -> None:
     left = project.folder / ".cache/checkpoints/abc.checkpoint"
     left.parent.mkdir(parents=True)
     left.touch()
-    (found,) = _of(project, "leftovers")
-    assert (found.state, found.do.split()[-1]) == (NOTE, ".cache/checkpoints/abc.checkpoint")
+    (check,) = _of(project, "leftovers")
+    assert (check.state, check.do.split()[-1]) == (NOTE, ".cache/checkpoints/abc.checkpoint")
 
 
 def _without_git(folder: Path) -> None:
@@ -99,9 +99,9 @@ def _changed(folder: Path) -> None:
 def test_the_state_of_git_is_told(project: Project, change: Callable[[Path], None], state: str) -> None:
     """Without a repository no run leads to code; changed files are named."""
     change(project.folder)
-    (found,) = _of(project, "git")
-    assert found.state == state
-    assert "dvc.yaml" in found.sentence or state == PROBLEM
+    (check,) = _of(project, "git")
+    assert check.state == state
+    assert "dvc.yaml" in check.sentence or state == PROBLEM
 
 
 def test_leftovers_of_a_kill_are_listed(project: Project) -> None:
@@ -120,7 +120,7 @@ LOCK = (SOURCE / "dvc.lock").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("name", "whole", "half"),
+    ("name", "content", "half"),
     [
         (".dvc/tmp/rwlock", '{"data": {"write": {"pid": 1}}}', '{"data": {"write'),
         ("dvc.lock", LOCK, LOCK[: LOCK.index("- path") + 6]),
@@ -129,15 +129,15 @@ LOCK = (SOURCE / "dvc.lock").read_text(encoding="utf-8")
     ],
     ids=["locks", "dvc.lock", "a line of it", "empty"],
 )
-def test_what_a_kill_cut_short_in_dvc_is_told(project: Project, name: str, whole: str, half: str) -> None:
+def test_what_a_kill_cut_short_in_dvc_is_told(project: Project, name: str, content: str, half: str) -> None:
     """DVC writes both in place, refuses to run with a half, and says nothing of what to do."""
     path = project.folder / name
     path.parent.mkdir(exist_ok=True)
-    path.write_text(whole, encoding="utf-8")
+    path.write_text(content, encoding="utf-8")
     assert [finding.state for finding in _of(project, "leftovers")] == [OK]
     path.write_text(half, encoding="utf-8")
-    (found,) = _of(project, "leftovers")
-    assert (found.state, found.do.split()[-1]) == (PROBLEM, name)
+    (check,) = _of(project, "leftovers")
+    assert (check.state, check.do.split()[-1]) == (PROBLEM, name)
     assert project.dvc("repro", check=False, **UNTRACKED).returncode == 255
 
 
@@ -147,8 +147,8 @@ def test_a_remote_is_tried(project: Project) -> None:
     project.dvc("remote", "add", "-d", "near", "../remote")
     assert [finding.state for finding in _of(project, "dvc remote")] == [OK]
     project.dvc("remote", "modify", "near", "url", "../../nowhere")
-    (found,) = _of(project, "dvc remote")
-    assert (found.state, found.do) == (NOTE, "dvc push")
+    (check,) = _of(project, "dvc remote")
+    assert (check.state, check.do) == (NOTE, "dvc push")
 
 
 def test_a_store_of_another_schema_is_a_problem(project: Project) -> None:
@@ -156,9 +156,9 @@ def test_a_store_of_another_schema_is_a_problem(project: Project) -> None:
     with sqlite3.connect(project.folder / "mlflow.db") as database:
         database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
         database.execute("INSERT INTO alembic_version VALUES ('451aebb31d03')")
-    (found,) = _of(project, "mlflow")
-    assert found.state == PROBLEM
-    assert "mlflow.db" in found.sentence
+    (check,) = _of(project, "mlflow")
+    assert check.state == PROBLEM
+    assert "mlflow.db" in check.sentence
 
 
 def test_a_problem_is_exit_status_one(project: Project) -> None:

@@ -80,9 +80,9 @@ def test_a_killed_task_is_named_and_can_be_taken_away(tmp_path: Path) -> None:
     finally:
         _kill(worker)
         _kill(task)
-    (found,) = command.CHECKS["dvc queue"](root)
-    assert found.sentence == "task wary-moth counts as running, but its process is gone"
-    assert found.do.startswith(
+    (check,) = command.CHECKS["dvc queue"](root)
+    assert check.sentence == "task wary-moth counts as running, but its process is gone"
+    assert check.do.startswith(
         "dvc queue kill wary-moth && dvc queue remove wary-moth; then queue it again, and rm -r "
     )
     dvc(root, "queue", "kill", "wary-moth")

@@ -101,7 +101,7 @@ def test_imbalance_and_many_levels_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "warning"),
     [
         ([f"n{row}" for row in range(3000)], "y has 3,000 classes in 3,000 rows, 3,000 of them with one row, of which"),
         ([f"c{row % 200}" for row in range(3000)], None),
@@ -114,14 +114,14 @@ def test_imbalance_and_many_levels_are_told(tmp_path: Path) -> None:
     ],
     ids=["names", "equal", "counts", "few counts", "rare"],
 )
-def test_classes_are_doubted_by_their_rows(tmp_path: Path, labels: Sequence[object], said: str | None) -> None:
+def test_classes_are_doubted_by_their_rows(tmp_path: Path, labels: Sequence[object], warning: str | None) -> None:
     """Names of rows, many equal classes, counts and rare classes are told apart; none is told what another needs."""
     frame = pd.DataFrame({"x": np.random.default_rng(1).normal(size=3000).round(1), "y": labels})
     frame.to_csv(tmp_path / "t.csv", index=False)
     text = _init(tmp_path / "t.csv", "y", tmp_path / "params.yaml")
-    assert said is None or said in text
-    assert text.count("# warning: y ") == (said is not None)
-    assert ("balanced counts" in text) is ("balanced counts" in (said or ""))
+    assert warning is None or warning in text
+    assert text.count("# warning: y ") == (warning is not None)
+    assert ("balanced counts" in text) is ("balanced counts" in (warning or ""))
 
 
 def test_gaps_are_told(tmp_path: Path) -> None:

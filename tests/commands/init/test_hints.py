@@ -50,7 +50,7 @@ def test_a_cell_that_spoils_a_column_of_numbers_is_named(tmp_path: Path, word: s
         cells = [*map(str, x)]
         cells[4] = word
         lines = _init(tmp_path, {"x": cells, "z": ROW % 7, "y": Y})
-        assert any(warning in found for found in _warnings(lines))
+        assert any(warning in line for line in _warnings(lines))
         assert (f"- x  # category, 51 levels, mixes numbers and texts such as '{word}'" in lines) == is_feature
         left_out = f"# - x  # left out: mixes numbers and texts such as '{word}', 300 levels in 300 rows"
         assert (left_out in lines) == (not is_feature)
@@ -89,22 +89,22 @@ def test_a_frequency_table_hints_at_weights(tmp_path: Path) -> None:
         "Freq": cells % 11 + 1,
         "y": np.array(list("abcd"))[cells // 12],
     }
-    assert any(
-        "Freq looks like the counts of a frequency table" in found for found in _warnings(_init(tmp_path, table))
-    )
+    assert any("Freq looks like the counts of a frequency table" in line for line in _warnings(_init(tmp_path, table)))
     repeated = table | {"place": cells // 4 % 3 // 2}
-    assert not any("Freq" in found for found in _warnings(_init(tmp_path, repeated)))
+    assert not any("Freq" in line for line in _warnings(_init(tmp_path, repeated)))
 
 
 def test_a_column_that_nearly_knows_the_answer_is_told(tmp_path: Path) -> None:
     """A column right in 97.9 % of rows where the largest class is 92.5 % is told; one right in 94 % is not."""
     row = np.arange(1_000)
     y = np.where(row < 75, "yes", "no")
-    for wrong, is_told in ((21, True), (60, False)):
+    for wrong, is_named in ((21, True), (60, False)):
         reading = np.where((row < wrong) | (row >= 75), "high", "low")
         warnings = _warnings(_init(tmp_path, {"reading": reading, "z": row % 7, "y": y}))
-        told = f"reading gives y away: alone it is right in {1 - wrong / 1000:.1%} of rows, the largest class in 92.5%;"
-        assert any(told in warning for warning in warnings) == is_told
+        sentence = (
+            f"reading gives y away: alone it is right in {1 - wrong / 1000:.1%} of rows, the largest class in 92.5%;"
+        )
+        assert any(sentence in warning for warning in warnings) == is_named
 
 
 HINTS: dict[str, tuple[list[Any], str]] = {
@@ -142,7 +142,7 @@ HINTS: dict[str, tuple[list[Any], str]] = {
 def test_texts_that_are_seldom_meant_are_named(tmp_path: Path, what: str) -> None:
     """Marks for no value, units, sums, a header that comes again, levels that look alike: one sentence each."""
     cells, hint = HINTS[what]
-    assert any(hint in found for found in _warnings(_init(tmp_path, {"c": cells, "z": ROW % 7, "y": Y})))
+    assert any(hint in line for line in _warnings(_init(tmp_path, {"c": cells, "z": ROW % 7, "y": Y})))
 
 
 @pytest.mark.parametrize("level", ["{}-{}", "10.0.0.{}", "0.{}.{}", "c{}", "{}/{}", "Q{}"])

@@ -63,8 +63,8 @@ def looped(x: np.ndarray, labels: np.ndarray, weights: np.ndarray, owners: np.nd
     return losses
 
 
-def losses_of(found: command.Swept) -> np.ndarray:
-    return np.array([[fit.log_loss for fit in line.folds] for line in found.lines])
+def losses_of(result: command.Swept) -> np.ndarray:
+    return np.array([[fit.log_loss for fit in line.folds] for line in result.lines])
 
 
 @pytest.mark.slow
@@ -78,11 +78,11 @@ def test_scores_and_choice_are_those_of_grid_search(tmp_path: Path) -> None:
     model = LogisticRegression(tol=1e-12, max_iter=5000, solver="newton-cg")
     search = GridSearchCV(model, grid, scoring="neg_log_loss", cv=PredefinedSplit(owners)).fit(x, labels)
     scores = np.stack([-search.cv_results_[f"split{fold}_test_score"] for fold in range(5)], axis=1)
-    found = swept(data)
-    np.testing.assert_allclose(losses_of(found), scores, rtol=0, atol=LOG_LOSS)
+    result = swept(data)
+    np.testing.assert_allclose(losses_of(result), scores, rtol=0, atol=LOG_LOSS)
     means, errors = scores.mean(1), scores.std(1, ddof=1) / np.sqrt(5)
-    assert found.choice.lowest == search.best_index_ == means.argmin()
-    assert found.choice.chosen == np.flatnonzero(means <= means.min() + errors[means.argmin()])[0]
+    assert result.choice.lowest == search.best_index_ == means.argmin()
+    assert result.choice.chosen == np.flatnonzero(means <= means.min() + errors[means.argmin()])[0]
 
 
 @pytest.mark.slow
@@ -106,22 +106,22 @@ def test_log_losses_are_scikit_learns(tmp_path: Path, case: str) -> None:
 def test_a_warm_path_is_the_cold_one_in_no_more_passes(tmp_path: Path, solver: str) -> None:
     """Each objective is the cold start's within both proven bounds; in total no more passes are made."""
     problem = synthetic(2000, 5, (4, 30), 5)
-    found = swept(prepared(tmp_path / "data", problem), 2, solver=solver, tolerance=1e-8)
+    result = swept(prepared(tmp_path / "data", problem), 2, solver=solver, tolerance=1e-8)
     cold = [solve(problem, solver=solver, l2=l2, tolerance=1e-8) for l2 in L2]
-    for line, single in zip(found.lines, cold, strict=True):
+    for line, single in zip(result.lines, cold, strict=True):
         assert line.full_fit.status == single.result.status.value == "converged"
         assert single.outcome.bound is not None
         allowed = line.full_fit.relative_bound * line.full_fit.objective + single.outcome.bound
         assert abs(line.full_fit.objective - single.objective) <= allowed
-    assert sum(line.full_fit.passes for line in found.lines) <= sum(single.outcome.passes for single in cold)
+    assert sum(line.full_fit.passes for line in result.lines) <= sum(single.outcome.passes for single in cold)
 
 
 def test_packed_rows_are_shared_by_the_folds() -> None:
     """A part of packed rows holds the same packed blocks, and trains to the bits of the part packed alone."""
     problem = synthetic(300, 3, (4,), 3)
-    whole = packing.pack(knobs(l2=0.01), problem.data(size=100))
-    part = whole.part(knobs(l2=0.01), [0, 2])
-    assert part.rows.packed == [whole.rows.packed[0], whole.rows.packed[2]]
+    all_rows = packing.pack(knobs(l2=0.01), problem.data(size=100))
+    part = all_rows.part(knobs(l2=0.01), [0, 2])
+    assert part.rows.packed == [all_rows.rows.packed[0], all_rows.rows.packed[2]]
     alone = problem.take(np.r_[0:100, 200:300]).data(size=100)
     ends = []
     for rows in (part, alone):
@@ -137,14 +137,14 @@ def test_a_class_of_one_fold_is_left_out_of_its_log_loss(tmp_path: Path) -> None
     problem = synthetic(101, 3, (3,), 3)
     problem.labels[100] = 3
     data = prepared(tmp_path / "data", problem)
-    found = swept(data, 4)
-    (sentence,) = [text for text in found.validated.findings if text.startswith("class 3 has rows in fold ")]
+    result = swept(data, 4)
+    (sentence,) = [text for text in result.validated.findings if text.startswith("class 3 has rows in fold ")]
     fold = int(sentence.split("in fold ")[1].split()[0]) - 1
     x, labels, weights, owners = cut_rows(data, problem, 4)
     known = (labels != 3) | (owners != fold)
     losses = looped(x[known], labels[known], weights[known], owners[known])
-    np.testing.assert_allclose(losses_of(found)[:, fold], losses[:, fold], rtol=0, atol=LOG_LOSS)
-    assert np.isfinite(losses_of(found)).all()
+    np.testing.assert_allclose(losses_of(result)[:, fold], losses[:, fold], rtol=0, atol=LOG_LOSS)
+    assert np.isfinite(losses_of(result)).all()
 
 
 def test_classes_of_one_row_each_cannot_be_validated(tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ def test_a_class_without_rows_changes_no_log_loss(tmp_path: Path) -> None:
     """A fourth class that only other splits have: its probability, at most e^-60, is lost in rounding."""
     problem = synthetic(200, 3, (3,), 3)
     without = losses_of(swept(prepared(tmp_path / "three", problem)))
-    found = losses_of(swept(prepared(tmp_path / "four", problem, classes=4)))
-    np.testing.assert_allclose(found, without, rtol=0, atol=1e-14)
+    result = losses_of(swept(prepared(tmp_path / "four", problem, classes=4)))
+    np.testing.assert_allclose(result, without, rtol=0, atol=1e-14)
 
 
 def test_without_an_intercept_scores_are_scikit_learns(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_too_few_distinct_rows_are_refused(tmp_path: Path) -> None:
 def test_rows_that_do_not_count_are_no_rows(tmp_path: Path) -> None:
     """Weight 0 by sample or by class leaves a row out of every fold; with none left the message says where to look."""
     data = prepared(tmp_path / "a", synthetic(60, classes=2))
-    kept = folds.cut(data, np.array([1.0, 0.0]), 3, 0)
-    assert not any(block.labels.any() for block in kept.blocks)
+    pieces = folds.cut(data, np.array([1.0, 0.0]), 3, 0)
+    assert not any(block.labels.any() for block in pieces.blocks)
     with pytest.raises(UserError, match=r"expected training rows of weight above 0 in the prepared data, got none"):
         folds.cut(data, np.array([0.0, 0.0]), 3, 0)

@@ -12,9 +12,10 @@ LOSSES = st.lists(st.floats(0, 100), min_size=2, max_size=10)
 @given(LOSSES)
 def test_an_estimate_is_numpys_mean_and_standard_error(losses: list[float]) -> None:
     """std with n - 1, over the square root of the folds; 1e-12 leaves numpy its roundings of up to 100."""
-    found = estimate(losses)
+    estimated = estimate(losses)
     expected = np.std(losses, ddof=1) / np.sqrt(len(losses))
-    np.testing.assert_allclose([found.mean, found.standard_error], [np.mean(losses), expected], rtol=1e-7, atol=1e-12)
+    actual = [estimated.mean, estimated.standard_error]
+    np.testing.assert_allclose(actual, [np.mean(losses), expected], rtol=1e-7, atol=1e-12)
 
 
 @given(st.lists(st.builds(Estimate, st.floats(0, 10), st.floats(0, 1)), min_size=1, max_size=20))
@@ -22,7 +23,7 @@ def test_the_rule_takes_the_first_within_one_standard_error(estimates: list[Esti
     """None before the chosen one is within, the chosen one is; the lowest is the first of the lowest mean."""
     choice = choose(estimates, "one_standard_error")
     lowest = estimates[choice.lowest]
-    means = [found.mean for found in estimates]
+    means = [each.mean for each in estimates]
     assert choice.lowest == means.index(min(means))
     assert means[choice.chosen] <= lowest.mean + lowest.standard_error < min(means[: choice.chosen], default=np.inf)
     assert choose(estimates, "best").chosen == choice.lowest

@@ -8,12 +8,12 @@ from tests.commands.verify.small import Small
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Small:
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Small:
     """The project that no test changes."""
     return Small.made_in(tmp_path_factory.mktemp("small") / "project")
 
 
 @pytest.fixture
-def small(made_once: Small, tmp_path: Path) -> Small:
+def small(committed: Small, tmp_path: Path) -> Small:
     """A copy of the project, for one test."""
-    return made_once.copied_to(tmp_path / "project")
+    return committed.copied_to(tmp_path / "project")

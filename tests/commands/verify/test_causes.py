@@ -9,8 +9,8 @@ def test_another_library_and_another_cpu_are_named(tmp_path: Path) -> None:
     """What the run recorded stands beside what is here; what is the same is not mentioned."""
     here = causes.environment()
     tags = {"version.torch": "1.0.0", "version.numpy": here["numpy"], "cpu": "Some Other CPU", "model.key": "k"}
-    said = [sentence for sentence in causes.sentences(tags, tmp_path) if sentence.startswith("the run")]
-    assert said == [
+    sentences = [sentence for sentence in causes.sentences(tags, tmp_path) if sentence.startswith("the run")]
+    assert sentences == [
         f"the run was made with cpu Some Other CPU, here is {here['cpu']}",
         f"the run was made with torch 1.0.0, here is {here['torch']}",
     ]
@@ -21,7 +21,8 @@ def test_without_a_run_the_commits_requirements_are_the_record(tmp_path: Path) -
     numpy = causes.environment()["numpy"]
     (tmp_path / "requirements.lock").write_text(f"# pinned\nnumpy=={numpy}\ntorch==1.0.0\n", encoding="utf-8")
     assert any(
-        "requirements.lock of the commit asks for torch 1.0.0" in said for said in causes.sentences({}, tmp_path)
+        "requirements.lock of the commit asks for torch 1.0.0" in sentence
+        for sentence in causes.sentences({}, tmp_path)
     )
 
 

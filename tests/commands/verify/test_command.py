@@ -32,11 +32,11 @@ def _edit(project: Project, path: str, change: Callable[[str], str]) -> None:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project as shipped with a short training, run once and committed."""
-    made = Project(tmp_path_factory.mktemp("verify") / "project")
-    _edit(made, "params.yaml", lambda text: text.replace("epochs: 1001", "epochs: 3"))
-    made.dvc("repro")
-    _commit(made)
-    return made
+    committed = Project(tmp_path_factory.mktemp("verify") / "project")
+    _edit(committed, "params.yaml", lambda text: text.replace("epochs: 1001", "epochs: 3"))
+    committed.dvc("repro")
+    _commit(committed)
+    return committed
 
 
 def _runs(project: Project) -> list[tuple[str, dict[str, str]]]:
@@ -51,17 +51,17 @@ def test_an_mlflow_run_is_verified_and_tagged(project: Project) -> None:
     """A run trained before its outputs were committed leads to that commit; the receipt says so in both tools."""
     ((run_id, _),) = _runs(project)
     head = project.run("git", "rev-parse", "HEAD").stdout.strip()
-    said = project.pipeline("verify", run_id[:8]).stdout
-    assert "DIFFERENT" not in said
-    assert "identical  models/softmax.safetensors" in said
-    assert "identical  data/prepared/encoder.json" in said
-    assert "identical  reports/metrics.json" in said
-    assert "identical  MLflow run: model.key" in said
+    printed = project.pipeline("verify", run_id[:8]).stdout
+    assert "DIFFERENT" not in printed
+    assert "identical  models/softmax.safetensors" in printed
+    assert "identical  data/prepared/encoder.json" in printed
+    assert "identical  reports/metrics.json" in printed
+    assert "identical  MLflow run: model.key" in printed
     receipt = json.loads(project.read(f"reports/receipts/{head[:12]}.json"))
     assert (receipt["verdict"], receipt["commit"]) == ("identical", head)
     assert receipt["inputs"]["data/raw/tutorial.csv"] == "ae79fb5c0378efeab6c3d399c10b5638"
-    assert "\n  train: python -m pipeline train --prepared data/prepared --out models\n" in said
-    assert "note: not in dvc.lock, but loaded by the stages: pipeline/__main__.py, pipeline/" in said
+    assert "\n  train: python -m pipeline train --prepared data/prepared --out models\n" in printed
+    assert "note: not in dvc.lock, but loaded by the stages: pipeline/__main__.py, pipeline/" in printed
     assert {"pipeline/__main__.py", "pipeline/tracking/client/mirror.py"} <= receipt["uncovered"].keys()
     assert not {"pipeline/__init__.py", "pipeline/train/stage.py"} & receipt["uncovered"].keys()
     ((same_id, tags),) = _runs(project)  # the stages that ran again left no run of their own
@@ -95,13 +95,13 @@ def test_an_edited_run_is_not_verified(project: Project) -> None:
         metrics.write_text(text, encoding="utf-8")
         before.backup(database)
     assert result.returncode == 1
-    found = [line.split(f"MLflow run {run_id[:8]}: ")[1] for line in result.stdout.splitlines() if "DIFFERENT" in line]
-    assert found[0] == "param train.lr: 0.3 recorded, 0.1 now"
-    assert found[1].startswith("metric eval/log_loss: 0.01 recorded, ")
-    assert found[2].startswith("metric train/cost, step 1: 0.9 recorded, ")
-    assert found[3].startswith("tag train.status: converged recorded, ")
-    assert found[4].startswith("artifact metrics.json: ")
-    assert len(found) == 5
+    places = [line.split(f"MLflow run {run_id[:8]}: ")[1] for line in result.stdout.splitlines() if "DIFFERENT" in line]
+    assert places[0] == "param train.lr: 0.3 recorded, 0.1 now"
+    assert places[1].startswith("metric eval/log_loss: 0.01 recorded, ")
+    assert places[2].startswith("metric train/cost, step 1: 0.9 recorded, ")
+    assert places[3].startswith("tag train.status: converged recorded, ")
+    assert places[4].startswith("artifact metrics.json: ")
+    assert len(places) == 5
     assert f"identical  MLflow run {run_id[:8]}: data set" in result.stdout
     assert "why? the outputs are those of the commit" in result.stdout
     assert tags["verified"] == f"no {head[:12]}"

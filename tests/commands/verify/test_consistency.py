@@ -26,9 +26,9 @@ def test_an_honest_commit_contradicts_itself_nowhere(small: Small) -> None:
     small.run("dvc", "repro", "-q")
     assert small.contradictions() == {}
     small.write("extra/deep/Ünï.txt", "other")
-    found = small.contradictions()
-    assert list(found) == ["copy: extra"]
-    assert ".dir in the commit" in found["copy: extra"]
+    contradictions = small.contradictions()
+    assert list(contradictions) == ["copy: extra"]
+    assert ".dir in the commit" in contradictions["copy: extra"]
 
 
 def test_a_forged_metric_that_git_holds_is_found(small: Small) -> None:
@@ -63,7 +63,8 @@ def test_without_a_listing_committed_files_of_a_folder_are_compared_with_what_is
     with small.checked() as (place, recorded, findings):
         assert not findings
         place.run_stages({})
-        different = [found.place for found in comparison.compare(place, recorded, {}) if found.difference]
+        results = comparison.compare(place, recorded, {})
+    different = [result.place for result in results if result.difference]
     assert different == ["data/copies/one.csv"]
 
 
@@ -97,8 +98,8 @@ def test_each_side_that_was_edited_is_named(
 ) -> None:
     """Code, data, params, commands, inputs, outputs and stages, in dvc.lock or beside it."""
     small.edit(path, change)
-    found = small.contradictions()
-    assert found[place].startswith(sentence)
+    contradictions = small.contradictions()
+    assert contradictions[place].startswith(sentence)
 
 
 @pytest.mark.slow
@@ -111,9 +112,9 @@ def test_what_a_stage_read_of_another_is_what_that_one_wrote(small: Small, key: 
         forged = [*parts]
         forged[edited] = f"{head}{key}: {'1' if tail[0] != '1' else '2'}{tail[1:]}"
         small.write("dvc.lock", "- path: data/copies\n".join(forged) + "\n")
-        found = small.contradictions()
-        assert f"{key} " in found["count: data/copies"]
-        assert "written by another stage" in found["count: data/copies"]
+        contradictions = small.contradictions()
+        assert f"{key} " in contradictions["count: data/copies"]
+        assert "written by another stage" in contradictions["count: data/copies"]
 
 
 @pytest.mark.slow
@@ -123,14 +124,14 @@ def test_a_changed_file_in_the_cache_is_the_inputs_fault(small: Small) -> None:
     small.run("dvc", "add", "-q", "data/in.csv")
     assert small.contradictions() == {}
     md5 = _md5(small, "data/in.csv")
-    kept = small.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-    kept.chmod(0o644)
-    kept.write_bytes(kept.read_bytes() + b"\n")
-    kept.chmod(0o444)
+    entry = small.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    entry.chmod(0o644)
+    entry.write_bytes(entry.read_bytes() + b"\n")
+    entry.chmod(0o444)
     (small.folder / "data/in.csv").unlink()
-    found = small.contradictions()
-    assert list(found) == ["copy: data/in.csv"]
-    forged = files.md5_file(kept)
+    contradictions = small.contradictions()
+    assert list(contradictions) == ["copy: data/in.csv"]
+    forged = files.md5_file(entry)
     with small.checked() as (_, _, findings):
         sentences = [str(finding.difference) for finding in findings]
     assert sentences[0].startswith(
@@ -172,9 +173,9 @@ def test_line_ends_are_those_of_the_commit_whatever_git_is_told(small: Small, mo
     assert small.contradictions() == {}
 
 
-def test_a_repository_of_sha256_is_checked_out_too(tmp_path: Path, made_once: Small) -> None:
+def test_a_repository_of_sha256_is_checked_out_too(tmp_path: Path, committed: Small) -> None:
     """Git's objects have names of another length there, and are borrowed all the same."""
-    small = made_once.copied_to(tmp_path / "project")
+    small = committed.copied_to(tmp_path / "project")
     small.run("rm", "-rf", ".git")
     small.run("git", "init", "-q", "--object-format=sha256")
     assert small.contradictions() == {}

@@ -23,9 +23,9 @@ def test_what_depends_on_threads_or_workers_is_found(small: Small) -> None:
     small.run("dvc", "repro", "-q")
     commit = small.commit()
     command = "python -m pipeline verify --deep; test $? = 1"
-    said = small.run("sh", "-c", command, PYTHONPATH=str(SOURCE)).splitlines()
+    printed = small.run("sh", "-c", command, PYTHONPATH=str(SOURCE)).splitlines()
     verdicts = [
-        [line.split()[0] for line in said if line.startswith((f"  identical  {path}", f"  DIFFERENT  {path}"))]
+        [line.split()[0] for line in printed if line.startswith((f"  identical  {path}", f"  DIFFERENT  {path}"))]
         for path in ("reports/metrics.json", "reports/lines.txt")
     ]
     assert verdicts == [["identical"] * 3 + ["DIFFERENT"] * 2, ["identical"] + ["DIFFERENT"] * 4]

@@ -56,16 +56,16 @@ def test_one_ulp_of_a_weight_is_named_by_class_and_feature(tmp_path: Path) -> No
     old = {"W": np.full((2, 3), 0.5), "b": np.zeros(2)}
     new = {"W": old["W"].copy(), "b": old["b"]}
     new["W"][1, 2] = np.nextafter(0.5, 1)
-    said = _tensors(tmp_path, old, new)
-    assert said == (
+    difference = _tensors(tmp_path, old, new)
+    assert difference == (
         "W: class Gentoo, feature mass: 0.5 recorded, 0.5000000000000001 now, 1 ulp apart; 1 of 6 numbers differ"
     )
 
 
 def test_the_sign_of_a_zero_is_a_difference(tmp_path: Path) -> None:
     """Bytes are compared, not values: 0.0 and -0.0 are equal numbers with other bytes."""
-    said = _tensors(tmp_path, {"b": np.array([0.0, 1.0])}, {"b": np.array([-0.0, 1.0])})
-    assert said == "b: class number 1: 0.0 recorded, -0.0 now, 0 ulps apart; 1 of 2 numbers differ"
+    difference = _tensors(tmp_path, {"b": np.array([0.0, 1.0])}, {"b": np.array([-0.0, 1.0])})
+    assert difference == "b: class number 1: 0.0 recorded, -0.0 now, 0 ulps apart; 1 of 2 numbers differ"
 
 
 def test_a_snapshot_is_named_by_its_epoch(tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ def test_a_prepared_row_is_named_by_its_row_in_the_data(tmp_path: Path) -> None:
     """Shards say which row of the source each of their rows is."""
     old = {"rows": np.array([4, 17]), "numbers": np.ones((2, 2), np.float32)}
     new = {"rows": old["rows"], "numbers": np.array([[1, 1], [1, np.nextafter(np.float32(1), 2)]], np.float32)}
-    said = _tensors(tmp_path, old, new, "train-00000.safetensors")
-    assert said.startswith("numbers: row 17 of the data, column 2: 1.0 recorded, 1.0000001 now, 1 ulp apart")
+    difference = _tensors(tmp_path, old, new, "train-00000.safetensors")
+    assert difference.startswith("numbers: row 17 of the data, column 2: 1.0 recorded, 1.0000001 now, 1 ulp apart")
 
 
 def test_another_shape_and_another_tensor_are_told(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_another_shape_and_another_tensor_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "said"),
+    ("name", "old", "new", "difference"),
     [
         ("m.json", '{"test": {"loss": 0.5}}', '{"test": {"loss": 0.5000000000000001}}', "test.loss: 0.5 recorded, "),
         ("m.json", '{"a": 1}', '{"a": 1, "b": [2, 3]}', "b.0: nothing recorded, 2 now"),
@@ -106,9 +106,9 @@ def test_another_shape_and_another_tensor_are_told(tmp_path: Path) -> None:
         ("t.txt", "same", "same and more", "4 bytes recorded, 13 now"),
     ],
 )
-def test_text_formats_name_key_line_or_byte(tmp_path: Path, name: str, old: str, new: str, said: str) -> None:
+def test_text_formats_name_key_line_or_byte(tmp_path: Path, name: str, old: str, new: str, difference: str) -> None:
     """JSON is told by key, CSV by line and column, and what has no such place by byte."""
-    assert _pair(tmp_path, name, old.encode(), new.encode()).startswith(said)
+    assert _pair(tmp_path, name, old.encode(), new.encode()).startswith(difference)
 
 
 @given(st.binary(max_size=30), st.binary(max_size=30), st.sampled_from([".json", ".csv", ".safetensors", ".txt"]))
@@ -137,8 +137,8 @@ BROKEN = {
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_document_still_has_a_first_difference(tmp_path: Path, broken: str) -> None:
     """Whichever side it is on, and as the model's metadata beside weights: bytes are all there is then."""
-    whole = b'{"digest": "ab"}'
-    for pair in ((whole, BROKEN[broken]), (BROKEN[broken], whole)):
+    document = b'{"digest": "ab"}'
+    for pair in ((document, BROKEN[broken]), (BROKEN[broken], document)):
         assert len(_pair(tmp_path, "metrics.json", *pair)) < 300
     (tmp_path / "softmax.json").write_bytes(BROKEN[broken])
     comparison._digest(tmp_path / "softmax.json")
@@ -149,12 +149,12 @@ def test_a_broken_document_still_has_a_first_difference(tmp_path: Path, broken: 
 def test_names_and_values_of_any_length_stand_short_in_a_difference(tmp_path: Path) -> None:
     """A cell, a key or a column of a mebibyte, or one that moves a terminal's cursor, makes no such message."""
     long = "x\x1b[2J" * 200_000
-    told = [
+    sentences = [
         _pair(tmp_path, "metrics.json", json.dumps({long: long}).encode(), json.dumps({long: "y"}).encode()),
         _pair(tmp_path, "p.csv", f'"{long}"\n"a"\n'.encode()[:130_000] + b'"\na\n', b'"y"\na\n'),
         _tensors(tmp_path, {long[:1000]: np.zeros(2)}, {long[:1000]: np.ones(2)}),
     ]
-    assert all(len(sentence) < 700 and sentence.isprintable() for sentence in told)
+    assert all(len(sentence) < 700 and sentence.isprintable() for sentence in sentences)
 
 
 def test_tensors_that_do_not_fit_together_still_differ(tmp_path: Path) -> None:

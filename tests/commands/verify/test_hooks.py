@@ -48,11 +48,11 @@ def test_a_hook_of_a_linked_worktree_leaves_the_repository_as_it_is(small: Small
 
 
 def test_variables_of_another_repository_do_not_steer_git(
-    made_once: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    committed: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every variable that the installed git calls local to a repository is dropped, for git and for DVC."""
-    head = made_once.run("git", "rev-parse", "HEAD")
-    names = made_once.run("git", "rev-parse", "--local-env-vars").split()
+    head = committed.run("git", "rev-parse", "HEAD")
+    names = committed.run("git", "rev-parse", "--local-env-vars").split()
     for name in (*names, "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME"):
         monkeypatch.setenv(name, str(tmp_path / "nowhere"))
     monkeypatch.setenv("GIT_LITERAL_PATHSPECS", "1")
@@ -60,8 +60,8 @@ def test_variables_of_another_repository_do_not_steer_git(
     environment = git.repository_free_environment()
     assert not environment.keys() & {*names, "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "GIT_LITERAL_PATHSPECS"}
     assert environment["GIT_AUTHOR_NAME"] == "stays"
-    assert git.stdout(made_once.folder, "rev-parse", "HEAD") == f"{head}\n"
-    commit = git.head_commit(made_once.folder)
+    assert git.stdout(committed.folder, "rev-parse", "HEAD") == f"{head}\n"
+    commit = git.head_commit(committed.folder)
     assert commit is not None
     assert (commit.sha, commit.dirty) == (head, False)
     git.leave_repository_of_hook()

@@ -64,8 +64,8 @@ def test_inputs_are_what_no_stage_makes(tmp_path: Path) -> None:
 )
 def test_what_a_stage_was_made_from_is_compared(tmp_path: Path, old: str, new: str, place: str) -> None:
     """Another input, param, command, output or stage in dvc.lock is told by its place."""
-    recorded, made = _lock(tmp_path, LOCK), _lock(tmp_path, LOCK.replace(old, new))
-    assert place in dict(lockfile_check.disagreements(recorded, made))
+    recorded, rebuilt = _lock(tmp_path, LOCK), _lock(tmp_path, LOCK.replace(old, new))
+    assert place in dict(lockfile_check.disagreements(recorded, rebuilt))
     assert not list(lockfile_check.disagreements(recorded, recorded))
 
 
@@ -82,9 +82,9 @@ def test_what_is_said_beside_the_bytes_of_another_stages_output_is_compared(tmp_
     forged = LOCK.replace(
         "{path: data/prepared, hash: md5, md5: aa.dir}", "{path: data/prepared, md5: ab.dir, isexec: true}", 1
     )
-    found = dict(lockfile_check.disagreements(_lock(tmp_path, forged), _lock(tmp_path, LOCK)))
-    assert list(found) == ["train: data/prepared"]
-    assert "md5 ab" not in found["train: data/prepared"]
+    files = dict(lockfile_check.disagreements(_lock(tmp_path, forged), _lock(tmp_path, LOCK)))
+    assert list(files) == ["train: data/prepared"]
+    assert "md5 ab" not in files["train: data/prepared"]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_params_are_told_apart_by_every_key_on_the_way(forged: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "sentence"),
     [
         ("stages: [", "expected what DVC writes"),
         ("schema: '2.0'", "expected the stages"),
@@ -113,9 +113,9 @@ def test_params_are_told_apart_by_every_key_on_the_way(forged: str) -> None:
         ("stages: {only: {cmd: ls}}", "expected an md5 for outputs"),
     ],
 )
-def test_a_lock_that_records_nothing_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_a_lock_that_records_nothing_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
     """Where nothing is recorded nothing could differ: that must not pass for identical."""
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=sentence):
         _lock(tmp_path, text)
 
 
@@ -132,12 +132,12 @@ def test_the_digest_of_a_folder_is_that_of_dvc(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     for name in ("b.csv", "a.csv", 'deep/Ünï "quoted".csv', "deep/er/c", "deep.csv"):
         (tmp_path / name).write_text(name, encoding="utf-8")
-    found = lockfile_check.listing(tmp_path)
-    entries = [{"md5": md5, "relpath": path} for path, md5 in found.items()]
+    files = lockfile_check.listing(tmp_path)
+    entries = [{"md5": md5, "relpath": path} for path, md5 in files.items()]
     tree = Tree.from_list(entries, hash_name="md5")
     tree.digest()
-    assert listing_md5(found) == tree.hash_info.value
-    assert parsed_listing(tree.as_bytes()) == found
+    assert listing_md5(files) == tree.hash_info.value
+    assert parsed_listing(tree.as_bytes()) == files
 
 
 @pytest.mark.parametrize("path", ["../escape.csv", "/etc/passwd", "plots/../../escape.csv"])

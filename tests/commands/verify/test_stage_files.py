@@ -46,10 +46,10 @@ def test_a_forged_pointer_is_refused_in_one_sentence(tmp_path: Path, forgery: st
     (tmp_path / "data").mkdir()
     (tmp_path / "data/x.dvc").write_text(FORGERIES[forgery], encoding="utf-8")
     beginning = r"^data/x\.dvc of commit 0123456789ab(, line \d+)?: (outs\S*: )?expected "
-    with pytest.raises(UserError, match=beginning) as told:
+    with pytest.raises(UserError, match=beginning) as refusal:
         stage_files.refuse_unsafe(tmp_path, "0123456789abcdef")
-    assert len(str(told.value)) < 500
-    assert "\n" not in str(told.value)
+    assert len(str(refusal.value)) < 500
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", ["dvc.yaml", "sub/dvc.yaml", "sub/dvc.lock", "params.yaml", "x.dvc"])
@@ -82,7 +82,7 @@ def test_what_dvc_writes_is_taken(small: Small) -> None:
     assert folder == lockfile.listing_md5({"one.txt": files.md5_bytes(b"1")})
 
 
-def _kept(small: Small, content: bytes, legacy: bool = False) -> str:
+def _committed(small: Small, content: bytes, legacy: bool = False) -> str:
     """Put content into DVC's cache; its md5."""
     md5 = files.md5_bytes(content)
     cache = small.folder / ".dvc/cache" / ("" if legacy else "files/md5")
@@ -99,14 +99,14 @@ def test_dvc_neither_writes_nor_reads_outside(small: Small, way: str) -> None:
     victim.write_text("precious", encoding="utf-8")
     up = "/".join([".."] * 4) + "/victim"
     digest = ".." + os.path.relpath(victim, small.folder / ".dvc/cache/files")
-    md5 = _kept(small, b"forged", legacy=way.endswith("2"))
+    md5 = _committed(small, b"forged", legacy=way.endswith("2"))
     listing = [{"md5": digest, "relpath": "x"} if way.startswith("digest") else {"md5": md5, "relpath": up}]
     text = {
         "files": f"path: x\n  hash: md5\n  files:\n  - {{relpath: {up}, md5: {md5}, size: 6}}",
         "digest": f"path: x\n  hash: md5\n  md5: '{digest}'",
     }.get(way)
     if text is None:
-        folder = _kept(small, json.dumps(listing).encode(), legacy=way.endswith("2"))
+        folder = _committed(small, json.dumps(listing).encode(), legacy=way.endswith("2"))
         text = f"path: x\n  md5: {folder}{'' if way.endswith('2') else chr(10) + '  hash: md5'}"
     small.write("x.dvc", f"outs:\n- {text}\n")
     with pytest.raises(UserError, match=r"expected (a text of the form|paths in it)"):
@@ -128,6 +128,6 @@ def test_a_value_that_dvc_does_not_know_is_one_sentence(small: Small, value: str
     small.edit("params.yaml", lambda text: text.replace("limit: 3", f"limit: {value}"))
     with pytest.raises(
         UserError, match=r"^commit \w+: expected a project that DVC can read, got: Unsupported value"
-    ) as told:
+    ) as refusal:
         small.contradictions()
-    assert len(str(told.value)) < 400
+    assert len(str(refusal.value)) < 400

@@ -19,9 +19,9 @@ class _OneRun(StoreProcess):
         super().__init__(project, "softmax")
         self._run = run
 
-    def run(self, wanted: str) -> dict[str, Any]:
+    def run(self, run_id: str) -> dict[str, Any]:
         """That run."""
-        assert self._run["id"].startswith(wanted)
+        assert self._run["id"].startswith(run_id)
         return self._run
 
 
@@ -93,14 +93,14 @@ def test_a_run_leads_to_the_commit_that_it_was_trained_at(repository: Path) -> N
     run: dict[str, Any] = {"id": "e" * 32, "status": "FINISHED", "metrics_md5": None}
     tags = {WEIGHTS_TAG: "aa", KEY_TAG: "k", COMMIT_TAG: other}
 
-    def found(dirty: str, started: str) -> str:
+    def commit_of(dirty: str, started: str) -> str:
         run["tags"] = tags | {DIRTY_TAG: dirty, COMMIT_TAG: started}
         return _find(repository, "eeeeee", run).commit
 
-    assert found("false", other) == other
-    assert found("true", other) == new
-    assert found("true", new) == new
-    assert found("true", "0" * 40) == old
+    assert commit_of("false", other) == other
+    assert commit_of("true", other) == new
+    assert commit_of("true", new) == new
+    assert commit_of("true", "0" * 40) == old
 
 
 def test_a_run_leads_to_the_commit_with_its_evaluation(repository: Path) -> None:

@@ -22,9 +22,9 @@ def _objective(problem: Problem, l2: float, intercept: bool = True) -> PackedObj
 
 def _bound(objective: PackedObjective, point: Point) -> float:
     statistics = duality_gap.CertificateInputs(point.theta, point.gradient, point.cost, objective.label_means())
-    found = duality_gap.bound(statistics, objective.l2, objective.rows.intercept)
-    assert found is not None
-    return found
+    gap = duality_gap.bound(statistics, objective.l2, objective.rows.intercept)
+    assert gap is not None
+    return gap
 
 
 @pytest.mark.parametrize("l2", [1e-1, 1e-3, 1e-5])

@@ -49,8 +49,8 @@ def test_the_arrow_solves_with_the_whole_hessian(classes: int, levels: tuple[int
     theta = _theta(problem)
     gradient = _theta(problem) ** 3
     gradient[-1] -= gradient[-1].mean()
-    found = ArrowheadHessian(_objective(problem)).factor(theta).solve(gradient)
-    back = torch.einsum("aibj,bj->ai", _hessian(problem, theta), found)
+    solution = ArrowheadHessian(_objective(problem)).factor(theta).solve(gradient)
+    back = torch.einsum("aibj,bj->ai", _hessian(problem, theta), solution)
     torch.testing.assert_close(back, gradient, rtol=0, atol=1e-4)
 
 
@@ -72,9 +72,9 @@ def test_by_class_holds_the_diagonal_blocks() -> None:
     problem = synthetic(500, 4, (), 3)
     theta, hessian = _theta(problem), _hessian(problem, _theta(problem))
     gradient = _theta(problem) ** 3
-    found = ByClass(_objective(problem)).factor(theta).solve(gradient)
+    solution = ByClass(_objective(problem)).factor(theta).solve(gradient)
     for k in range(3):
-        torch.testing.assert_close(hessian[:, k, :, k] @ found[:, k], gradient[:, k], rtol=0, atol=1e-4)
+        torch.testing.assert_close(hessian[:, k, :, k] @ solution[:, k], gradient[:, k], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("make", [ByClass, Kronecker, Diagonal])

@@ -53,9 +53,9 @@ def test_with_one_category_eliminated_each_class_has_its_block(
     theta, gradient = _theta(problem), _theta(problem) ** 2
     if not intercept:
         theta[-1], gradient[-1] = 0.0, 0.0
-    found = ClassBlocks(_objective(problem, intercept=intercept)).factor(theta).solve(gradient).numpy()
+    solution = ClassBlocks(_objective(problem, intercept=intercept)).factor(theta).solve(gradient).numpy()
     for j, block in enumerate(_blocks(problem, theta, intercept)):
-        np.testing.assert_allclose(block @ found[:, j], gradient[:, j].numpy(), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(block @ solution[:, j], gradient[:, j].numpy(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -88,12 +88,12 @@ def test_threads_do_not_change_a_bit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("levels", "kept"), [((), []), ((9000,), []), ((4000, 100, 20), [1, 2]), ((200, 100, 150), [1]), ((5, 5), [0])]
+    ("levels", "dense"), [((), []), ((9000,), []), ((4000, 100, 20), [1, 2]), ((200, 100, 150), [1]), ((5, 5), [0])]
 )
-def test_small_categories_are_kept(levels: tuple[int, ...], kept: list[int]) -> None:
+def test_small_categories_are_kept(levels: tuple[int, ...], dense: list[int]) -> None:
     """The smallest first, as long as the kept block stays small; never the largest."""
-    assert dense_categories(levels, 8) == kept
-    assert needed_bytes(levels, 8, 4) >= 4 * 9 * max(1, sum(levels) - sum(levels[c] for c in kept)) * 24
+    assert dense_categories(levels, 8) == dense
+    assert needed_bytes(levels, 8, 4) >= 4 * 9 * max(1, sum(levels) - sum(levels[c] for c in dense)) * 24
 
 
 @pytest.mark.slow
@@ -110,14 +110,14 @@ def test_conjugate_gradients_go_on_from_their_state() -> None:
     """Four steps in one go, or with a new method after the second and its state: the same bytes."""
     problem = synthetic(3000, 3, (300, 250), 6)
     params = TrainParams(solver="auto", seed=0, epochs=9, snapshot_every=1, l2=1e-3, tolerance=1e-8)
-    whole, first, second = (solvers.CertifiedSolver(params, problem.data()) for _ in range(3))
+    uninterrupted, first, second = (solvers.CertifiedSolver(params, problem.data()) for _ in range(3))
     for _ in range(4):
-        whole.run_epoch()
+        uninterrupted.run_epoch()
     for _ in range(2):
         first.run_epoch()
     second.state = first.state
     for _ in range(2):
         second.run_epoch()
-    assert torch.equal(whole.parameters.weights, second.parameters.weights)
-    assert whole.state.keys() == second.state.keys()
-    assert all(torch.equal(tensor, second.state[name]) for name, tensor in whole.state.items())
+    assert torch.equal(uninterrupted.parameters.weights, second.parameters.weights)
+    assert uninterrupted.state.keys() == second.state.keys()
+    assert all(torch.equal(tensor, second.state[name]) for name, tensor in uninterrupted.state.items())

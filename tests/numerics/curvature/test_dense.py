@@ -53,8 +53,8 @@ def test_threads_do_not_change_a_bit() -> None:
     """One, two, three and eight threads."""
     problem = synthetic(5000, 3, (3, 9))
     columns, centre = torch.arange(problem.columns), _objective(problem).rows.centre
-    found = {
+    matrices = {
         dense.over(_objective(problem, threads), _theta(problem), columns, centre).numpy().tobytes()
         for threads in (1, 2, 3, 8)
     }
-    assert len(found) == 1
+    assert len(matrices) == 1

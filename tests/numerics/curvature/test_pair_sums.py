@@ -27,8 +27,8 @@ def test_the_matrix_is_the_hessian(classes: int, columns: int) -> None:
     p, x = _probabilities(classes), _columns(columns)
     curvature = torch.diag_embed(p.T) - p.T[:, :, None] * p.T[:, None, :]
     expected = torch.einsum("t,tij,at,bt->iajb", WEIGHTS, curvature, x, x).reshape(classes * columns, -1)
-    found = pair_sums.matrix(pair_sums.sums(pair_sums.of_classes(p, WEIGHTS), x), classes, columns)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    summed = pair_sums.matrix(pair_sums.sums(pair_sums.of_classes(p, WEIGHTS), x), classes, columns)
+    torch.testing.assert_close(summed, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_blocks_of_one_column_are_columns_of_the_matrix() -> None:
@@ -36,10 +36,10 @@ def test_blocks_of_one_column_are_columns_of_the_matrix() -> None:
     p, x = _probabilities(4), _columns(3)
     with_one = (pair_sums.of_classes(p, WEIGHTS) @ x.T).repeat(2, 1, 1)
     with_one[1] *= 2
-    found = pair_sums.blocks(with_one, 4)
+    summed = pair_sums.blocks(with_one, 4)
     curvature = torch.diag_embed(p.T) - p.T[:, :, None] * p.T[:, None, :]
     expected = torch.einsum("t,tij,at->ija", WEIGHTS, curvature, x)
-    torch.testing.assert_close(found, torch.stack([expected, 2 * expected]), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(summed, torch.stack([expected, 2 * expected]), rtol=1e-12, atol=1e-12)
 
 
 def test_bounds_hold_every_product() -> None:

@@ -23,12 +23,12 @@ def test_factors_of_classes_are_inverse_blocks_of_the_hessian(monkeypatch: pytes
     objective = _objective(problem)
     theta = 0.1 * torch.randn(4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     gradient = torch.randn(4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    found = ByClass(objective).factor(theta).solve(gradient)
+    solution = ByClass(objective).factor(theta).solve(gradient)
     x = torch.tensor(np.hstack([problem.dense, np.ones((200, 1))]))
     p = torch.softmax(x @ theta, 1)
     for k in range(6):
         block = (x.T * (p[:, k] * (1 - p[:, k]))) @ x / 200 + torch.diag(torch.tensor([1e-2, 1e-2, 1e-2, 0.0]))
-        torch.testing.assert_close(found[:, k], torch.linalg.solve(block, gradient[:, k]), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(solution[:, k], torch.linalg.solve(block, gradient[:, k]), rtol=1e-3, atol=1e-3)
 
 
 def test_a_column_of_zeros_leaves_the_gram_matrix_finite() -> None:
@@ -38,5 +38,5 @@ def test_a_column_of_zeros_leaves_the_gram_matrix_finite() -> None:
     x[:, 2] = 0.0
     objective = _objective(numbers_only(x, random.integers(0, 3, 200)))
     theta = objective.rows.zero()
-    found = Kronecker(objective).factor(theta).solve(torch.ones_like(theta))
-    assert bool(torch.isfinite(found).all())
+    solution = Kronecker(objective).factor(theta).solve(torch.ones_like(theta))
+    assert bool(torch.isfinite(solution).all())

@@ -24,17 +24,17 @@ def test_product_column_and_block_are_the_matrixs(levels: tuple[int, ...], class
     theta = torch.randn(problem.columns + 1, classes, generator=generator, dtype=torch.float64)
     theta[-1] *= intercept
     columns = torch.tensor([0, 2, 3, problem.columns - 1])
-    found = RowCurvature(objective, theta, columns, 0.25)
-    size = len(found.roots)
+    curvature = RowCurvature(objective, theta, columns, 0.25)
+    size = len(curvature.roots)
     matrix = dense.over(objective, theta, columns, objective.rows.centre)
     if intercept:
         matrix[-classes:, -classes:] += 1 / classes**2
     else:
         matrix.diagonal()[-classes:] = 1.0
-    matrix = matrix / found.roots / found.roots[:, None] + 0.25 * torch.eye(size, dtype=torch.float64)
-    products = torch.stack([found.product(row) for row in torch.eye(size, dtype=torch.float64)])
+    matrix = matrix / curvature.roots / curvature.roots[:, None] + 0.25 * torch.eye(size, dtype=torch.float64)
+    products = torch.stack([curvature.product(row) for row in torch.eye(size, dtype=torch.float64)])
     torch.testing.assert_close(products, matrix, rtol=0, atol=1e-5)
     exactly = {"rtol": 0, "atol": 1e-13}
-    torch.testing.assert_close(torch.stack([found.column(place) for place in range(size)]), products, **exactly)
-    torch.testing.assert_close(found.block(torch.arange(size).flip(0)), products.flip(0, 1), **exactly)
+    torch.testing.assert_close(torch.stack([curvature.column(place) for place in range(size)]), products, **exactly)
+    torch.testing.assert_close(curvature.block(torch.arange(size).flip(0)), products.flip(0, 1), **exactly)
     torch.testing.assert_close(products.diagonal(), torch.full((size,), 1.25, dtype=torch.float64), **exactly)

@@ -40,8 +40,8 @@ PROBLEMS = pytest.mark.parametrize(
 )
 
 
-def _rows(problem: Problem, found: Accelerator | None, intercept: bool = True) -> Rows:
-    return Rows(problem.blocks(500), problem.levels, problem.classes, 2, intercept, accelerator=found)
+def _rows(problem: Problem, gpu: Accelerator | None, intercept: bool = True) -> Rows:
+    return Rows(problem.blocks(500), problem.levels, problem.classes, 2, intercept, accelerator=gpu)
 
 
 def _theta(problem: Problem) -> torch.Tensor:
@@ -69,7 +69,7 @@ def test_a_pass_gives_what_the_processor_gives(
 ) -> None:
     """Value, gradient, curvature and means, within the rounding of the kernels' precision."""
     theta = _theta(problem)
-    there, here = (_seen(_rows(problem, found, intercept), theta, precision) for found in (STAYS, None))
+    there, here = (_seen(_rows(problem, gpu, intercept), theta, precision) for gpu in (STAYS, None))
     for ours, expected in zip(there, here, strict=True):
         torch.testing.assert_close(ours, expected, rtol=tolerance, atol=tolerance)
 
@@ -77,7 +77,7 @@ def test_a_pass_gives_what_the_processor_gives(
 @PROBLEMS
 def test_streamed_rows_give_the_bytes_of_rows_that_stay(problem: Problem) -> None:
     """What fits on the device decides no bit."""
-    staying, streamed = (_rows(problem, found) for found in (STAYS, STREAMED))
+    staying, streamed = (_rows(problem, gpu) for gpu in (STAYS, STREAMED))
     assert (staying.stays, streamed.stays) == (True, False)
     both = [_seen(rows, _theta(problem), torch.float32) for rows in (staying, streamed)]
     assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
@@ -105,9 +105,9 @@ def test_training_ends_at_the_optimum_of_the_processor(solver: str, levels: tupl
     """Proven on both sides."""
     problem = _problem(levels, 4)
     ends = []
-    for found in (STAYS, None):
+    for gpu in (STAYS, None):
         params = TrainParams(solver=solver, seed=0, epochs=200, snapshot_every=1, l2=1e-3, tolerance=1e-10)
-        method = solvers.CertifiedSolver(params, replace(problem.data(size=500), accelerator=found))
+        method = solvers.CertifiedSolver(params, replace(problem.data(size=500), accelerator=gpu))
         result = loop.run(method, params.epochs, lambda *_: None)
         assert method.outcome(result.parameters, result.epochs).bound <= 1e-10
         ends.append(result.parameters.weights)
@@ -132,11 +132,11 @@ def test_sums_by_code_are_the_same_in_any_order() -> None:
     expected = np.zeros((5, 3))
     for column in codes.T:
         np.add.at(expected, column, values)
-    found = [
+    gpu = [
         sums.sums_by_code(torch.tensor(codes[rows]), torch.tensor(values[rows]), 5) for rows in (np.arange(1000), order)
     ]
-    assert torch.equal(*found)
-    np.testing.assert_allclose(found[0], expected, rtol=1e-12)
+    assert torch.equal(*gpu)
+    np.testing.assert_allclose(gpu[0], expected, rtol=1e-12)
 
 
 def test_cpu_is_no_accelerator_and_auto_takes_what_there_is() -> None:
@@ -184,10 +184,8 @@ def test_no_kernel_mixes_devices(problem: Problem) -> None:
 @PROBLEMS
 def test_a_gpu_gives_what_the_processor_gives(problem: Problem) -> None:
     """The same bits twice, and the processor's numbers within the rounding of float64."""
-    found = accelerator.find("cuda")
-    there, again, here = (
-        _seen(_rows(problem, chosen), _theta(problem), torch.float64) for chosen in (found, found, None)
-    )
+    gpu = accelerator.find("cuda")
+    there, again, here = (_seen(_rows(problem, chosen), _theta(problem), torch.float64) for chosen in (gpu, gpu, None))
     for first, second, expected in zip(there, again, here, strict=True):
         assert torch.equal(first, second)
         torch.testing.assert_close(first, expected, rtol=1e-12, atol=1e-12)

@@ -48,9 +48,9 @@ def _solved(
     numbers = len(shift)
     theta[-1] -= (moved * theta[:numbers]).sum(0)
     gradient[:numbers] += moved * gradient[-1]
-    found = make(PackedObjective(_rows(problem), L2)).factor(theta).solve(gradient)
-    found[-1] += (moved * found[:numbers]).sum(0)
-    return found
+    solution = make(PackedObjective(_rows(problem), L2)).factor(theta).solve(gradient)
+    solution[-1] += (moved * solution[:numbers]).sum(0)
+    return solution
 
 
 @pytest.mark.parametrize(

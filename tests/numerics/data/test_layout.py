@@ -51,7 +51,7 @@ def test_levels_are_columns_where_these_are_few(
 def test_a_part_is_laid_out_as_the_whole() -> None:
     """What is packed already is not packed again, and read as it was packed."""
     problem = synthetic(1000, 2, (3,), 3)
-    whole = Rows(problem.blocks(100), problem.levels, 3, threads=1)
-    part = Rows([whole.blocks[2], whole.blocks[5]], problem.levels, 3, threads=1, part_of=(whole, [2, 5]))
-    assert part.row_major == whole.row_major
-    assert [block is whole.packed[place] for block, place in zip(part.packed, [2, 5], strict=True)] == [True, True]
+    one_list = Rows(problem.blocks(100), problem.levels, 3, threads=1)
+    part = Rows([one_list.blocks[2], one_list.blocks[5]], problem.levels, 3, threads=1, part_of=(one_list, [2, 5]))
+    assert part.row_major == one_list.row_major
+    assert [block is one_list.packed[place] for block, place in zip(part.packed, [2, 5], strict=True)] == [True, True]

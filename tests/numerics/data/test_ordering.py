@@ -11,5 +11,5 @@ from pipeline.numerics.data import ordering
 def test_it_is_the_stable_order(count: int) -> None:
     """Below and above what 16 bits hold, the largest key included."""
     keys = np.append(np.random.default_rng(count).integers(count, size=999), count - 1)
-    found = ordering.by_key(torch.tensor(keys), count)
-    assert found.tolist() == np.argsort(keys, kind="stable").tolist()
+    order = ordering.by_key(torch.tensor(keys), count)
+    assert order.tolist() == np.argsort(keys, kind="stable").tolist()

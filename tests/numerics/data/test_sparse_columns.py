@@ -66,8 +66,8 @@ def test_value_gradient_and_curvature_are_those_of_autograd(
         point = objective.loss_gradient(theta, precision)
         assert point.objective == pytest.approx(value.item(), rel=tolerance)
         torch.testing.assert_close(point.gradient, gradient.detach(), rtol=0, atol=tolerance)
-        found = objective.hessian_product(theta, precision)(along)
-        torch.testing.assert_close(found, image, rtol=0, atol=tolerance * 10)
+        product = objective.hessian_product(theta, precision)(along)
+        torch.testing.assert_close(product, image, rtol=0, atol=tolerance * 10)
 
 
 @pytest.mark.parametrize("threads", [2, 3])

@@ -28,7 +28,7 @@ def _expected(problem: Problem) -> tuple[set[tuple[int, int, bool]], set[frozens
     pairs, alike = set(), set()
     for one, other in combinations(varied, 2):
         inside = [
-            all(any(part <= whole for whole in partitions[b].values()) for part in partitions[a].values())
+            all(any(part <= group for group in partitions[b].values()) for part in partitions[a].values())
             for a, b in ((one, other), (other, one))
         ]
         first = [int(min(partitions[c])) for c in (one, other)]
@@ -67,12 +67,12 @@ def test_categories_have_in_common_what_their_sets_of_rows_have(rows: int, size:
     )
     problem = _categories(codes)
     pairs, alike = _expected(problem)
-    found = collinear_categories.find(problem.blocks(size))
-    assert set(found.categories) == pairs
-    assert len(found.categories) == len(pairs)
-    assert {frozenset(pair) for pair in found.levels} <= alike
+    collinear = collinear_categories.find(problem.blocks(size))
+    assert set(collinear.categories) == pairs
+    assert len(collinear.categories) == len(pairs)
+    assert {frozenset(pair) for pair in collinear.levels} <= alike
     # A level is named once, with the first that is the same rows.
-    assert {second for _, second in found.levels} == {max(pair) for pair in alike}
+    assert {second for _, second in collinear.levels} == {max(pair) for pair in alike}
 
 
 def test_independent_categories_need_no_table_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:

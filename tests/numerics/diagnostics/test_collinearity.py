@@ -22,6 +22,5 @@ def test_columns_that_part_in_a_few_rows_only_are_not_collinear() -> None:
     x[:, 1] = 2 * x[:, 0]
     x[9001:9011, 1] += 1.0
     x[:, 2] = x[:, 0] - 1.0
-    assert [(found.column, found.of) for found in collinear_columns(numbers_only(x, np.zeros(ROWS)).blocks(), 2)] == [
-        (2, (0,))
-    ]
+    collinear = collinear_columns(numbers_only(x, np.zeros(ROWS)).blocks(), 2)
+    assert [(each.column, each.of) for each in collinear] == [(2, (0,))]

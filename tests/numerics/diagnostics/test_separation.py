@@ -26,10 +26,10 @@ def test_labels_by_the_largest_score_are_told_apart_completely(
 ) -> None:
     """Also where rows are more than the first program sees; every pair of classes is."""
     x, labels = _labelled(np.random.default_rng(seed), rows, columns, classes)
-    found = separating(x, labels, classes)
-    assert found is not None
-    assert found.complete
-    assert found.pairs == tuple((a, b) for a in range(classes) for b in range(a + 1, classes))
+    rules = separating(x, labels, classes)
+    assert rules is not None
+    assert rules.complete
+    assert rules.pairs == tuple((a, b) for a in range(classes) for b in range(a + 1, classes))
 
 
 @given(columns=st.integers(1, 5), classes=st.integers(2, 4), seed=st.integers(0, 1000))
@@ -62,9 +62,9 @@ def test_the_rule_takes_few_columns() -> None:
     x = random.normal(size=(2000, 40))
     x[:, 17] = random.integers(2, size=2000)
     labels = np.where(x[:, 17] == 1, 1, random.integers(2, size=2000))
-    found = separating(x, labels, 2)
-    assert found is not None
-    assert (found.columns, found.complete) == ((17,), False)
+    rules = separating(x, labels, 2)
+    assert rules is not None
+    assert (rules.columns, rules.complete) == ((17,), False)
 
 
 @pytest.mark.parametrize(("intercept", "expected"), [(True, True), (False, False)])

@@ -12,9 +12,9 @@ from pipeline.numerics.exact.roots import square_root
 def test_a_root_is_the_nearest_number(shape: tuple[int, ...]) -> None:
     """Equal to math.sqrt to the last bit, in the shape and type that came."""
     values = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    found = square_root(values)
-    assert (found.shape, found.dtype) == (values.shape, values.dtype)
-    assert found.flatten().tolist() == [math.sqrt(value) for value in values.flatten().tolist()]
+    roots = square_root(values)
+    assert (roots.shape, roots.dtype) == (values.shape, values.dtype)
+    assert roots.flatten().tolist() == [math.sqrt(value) for value in values.flatten().tolist()]
 
 
 def test_a_root_of_float32_is_the_float64_root_rounded() -> None:

@@ -42,5 +42,5 @@ def test_the_subgradient_vanishes_at_the_end(columns: int, classes: int, interce
         change = curvature.product((values - start) * roots) * roots
         return l1_quadratic.least_subgradient(values, gradient + change, penalty) / roots
 
-    found = active_set.minimise(start, gradient, curvature, penalty, tolerance)
-    assert float(slope(found).abs().max()) <= 1.01 * tolerance
+    minimum = active_set.minimise(start, gradient, curvature, penalty, tolerance)
+    assert float(slope(minimum).abs().max()) <= 1.01 * tolerance

@@ -36,32 +36,32 @@ def _solve(factor: Preconditioner, objective: float) -> tuple[torch.Tensor, int]
 def test_a_close_answer_is_newtons_direction() -> None:
     """Without a scaling, in no more products than there are unknowns; the residual is 1e-7 of the gradient."""
     matrix, gradient = _quadratic()
-    found, products = _solve(_Plain(), 1e15)
-    torch.testing.assert_close(matrix @ found, -gradient, rtol=0, atol=1e-6)
+    solution, products = _solve(_Plain(), 1e15)
+    torch.testing.assert_close(matrix @ solution, -gradient, rtol=0, atol=1e-6)
     assert products <= gradient.numel()
 
 
 def test_an_exact_factor_takes_one_product() -> None:
     """The first direction is Newton's."""
     matrix, gradient = _quadratic()
-    found, products = _solve(_Exact(matrix), 1e15)
-    torch.testing.assert_close(matrix @ found, -gradient, rtol=0, atol=1e-12)
+    solution, products = _solve(_Exact(matrix), 1e15)
+    torch.testing.assert_close(matrix @ solution, -gradient, rtol=0, atol=1e-12)
     assert products == 1
 
 
 def test_far_from_the_optimum_a_rough_answer_goes_down() -> None:
     """Fewer products than the close one takes, and a negative slope."""
     _, gradient = _quadratic()
-    found, products = _solve(_Plain(), 1e-3)
+    solution, products = _solve(_Plain(), 1e-3)
     assert products < _solve(_Plain(), 1e15)[1]
-    assert float((found * gradient).sum()) < 0
+    assert float((solution * gradient).sum()) < 0
 
 
 def test_without_curvature_it_is_the_factors_direction() -> None:
     """A Hessian of 0, as rounding leaves where all probabilities are 0 or 1."""
     _, gradient = _quadratic()
-    found, products = direction(gradient, torch.zeros_like, _Plain(), 1.0)
-    torch.testing.assert_close(found, -gradient, rtol=0, atol=1e-15)
+    solution, products = direction(gradient, torch.zeros_like, _Plain(), 1.0)
+    torch.testing.assert_close(solution, -gradient, rtol=0, atol=1e-15)
     assert products == 1
 
 
@@ -75,8 +75,8 @@ def test_a_bias_direction_leaves_a_thousandth_of_the_gradient() -> None:
     hessian = torch.diag(shares) - probabilities.T @ probabilities / 2000
     gradient = shares * torch.randn(300, generator=generator, dtype=torch.float64)
     gradient -= shares * gradient.sum()
-    found, products = bias_direction(gradient, lambda along: hessian @ along, shares)
-    left = (gradient + hessian @ found).abs() / shares
+    solution, products = bias_direction(gradient, lambda along: hessian @ along, shares)
+    left = (gradient + hessian @ solution).abs() / shares
     assert float(left.max()) <= 1.001e-3 * float((gradient.abs() / shares).max())
     assert products < 20
 

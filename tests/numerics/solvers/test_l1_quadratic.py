@@ -20,8 +20,8 @@ def test_the_subgradient_vanishes_at_the_end(size: int, free: int, l1: float, se
     start = torch.tensor(random.normal(size=size) * (random.random(size) < 0.5))
     gradient, penalty = torch.tensor(random.normal(size=size)), torch.full((size,), l1, dtype=torch.float64)
     penalty[:free] = 0.0
-    found = minimise(start, gradient, curvature, penalty, 1e-8)
-    slope = least_subgradient(found, gradient + curvature @ (found - start), penalty)
+    minimum = minimise(start, gradient, curvature, penalty, 1e-8)
+    slope = least_subgradient(minimum, gradient + curvature @ (minimum - start), penalty)
     # Values reach 1e6 where the curvature is 1e-6: their products round at 1e-10.
     assert float(slope.abs().max()) <= 1e-8
 
@@ -33,9 +33,9 @@ def test_it_is_the_lasso() -> None:
     y = x[:, :5].sum(1) + random.normal(size=60)
     expected = Lasso(alpha=0.2, fit_intercept=False, tol=1e-14, max_iter=100_000).fit(x, y).coef_
     zero, penalty = torch.zeros(20, dtype=torch.float64), torch.full((20,), 0.2, dtype=torch.float64)
-    found = minimise(zero, torch.tensor(-x.T @ y / 60), torch.tensor(x.T @ x / 60), penalty, 1e-14)
-    np.testing.assert_array_equal(found == 0, expected == 0)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
+    minimum = minimise(zero, torch.tensor(-x.T @ y / 60), torch.tensor(x.T @ x / 60), penalty, 1e-14)
+    np.testing.assert_array_equal(minimum == 0, expected == 0)
+    np.testing.assert_allclose(minimum, expected, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_it_is_the_lasso() -> None:
 )
 def test_the_least_subgradient_by_hand(value: float, gradient: float, expected: float) -> None:
     """With l1 = 1: at 0 whatever of the gradient is above 1, elsewhere gradient plus sign."""
-    found = least_subgradient(torch.tensor(value), torch.tensor(gradient), 1.0)
-    assert float(found) == expected
+    minimum = least_subgradient(torch.tensor(value), torch.tensor(gradient), 1.0)
+    assert float(minimum) == expected
 
 
 def test_curvature_of_one_row_is_no_obstacle() -> None:
@@ -52,10 +52,12 @@ def test_curvature_of_one_row_is_no_obstacle() -> None:
     random = np.random.default_rng(0)
     row = torch.tensor(1e3 * random.normal(size=20))
     zero, penalty = torch.zeros(20, dtype=torch.float64), torch.full((20,), 1e-3, dtype=torch.float64)
-    found = minimise(zero, -row, torch.outer(row, row), penalty, 1e-12)
+    minimum = minimise(zero, -row, torch.outer(row, row), penalty, 1e-12)
     largest = int(row.abs().argmax())
-    assert torch.nonzero(found).flatten().tolist() == [largest]
-    assert float(found[largest]) == pytest.approx((1 - 1e-3 / abs(float(row[largest]))) / float(row[largest]), rel=1e-9)
+    assert torch.nonzero(minimum).flatten().tolist() == [largest]
+    assert float(minimum[largest]) == pytest.approx(
+        (1 - 1e-3 / abs(float(row[largest]))) / float(row[largest]), rel=1e-9
+    )
 
 
 def test_units_of_variables_do_not_matter() -> None:
@@ -66,6 +68,6 @@ def test_units_of_variables_do_not_matter() -> None:
     zero, penalty = torch.zeros(20, dtype=torch.float64), torch.full((20,), 0.1, dtype=torch.float64)
     units = torch.logspace(-12, 12, 20, dtype=torch.float64)
     expected = minimise(zero, gradient, curvature, penalty, 1e-12)
-    found = minimise(zero, gradient * units, curvature * units * units[:, None], penalty * units, 1e-12)
-    torch.testing.assert_close(found * units, expected, rtol=1e-9, atol=1e-12)
+    minimum = minimise(zero, gradient * units, curvature * units * units[:, None], penalty * units, 1e-12)
+    torch.testing.assert_close(minimum * units, expected, rtol=1e-9, atol=1e-12)
     assert 0 < int((expected != 0).sum()) < 20

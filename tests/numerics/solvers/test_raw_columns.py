@@ -38,8 +38,8 @@ def _timetable(levels: tuple[int, ...]) -> Problem:
 
 
 def _scikit(load: object) -> Problem:
-    found = load()  # type: ignore[operator]
-    return numbers_only(found.data, found.target)
+    loaded = load()  # type: ignore[operator]
+    return numbers_only(loaded.data, loaded.target)
 
 
 TABLES = {

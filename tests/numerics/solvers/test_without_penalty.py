@@ -95,7 +95,7 @@ def test_a_penalty_of_next_to_nothing_is_no_divergence(solver: str, l2: float) -
     assert solved.objective < 1e-9
 
 
-def _told_apart(rows: int, numbers: int, levels: tuple[int, ...], classes: int, seed: int) -> Problem:
+def _separable_but_for_noise(rows: int, numbers: int, levels: tuple[int, ...], classes: int, seed: int) -> Problem:
     """Rows whose label is the largest of some linear scores."""
     problem = synthetic(rows, numbers, levels, classes, seed)
     scores = problem.dense @ np.random.default_rng(seed).normal(size=(problem.columns, classes))
@@ -113,7 +113,7 @@ def test_classes_that_are_told_apart_converge_to_the_proof(
 
     Steps that followed its noise went upwards for 1,000 epochs of a dozen passes each.
     """
-    problem = _told_apart(*table, seed=1)
+    problem = _separable_but_for_noise(*table, seed=1)
     solved = solve(problem, classes=table[-1], solver=solver, l2=l2, tolerance=1e-8, epochs=400)
     assert solved.result.status is Status.CONVERGED
     assert solved.outcome.passes < 2000

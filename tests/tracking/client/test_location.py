@@ -73,6 +73,6 @@ def test_what_is_no_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@[::1")
     with pytest.raises(
         UserError, match=r"^MLFLOW_TRACKING_URI: expected the address of a store, got http://\*\*\*@"
-    ) as told:
+    ) as refusal:
         location.tracking_uri(ROOT)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(refusal.value)

@@ -50,10 +50,10 @@ with mirror.started("train", TrackingParams(live_after_s=0.0), PARAMS, paths) as
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project that is the current folder, with MLflow's store at its root."""
-    made = Project(tmp_path / "project")
-    monkeypatch.chdir(made.folder)
+    tutorial = Project(tmp_path / "project")
+    monkeypatch.chdir(tutorial.folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return made
+    return tutorial
 
 
 def run_of(project: Project) -> Run:
@@ -65,10 +65,10 @@ def run_of(project: Project) -> Run:
 def until(condition: Callable[[], Any]) -> Any:
     """Wait, for a minute at most, until the condition holds, and return what it gave."""
     deadline = time.monotonic() + 60
-    while not (found := condition()):
+    while not (value := condition()):
         assert time.monotonic() < deadline, "waited for a minute"
         time.sleep(0.05)
-    return found
+    return value
 
 
 def started(project: Project, stage: str, params: TrackingParams = QUICK) -> Any:
@@ -277,10 +277,10 @@ def test_recent_keeps_few_records_and_the_last(count: int) -> None:
     recent = thinning.Recent()
     for epoch in range(count):
         recent.add({"epoch": epoch})
-    kept = [record["epoch"] for record in recent.take()]
-    assert kept == sorted(set(kept))
-    assert (kept[0], kept[-1]) == (0, count - 1)
-    assert len(kept) <= 32
+    epochs = [record["epoch"] for record in recent.take()]
+    assert epochs == sorted(set(epochs))
+    assert (epochs[0], epochs[-1]) == (0, count - 1)
+    assert len(epochs) <= 32
     recent.add({"epoch": count})
     assert recent.take() == [{"epoch": count}]
 

@@ -15,9 +15,9 @@ from tests.tracking.outputs import Project
 @given(st.integers(1, 10_000), st.integers(2, 500))
 def test_thinned_keeps_both_ends_and_the_limit(count: int, limit: int) -> None:
     """The first and the last position stay, and the gaps between positions differ by at most one."""
-    kept = curves.thinned(count, limit).tolist()
-    gaps = {after - before for before, after in itertools.pairwise(kept)}
-    assert (kept[0], kept[-1], len(kept)) == (0, count - 1, min(count, limit))
+    thinned_steps = curves.thinned(count, limit).tolist()
+    gaps = {after - before for before, after in itertools.pairwise(thinned_steps)}
+    assert (thinned_steps[0], thinned_steps[-1], len(thinned_steps)) == (0, count - 1, min(count, limit))
     assert not gaps or max(gaps) - min(gaps) <= 1
 
 

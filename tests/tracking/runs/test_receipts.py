@@ -19,8 +19,8 @@ def _run(store: Store, key: str) -> str:
 def test_every_run_of_the_model_is_found_and_gets_its_verdict(store: Store) -> None:
     """Repeats of one training share a key; a run of another model is none of them, unless it is named."""
     same, twin, named, other = (_run(store, key) for key in (KEY, KEY, OTHER, OTHER))
-    found = receipts.of_model(store, KEY, named)
-    assert {run.info.run_id for run in found} == {same, twin, named}
+    receipt = receipts.of_model(store, KEY, named)
+    assert {run.info.run_id for run in receipt} == {same, twin, named}
     verdicts = {same: "yes 0123", twin: "no 0123"}
     receipts.attach(store, verdicts, '{"verdict": "identical"}\n')
     for run_id, verdict in verdicts.items():

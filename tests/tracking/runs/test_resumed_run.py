@@ -55,11 +55,11 @@ def test_a_killed_training_goes_on_in_its_run(tmp_path: Path, repro: Path) -> No
     (tmp_path / "params.yaml").write_text(slow, encoding="utf-8")
     _kill_when_it_is_seen(project, signal.SIGKILL, 0)
     _kill_when_it_is_seen(project, signal.SIGTERM, _steps(project))
-    said = project.pipeline("train", "--prepared", "data/prepared", "--out", "models").stdout
-    assert "train: goes on after epoch " in said
+    printed = project.pipeline("train", "--prepared", "data/prepared", "--out", "models").stdout
+    assert "train: goes on after epoch " in printed
     (run,) = _runs(project)
     assert (run.info.status, run.data.tags["resumed"]) == ("FINISHED", "2")
-    assert run.info.run_id[:8] in said
+    assert run.info.run_id[:8] in printed
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "train/cost")]
     assert sorted(steps) == list(range(EPOCHS))

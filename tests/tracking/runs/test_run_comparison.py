@@ -241,6 +241,6 @@ def test_a_history_that_is_none_is_one_sentence(tmp_path: Path, text: bytes) -> 
     """An artifact of a store may be anyone's."""
     path = tmp_path / "history.csv"
     path.write_bytes(text)
-    with pytest.raises(UserError, match=r"history\.csv of the run") as told:
+    with pytest.raises(UserError, match=r"history\.csv of the run") as refusal:
         run_comparison._history([path])
-    assert len(str(told.value)) < 500
+    assert len(str(refusal.value)) < 500

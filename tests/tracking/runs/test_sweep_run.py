@@ -105,7 +105,7 @@ def test_steps_are_powers_of_ten(l2: float, step: int) -> None:
     assert sweep_run.step(l2) == step
 
 
-def kept_entry(paths: dict[str, Path], folder: Path, store: Store, identity: str) -> None:
+def save_entry(paths: dict[str, Path], folder: Path, store: Store, identity: str) -> None:
     """Keep the sweep in a project's folder, as `pipeline.tracking.client.mirror` does where MLflow is away."""
     entry = outbox.OutboxEntry("sweep", identity, store.experiment, PARAMS, run_context.here().to_json(), 1000, 2000)
     outbox.keep(folder, entry, paths)
@@ -113,7 +113,7 @@ def kept_entry(paths: dict[str, Path], folder: Path, store: Store, identity: str
 
 def test_a_kept_sweep_becomes_the_runs_that_were_missed(store: Store, paths: dict[str, Path], tmp_path: Path) -> None:
     """Sent from the spool, a sweep has parent, children and files, and nothing is left waiting."""
-    kept_entry(paths, tmp_path, store, outbox.new_identity())
+    save_entry(paths, tmp_path, store, outbox.new_identity())
     result = resend.send(store, tmp_path)
     assert result.damaged == []
     (parent,) = result.sent
@@ -131,9 +131,9 @@ def test_a_half_written_sweep_is_replaced(store: Store, paths: dict[str, Path], 
     for run in store.client.search_runs([store.experiment_id], f"tags.`{PARENT_TAG}` = '{parent}'")[:1]:
         store.client.delete_run(run.info.run_id)
     store.client.update_run(parent, "RUNNING")
-    kept_entry(paths, tmp_path, store, begun.identity)
+    save_entry(paths, tmp_path, store, begun.identity)
     (sent,) = resend.send(store, tmp_path).sent
-    kept_entry(paths, tmp_path, store, begun.identity)
+    save_entry(paths, tmp_path, store, begun.identity)
     assert resend.send(store, tmp_path).sent == [sent]
     runs = store.client.search_runs([store.experiment_id])
     assert (len(runs), {run.info.status for run in runs}) == (1 + len(VALUES), {"FINISHED"})

@@ -38,13 +38,13 @@ def _ordered(value: Any) -> Any:
 
 def everything(runs: Runs, project: Project, run_id: str) -> str:
     """All that can be asked of runs, as text, in which NaN equals itself."""
-    found = [
+    answers = [
         runs.tagged(KEY_TAG, project.model.key),
         runs.tagged(KEY_TAG, "none"),
         runs.starting_with(run_id[:8]),
     ]
-    plain = [[_ordered(vars(run)) for run in answer] for answer in found]
-    return repr((runs.page, plain, runs.files(found[0][0], ("metrics.json", "softmax.json", "none.csv"))))
+    plain = [[_ordered(vars(run)) for run in answer] for answer in answers]
+    return repr((runs.page, plain, runs.files(answers[0][0], ("metrics.json", "softmax.json", "none.csv"))))
 
 
 @pytest.mark.slow
@@ -54,10 +54,10 @@ def test_the_file_says_what_mlflow_says(store: Store, store_root: Path, project:
     store.client.delete_run(gone)
     direct = lookup.opened(store_root, store.experiment)
     assert isinstance(direct, Database)
-    said = everything(direct, project, run_id)
-    assert said == everything(Served(store_root, store.experiment), project, run_id)
-    assert gone not in said
-    assert "'odd', nan" in said
+    answers = everything(direct, project, run_id)
+    assert answers == everything(Served(store_root, store.experiment), project, run_id)
+    assert gone not in answers
+    assert "'odd', nan" in answers
 
 
 @pytest.mark.slow
@@ -82,9 +82,9 @@ def test_everything_else_is_left_to_mlflow(tmp_path: Path, monkeypatch: pytest.M
     if change == "no database":
         assert not Database(path, "softmax", patience=1).is_readable()
         return
-    made = open_store(tmp_path, "softmax")
+    new_store = open_store(tmp_path, "softmax")
     if change == "deleted experiment":
-        made.client.delete_experiment(made.experiment_id)
+        new_store.client.delete_experiment(new_store.experiment_id)
     if change == "another schema":
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("UPDATE alembic_version SET version_num = 'other'")

@@ -27,8 +27,8 @@ def test_loaded_database_is_one_that_mlflow_works_with(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.db"
     schema_dump.load(path, {"Default": "/artifacts/0", "softmax": "/artifacts"})
     client = MlflowClient(f"sqlite:///{path}")
-    found = {entry.experiment_id: (entry.name, entry.artifact_location) for entry in client.search_experiments()}
-    assert found == {"0": ("Default", "/artifacts/0"), "1": ("softmax", "/artifacts")}
+    entries = {entry.experiment_id: (entry.name, entry.artifact_location) for entry in client.search_experiments()}
+    assert entries == {"0": ("Default", "/artifacts/0"), "1": ("softmax", "/artifacts")}
     assert client.create_experiment("another") == "2"
 
 
@@ -42,9 +42,9 @@ def test_database_of_another_mlflow_is_migrated_by_it(tmp_path: Path, monkeypatc
     tables = []
     for name in ("mlflow.db", "loaded.db"):
         with closing(sqlite3.connect(tmp_path / name)) as connection:
-            found = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql NOTNULL").fetchall()
+            entries = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql NOTNULL").fetchall()
         # The migrations write the constraints of a table in an order that changes from run to run.
         tables.append(
-            {(kind, name, frozenset(line.strip(" \t,") for line in sql.split("\n"))) for kind, name, sql in found}
+            {(kind, name, frozenset(line.strip(" \t,") for line in sql.split("\n"))) for kind, name, sql in entries}
         )
     assert tables[0] == tables[1]

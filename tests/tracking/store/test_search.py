@@ -58,9 +58,9 @@ def test_evaluation_prefers_its_own_dvc_experiment(
 def test_names_of_experiments_are_no_query(store: Store, project: Project) -> None:
     """A name with a quote in it finds the run by its key, and does not break the search."""
     run_id = train(store, project)
-    found = search.find(store, project.model.key, Experiment("it's", None))
-    assert found is not None
-    assert found.info.run_id == run_id
+    matches = search.find(store, project.model.key, Experiment("it's", None))
+    assert matches is not None
+    assert matches.info.run_id == run_id
 
 
 def test_evaluation_without_a_run_makes_one_from_the_files(store: Store, project: Project) -> None:
