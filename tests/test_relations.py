@@ -13,7 +13,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.numerics.objective.plain import Evaluation
+from pipeline.numerics.objective.evaluation import Evaluation
 from pipeline.numerics.solvers.status import Status
 from pipeline.train import baselines
 from tests.problems import Problem, Solved, solve, synthetic

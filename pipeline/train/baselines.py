@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.numerics.objective.plain import Evaluation
+from pipeline.numerics.objective.evaluation import Evaluation
 from pipeline.numerics.solvers.status import Status
 
 _VISIBLE = 1e-5  # share of a baseline: what six printed digits show

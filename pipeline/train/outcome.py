@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.numerics.objective.plain import Evaluation
+from pipeline.numerics.objective.evaluation import Evaluation
 from pipeline.numerics.solvers.status import Status
 
 

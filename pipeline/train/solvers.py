@@ -10,9 +10,10 @@ from pipeline.errors import UserError
 from pipeline.numerics.certificates import duality_gap
 from pipeline.numerics.data import reduction
 from pipeline.numerics.data.block import Parameters, cached
-from pipeline.numerics.data.layout import Rows, centred, parameters_of, theta_of
+from pipeline.numerics.data.layout import Rows
+from pipeline.numerics.data.theta import centred, parameters_of, theta_of
+from pipeline.numerics.objective.evaluation import Evaluation
 from pipeline.numerics.objective.packed import PackedObjective
-from pipeline.numerics.objective.plain import Evaluation
 from pipeline.numerics.solvers import adam, auto, first_order, lbfgs, loop, schedules, sgd
 from pipeline.numerics.solvers.loop import Epoch
 from pipeline.numerics.solvers.preconditioning import PreconditionerSource

@@ -13,7 +13,8 @@ from scipy.stats import entropy
 from pipeline.evaluate import stage as evaluate
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.numerics.data.block import Parameters
-from pipeline.numerics.objective.plain import Evaluation, PlainObjective
+from pipeline.numerics.objective.evaluation import Evaluation
+from pipeline.numerics.objective.plain import PlainObjective
 from pipeline.numerics.solvers import loop
 from pipeline.numerics.solvers.status import Status
 from pipeline.prepare import stage as prepare

@@ -22,7 +22,7 @@ from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import Rows
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.exact.sums import Grid, exact_sums, scattered_sums
-from pipeline.numerics.objective import kernels
+from pipeline.numerics.objective import softmax
 from pipeline.numerics.objective.packed import PackedObjective
 
 # Rows of a tile, whose products of columns stay in a core's cache; and rows that one thread adds up in float64 before
@@ -115,7 +115,7 @@ class ArrowheadHessian:
     def _probabilities(self, theta: Tensor, mix: float) -> Tensor:
         """In the order of the tiles, (k, m), a row that fills a level up to chunks with those of any row."""
         probabilities = self._objective.probabilities(theta)
-        kernels.mix_in_labels(probabilities, self._labels, mix)
+        softmax.mix_in_labels(probabilities, self._labels, mix)
         return probabilities if self._order is None else probabilities.index_select(1, self._order)
 
     def _sums(self, probabilities: Tensor) -> tuple[Tensor, Tensor | None]:

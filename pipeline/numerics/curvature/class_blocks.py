@@ -19,7 +19,7 @@ from pipeline.numerics.curvature.arrowhead import cholesky, ridge
 from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import PackedBlock
 from pipeline.numerics.exact.sums import Grid, scattered_sums
-from pipeline.numerics.objective import kernels
+from pipeline.numerics.objective import products, softmax
 from pipeline.numerics.objective.packed import PackedObjective
 
 _MOST_DENSE = 256  # e
@@ -93,20 +93,20 @@ class ClassBlocks:
         the pairs of categories the rows that have two levels, (levels, levels, k).
         """
         rows, k = self._objective.rows, self._objective.rows.classes
-        values = kernels.operands(rows, theta, torch.float32)
+        values = products.operands(rows, theta, torch.float32)
         reach = rows.centre.largest[[*range(rows.numbers), rows.columns]] * 2 * rows.total_weight
         counts = Grid(torch.tensor(2 * rows.total_weight, dtype=torch.float64))
         largest = reach.T / (2 * rows.total_weight)
         grids = [Grid(reach.repeat(k, 1) * largest), Grid(reach.T.repeat(1, k)), *(counts for _ in self._pairs)]
 
         def scatter(block: PackedBlock, totals: Sequence[Tensor]) -> None:
-            probabilities = kernels.probabilities(rows, kernels.logits(block, values, torch.float32))
-            variances = kernels.class_variances(probabilities, block.weights)
+            probabilities = softmax.probabilities(rows, products.logits(block, values, torch.float32))
+            variances = softmax.class_variances(probabilities, block.weights)
             variances = variances[:, :k] if rows.row_major else variances.T.contiguous()
-            x = kernels.with_constant(rows.centre.centred(block.numbers))
+            x = products.with_constant(rows.centre.centred(block.numbers))
             scaled = (variances[:, :, None] * x[:, None, :]).view(block.rows, -1)
             totals[0].add_(grids[0].quantise((scaled.T @ x).to(torch.float64)))
-            totals[1].add_(grids[1].quantise(kernels.by_level(rows, block, scaled).to(torch.float64)))
+            totals[1].add_(grids[1].quantise(products.by_level(rows, block, scaled).to(torch.float64)))
             steps = counts.quantise(variances.to(torch.float64))
             for (one, other), total in zip(self._pairs, totals[2:], strict=True):
                 first, second = (block.code_columns[c].long() - rows.first_level_rows[c] for c in (one, other))

@@ -13,7 +13,7 @@ from pipeline.numerics.data.block import Block
 from pipeline.numerics.data.centring import Centre
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.exact.sums import Grid, exact_sums
-from pipeline.numerics.objective import kernels
+from pipeline.numerics.objective import products
 from pipeline.numerics.objective.packed import PackedObjective
 
 _TILE_ROWS = 512  # scaled copies of the rows stay in a core's cache
@@ -64,7 +64,7 @@ def with_one(block: Block, columns: Tensor, intercept: bool, means: Tensor | Non
     chosen = block.numbers[:, columns[is_number]].to(torch.float64)
     if means is not None:
         chosen -= means[columns[is_number], 0]
-    return kernels.with_constant(chosen, one_hot, constant=float(intercept))
+    return products.with_constant(chosen, one_hot, constant=float(intercept))
 
 
 def _assembled(sums: Tensor, classes: int, l2: float) -> Tensor:

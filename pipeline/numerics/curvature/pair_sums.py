@@ -10,7 +10,7 @@ import functools
 import torch
 from torch import Tensor
 
-from pipeline.numerics.objective import kernels
+from pipeline.numerics.objective import products
 
 # Pairs of classes, as a share of the columns, from which all products of two columns are worth making: one product
 # (P, t) (t, E) then has half of the multiplications of P products (e, t) (t, e). Milliseconds for 2,048 rows, k classes
@@ -42,7 +42,7 @@ def sums(classes: Tensor, x: Tensor) -> Tensor:
 def _products(values: Tensor, others: Tensor, offset: int, name: str) -> Tensor:
     """others_i * values_j of the pairs i + offset <= j of rows; in the thread's memory of that name."""
     size, length = values.shape
-    result = kernels.buffer(name, (count(size, offset), length), values.dtype)
+    result = products.buffer(name, (count(size, offset), length), values.dtype)
     first = 0
     for i in range(size - offset):
         last = first + size - offset - i

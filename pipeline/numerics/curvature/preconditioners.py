@@ -15,7 +15,7 @@ from pipeline.numerics.curvature.arrowhead import cholesky, ridge
 from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import PackedBlock, Rows
 from pipeline.numerics.exact.sums import Grid, exact_sums, in_order, on_one_thread, scattered_sums
-from pipeline.numerics.objective import kernels
+from pipeline.numerics.objective import products, softmax
 from pipeline.numerics.objective.packed import PackedObjective
 
 _RIDGE = 1e-7  # of a column's own curvature: float32 products leave that much
@@ -46,13 +46,13 @@ class ByClass:
     def factor(self, theta: Tensor, mix: float = 0.0) -> Preconditioner:
         """The k factors at theta."""
         rows = self.objective.rows
-        values = kernels.operands(rows, theta, torch.float32)
+        values = products.operands(rows, theta, torch.float32)
         alike = not mix and not bool(theta.any())  # all probabilities are 1 / k
 
         def variances_of(block: PackedBlock) -> Tensor:
-            probabilities = kernels.probabilities(rows, kernels.logits(block, values, torch.float32))
-            kernels.mix_in_labels(probabilities, block.labels, mix)
-            variances = kernels.class_variances(probabilities, block.weights)
+            probabilities = softmax.probabilities(rows, products.logits(block, values, torch.float32))
+            softmax.mix_in_labels(probabilities, block.labels, mix)
+            variances = softmax.class_variances(probabilities, block.weights)
             return variances[:1] if alike else variances
 
         if pair_sums.count(rows.columns + 1) <= _FEW_PAIRS and not alike:
@@ -136,7 +136,7 @@ def _gram(x: Tensor, weights: Tensor) -> Tensor:
     (heavy,) = torch.nonzero(weights > _LIGHT * weights.mean(), as_tuple=True)
     if len(heavy) < _WORTH_CHOOSING * len(x):
         x, weights = x.index_select(0, heavy), weights.index_select(0, heavy)
-    weighted = torch.mul(x, weights[:, None], out=kernels.buffer("weighted", x.shape, x.dtype))
+    weighted = torch.mul(x, weights[:, None], out=products.buffer("weighted", x.shape, x.dtype))
     return (weighted.T @ x).to(torch.float64)
 
 
@@ -178,11 +178,11 @@ class Kronecker:
     def factor(self, theta: Tensor, mix: float = 0.0) -> Preconditioner:
         """The factor at theta."""
         rows, k = self._objective.rows, self._objective.rows.classes
-        values = kernels.operands(rows, theta, torch.float32)
+        values = products.operands(rows, theta, torch.float32)
 
         def partials(block: PackedBlock) -> list[Tensor]:
-            probabilities = kernels.probabilities(rows, kernels.logits(block, values, torch.float32))
-            kernels.mix_in_labels(probabilities, block.labels, mix)
+            probabilities = softmax.probabilities(rows, products.logits(block, values, torch.float32))
+            softmax.mix_in_labels(probabilities, block.labels, mix)
             weighted = probabilities if block.weights is None else probabilities * block.weights.to(torch.float32)
             return [(torch.diag(weighted.sum(1)) - weighted @ probabilities.T).to(torch.float64)]
 
@@ -242,7 +242,7 @@ class Diagonal:
             squares = torch.ones(rows.columns + 1, 1, dtype=torch.float64)
             squares[: rows.numbers] = rows.centre.centred(block.numbers).to(torch.float64).square().T @ weights
             if rows.levels:
-                squares[rows.numbers : -1] = kernels.by_level(rows, block, weights)
+                squares[rows.numbers : -1] = products.by_level(rows, block, weights)
             squares[-1] = weights.sum()
             return [squares]
 
@@ -267,4 +267,4 @@ class _DiagonalFactor:
 
 def _with_one(rows: Rows, block: PackedBlock) -> Tensor:
     """(x'_i, 1), (n, d + 1) float32."""
-    return kernels.with_constant(rows.centre.centred(block.numbers), constant=float(rows.intercept))
+    return products.with_constant(rows.centre.centred(block.numbers), constant=float(rows.intercept))

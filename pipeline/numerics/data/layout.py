@@ -25,24 +25,16 @@ from torch import Tensor
 
 from pipeline.numerics.data import ordering
 from pipeline.numerics.data.accelerator import Accelerator
-from pipeline.numerics.data.block import PROCESSOR, Block, Blocks, Parameters, row_counts
+from pipeline.numerics.data.block import PROCESSOR, Block, row_counts
 from pipeline.numerics.data.centring import Centre, centre_of
 from pipeline.numerics.data.extremes import largest_magnitudes
-from pipeline.numerics.data.sparse_columns import DividedColumns, Division, divided, division_of
+from pipeline.numerics.data.pieces import cut
+from pipeline.numerics.data.sparse_columns import PRECISIONS, DividedColumns, Division, compressed, divided, division_of
 from pipeline.numerics.data.strata import Category, Strata, strata_of
 from pipeline.numerics.exact.sums import collected
 from pipeline.parallel.lazy import CachedSequence, LazySequence
 
 _LANES = 8  # float32 numbers in an AVX2 register
-_PRECISIONS = (torch.float32, torch.float64)
-
-# Blocks of wide rows are cut: a piece stays in a core's cache from W x to the transposed product (7.0 in place of 8.8
-# milliseconds for 8,192 x 784), and its float64 copy stays small. Blocks of many classes are cut, too, so that the
-# logits of a piece stay in the cache (166 in place of 530 milliseconds for 50,000 x 20 with 1,000 classes), but to no
-# fewer rows than two a column: a piece's sums, (d + 1, k), cost as much. Others stay whole: between two products a
-# thread waits for Python's lock (1.6 in place of 1.9 milliseconds for diamonds where blocks are not cut to 8,192 rows).
-_NUMBERS_AT_ONCE, _FEWEST_ROWS = 1 << 19, 256
-_LOGITS_AT_ONCE, _ROWS_A_COLUMN = 1 << 20, 2
 _TIMES_AS_MANY_SPARSE = 8  # numbers in a piece, where most columns are sparse
 
 # Entries of W up to which levels become columns, where classes do not fill a register either. On two threads, 131,072
@@ -75,32 +67,6 @@ class PackedBlock:
     def rows(self) -> int:
         """n."""
         return len(self.numbers)
-
-
-def _pieces(blocks: Sequence[Block], counts: Sequence[int], rows: int) -> Blocks:
-    """Blocks cut into pieces of at most ``rows`` rows."""
-    places = [(block, start) for block, count in enumerate(counts) for start in range(0, count, rows)]
-
-    def piece(place: int) -> Block:
-        number, start = places[place]
-        return blocks[number].part(slice(start, start + rows))
-
-    return Blocks(piece, [min(rows, counts[block] - start) for block, start in places])
-
-
-def _small_enough(
-    blocks: Sequence[Block], counts: Sequence[int], width: int, columns: int, classes: int
-) -> Sequence[Block]:
-    """``width`` numbers a row go into products."""
-    for_logits = max(_power_of_two(_LOGITS_AT_ONCE // classes), _ROWS_A_COLUMN * (columns + 1))
-    for_numbers = _NUMBERS_AT_ONCE // max(1, width)
-    rows = max(_FEWEST_ROWS, min(for_numbers, for_logits))
-    return blocks if max(counts) <= rows else _pieces(blocks, counts, rows)
-
-
-def _power_of_two(count: int) -> int:
-    """The largest that is no more than ``count``: blocks, of 2^14 rows, are cut into equal pieces."""
-    return 1 << (count.bit_length() - 1) if count else 0
 
 
 class Rows:
@@ -139,7 +105,7 @@ class Rows:
         width = self.numbers if self.row_major else self.columns
         if self._division is not None:
             width = max(len(self._division.dense), -(-width // _TIMES_AS_MANY_SPARSE))
-        self.blocks = blocks = _small_enough(blocks, counts, width, self.columns, classes)
+        self.blocks = blocks = cut(blocks, counts, width, self.columns, classes)
         self.one_logit = not self.row_major and classes == 2
         self.padded_classes = -(-classes // _LANES) * _LANES if self.row_major else classes
         self.total_weight = _total_weight(blocks, threads)
@@ -255,21 +221,14 @@ def _transposed_one_hot(codes: Tensor, levels: int) -> dict[torch.dtype, Tensor]
     """The (levels, n) matrix with a 1 where a row has a level, in compressed rows: a scatter-add becomes a product."""
     rows, columns = codes.shape
     flat = codes.reshape(-1)
-    ones = _ones(len(flat))
-    order = ordering.by_key(flat, levels)
-    starts = torch.zeros(levels + 1, dtype=torch.int32)
-    torch.cumsum(torch.bincount(flat, minlength=levels), 0, out=starts[1:])
-    members = torch.div(order, columns, rounding_mode="floor").to(torch.int32)
-    return {
-        precision: torch.sparse_csr_tensor(starts, members, ones[precision], (levels, rows), check_invariants=False)
-        for precision in _PRECISIONS
-    }
+    members = torch.div(ordering.by_key(flat, levels), columns, rounding_mode="floor")
+    return compressed(flat, members, _ones(len(flat)), (levels, rows))
 
 
 @functools.cache
 def _ones(count: int) -> dict[torch.dtype, Tensor]:
     """So many ones in both precisions, shared by all blocks of that size."""
-    return {precision: torch.ones(count, dtype=precision) for precision in _PRECISIONS}
+    return {precision: torch.ones(count, dtype=precision) for precision in PRECISIONS}
 
 
 @functools.cache
@@ -278,26 +237,3 @@ def _accept_sparse_tensors() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.sparse_csr_tensor(torch.tensor([0, 0]), torch.empty(0, dtype=torch.int64), torch.empty(0), (1, 1))
-
-
-def theta_of(parameters: Parameters) -> Tensor:
-    """W (k, d) and b (k,) as theta (d + 1, k)."""
-    return torch.cat([parameters.weights.T, parameters.bias[None]])
-
-
-def parameters_of(theta: Tensor) -> Parameters:
-    """theta (d + 1, k) as W (k, d) and b (k,), in memory of their own."""
-    return Parameters(theta[:-1].T.contiguous(), theta[-1].clone())
-
-
-def centred(direction: Tensor) -> Tensor:
-    """A direction (d + 1, k) without the part that moves all classes together.
-
-    It changes no probability and costs only penalty, so theta, which starts at 0, always adds up to 0 over the classes.
-    """
-    return direction - direction.mean(1, keepdim=True)
-
-
-def dot(a: Tensor, b: Tensor) -> float:
-    """The sum of the products of all their entries."""
-    return float(a.reshape(-1).dot(b.reshape(-1)))

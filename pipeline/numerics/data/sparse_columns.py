@@ -21,7 +21,7 @@ _WIDE = 256
 _OTHER_ROWS, _SPARSE_COLUMNS = 0.05, 0.5
 _MOST_OTHERS = 0.2  # of a block's numbers in sparse columns: above, the block is multiplied as it is
 _SAMPLE_ROWS = 256
-_PRECISIONS = (torch.float32, torch.float64)
+PRECISIONS = (torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -91,19 +91,24 @@ def divided(numbers: Tensor, division: Division) -> DividedColumns | None:
     dense = numbers.index_select(1, division.dense)
     return DividedColumns(
         division,
-        _compressed(row, column, differences, (shape[0], shape[1])),
-        _compressed(column[by_column], row[by_column], differences[by_column], (shape[1], shape[0])),
-        {precision: dense.to(precision) for precision in _PRECISIONS},
+        compressed(row, column, _by_precision(differences), (shape[0], shape[1])),
+        compressed(column[by_column], row[by_column], _by_precision(differences[by_column]), (shape[1], shape[0])),
+        _by_precision(dense),
     )
 
 
-def _compressed(first: Tensor, second: Tensor, values: Tensor, shape: tuple[int, int]) -> dict[torch.dtype, Tensor]:
+def compressed(
+    first: Tensor, second: Tensor, values: Mapping[torch.dtype, Tensor], shape: tuple[int, int]
+) -> dict[torch.dtype, Tensor]:
     """The sparse matrix in compressed rows, by precision; places are sorted by the first index, then the second."""
     starts = torch.zeros(shape[0] + 1, dtype=torch.int32)
     torch.cumsum(torch.bincount(first, minlength=shape[0]), 0, out=starts[1:])
+    members = second.to(torch.int32)
     return {
-        precision: torch.sparse_csr_tensor(
-            starts, second.to(torch.int32), values.to(precision), shape, check_invariants=False
-        )
-        for precision in _PRECISIONS
+        precision: torch.sparse_csr_tensor(starts, members, of_precision, shape, check_invariants=False)
+        for precision, of_precision in values.items()
     }
+
+
+def _by_precision(values: Tensor) -> dict[torch.dtype, Tensor]:
+    return {precision: values.to(precision) for precision in PRECISIONS}

@@ -13,7 +13,6 @@ Source: Bishop 2006, eq. 4.104 to 4.111.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -21,8 +20,9 @@ from torch import Tensor
 
 from pipeline.numerics.data.layout import PackedBlock, Rows
 from pipeline.numerics.exact.sums import Grid, exact_sums, in_order, on_one_thread
-from pipeline.numerics.objective import kernels
-from pipeline.numerics.objective.plain import SAFETY, Evaluation
+from pipeline.numerics.objective import products, softmax
+from pipeline.numerics.objective.evaluation import PassStatistics, Point
+from pipeline.numerics.objective.plain import SAFETY
 from pipeline.parallel import workers
 
 PROBABILITY_BYTES = 1 << 30  # of probabilities, beside a Hessian; the rest is computed anew in every product
@@ -31,45 +31,6 @@ PROBABILITY_BYTES = 1 << 30  # of probabilities, beside a Hessian; the rest is c
 _MOST_OUTER = 256
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Point:
-    """f at theta: cost and penalty in nats (f is their sum), gradient (d + 1, k) float64.
-
-    ``min_true_probability`` is the smallest probability of a row's true class, over the rows of positive weight; above
-    1/2 every row is classified rightly. ``statistics`` are there where they were asked for.
-    """
-
-    theta: Tensor
-    precision: torch.dtype
-    cost: float
-    penalty: float
-    gradient: Tensor
-    min_true_probability: float
-    statistics: "PassStatistics | None" = None
-
-    @property
-    def objective(self) -> float:
-        """f, in nats."""
-        return self.cost + self.penalty
-
-    @property
-    def evaluation(self) -> Evaluation:
-        """The same as W and b."""
-        return Evaluation(self.cost, self.penalty, self.gradient[:-1].T.contiguous(), self.gradient[-1].clone())
-
-
-@dataclass(frozen=True)
-class PassStatistics:
-    """What a certificate needs beside the gradient.
-
-    ``bias_curvature`` is the (k, k) Hessian of the bias, None where classes are too many; ``label_means`` (d + 1, k) is
-    1/V sum_i v_i (x_i, 1) y_i', each class's part of every column.
-    """
-
-    bias_curvature: Tensor | None
-    label_means: Tensor
 
 
 class PackedObjective:
@@ -93,14 +54,14 @@ class PackedObjective:
         """Value and gradient at theta, and the ``statistics`` for a certificate."""
         self.passes += 1
         rows = self.rows
-        values = kernels.operands(rows, theta, precision)
+        values = products.operands(rows, theta, precision)
         outer = statistics and rows.classes <= _MOST_OUTER
         means = statistics and self._label_means is None  # of the data alone, so only once
         smallest: list[float] = []
 
         def partials(block: PackedBlock) -> list[Tensor]:
-            scores = kernels.logits(block, values, precision)
-            losses, residuals = kernels.losses_and_residuals(rows, scores, block.labels)
+            scores = products.logits(block, values, precision)
+            losses, residuals = softmax.losses_and_residuals(rows, scores, block.labels)
             smallest.append(math.exp(-_largest_loss(block, losses)))
             extra = [self._bias_outer(block, residuals)] if outer else []
             extra += [self._label_product(block)] if means else []
@@ -162,24 +123,24 @@ class PackedObjective:
         width = 1 if rows.one_logit else rows.padded_classes
         share = memory / (rows.count * width * precision.itemsize) if rows.stays else 0.0
         stored_blocks = int(min(1.0, share) * len(rows.packed))
-        at, stored = kernels.operands(rows, theta, precision), dict[int, Tensor]()
+        at, stored = products.operands(rows, theta, precision), dict[int, Tensor]()
         positions = range(len(rows.packed))  # a worker packs its own blocks only
 
         def product(direction: Tensor) -> Tensor:
             self.passes += 1
             if not rows.intercept:
                 direction = torch.cat([direction[:-1], torch.zeros_like(direction[-1:])])
-            along = kernels.operands(rows, direction, precision, padding=0.0)
+            along = products.operands(rows, direction, precision, padding=0.0)
 
             def partials(position: int) -> list[Tensor]:
                 block = rows.packed[position]
                 weights = stored.get(position)
                 if weights is None:
-                    weights = kernels.curvature_weights(rows, kernels.logits(block, at, precision))
+                    weights = softmax.curvature_weights(rows, products.logits(block, at, precision))
                     if position < stored_blocks:
                         stored[position] = weights
-                change = kernels.logits(block, along, precision)
-                return [self._product(block, kernels.change_of_probabilities(rows, weights, change))]
+                change = products.logits(block, along, precision)
+                return [self._product(block, softmax.change_of_probabilities(rows, weights, change))]
 
             (total,) = self._sums(partials, positions, lambda: [self._product_grid(direction)])
             image = total / rows.total_weight
@@ -215,11 +176,11 @@ class PackedObjective:
     def probabilities_of_block(self, theta: Tensor) -> Callable[[PackedBlock], Tensor]:
         """What gives those of a block's rows, (n, k) float32."""
         rows = self.rows
-        values = kernels.operands(rows, theta, torch.float32)
+        values = products.operands(rows, theta, torch.float32)
 
         def of_block(block: PackedBlock) -> Tensor:
-            scores = kernels.logits(block, values, torch.float32)
-            result = kernels.probabilities(rows, scores)
+            scores = products.logits(block, values, torch.float32)
+            result = softmax.probabilities(rows, scores)
             return result[:, : rows.classes] if rows.row_major else result.T
 
         return of_block
@@ -239,7 +200,7 @@ class PackedObjective:
         """The weighted transposed product; changes the residuals."""
         if block.weights is not None:
             residuals *= block.weights.to(residuals.dtype)
-        return kernels.transposed_product(self.rows, block, residuals)
+        return products.transposed_product(self.rows, block, residuals)
 
     def _bias_outer(self, block: PackedBlock, residuals: Tensor) -> Tensor:
         """sum_i v_i (diag(p_i) - p_i p_i'), (k, k) float64; rows add up to 0, which gives the diagonal."""

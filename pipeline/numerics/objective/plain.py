@@ -16,31 +16,16 @@ difference w of the two of W, whose penalty here is l2/4 * ||w||^2. Source: Bish
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pipeline.numerics.data.block import PROCESSOR, Block, Parameters, extent
 from pipeline.numerics.exact.sums import Grid, exact_sums, sums_by_code
+from pipeline.numerics.objective.evaluation import Evaluation
 
 # |p - y| <= 1 in exact arithmetic; rounding in the kernels stays far inside a factor of two.
 SAFETY = 2.0
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Objective and gradient at one point: cost and penalty in nats (f is their sum), gradients as W and b."""
-
-    cost: float
-    penalty: float
-    weights_gradient: Tensor
-    bias_gradient: Tensor
-
-    @property
-    def gradient_norm(self) -> float:
-        """Euclidean norm of the whole gradient."""
-        return math.hypot(float(self.weights_gradient.norm()), float(self.bias_gradient.norm()))
 
 
 def logits(block: Block, parameters: Parameters, precision: torch.dtype) -> Tensor:

@@ -6,7 +6,8 @@ Shapes are those of data/layout.py.
 import torch
 from torch import Tensor
 
-from pipeline.numerics.objective.packed import PackedObjective, Point
+from pipeline.numerics.objective.evaluation import Point
+from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import conjugate_gradients
 
 

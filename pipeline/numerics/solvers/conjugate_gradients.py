@@ -10,7 +10,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from pipeline.numerics.data.centring import Preconditioner
-from pipeline.numerics.data.layout import centred, dot
+from pipeline.numerics.data.theta import centred, dot
 
 _MOST_PRODUCTS = 60
 _BIAS_SHARE = 1e-3

@@ -14,8 +14,9 @@ from pipeline.numerics.curvature.class_blocks import ClassBlocks
 from pipeline.numerics.curvature.preconditioners import ByClass, Diagonal, Kronecker, PreconditionerBuilder
 from pipeline.numerics.data.block import Block
 from pipeline.numerics.data.centring import Preconditioner
-from pipeline.numerics.data.layout import Rows, dot
+from pipeline.numerics.data.layout import Rows
 from pipeline.numerics.data.sample import stratified
+from pipeline.numerics.data.theta import dot
 from pipeline.numerics.exact.sums import Grid, exact_sums
 from pipeline.numerics.objective.packed import PackedObjective
 

@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from pipeline.numerics.objective.packed import PackedObjective, Point
+from pipeline.numerics.data.theta import dot
+from pipeline.numerics.objective.evaluation import Point
+from pipeline.numerics.objective.packed import PackedObjective
 
+# Shares of the objective that float64 and float32 may err by.
+ROUNDING, FLOAT32_NOISE = 1e-13, 1e-6
 _DECREASE = 1e-4  # of what the slope promises
+_SHORTEST_STEP, _FLOAT32_SHORTEST_STEP = 1e-8, 0.1
 
 
 class LineSearchStep(NamedTuple):
@@ -45,3 +51,34 @@ def accept(step: float, slope: float, rise: float, rounding: float) -> bool:
     Source: Nocedal and Wright 2006, eq. 3.4.
     """
     return rise <= _DECREASE * step * slope + rounding
+
+
+def armijo(
+    objective: PackedObjective, point: Point, direction: Tensor, slope: float, shortest: float, rounding: float
+) -> LineSearchStep | None:
+    """The first trial that meets Armijo's condition; None if no step is short enough."""
+    for trial in backtracking(objective, point, direction, slope, shortest):
+        if accept(trial.step, slope, trial.rise, rounding):
+            return trial
+    return None
+
+
+def approximate_wolfe(objective: PackedObjective, point: Point, direction: Tensor, slope: float) -> Point | None:
+    """Backtracking to Armijo's condition; None if no step is short enough.
+
+    In float32 near the end the gradient resolves what the cost cannot: approximate Wolfe conditions. Where that
+    takes a short step, the gradient is noise, too.
+    Source: Hager and Zhang 2005, eq. 4.1.
+    """
+    if point.precision == torch.float64:
+        reached = armijo(objective, point, direction, slope, _SHORTEST_STEP, ROUNDING * abs(point.objective))
+        return reached.point if reached else None
+    for step, trial, rise in backtracking(objective, point, direction, slope, _SHORTEST_STEP):
+        if accept(step, slope, rise, rounding=0.0):
+            return trial
+        if rise <= FLOAT32_NOISE * abs(point.objective):
+            if step < _FLOAT32_SHORTEST_STEP:
+                return None
+            if dot(trial.gradient, direction) <= -0.8 * slope:
+                return trial
+    return None

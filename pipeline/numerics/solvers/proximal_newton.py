@@ -30,8 +30,8 @@ from pipeline.numerics.curvature.arrowhead import ridge
 from pipeline.numerics.curvature.row_space import RowCurvature
 from pipeline.numerics.data.sample import stratified
 from pipeline.numerics.exact.roots import square_root
-from pipeline.numerics.objective.packed import PackedObjective, Point
-from pipeline.numerics.objective.plain import Evaluation
+from pipeline.numerics.objective.evaluation import Evaluation, Point
+from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import active_set, line_search
 from pipeline.numerics.solvers.l1_quadratic import least_subgradient, minimise
 from pipeline.numerics.solvers.loop import Epoch

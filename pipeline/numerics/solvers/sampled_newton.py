@@ -13,9 +13,9 @@ from torch import Tensor
 
 from pipeline.numerics.curvature.arrowhead import ArrowheadHessian
 from pipeline.numerics.curvature.preconditioners import PreconditionerBuilder
-from pipeline.numerics.data.layout import centred
 from pipeline.numerics.data.sample import stratified
-from pipeline.numerics.objective.packed import PackedObjective, Point
+from pipeline.numerics.data.theta import centred
+from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import line_search
 
 _ROWS_A_PARAMETER = 32
@@ -97,21 +97,17 @@ def _minimise(objective: PackedObjective, theta: Tensor, tolerance: float) -> Te
     for _ in range(_STEPS):
         direction = centred(-arrow.factor(point.theta, mix).solve(point.gradient))
         slope = float((point.gradient * direction).sum())
-        point, step = _line_search(objective, point, direction, slope)
-        if step < 1:
+        rounding = _ROUNDING * abs(point.objective)
+        reached = line_search.armijo(objective, point, direction, slope, _SHORTEST_STEP, rounding)
+        if reached is None:
+            break
+        point = reached.point
+        if reached.step < 1:
             mix = min(_LARGEST_MIX, 4 * max(mix, _MIX_AFTER_SHORT_STEP))
         elif -slope > 0.4 * last:  # linear convergence: the labels mixed in are what slows it
             mix /= 5
         last = -slope
         separable = objective.l2 == 0 and point.min_true_probability > 0.5  # no optimum to come near to
-        if separable or step == 0 or -slope < tolerance * abs(point.objective):
+        if separable or -slope < tolerance * abs(point.objective):
             break
     return point.theta
-
-
-def _line_search(objective: PackedObjective, point: Point, direction: Tensor, slope: float) -> tuple[Point, float]:
-    """To Armijo's condition; the step is 0 if none is found."""
-    for step, trial, rise in line_search.backtracking(objective, point, direction, slope, _SHORTEST_STEP):
-        if line_search.accept(step, slope, rise, _ROUNDING * abs(point.objective)):
-            return trial, step
-    return point, 0.0

@@ -8,8 +8,10 @@ import torch
 
 from pipeline.numerics.certificates import duality_gap
 from pipeline.numerics.certificates.duality_gap import probability_bound
-from pipeline.numerics.data.layout import Rows, theta_of
-from pipeline.numerics.objective.packed import PackedObjective, Point
+from pipeline.numerics.data.layout import Rows
+from pipeline.numerics.data.theta import theta_of
+from pipeline.numerics.objective.evaluation import Point
+from pipeline.numerics.objective.packed import PackedObjective
 from tests.problems import Problem, Solved, solve, synthetic
 
 # f is a float64 sum near 1: two of them differ by no less than this.

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from pipeline.numerics.certificates import duality_gap, l1_duality_gap
-from pipeline.numerics.data.layout import Rows, theta_of
-from pipeline.numerics.objective.packed import PackedObjective, Point
+from pipeline.numerics.data.layout import Rows
+from pipeline.numerics.data.theta import theta_of
+from pipeline.numerics.objective.evaluation import Point
+from pipeline.numerics.objective.packed import PackedObjective
 from tests.problems import Problem, solve, synthetic
 
 # F is a float64 sum near 1: two of them differ by no less than this.

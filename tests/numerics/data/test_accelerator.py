@@ -15,7 +15,7 @@ from pipeline.numerics.data.accelerator import Accelerator
 from pipeline.numerics.data.block import Parameters
 from pipeline.numerics.data.layout import PackedBlock, Rows
 from pipeline.numerics.exact import sums
-from pipeline.numerics.objective import kernels
+from pipeline.numerics.objective import products, softmax
 from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.objective.plain import PlainObjective
 from pipeline.numerics.solvers import loop
@@ -170,13 +170,13 @@ def test_no_kernel_mixes_devices(problem: Problem) -> None:
         one_hot={},
     )
     for precision in (torch.float32, torch.float64):
-        values = kernels.operands(rows, _theta(problem), precision)
-        scores = kernels.logits(moved, values, precision)
-        change = kernels.change_of_probabilities(rows, kernels.curvature_weights(rows, scores), scores.clone())
+        values = products.operands(rows, _theta(problem), precision)
+        scores = products.logits(moved, values, precision)
+        change = softmax.change_of_probabilities(rows, softmax.curvature_weights(rows, scores), scores.clone())
         assert scores.device == change.device == device
         if not rows.row_major:  # sums_by_code looks at values, which are not there
-            assert kernels.transposed_product(rows, moved, change).device == device
-    losses, residuals = kernels.losses_and_residuals(rows, scores, moved.labels)
+            assert products.transposed_product(rows, moved, change).device == device
+    losses, residuals = softmax.losses_and_residuals(rows, scores, moved.labels)
     assert losses.device == residuals.device == device
 
 

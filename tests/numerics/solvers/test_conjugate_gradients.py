@@ -3,7 +3,7 @@
 import torch
 
 from pipeline.numerics.data.centring import Preconditioner
-from pipeline.numerics.data.layout import centred
+from pipeline.numerics.data.theta import centred
 from pipeline.numerics.solvers.conjugate_gradients import bias_direction, direction, newton_step
 
 
