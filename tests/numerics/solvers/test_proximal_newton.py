@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from pipeline.numerics.curvature import arrowhead
-from pipeline.numerics.solvers import active_set, l1_quadratic, proximal_newton
+from pipeline.numerics.solvers import active_set, l1_quadratic, quadratic_model
 from pipeline.numerics.solvers.status import Status
 from tests.problems import Problem, Solved, numbers_only, solve, standardised, synthetic
 
@@ -126,7 +126,7 @@ def test_many_rows_begin_with_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hessians of a sample and BFGS reach the optimum of all rows that exact Hessians reach."""
     problem = synthetic(30_000, 4, (3, 12), 4)
     exact = solve(problem, l1=1e-3, l2=1e-3, tolerance=1e-12)
-    monkeypatch.setattr(proximal_newton, "_CHEAP_WORK", 1e6)
+    monkeypatch.setattr(quadratic_model, "_CHEAP_WORK", 1e6)
     sampled = solve(problem, l1=1e-3, l2=1e-3, tolerance=1e-12)
     assert sampled.result.status is Status.CONVERGED
     _close(sampled, exact)
@@ -135,7 +135,7 @@ def test_many_rows_begin_with_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_columns_than_fit_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for three columns at a time the answer is the same, as near as sqrt(2 * bound / l2) = 1e-5."""
     problem = synthetic(500, 8, (), 3)
-    monkeypatch.setattr(proximal_newton, "_LARGEST", 12)
+    monkeypatch.setattr(quadratic_model, "_LARGEST", 12)
     turns = solve(problem, l1=1e-2, l2=1e-2, tolerance=1e-12)
     monkeypatch.undo()
     expected = solve(problem, l1=1e-2, l2=1e-2, tolerance=1e-12)
@@ -245,7 +245,7 @@ def test_few_rows_have_the_optimum_that_the_whole_hessian_finds(
     """Without the row space the same objective, to the 1e-11 that is proven of both."""
     problem = synthetic(30, 20, (4,), 5)
     few = solve(problem, l1=l1, tolerance=1e-11, intercept=intercept)
-    monkeypatch.setattr(proximal_newton, "_ROW_SPACE", 0)
+    monkeypatch.setattr(quadratic_model, "_ROW_SPACE", 0)
     expected = solve(problem, l1=l1, tolerance=1e-11, intercept=intercept)
     assert few.result.status is expected.result.status is Status.CONVERGED
     assert few.objective == pytest.approx(expected.objective, rel=2e-11)
@@ -287,9 +287,9 @@ def test_columns_far_from_0_have_the_same_answer(
     near = replace(problem, numbers=np.round(problem.numbers * 8) / 8)
     far = replace(near, numbers=(near.numbers + np.float32(offset)).astype(np.float32))
     if sampled:
-        monkeypatch.setattr(proximal_newton, "_CHEAP_WORK", 0.0)
-        monkeypatch.setattr(proximal_newton, "_AT_LEAST", 100)
-        monkeypatch.setattr(proximal_newton, "_ROWS_A_PARAMETER", 0)
+        monkeypatch.setattr(quadratic_model, "_CHEAP_WORK", 0.0)
+        monkeypatch.setattr(quadratic_model, "_AT_LEAST", 100)
+        monkeypatch.setattr(quadratic_model, "_ROWS_A_PARAMETER", 0)
     expected, solved = (solve(table, l1=1e-3, l2=1e-3, tolerance=1e-8, epochs=60) for table in (near, far))
     assert solved.outcome.bound <= 1e-7 * solved.objective
     assert solved.objective == pytest.approx(expected.objective, rel=1e-8)
