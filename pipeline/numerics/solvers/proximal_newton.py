@@ -145,6 +145,8 @@ class ProximalNewton:
             return self._start
         self._model.sample = self._sampled()
         first = self._sampled(_FIRST_SHARE)
+        if first.rows.count == rows.count:  # strata are many: a few rows of each are all rows
+            return self._start
         descent = ProximalNewton(first, self._l1, self._start, _FIRST_TOLERANCE)
         while descent.status is None:
             descent.run_epoch()

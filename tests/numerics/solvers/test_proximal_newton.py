@@ -132,6 +132,14 @@ def test_many_rows_begin_with_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     _close(sampled, exact)
 
 
+def test_levels_of_a_few_rows_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a sample with some rows of every level and class is all rows, the first answer is the start."""
+    for limit, value in {"_CHEAP_WORK": 0.0, "_AT_LEAST": 100, "_ROWS_A_PARAMETER": 1}.items():
+        monkeypatch.setattr(quadratic_model, limit, value)
+    solved = solve(synthetic(1000, 2, (100,), 3), l1=1e-2, tolerance=1e-8)
+    assert solved.result.status is Status.CONVERGED
+
+
 def test_more_columns_than_fit_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for three columns at a time the answer is the same, as near as sqrt(2 * bound / l2) = 1e-5."""
     problem = synthetic(500, 8, (), 3)
