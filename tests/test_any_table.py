@@ -21,7 +21,7 @@ from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.prepare import column_roles, survey_source, write_dataset
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import sources, stream
+from pipeline.table import find_source, stream
 from tests.tables import MISSING, RESERVED, Written, tables
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -41,7 +41,7 @@ def _prepared(table: Written, split: str, options: stream.ReadOptions, folder: P
             "date_parts": PARTS, "split": {"method": split},
         }
     )  # fmt: skip
-    source_table = sources.find(params.source, separator=params.separator, encoding=params.encoding)
+    source_table = find_source.find(params.source, separator=params.separator, encoding=params.encoding)
     roles = column_roles.roles_of(params, source_table)
     learned = survey_source.learn(params, source_table, roles, options)
     (folder / "out").mkdir()

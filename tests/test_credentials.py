@@ -14,7 +14,7 @@ from pipeline.commands.init import command
 from pipeline.errors import UserError
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import sources
+from pipeline.table import find_source
 from pipeline.tracking.client import location
 from pipeline.tracking.runs import names
 
@@ -66,8 +66,8 @@ def test_an_address_with_a_secret_is_refused_by_all_that_read_tables(address: st
     """The sentence shows the address without it, names the alternative, and comes before anything is opened."""
     section = PrepareParams(source=address, target="y")
     for read in (
-        lambda: sources.find(address),
-        lambda: sources.find_or_copy(address).__enter__(),
+        lambda: find_source.find(address),
+        lambda: find_source.find_or_copy(address).__enter__(),
         lambda: prepare.main(params=section, source=address, out=tmp_path / "out"),
         lambda: command.main(address=address, target="y", out=tmp_path / "p", template=Path("params.yaml"), force=True),
     ):
@@ -138,5 +138,5 @@ def test_a_tracking_uri_within_an_error_is_masked_whole(monkeypatch: pytest.Monk
 def test_an_address_that_lacks_something_is_one_sentence(address: str) -> None:
     """Each file system of fsspec has errors of its own."""
     with pytest.raises(UserError, match=r"x: cannot be opened: expected all that fsspec needs, got: \S") as raised:
-        sources.find(address)
+        find_source.find(address)
     assert "\n" not in str(raised.value)

@@ -19,7 +19,7 @@ from pipeline.dataset.encoder import OTHER, Encoder
 from pipeline.errors import UserError, listed, printable, quoted, shortened
 from pipeline.scoring import predictions, probabilities
 from pipeline.scoring.logits import compute_logits
-from pipeline.table import sources, stream, type_inference
+from pipeline.table import find_source, sources, stream, type_rules
 from pipeline.table.sources import Source, TableSource
 
 # A person reads no more than this on a screen; a file takes any number.
@@ -96,7 +96,7 @@ def _require_column_types(encoder: Encoder, place: Path) -> None:
     for column, kind in encoder.kinds.items():
         try:
             if kind != "text":
-                type_inference.require_type(kind)
+                type_rules.require_type(kind)
         except ValueError as error:
             remedy = "the file was edited; run `dvc repro`"
             raise UserError(f"{place}: column {quoted(column)}: expected {error}: {remedy}") from None
@@ -112,7 +112,7 @@ def main(*, source: str | Path, out: Path | None, model: Path) -> None:
     trained = models.load(model)
     _require_column_types(trained.encoder, model / output_files.METADATA_FILE)
     unseen = Unseen(trained.encoder)
-    with sources.find_or_copy(str(source)) as table:
+    with find_source.find_or_copy(str(source)) as table:
         if out is not None and out != predictions.STANDARD_OUTPUT:
             _require_place(out, table, model)
         scores = _at_least_one(table, predict(trained, table, unseen))
@@ -129,7 +129,7 @@ def main(*, source: str | Path, out: Path | None, model: Path) -> None:
 
 def _require_place(out: Path, source: Source, model: Path) -> None:
     files.require_file_name(out)
-    standard_input = [0] if source.address == sources.STANDARD_INPUT else []
+    standard_input = [0] if source.address == find_source.STANDARD_INPUT else []
     paths = [*sources.local_paths(source), model / output_files.WEIGHTS_FILE, model / output_files.METADATA_FILE]
     files.refuse_to_overwrite(out, [*paths, *standard_input])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.dataset.columns import DATE_PARTS, is_date, part_name
 from pipeline.errors import UserError, listed, quoted
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import read_errors, stream
+from pipeline.table import header, read_errors
 from pipeline.table.sources import TableSource
 
 
@@ -141,7 +141,7 @@ def roles_of(params: PrepareParams, source: TableSource) -> Roles:
 
     Raises: UserError that names the param and suggests the closest column.
     """
-    names = stream.header(source)
+    names = header.column_names(source)
     require(source, names, "categories", params.categories)
     require(source, names, "types", list(params.typed))
     if params.typed.get(params.target, "category") != "category":

@@ -9,7 +9,7 @@ from pipeline.dataset.columns import DatePart
 from pipeline.errors import quoted
 from pipeline.params import Section
 from pipeline.prepare import fit_encoder
-from pipeline.table import type_inference
+from pipeline.table import type_rules
 
 MISSING_VALUES = ("", "NA", "N/A", "NaN", "nan", "null")
 
@@ -97,7 +97,7 @@ class PrepareParams(Section):
     weights: str | None = Field(
         default=None, description="column of numbers >= 0: how many times a row counts; no feature"
     )
-    types: dict[str, Annotated[str, AfterValidator(type_inference.require_type)]] | None = Field(
+    types: dict[str, Annotated[str, AfterValidator(type_rules.require_type)]] | None = Field(
         default=None,
         description="of columns, where inferred wrongly: {day: date, zip: category}; also number, boolean, "
         '"date %d/%m/%Y" for dates of a format, in the directives of Python\'s strptime, and "number $1,234.5" or '

@@ -18,7 +18,7 @@ from pipeline.prepare.column_roles import roles_of
 from pipeline.prepare.params import PrepareParams
 from pipeline.prepare.survey_source import learn
 from pipeline.prepare.write_dataset import write
-from pipeline.table import grouping, parse_cache, progress, sources, stream
+from pipeline.table import find_source, grouping, header, parse_cache, progress, stream
 from pipeline.table.unchanged_source import UnchangedSource
 
 
@@ -29,7 +29,7 @@ def main(*, params: PrepareParams, source: str | Path, out: Path, cache: Path | 
     """
     # Open: the files of the source, and what each column is for.
     files.require_own_folder(out, PREPARED_FILE)
-    watched = UnchangedSource(lambda: sources.find(str(source), params.files, params.separator, params.encoding))
+    watched = UnchangedSource(lambda: find_source.find(str(source), params.files, params.separator, params.encoding))
     table = watched.source
     roles = roles_of(params, table)
     with watched.blaming_changes(), parse_cache.opened(cache, table) as parsed, files.new_folder(out) as folder:
@@ -50,7 +50,7 @@ def main(*, params: PrepareParams, source: str | Path, out: Path, cache: Path | 
     open_marks = params.decimal == "auto"
     grouped = grouping.doubtful(table, learned.survey, params.missing_values, learned.declared) if open_marks else {}
     doubts = chain(
-        report.header_doubts(stream.header(table), params.target, levels),
+        report.header_doubts(header.column_names(table), params.target, levels),
         report.spelling_doubts(learned.survey, learned.undecided, learned.declared),
         report.grouping_doubts(grouped),
         report.label_doubts(params.target, levels[params.target]),

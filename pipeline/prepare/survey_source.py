@@ -39,7 +39,7 @@ class Learned:
 
 
 @dataclass
-class _FirstPass:
+class _FirstPass(type_inference.Watcher):
     """Labels and training statistics of the first pass; recreated when reading restarts."""
 
     source: TableSource

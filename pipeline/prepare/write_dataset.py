@@ -63,14 +63,13 @@ def write(
     split_classes = {name: np.zeros(len(classes), dtype=np.int64) for name in shard.SPLITS}
     reading = stream.Reading(learned.survey.kinds, params.missing_values, options)
     with Writer(folder) as writer:
-        for seen in stream.mapped_settled(source, reading, work):
-            result, row_digests = seen.result
-            parts = _divided(result, learned.assign(seen.chunk)) if isinstance(result, shard.Shard) else result
+        for chunk, (result, row_digests) in stream.mapped_settled(source, reading, work):
+            parts = _divided(result, learned.assign(chunk)) if isinstance(result, shard.Shard) else result
             for name, part in parts.items():
                 split_rows[name] += len(part.rows)
                 weighted = part.labels if part.weights is None else part.labels[part.weights > 0]
                 split_classes[name] += np.bincount(weighted, minlength=len(classes))
-                writer.add(name, replace(part, rows=part.rows + seen.chunk.first_row))
+                writer.add(name, replace(part, rows=part.rows + chunk.first_row))
             if twins is not None and row_digests is not None:
                 for index, name in enumerate(shard.SPLITS):
                     twins.add(row_digests[parts[name].rows], index)

@@ -4,14 +4,13 @@ A parsed table carries the names of such columns, since what is kept of it has n
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset.columns import ColumnType, is_number
-from pipeline.table import parsing, spellings
+from pipeline.table import spellings
 
 _KEY = b"padded"
 _LONG = 40
@@ -29,24 +28,19 @@ _SIGNS_AND_BLANKS = _bytes_of("+- \t")
 
 
 def noted(
-    table: Any,
-    rows: memoryview,
-    names: Sequence[str],
-    kinds: Mapping[str, ColumnType],
-    missing_values: Sequence[str],
-    separator: str,
-    skip: int,
+    table: Any, numbers: Sequence[str], rows: memoryview, separator: str, as_texts: Callable[[Sequence[str]], Any]
 ) -> Any:
-    """The Arrow table that ``parsing.parse`` made of the rows, with the names of its columns of ``padded`` numbers."""
-    numbers = [name for name, kind in kinds.items() if is_number(kind)]
+    """The Arrow table that was parsed from the rows, with the names of its columns of ``padded`` ``numbers``.
+
+    ``as_texts`` parses columns of the rows as texts.
+    """
     if not numbers or not _may_hold_any(np.frombuffer(rows, dtype=np.uint8), separator):
         return table
     # Here, since it takes long to load and few tables need it.
     from pyarrow import compute as kernels
 
     compute: Any = kernels
-    as_text = dict.fromkeys(numbers, "text")
-    texts = parsing.parse(rows, names, numbers, as_text, missing_values, separator, skip)
+    texts = as_texts(numbers)
     padded = [name for name in numbers if any(_any_padded(compute, piece) for piece in texts.column(name).chunks)]
     return table.replace_schema_metadata({_KEY: json.dumps(padded)})
 

@@ -33,6 +33,33 @@ class MisfitError(UserError):
         self.others: Mapping[str, str] = {}
 
 
+class CrowdedError(UserError):
+    """A ``column`` of more distinct ``texts`` than the ``most`` that are counted."""
+
+    def __init__(
+        self, source: TableSource, column: str, texts: Collection[str], most: int, are_codes: bool, marks: str
+    ) -> None:
+        super().__init__(
+            f"{source}, column {shortened(column)}: expected at most {most:,} distinct texts, got more\n"
+            "  leave it out of prepare.features, or, if it holds dates, give it the type date in prepare.types; what "
+            "its rows have in common, such as a prefix, belongs in a column of its own"
+            + ("; it holds whole numbers, some of which begin with 0: type number reads numbers" if are_codes else "")
+            + _way_to_numbers(texts, marks)
+        )
+        self.column = column
+        self.texts = texts
+
+
+def _way_to_numbers(texts: Collection[str], marks: str) -> str:
+    """Advice on texts that are numbers of which nothing tells the decimal mark."""
+    possible = spellings.common(texts, marks)
+    if len(possible) < 2:
+        return ""
+    text = next(iter(texts))
+    ways = " or ".join(f'"{one.decimal}" makes {shortened(text)} {one.value_of(text):.12g}' for one in possible)
+    return f"; these may be numbers: prepare.decimal {ways}"
+
+
 def _folded(name: str) -> str:
     """A name for comparing; of a long one the beginning, since comparing takes the product of two lengths."""
     return name[:MOST_CHARACTERS].casefold().strip()
@@ -130,19 +157,6 @@ def mixture(source: TableSource, column: str, missing_values: Sequence[str], mar
     return _misfit(place, column, text, expected, "prepare.categories")
 
 
-def plural(names: Sequence[str]) -> str:
-    return "column" if len(names) == 1 else "columns"
-
-
-def require_same_columns(file: TableSource, names: Sequence[str], expected: Sequence[str]) -> None:
-    """Check that a file of a table has the columns of the first file, in any order."""
-    for name in sorted({*names} ^ {*expected}):
-        has = "lacks" if name in expected else "has"
-        raise UserError(
-            f"{file}: {has} the column {quoted(name)}, unlike the first file; all files need the same columns"
-        )
-
-
 def from_arrow(source: TableSource, message: str) -> Exception:
     """The exception that says in the user's terms what Arrow found."""
     conversion = CONVERSION.search(message)
@@ -172,13 +186,6 @@ def _ragged(row: locate.CsvRow, width: int) -> UserError:
     if came == width + 1 and first.line == row.line:
         advice += "; if only the first or the last column has no name in the header, add one"
     return UserError(f"{row.file}, line {row.line}: expected {width} cells as in the header, got {came}\n  {advice}")
-
-
-def no_text(source: TableSource) -> UserError:
-    return UserError(
-        f"{source}: expected text, got bytes 0 in the first line; is it a table of text or Parquet? "
-        "UTF-16 without a mark needs prepare.encoding: utf-16-le or utf-16-be"
-    )
 
 
 def open_quote(file: TableSource, line: int) -> UserError:

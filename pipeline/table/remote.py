@@ -1,16 +1,38 @@
-"""Files of fsspec backends, such as http:// and s3://, as binary streams; failures are OSErrors."""
+"""Addresses that fsspec opens, such as http:// and s3://: their files as binary streams; failures are OSErrors."""
 
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-from pipeline.errors import UserError
+from pipeline import credentials
+from pipeline.errors import UserError, shortened
 
 
-def opened(system: Any, path: str) -> BinaryIO:
-    """The bytes of a file of a file system of fsspec. Raises: OSError, now or when read."""
-    return cast(BinaryIO, io.BufferedReader(_Download(system, path)))
+def is_remote(address: str) -> bool:
+    """Whether fsspec opens the address."""
+    return "://" in address
+
+
+def file_system(address: str) -> tuple[Any, str]:
+    """The file system of an address and the path in it. Raises: UserError for a scheme that is not installed."""
+    from fsspec.core import url_to_fs
+
+    try:
+        system, path = url_to_fs(address)  # type: ignore[no-untyped-call]
+        return system, str(path)
+    except (OSError, UserError):
+        raise
+    except Exception as error:  # each file system of fsspec has errors of its own for what an address lacks
+        reason = shortened(credentials.masked(" ".join(str(error).split())))
+        raise UserError(
+            f"{shortened(address)}: cannot be opened: expected all that fsspec needs, got: {reason}"
+        ) from None
+
+
+def opened(address: str) -> BinaryIO:
+    """The bytes of a file. Raises: OSError, now or when read; UserError for a scheme that is not installed."""
+    return cast(BinaryIO, io.BufferedReader(_Download(*file_system(address))))
 
 
 @contextmanager

@@ -5,19 +5,17 @@ the size of the chunks or the number of threads. UTF-8 with or without byte orde
 and newlines; blank lines are not rows.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from pipeline.dataset.columns import Chunk, ColumnType, is_number
-from pipeline.errors import UserError, listed, quoted
+from pipeline.errors import UserError
 from pipeline.parallel import threads
-from pipeline.table import cached_file, locate, padding, parsing, read_errors, row_chunks, sources, spellings
+from pipeline.table import cached_file, header, padding, parsing, read_errors, row_chunks, sources, spellings
 from pipeline.table.parse_cache import CacheWriter, ParseCache
 from pipeline.table.sources import File, TableSource
 
@@ -42,9 +40,6 @@ class ReadOptions:
 # Chunks large enough that per-chunk costs vanish, small enough to stay in the cache.
 DEFAULTS = ReadOptions()
 
-# What Excel writes above a table, or is told so, to say what separates cells.
-_SEPARATOR_LINE = re.compile(r"sep=\W?", re.IGNORECASE)
-
 # With DEFAULTS half a kilobyte a column and chunk, some 60 numbers.
 COLUMNS = 1 << 13
 
@@ -62,49 +57,7 @@ class Reading:
     settled: bool = False
 
 
-@dataclass(frozen=True)
-class Seen(Generic[Result]):
-    """A chunk and the result of the work on it."""
-
-    chunk: Chunk
-    result: Result
-
-
-def header(source: TableSource) -> list[str]:
-    """Column names of a CSV file, in order; several may have none.
-
-    Raises: UserError if there is no such file, it is no CSV or empty, its header is not UTF-8 or names a column twice.
-    """
-    try:
-        sources.files_of(source)[0].require_text()
-        first = next(locate.records(source), None)
-    except OSError as error:
-        raise sources.unreadable(source, error) from None
-    if first is None:
-        raise UserError(f"{source}: the file is empty; expected a header line with column names, then rows")
-    names = first.cells
-    if any("\udc80" <= character <= "\udcff" for name in names for character in name):
-        raise read_errors.not_utf8(source)
-    if any("\0" in name for name in names):
-        raise read_errors.no_text(source)
-    if _SEPARATOR_LINE.fullmatch("".join(names)):
-        raise UserError(
-            f"{source}, line {first.line}: expected the header, got {quoted(names[0])}, which only Excel reads; "
-            "delete the line, separators are found without it"
-        )
-    seen = {""}
-    for name in names:
-        if name and name in seen:
-            place = f"{source}, line {first.line}"
-            raise UserError(
-                f"{place}: two columns are named {quoted(name)}; rename one in the header, "
-                "or add the header line if it is missing"
-            )
-        seen.add(name)
-    return names
-
-
-def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[Seen[Result]]:
+def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[tuple[Chunk, Result]]:
     """``work`` on every chunk, on threads; chunks come in order, and only then know their first row.
 
     A cell that equals one of the reading's missing values, quoted or not, is no value.
@@ -113,7 +66,7 @@ def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result
 
     def worked(piece: _Piece | _CachedPiece) -> tuple[Chunk, Result | UserError, int]:
         try:
-            table = piece.parse(list(reading.kinds), reading.kinds, reading.missing_values)
+            table = piece.parse(reading)
         except pa.ArrowInvalid as error:
             fault = read_errors.from_arrow(piece.file, str(error))
             if isinstance(fault, parsing.WrongKindError):
@@ -137,7 +90,7 @@ def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result
         first_row += placed.rows
         reading.options.watch(first_row - 1, position)
         if placed.rows:
-            yield Seen(placed, result)
+            yield placed, result
     if reading.options.cache is not None:
         for entry in fresh:
             reading.options.cache.finish(entry)
@@ -145,7 +98,7 @@ def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result
 
 @dataclass(frozen=True)
 class _Piece:
-    """Whole rows of a file whose columns are ``names``; the first ``skip`` rows are its header.
+    """Whole rows of a file whose columns are ``names``; piece 0 begins with the header.
 
     ``position``: bytes of the source up to here. ``fresh`` keeps what is parsed, as its piece ``number``. A ``typed``
     file knows its numbers, which come in the plain spelling, however other files write them; of other files padded
@@ -161,28 +114,32 @@ class _Piece:
     typed: bool
     notes_padding: bool
 
-    def parse(self, columns: Sequence[str], kinds: Mapping[str, ColumnType], missing_values: Sequence[str]) -> Any:
-        skip = 0 if self.number else 1
+    def parse(self, reading: Reading) -> Any:
+        kinds, missing_values = reading.kinds, reading.missing_values
         if self.typed:
             kinds = {name: spellings.PLAIN if is_number(kind) else kind for name, kind in kinds.items()}
-        table = parsing.parse(self.rows, self.names, columns, kinds, missing_values, self.file.separator, skip)
+        table = self._parsed(list(kinds), kinds, missing_values)
         if self.notes_padding and not self.typed:
-            table = padding.noted(table, self.rows, self.names, kinds, missing_values, self.file.separator, skip)
+            numbers = [name for name, kind in kinds.items() if is_number(kind)]
+
+            def as_texts(columns: Sequence[str]) -> Any:
+                return self._parsed(columns, dict.fromkeys(columns, "text"), missing_values)
+
+            table = padding.noted(table, numbers, self.rows, self.file.separator, as_texts)
         if self.fresh is not None:
             self.fresh.add(self.number, table)
         return table
 
-    def guessed(
-        self,
-        columns: Sequence[str],
-        missing_values: Sequence[str],
-        kinds: Mapping[str, ColumnType] = MappingProxyType({}),
-    ) -> Any:
-        """The columns, of the types that Arrow guesses where ``kinds`` has none; None if they cannot be read."""
+    def guessed(self, columns: Sequence[str], missing_values: Sequence[str]) -> Any:
+        """The columns, of the types that Arrow guesses; None if they cannot be read."""
         try:
-            return replace(self, fresh=None).parse(columns, kinds, missing_values)
+            return self._parsed(columns, {}, missing_values)
         except pa.ArrowInvalid:
             return None
+
+    def _parsed(self, columns: Sequence[str], kinds: Mapping[str, ColumnType], missing_values: Sequence[str]) -> Any:
+        skip = 0 if self.number else 1
+        return parsing.parse(self.rows, self.names, columns, kinds, missing_values, self.file.separator, skip)
 
 
 @dataclass(frozen=True)
@@ -193,8 +150,8 @@ class _CachedPiece:
     path: Path
     position: int
 
-    def parse(self, columns: Sequence[str], _kinds: Mapping[str, ColumnType], _missing_values: Sequence[str]) -> Any:
-        return cached_file.load(self.path, columns)
+    def parse(self, reading: Reading) -> Any:
+        return cached_file.load(self.path, list(reading.kinds))
 
     def guessed(self, _columns: Sequence[str], _missing_values: Sequence[str]) -> None:
         """Nothing: what was parsed once has its types."""
@@ -204,7 +161,7 @@ def _all_pieces(source: TableSource, reading: Reading, fresh: list[CacheWriter])
     """The pieces of all files, parsed before or not; entries that they are to be kept in are added to ``fresh``."""
     store = reading.options.cache
     before = 0
-    for file, names in _files(source):
+    for file, names in header.of_files(source):
         entry = None if store is None else store.known(file, reading.kinds, reading.missing_values)
         size = file.size()
         if entry is not None:
@@ -219,16 +176,6 @@ def _all_pieces(source: TableSource, reading: Reading, fresh: list[CacheWriter])
         before += size
 
 
-def _files(source: TableSource) -> Iterator[tuple[File, Sequence[str]]]:
-    """The files and their columns. Raises: UserError for a file whose columns are not those of the first."""
-    expected: list[str] = []
-    for file in sources.files_of(source):
-        names = header(file)
-        expected = expected or names
-        read_errors.require_same_columns(file, names, expected)
-        yield file, names
-
-
 def _pieces(
     file: File,
     names: Sequence[str],
@@ -239,14 +186,13 @@ def _pieces(
 ) -> Iterator[_Piece]:
     """The pieces of one file, ``before`` which lie so many bytes of the source."""
     try:
-        typed = file.is_parquet
-        opened, raw = file.open_with_raw()
-        with opened:
-            size = size * max(len(names), COLUMNS) // COLUMNS
-            for number, rows in enumerate(row_chunks.cut(opened, str(file), file.separator, size)):
-                yield _Piece(file, names, rows, number, before + raw.tell(), fresh, typed, notes_padding)
-    except OSError as error:
-        raise sources.unreadable(file, error) from None
+        with sources.as_user_error(file):
+            typed = file.is_parquet
+            opened, raw = file.open_with_raw()
+            with opened:
+                size = size * max(len(names), COLUMNS) // COLUMNS
+                for number, rows in enumerate(row_chunks.cut(opened, str(file), file.separator, size)):
+                    yield _Piece(file, names, rows, number, before + raw.tell(), fresh, typed, notes_padding)
     except row_chunks.OpenQuoteError as error:
         raise read_errors.open_quote(file, error.line) from None
 
@@ -255,47 +201,27 @@ def read(
     source: TableSource, kinds: Mapping[str, ColumnType], missing_values: Sequence[str], options: ReadOptions = DEFAULTS
 ) -> Iterator[Chunk]:
     """The chunks of a table whose columns' kinds are settled; the errors are those of ``mapped_settled``."""
-    for seen in mapped_settled(source, Reading(kinds, missing_values, options), lambda _: None):
-        yield seen.chunk
+    for chunk, _ in mapped_settled(source, Reading(kinds, missing_values, options), lambda _: None):
+        yield chunk
 
 
-def mapped_settled(source: TableSource, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[Seen[Result]]:
+def mapped_settled(
+    source: TableSource, reading: Reading, work: Callable[[Chunk], Result]
+) -> Iterator[tuple[Chunk, Result]]:
     """Like ``mapped``, for columns whose kinds are settled: a value that does not fit is the user's error.
 
     Raises: UserError that names missing columns, or line and column of a value that does not fit.
     """
-    require_columns(source, list(reading.kinds))
+    header.require_columns(source, list(reading.kinds))
     try:
         yield from mapped(source, replace(reading, settled=True), work)
     except parsing.WrongKindError as wrong:
         raise read_errors.misfit(source, wrong.column, reading.kinds[wrong.column], reading.missing_values) from None
 
 
-def require_columns(source: TableSource, columns: Sequence[str]) -> list[str]:
-    """The file's column names, which must include ``columns``; their order and further columns do not matter."""
-    names = header(source)
-    there = frozenset(names)
-    absent = [name for name in columns if name not in there]
-    if absent:
-        named = listed(absent)
-        raise UserError(
-            f"{source}: missing {read_errors.plural(absent)} {named}{read_errors.closest(absent[0], names)}"
-        )
-    return names
-
-
-def head(
-    source: TableSource,
-    columns: Sequence[str],
-    missing_values: Sequence[str],
-    size: int,
-    kinds: Mapping[str, ColumnType] = MappingProxyType({}),
-) -> Any:
-    """The first ``size`` bytes of ``columns``, as an Arrow table; None if they cannot be read.
-
-    Columns without one of the ``kinds`` are of the type that Arrow guesses.
-    """
-    for file, names in _files(source):
+def head(source: TableSource, columns: Sequence[str], missing_values: Sequence[str], size: int) -> Any:
+    """The first ``size`` bytes of ``columns`` as an Arrow table of guessed types; None if they cannot be read."""
+    for file, names in header.of_files(source):
         for piece in _pieces(file, names, size):
-            return piece.guessed(columns, missing_values, kinds)
+            return piece.guessed(columns, missing_values)
     return None

@@ -6,7 +6,10 @@ import io
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
 
 from pipeline import files
 from pipeline.errors import UserError, shortened
@@ -33,16 +36,19 @@ _OUTWEIGHED = 4
 
 
 class _Blocks(io.RawIOBase):
-    """A stream of what ``_blocks`` yields."""
+    """``blocks`` as one stream, which closes the ``stream`` that they are made of."""
 
-    _waiting = b""
+    def __init__(self, stream: BinaryIO, blocks: Iterator[bytes]) -> None:
+        self._stream = stream
+        self._blocks = blocks
+        self._waiting = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         while not self._waiting:
-            block = next(self._source, None)
+            block = next(self._blocks, None)
             if block is None:
                 return 0
             self._waiting = block
@@ -51,76 +57,53 @@ class _Blocks(io.RawIOBase):
         self._waiting = self._waiting[len(taken) :]
         return len(taken)
 
-    _source: Iterator[bytes]
-
-
-class ToUtf8(_Blocks):
-    """Text of another encoding as UTF-8. Raises: UserError, when read, for bytes that the encoding does not know."""
-
-    def __init__(self, stream: BinaryIO, encoding: str, name: str) -> None:
-        self._stream = stream
-        self._source = self._decoded(encoding, name)
-
-    def _decoded(self, encoding: str, name: str) -> Iterator[bytes]:
-        decoder, line = codecs.getincrementaldecoder(encoding)(), 1
-        while block := self._stream.read(_BLOCK_BYTES):
-            decoded = _decode(decoder, block, name, encoding, line)
-            line += decoded.count(b"\n")
-            yield decoded
-        yield _decode(decoder, b"", name, encoding, line)
-
     def close(self) -> None:
         self._stream.close()
         super().close()
 
 
-def _decode(decoder: codecs.IncrementalDecoder, block: bytes, name: str, encoding: str, line: int) -> bytes:
-    """The next bytes, which begin on this line of the file, as UTF-8."""
-    try:
-        return decoder.decode(block, final=not block).encode()
-    except UnicodeDecodeError as error:
-        line += error.object[: error.start].decode(encoding, errors="ignore").count("\n")
-        came = error.object[error.start : error.end].hex(" ")
-        raise UserError(
-            f"{name}, line {line}: expected text in {encoding}, got bytes {came}; correct prepare.encoding"
-        ) from None
-    except UnicodeError:
-        raise UserError(f"{name}: expected text in {encoding}; correct prepare.encoding") from None
+def to_utf8(stream: BinaryIO, encoding: str, name: str) -> BinaryIO:
+    """Text of another encoding as UTF-8. Raises: UserError, when read, for bytes that the encoding does not know."""
+    return cast(BinaryIO, io.BufferedReader(_Blocks(stream, _decoded(stream, encoding, name))))
 
 
-class FromParquet(_Blocks):
+def _decoded(stream: BinaryIO, encoding: str, name: str) -> Iterator[bytes]:
+    decoder, line, block = codecs.getincrementaldecoder(encoding)(), 1, None
+    while block != b"":
+        block = stream.read(_BLOCK_BYTES)
+        try:
+            decoded = decoder.decode(block, final=not block).encode()
+        except UnicodeDecodeError as error:
+            line += error.object[: error.start].decode(encoding, errors="ignore").count("\n")
+            came = error.object[error.start : error.end].hex(" ")
+            raise UserError(
+                f"{name}, line {line}: expected text in {encoding}, got bytes {came}; correct prepare.encoding"
+            ) from None
+        except UnicodeError:
+            raise UserError(f"{name}: expected text in {encoding}; correct prepare.encoding") from None
+        line += decoded.count(b"\n")
+        yield decoded
+
+
+def from_parquet(stream: BinaryIO, name: str) -> BinaryIO:
     """A Parquet file as the CSV that it would be, batch by batch.
 
-    Raises: UserError, when read, for a column that no cell of a CSV can hold.
+    Raises, when read: OSError for a file that is broken; UserError for a column that no cell of a CSV can hold.
     """
+    return cast(BinaryIO, io.BufferedReader(_Blocks(stream, _as_csv(stream, name))))
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream = stream
-        self._source = self._checked(name)
 
-    def _checked(self, name: str) -> Iterator[bytes]:
-        """``_written``, with one kind of error. Raises: OSError for a file that is broken, or holds what CSV cannot."""
-        import pyarrow as pa
-
-        try:
-            yield from self._written(name)
-        except pa.ArrowException as error:
-            raise OSError(f"not readable as Parquet: {error}") from None
-
-    def _written(self, name: str) -> Iterator[bytes]:
-        import pyarrow.csv as pa_csv
-
-        file = _parquet(self._stream)
+def _as_csv(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    try:
+        file = _parquet(stream)
         _require_cells(file.schema_arrow, name)
         yield files.csv_text([file.schema_arrow.names]).encode()
         for batch in file.iter_batches(_BATCH_ROWS):
             out = io.BytesIO()
             pa_csv.write_csv(_plain(batch), out, pa_csv.WriteOptions(include_header=False))
             yield out.getvalue()
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
+    except pa.ArrowException as error:
+        raise OSError(f"not readable as Parquet: {error}") from None
 
 
 def _parquet(stream: BinaryIO) -> Any:
@@ -137,21 +120,15 @@ def parquet_texts(stream: BinaryIO) -> set[str]:
 
 
 def _plain_type(arrow: Any) -> Any:
-    import pyarrow as pa
-
     return arrow.value_type if pa.types.is_dictionary(arrow) else arrow
 
 
 def _is_text(arrow: Any) -> bool:
-    import pyarrow as pa
-
     return bool(pa.types.is_string(arrow) or pa.types.is_large_string(arrow) or pa.types.is_string_view(arrow))
 
 
 def _require_cells(schema: Any, name: str) -> None:
     """Check that every column holds single values that text can show."""
-    import pyarrow as pa
-
     for field in schema:
         kind = _plain_type(field.type)
         if not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind) or _is_text(kind)):
@@ -164,8 +141,6 @@ def _require_cells(schema: Any, name: str) -> None:
 
 def _plain(batch: Any) -> Any:
     """The batch without dictionaries and views, which the writer of CSV does not take."""
-    import pyarrow as pa
-
     columns = [column.cast(_plain_type(column.type)) for column in batch]
     columns = [column.cast(pa.string()) if _is_text(column.type) else column for column in columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)

@@ -1,17 +1,5 @@
 """The type of each column: number, boolean or text, decided over all rows and never by a sample of the first ones.
 
-The rule, which knows no order of rows:
-- all values are whole numbers, and some begin with a zero, as 00334 does, but not 0 and 0.5: text, since codes do;
-- all values are whole numbers, and some begin with a zero, as 00334 does but 0 does not: text, since they are codes;
-- all values are decimal numbers: number; of one other spelling (`pipeline.table.spellings`): a number of that kind;
-- all values are true or false (also True, TRUE, ...): boolean;
-- no value is a number in any spelling: text, that is a category;
-- all values are numbers, and nothing tells a decimal mark from one between thousands, as in 12,345: text;
-- numbers and texts mixed, or numbers of two spellings: an error that names the first text, unless the column is
-  declared a category.
-A file is written with one decimal mark: where any column shows a decimal comma, all columns of numbers may have one,
-and what a column leaves open the others decide: 1.200 is twelve hundred there, if no value says that it is not.
-
 The target, the columns that split, declared categories and what Parquet holds as text are read as text whatever they
 hold; a column whose type is given is read as that, and only a given type makes dates.
 """
@@ -19,16 +7,17 @@ hold; a column whose type is given is read as that, and only a given type makes 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
-from pipeline.dataset.columns import Chunk, ColumnType, is_date, is_number
-from pipeline.errors import UserError, quoted, shortened
-from pipeline.table import dates, locate, parsing, read_errors, sources, spellings, stream
+from pipeline.dataset.columns import Chunk, ColumnType, is_number
+from pipeline.errors import UserError, quoted
+from pipeline.table import locate, parsing, read_errors, sources, spellings, stream, type_rules
 from pipeline.table.column_statistics import ColumnStatistics
 from pipeline.table.sources import TableSource
 from pipeline.table.spellings import Spelling
+from pipeline.table.type_rules import TextEvidence
 
 # A first guess costs nothing when it is wrong: the whole table decides.
 _GUESS_BYTES = 1 << 20
@@ -37,45 +26,14 @@ _GUESS_BYTES = 1 << 20
 MOST_LEVELS = 500_000
 
 
-class CrowdedError(UserError):
-    """A ``column`` of more distinct ``texts`` than are counted."""
-
-    def __init__(self, source: TableSource, column: str, texts: Collection[str], are_codes: bool, marks: str) -> None:
-        super().__init__(
-            f"{source}, column {shortened(column)}: expected at most {MOST_LEVELS:,} distinct texts, got more\n"
-            "  leave it out of prepare.features, or, if it holds dates, give it the type date in prepare.types; what "
-            "its rows have in common, such as a prefix, belongs in a column of its own"
-            + ("; it holds whole numbers, some of which begin with 0: type number reads numbers" if are_codes else "")
-            + _way_to_numbers(texts, marks)
-        )
-        self.column = column
-        self.texts = texts
-
-
-def _way_to_numbers(texts: Collection[str], marks: str) -> str:
-    """Advice on texts that are numbers of which nothing tells the decimal mark."""
-    possible = spellings.common(texts, marks)
-    if len(possible) < 2:
-        return ""
-    text = next(iter(texts))
-    ways = " or ".join(f'"{one.decimal}" makes {shortened(text)} {one.value_of(text):.12g}' for one in possible)
-    return f"; these may be numbers: prepare.decimal {ways}"
-
-
-class Watcher(Protocol):
+class Watcher:
     """A second consumer of a reading: ``look`` runs on threads, ``see`` gets its results in the order of the rows."""
 
     def look(self, chunk: Chunk) -> Any:
         """Work on one chunk, whose first row is not known yet."""
 
     def see(self, chunk: Chunk, looked: Any) -> None:
-        """Take in a chunk and what ``look`` made of it."""
-
-
-class _Nobody:
-    def look(self, chunk: Chunk) -> None: ...
-
-    def see(self, chunk: Chunk, looked: None) -> None: ...
+        """Take in a chunk and the result of ``look``."""
 
 
 StartCallback = Callable[[Mapping[str, ColumnType]], Watcher]
@@ -104,21 +62,6 @@ class Columns:
         return spellings.MARKS[self.decimal]
 
 
-def require_type(declared: str) -> str:
-    """The type that a person declares a column to be of: a kind, or category for text.
-
-    Raises: ValueError, which says what was expected, for any other.
-    """
-    if is_date(declared):
-        dates.require_format(declared)
-    elif declared not in ("number", "category", "boolean") and spellings.of_kind(declared) is None:
-        raise ValueError(
-            "number, category, boolean, date, a format such as 'date %d/%m/%Y', or 1234.5 as the numbers are written, "
-            f"such as 'number 1.234,5' or 'number $1234.5', got {quoted(declared)}"
-        )
-    return declared
-
-
 @dataclass
 class _Inference:
     """State of the inference: ``kinds`` of all columns, ``declared`` texts, and kinds that a value ``refused``.
@@ -138,30 +81,11 @@ class _Inference:
         return read_errors.mixture(self.source, column, self.missing_values, self.columns.marks)
 
 
-@dataclass
-class _Judged:
-    """Verdict on the first ``levels`` of a column of texts: numbers of any of these ``spellings``, or words."""
-
-    levels: int = 0
-    spellings: Sequence[Spelling] = ()
-    has_words: bool = False
-
-    def add(self, level: str, marks: str) -> bool:
-        """Judge one level more; returns whether it goes with the others: a word, or a number of their spelling."""
-        fitting = [one for one in self.spellings if one.matches(level)]
-        agrees = bool(fitting)
-        if not agrees:
-            fitting = spellings.of_text(level, marks)
-            agrees = self.levels == 0 or (self.has_words and not fitting)
-        self.levels, self.spellings, self.has_words = self.levels + 1, fitting, not fitting
-        return agrees
-
-
 def learn(
     source: TableSource,
     columns: Columns,
     missing_values: Sequence[str],
-    watch: StartCallback = lambda _: _Nobody(),
+    watch: StartCallback = lambda _: Watcher(),
     options: stream.ReadOptions = stream.DEFAULTS,
 ) -> ColumnStatistics:
     """Read the whole table once and survey ``columns``. The kinds stand in the survey.
@@ -172,7 +96,7 @@ def learn(
     """
     texts = frozenset(columns.declared) | sources.texts_of(source)
     plain = spellings.COMMA if columns.decimal == "," else spellings.PLAIN
-    guessed = _guess(source, columns.names, missing_values, columns.marks)
+    guessed = _guess(source, columns, missing_values)
     kinds: dict[str, ColumnType] = {
         name: "text" if name in texts else guessed.get(name, plain) for name in columns.names
     }
@@ -202,38 +126,25 @@ def codes(source: TableSource, columns: Columns, survey: ColumnStatistics) -> di
     return {
         name: next(filter(spellings.is_padded, levels))
         for name, levels in survey.levels.items()
-        if name not in declared and _are_codes(levels)
+        if name not in declared and type_rules.are_codes(levels)
     }
 
 
-def _guess(
-    source: TableSource, columns: Sequence[str], missing_values: Sequence[str], marks: str
-) -> dict[str, ColumnType]:
+def _guess(source: TableSource, columns: Columns, missing_values: Sequence[str]) -> dict[str, ColumnType]:
     """Kinds of the first rows; nothing if they cannot be read, which the whole reading will explain."""
-    rows = stream.head(source, columns, missing_values, _GUESS_BYTES)
+    rows = stream.head(source, columns.names, missing_values, _GUESS_BYTES)
     if rows is None:
         return {}
-    kinds = {name: _kind_of(column, marks) for name, column in zip(rows.column_names, rows.columns, strict=True)}
-    if any(_decimal_mark(kind) == "," for kind in kinds.values()):
+    kinds = {name: type_rules.of_parsed(rows.column(name), columns.marks) for name in rows.column_names}
+    if any(type_rules.decimal_mark(kind) == "," for kind in kinds.values()):
         integers = [name for name in kinds if pa.types.is_integer(rows.schema.field(name).type)]
         kinds |= dict.fromkeys(integers, spellings.COMMA)
     return kinds
 
 
-def _kind_of(column: Any, marks: str) -> ColumnType:
-    types = pa.types
-    if types.is_integer(column.type) or types.is_floating(column.type) or types.is_null(column.type):
-        return spellings.COMMA if marks == "," else spellings.PLAIN
-    if types.is_boolean(column.type):
-        return "boolean"
-    texts = dict.fromkeys(column.to_pylist()) if types.is_string(column.type) else {}
-    possible = spellings.common((text for text in texts if text is not None), marks)
-    return possible[0].kind if len(possible) == 1 else "text"
-
-
 def _share_mark(reading: _Inference, survey: ColumnStatistics) -> bool:
     """Whether columns are to be read with the decimal mark that others show; their kinds are then changed."""
-    marks = {mark for kind in reading.kinds.values() if (mark := _decimal_mark(kind)) is not None}
+    marks = {mark for kind in reading.kinds.values() if (mark := type_rules.decimal_mark(kind)) is not None}
     if reading.columns.decimal != "auto":
         return False
     changed: dict[str, ColumnType] = {}
@@ -247,29 +158,21 @@ def _share_mark(reading: _Inference, survey: ColumnStatistics) -> bool:
     return bool(changed)
 
 
-def _decimal_mark(kind: ColumnType) -> str | None:
-    """The decimal mark of a file that has numbers of this kind, which for many kinds may be either."""
-    spelling = spellings.of_kind(kind)
-    if spelling is None:
-        return None
-    return "," if spelling.decimal == "," else "." if spelling.thousands == "," else None
-
-
 def _attempt(reading: _Inference, watcher: Watcher, options: stream.ReadOptions) -> ColumnStatistics | None:
     """One reading of the table: its survey, or None after a kind had to be changed."""
     survey = ColumnStatistics(reading.kinds, reading.columns.uncounted, reading.columns.weights)
-    judged = {name: _Judged() for name in survey.levels if name not in reading.declared | reading.codes}
+    judged = {name: TextEvidence() for name in survey.levels if name not in reading.declared | reading.codes}
     padded: set[str] = set()
 
     def look(chunk: Chunk) -> tuple[ColumnStatistics, Any]:
         return survey.of(chunk.having(reading.columns.required)), watcher.look(chunk)
 
+    request = stream.Reading(survey.kinds, reading.missing_values, options)
     try:
-        for seen in stream.mapped(reading.source, stream.Reading(survey.kinds, reading.missing_values, options), look):
-            part, looked = seen.result
+        for chunk, (part, looked) in stream.mapped(reading.source, request, look):
             survey.merge(part)
-            padded |= seen.chunk.padded
-            watcher.see(seen.chunk, looked)
+            padded |= chunk.padded
+            watcher.see(chunk, looked)
             _refuse_mixtures(reading, survey, judged)
             _refuse_names_of_rows(reading, survey)
     except parsing.WrongKindError as wrong:
@@ -280,7 +183,7 @@ def _attempt(reading: _Inference, watcher: Watcher, options: stream.ReadOptions)
     return None if any(changed) else survey
 
 
-def _refuse_mixtures(reading: _Inference, survey: ColumnStatistics, judged: Mapping[str, _Judged]) -> None:
+def _refuse_mixtures(reading: _Inference, survey: ColumnStatistics, judged: Mapping[str, TextEvidence]) -> None:
     """Stop at the first chunk that shows a mixture: a column of numbers read as text would fill the memory."""
     mixed: dict[str, str] = {}
     for name, column in judged.items():
@@ -304,7 +207,7 @@ def _refuse_names_of_rows(reading: _Inference, survey: ColumnStatistics) -> None
             if name in reading.refused and (fault := reading.mixture(name)).text:
                 raise fault
             are_codes = name in reading.codes
-            raise CrowdedError(reading.source, name, levels, are_codes, reading.columns.marks)
+            raise read_errors.CrowdedError(reading.source, name, levels, MOST_LEVELS, are_codes, reading.columns.marks)
 
 
 def _refuse_nul(source: TableSource, survey: ColumnStatistics) -> None:
@@ -340,7 +243,7 @@ def _widen_like(reading: _Inference, survey: ColumnStatistics, rows: Any) -> Non
         is_empty = survey.count(name) == 0 and name not in reading.columns.fixed
         if is_empty and is_number(kind) and pa.types.is_string(column.type):
             reading.refused.setdefault(name, set()).add(kind)
-            reading.kinds[name] = _kind_of(column, reading.columns.marks)
+            reading.kinds[name] = type_rules.of_parsed(column, reading.columns.marks)
 
 
 def _other_spelling(reading: _Inference, column: str, kind: ColumnType, has_numbers: bool) -> ColumnType:
@@ -356,48 +259,40 @@ def _other_spelling(reading: _Inference, column: str, kind: ColumnType, has_numb
     return possible.pop() if len(possible) == 1 and len(spellings.simplest(own)) == 1 else "text"
 
 
-def _narrow(reading: _Inference, survey: ColumnStatistics, judged: Mapping[str, _Judged]) -> bool:
+def _narrow(reading: _Inference, survey: ColumnStatistics, judged: Mapping[str, TextEvidence]) -> bool:
     """Whether a column that was read as text turns out to hold numbers or booleans only; its kind is then changed."""
-    natural = {
-        name: _natural_kind(reading, name, survey.levels[name], column)
+    changed = {
+        name: kind
         for name, column in judged.items()
-        if column.levels
+        if column.levels and (kind := _natural_kind(reading, name, survey.levels[name], column)) != "text"
     }
-    changed = {name: kind for name, kind in natural.items() if kind != "text"}
     reading.kinds.update(changed)
     return bool(changed)
 
 
 def _take_codes(reading: _Inference, survey: ColumnStatistics, padded: Collection[str]) -> bool:
     """Whether columns that were read as numbers turn out to hold codes; they are then read as text."""
-    codes = [name for name in padded if name not in reading.columns.fixed and _has_integers_only(survey, name)]
+    # Only a column without currencies and thousands separators may hold codes.
+    codes = [
+        name
+        for name in padded
+        if name not in reading.columns.fixed
+        and survey.kinds[name] in spellings.BARE
+        and survey.moments[name].all_integers
+    ]
     reading.codes.update(codes)
     reading.kinds.update(dict.fromkeys(codes, "text"))
     return bool(codes)
 
 
-def _has_integers_only(survey: ColumnStatistics, name: str) -> bool:
-    """Whether a column of numbers holds whole ones only, and none that shows a currency or thousands separators."""
-    return survey.kinds[name] in spellings.BARE and survey.moments[name].all_integers
-
-
-def _are_codes(levels: Collection[str]) -> bool:
-    """Whether the texts are whole numbers of which some begin with a zero."""
-    return any(map(spellings.is_padded, levels)) and all(map(_is_integer, levels))
-
-
-def _is_integer(text: str) -> bool:
-    return any(one.matches(text) and one.value_of(text).is_integer() for one in spellings.BARE.values())
-
-
-def _natural_kind(reading: _Inference, column: str, levels: Collection[str], judged: _Judged) -> ColumnType:
+def _natural_kind(reading: _Inference, column: str, levels: Collection[str], judged: TextEvidence) -> ColumnType:
     """The kind that holds all of ``levels``; refuses infinities, and numbers that float32 cannot hold."""
     if judged.has_words:
         if all(locate.is_infinite(level) for level in levels):
             raise reading.mixture(column)
         return "boolean" if {*levels} <= {*parsing.TRUE_WORDS, *parsing.FALSE_WORDS} else "text"
     possible = spellings.simplest(judged.spellings)
-    if len(possible) == 1 and possible[0].kind in spellings.BARE and _are_codes(levels):
+    if len(possible) == 1 and possible[0].kind in spellings.BARE and type_rules.are_codes(levels):
         return "text"
     if len(possible) == 1 and possible[0].kind in reading.refused.get(column, ()):
         raise reading.mixture(column)

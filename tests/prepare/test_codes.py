@@ -9,7 +9,7 @@ from pipeline.dataset import reader
 from pipeline.dataset.encoder import Encoder
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import sources, stream
+from pipeline.table import find_source, stream
 
 
 def _prepared(folder: Path, extra: str) -> reader.Dataset:
@@ -45,5 +45,5 @@ def _read(encoder: Encoder, folder: Path, cell: str) -> int:
     """The code of a cell in a file of its own, which a prediction would read."""
     query = folder / "query.csv"
     query.write_text(f"zip\n{cell}\n")
-    (chunk,) = stream.read(sources.find(str(query)), encoder.kinds, encoder.missing_values)
+    (chunk,) = stream.read(find_source.find(str(query)), encoder.kinds, encoder.missing_values)
     return int(encoder.encode(chunk).codes[0, 0])

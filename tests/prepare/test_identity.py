@@ -12,7 +12,7 @@ from pipeline.dataset.shard import SPLITS
 from pipeline.prepare import column_roles, survey_source, write_dataset
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import sources, stream
+from pipeline.table import find_source, stream
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def _write(frame: pd.DataFrame, path: Path) -> Path:
 def _files(source: Path, method: str, options: stream.ReadOptions) -> dict[str, bytes]:
     """Every file that prepare makes, by name."""
     params = _params(method)
-    source_files = sources.find(str(source))
+    source_files = find_source.find(str(source))
     with tempfile.TemporaryDirectory() as folder:
         roles = column_roles.roles_of(params, source_files)
         learned = survey_source.learn(params, source_files, roles, options)

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import grouping, sources, type_inference
+from pipeline.table import find_source, grouping, type_inference
 
 CELLS = {
     "thousands": ("0 300 600 900 1.200 1.500 12.000", "1.200"),
@@ -24,7 +24,7 @@ def _doubts(folder: Path, cells: str, separator: str) -> dict[str, str]:
     source = folder / "t.csv"
     rows = [f"{cell}{separator}a" for cell in cells.split()]
     source.write_text("\n".join([f"x{separator}y", *rows]) + "\n")
-    table = sources.find(str(source))
+    table = find_source.find(str(source))
     survey = type_inference.learn(table, type_inference.Columns(["x", "y"], ["y"]), ["NA"])
     return grouping.doubtful(table, survey, ["NA"])
 

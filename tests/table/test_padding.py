@@ -6,13 +6,13 @@ import pytest
 
 from pipeline.dataset.columns import ColumnType
 from pipeline.errors import UserError
-from pipeline.table import parse_cache, sources, stream, type_inference
+from pipeline.table import find_source, parse_cache, stream, type_inference
 
 PLAIN = "x,y\n" + "10,a\n" * 50
 
 
 def _kind(source: Path, folder: Path | None = None, fixed: dict[str, ColumnType] | None = None) -> str:
-    table = sources.find(str(source))
+    table = find_source.find(str(source))
     with parse_cache.opened(folder, table) as store:
         columns = type_inference.Columns(["x", "y"], ["y"], fixed=fixed or {})
         survey = type_inference.learn(table, columns, ["", "NA"], options=stream.ReadOptions(64, cache=store))
@@ -61,7 +61,7 @@ def test_decimal_commas_of_another_column_do_not_hide_codes(tmp_path: Path) -> N
     """01067 is a code also in a file of decimal commas."""
     source = tmp_path / "t.csv"
     source.write_text("x;y;z\n" + "10115;a;1,5\n" * 20 + "01067;a;2,5\n")
-    table = sources.find(str(source))
+    table = find_source.find(str(source))
     survey = type_inference.learn(
         table, type_inference.Columns(["x", "y", "z"], ["y"]), [""], options=stream.ReadOptions(64)
     )

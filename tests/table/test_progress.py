@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipeline.table import sources, stream
+from pipeline.table import find_source, stream
 
 PENGUINS = Path("data/raw/penguins.csv")
 
@@ -37,7 +37,7 @@ def _source(folder: Path, form: str) -> Path:
 @pytest.mark.parametrize("form", ["csv", "gzip", "zstd", "utf-16", "parquet", "folder"])
 def test_progress_is_told_in_bytes_of_the_source(tmp_path: Path, form: str) -> None:
     """Rows and bytes rise to all rows and at most the size, which they reach where bytes are read in their order."""
-    table = sources.find(str(_source(tmp_path, form)), encoding="auto")
+    table = find_source.find(str(_source(tmp_path, form)), encoding="auto")
     calls: list[tuple[int, int]] = []
     options = stream.ReadOptions(1 << 12, 2, watch=lambda rows, position: calls.append((rows, position)))
     rows = sum(chunk.rows for chunk in stream.read(table, {"species": "text"}, ["NA"], options))

@@ -16,7 +16,7 @@ from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import sources
+from pipeline.table import find_source
 
 PENGUINS = Path("data/raw/penguins.csv")
 
@@ -122,4 +122,4 @@ def test_what_a_server_refuses_is_one_message(site: tuple[str, Path], tmp_path: 
         with pytest.raises(UserError, match=rf"{address}/{path}: expected a CSV file: .*{reason}"):
             _digest(f"{address}/{path}", tmp_path / "out")
     with pytest.raises(UserError, match=r"http://127.0.0.1:9/p.csv: expected a CSV file: connect call failed"):
-        sources.find("http://127.0.0.1:9/p.csv")
+        find_source.find("http://127.0.0.1:9/p.csv")

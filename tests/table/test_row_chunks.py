@@ -103,7 +103,7 @@ from pipeline.errors import UserError
 from pipeline.table import sources, stream
 
 try:
-    for chunk in stream.read(sources.find(sys.argv[1]), {"b": "text"}, [""]):
+    for chunk in stream.read(find_source.find(sys.argv[1]), {"b": "text"}, [""]):
         pass
 except UserError as error:
     print(error)

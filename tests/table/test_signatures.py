@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipeline.errors import UserError
 from pipeline.prepare import report
-from pipeline.table import sources, stream
+from pipeline.table import find_source, header
 
 
 def zipped(*names: str, content: bytes = b"<xml/>") -> bytes:
@@ -86,7 +86,7 @@ def test_what_is_no_csv_is_told_as_what_it_is(tmp_path: Path, what: str, name: s
     path = tmp_path / name
     path.write_bytes(gzip.compress(FILES[what]) if name.endswith(".gz") else FILES[what])
     with pytest.raises(UserError) as caught:
-        stream.header(sources.find(str(path), encoding="auto"))
+        header.column_names(find_source.find(str(path), encoding="auto"))
     assert str(caught.value).startswith(f"{path}: expected a CSV or Parquet file, got {what}")
 
 
@@ -98,7 +98,7 @@ def test_a_header_that_only_begins_alike_is_a_header(tmp_path: Path, text: str) 
     """Brackets, and letters by which other files begin."""
     path = tmp_path / "t.csv"
     path.write_text(text + "1,2,3\n", encoding="utf-8")
-    assert stream.header(sources.find(str(path))) == text.strip().split(",")
+    assert header.column_names(find_source.find(str(path))) == text.strip().split(",")
 
 
 def test_a_packed_parquet_is_told_as_what_it_is(tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_a_packed_parquet_is_told_as_what_it_is(tmp_path: Path) -> None:
     plain, packed = tmp_path / "t.parquet", tmp_path / "t.parquet.gz"
     pa_parquet.write_table(pa.table({"a": [1], "y": ["p"]}), plain)
     packed.write_bytes(gzip.compress(plain.read_bytes()))
-    assert stream.header(sources.find(str(plain))) == ["a", "y"]
+    assert header.column_names(find_source.find(str(plain))) == ["a", "y"]
     with pytest.raises(UserError, match=r"expected a CSV or Parquet file, got a packed Parquet file; unpack it"):
-        sources.find(str(packed))
+        find_source.find(str(packed))
 
 
 def test_a_missing_header_line_is_doubted() -> None:
@@ -130,4 +130,4 @@ def test_numbers_twice_in_the_header_ask_for_a_header_line(tmp_path: Path) -> No
     path = tmp_path / "t.csv"
     path.write_text("1.5,1.5,p\n2,3,q\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"two columns are named '1.5'; rename one .*, or add the header line"):
-        stream.header(sources.find(str(path)))
+        header.column_names(find_source.find(str(path)))

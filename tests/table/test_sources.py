@@ -1,7 +1,6 @@
 """Sources: many files are one table, whatever they are packed and written in, here or at an address."""
 
 import gzip
-import io
 import os
 import zipfile
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams, SplitParams
-from pipeline.table import sources, transcoding
+from pipeline.table import find_source
 
 PENGUINS = Path("data/raw/penguins.csv")
 
@@ -75,10 +74,10 @@ def test_a_pattern_chooses_files_of_a_folder(tmp_path: Path) -> None:
     """`files` keeps what matches, and every file counts in the order of its name."""
     halves = _halves(tmp_path / "halves")
     (halves / "c.data").write_text("x\n")
-    assert [Path(file.address).name for file in sources.find(str(halves)).files] == ["a.csv", "b.csv"]
-    assert [Path(file.address).name for file in sources.find(str(halves), "[bc].*").files] == ["b.csv", "c.data"]
+    assert [Path(file.address).name for file in find_source.find(str(halves)).files] == ["a.csv", "b.csv"]
+    assert [Path(file.address).name for file in find_source.find(str(halves), "[bc].*").files] == ["b.csv", "c.data"]
     with pytest.raises(UserError, match=r"expected files like \*.xlsx, found none"):
-        sources.find(str(halves), "*.xlsx")
+        find_source.find(str(halves), "*.xlsx")
 
 
 def test_what_was_sniffed_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,34 +90,6 @@ def test_what_was_sniffed_is_reported(tmp_path: Path, capsys: pytest.CaptureFixt
     assert reader.open_dataset(tmp_path / "out").encoder.classes == ("z", "é")
     _digest(PENGUINS, tmp_path / "out")
     assert "source    1 file, separator ',', encoding utf-8" in capsys.readouterr().out
-
-
-GREEN = "colour;y\n" + "grün;weiß\n" * 20
-ENCODED = {
-    "UTF-8": (GREEN.encode(), "utf-8"),
-    "a few bytes of another": (GREEN.encode() + b"gr\xfcn;a\n", "utf-8"),
-    "windows-1252": (GREEN.encode("cp1252"), "windows-1252"),
-    "as long, but mostly of another": (GREEN.encode("cp1252") + "grün;a\n".encode(), "windows-1252"),
-    "UTF-16 with a mark": (GREEN.encode("utf-16"), "utf-16"),
-    "UTF-16 without": (GREEN.encode("utf-16-le"), "utf-16-le"),
-    "UTF-16 of the other order": (GREEN.encode("utf-16-be"), "utf-16-be"),
-    "UTF-32": (GREEN.encode("utf-32"), "utf-32"),
-    "bytes 0 of another cause": (b"a;y\n" + bytes(99), "utf-8"),
-    "Russian": ("цвет;y\nсиний;a\n".encode("koi8-r"), "windows-1252"),
-    "Japanese": ("色;y\n日本語;a\n".encode("shift_jis"), "windows-1252"),
-}
-
-
-@pytest.mark.parametrize("name", ENCODED)
-def test_encodings_are_told_by_their_bytes(name: str) -> None:
-    """Text that is UTF-8 but for some bytes was damaged, and is not read as another encoding, in which all is wrong."""
-    content, expected = ENCODED[name]
-    assert transcoding.sniffed_encoding(io.BytesIO(content)) == expected
-
-
-def test_of_two_separators_that_fit_the_one_of_more_cells_is_taken() -> None:
-    """A comma within a quoted name does not hide the separator, even where there are no rows to tell by."""
-    assert transcoding.sniffed_separator(io.BytesIO(b'x;"a, b";c;y\n')) == ";"
 
 
 def test_faults_name_the_file_and_its_line(tmp_path: Path) -> None:
@@ -148,7 +119,7 @@ def test_broken_packing_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"t.csv: expected text in utf-16; correct prepare.encoding"):
         _digest(tmp_path / "t.csv", tmp_path / "out", encoding="utf-16")
     with pytest.raises(UserError, match="nowhere://x: cannot be opened"):
-        sources.find("nowhere://x")
+        find_source.find("nowhere://x")
 
 
 def _same_again_with_another_cell(file: Path) -> None:
@@ -258,30 +229,3 @@ def test_params_of_sources_are_checked(wrong: dict[str, str]) -> None:
     """A separator that is not one character and an encoding that no one knows are refused with the params."""
     with pytest.raises(ValueError, match="auto"):
         PrepareParams.model_validate({"source": "s", "target": "y", **wrong})
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "address",
-    [
-        *("x" * 5000, "*" * 3000, f"s3://{'x' * 5000}", f"zip://a.csv::{'b' * 5000}", f"file:///{'a/' * 3000}"),
-        *("a\0b.csv", "\ud800.csv", "\x1b[2J.csv", "x\nverified: all.csv", "file:///\x1b]0;title\x07", "dir://x"),
-        *("reference://", "http://[::1", f"http://user:{'p' * 5000}@host/x.csv"),
-    ],
-)
-def test_an_address_that_leads_nowhere_is_one_short_sentence(address: str) -> None:
-    """However long it is, and whatever characters are in it: nothing of it moves a terminal's cursor."""
-    with pytest.raises(UserError) as refusal:
-        sources.find(address)
-    assert len(str(refusal.value)) < 700
-    assert str(refusal.value).isprintable()
-    assert "ppp" not in str(refusal.value)
-
-
-@pytest.mark.parametrize("pattern", ["p" * 5000, "\x1b[2J"])
-def test_a_pattern_that_fits_nothing_is_told_in_short(tmp_path: Path, pattern: str) -> None:
-    """As an address is."""
-    with pytest.raises(UserError, match="expected files like ") as refusal:
-        sources.find(str(tmp_path), pattern)
-    assert len(str(refusal.value)) < 700
-    assert str(refusal.value).isprintable()

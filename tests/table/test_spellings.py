@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 from pipeline.prepare import column_roles, survey_source, write_dataset
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import sources, spellings, stream, type_inference
+from pipeline.table import find_source, spellings, stream, type_inference
 
 SPELLINGS = ["1234,5", "1.234,5", "1,234.5", "$1,234.5", "1234.5%", "€1234.5", "1 234,5", "1'234.5", "1\u202f234,5€"]
 
@@ -84,7 +84,7 @@ def test_bytes_depend_on_neither_chunks_nor_what_was_kept(tmp_path: Path) -> Non
     rows = [f"{row % 7},{row % 100:02};${row},000.{row % 10};{row % 13}%;{'ab'[row % 2]}\n" for row in range(1, 400)]
     (tmp_path / "t.csv").write_text("a;b;c;y\n12;$7;5%;a\n" + "".join(rows))
     params = PrepareParams.model_validate({"source": "", "target": "y", "standardise": True})
-    source, written = sources.find(str(tmp_path / "t.csv")), []
+    source, written = find_source.find(str(tmp_path / "t.csv")), []
     for options in (stream.ReadOptions(32, 3), stream.DEFAULTS):
         folder = tmp_path / str(options.chunk_bytes)
         folder.mkdir()
@@ -192,7 +192,7 @@ def test_weights_and_targets_may_be_written_so(tmp_path: Path) -> None:
 
 
 def _scored(trained: model.Model, source: Path) -> list[list[float]]:
-    table = sources.find(str(source))
+    table = find_source.find(str(source))
     (scores,) = predict.predict(trained, table, predict.Unseen(trained.encoder))
     return scores.logits.tolist()
 

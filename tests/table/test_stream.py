@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.dataset.columns import ColumnType
 from pipeline.errors import UserError
-from pipeline.table import locate, stream
+from pipeline.table import header, locate, stream
 
 MISSING = ["", "NA"]
 
@@ -135,7 +135,7 @@ def test_row_numbers_count_from_one_through_all_chunks(tmp_path: Path) -> None:
 def test_columns_without_a_name_may_be_many(tmp_path: Path) -> None:
     """As a spreadsheet writes them behind a table; the others are read."""
     source = _write(tmp_path, "x,,y,,\n1,2,3,,\n4,5,6,,\n")
-    assert stream.header(source) == ["x", "", "y", "", ""]
+    assert header.column_names(source) == ["x", "", "y", "", ""]
     assert _read(source, {"y": "number", "x": "number"}) == {"y": [3.0, 6.0], "x": [1.0, 4.0]}
 
 
@@ -210,11 +210,3 @@ def test_faults_far_into_a_file_are_named_by_line(tmp_path: Path) -> None:
     source = _write(tmp_path, head.encode() + b"1,\xe9\n")
     with pytest.raises(UserError, match=rf"line 300002: .*\(byte {len(head.encode()) + 3} of the file\)"):
         _read(source, {"y": "text"})
-
-
-def test_a_source_that_is_no_file(tmp_path: Path) -> None:
-    """A path to nothing and a path to a folder are told apart."""
-    with pytest.raises(UserError, match=r"nothing.csv: expected a CSV file: no such file"):
-        stream.header(tmp_path / "nothing.csv")
-    with pytest.raises(UserError, match="expected a CSV file: is a directory"):
-        stream.header(tmp_path)

@@ -17,7 +17,7 @@ from pipeline.dataset import columns
 from pipeline.dataset.columns import Chunk
 from pipeline.errors import quoted
 from pipeline.prepare.schema import READ_EXACTLY
-from pipeline.table import row_hash
+from pipeline.table import row_hash, type_inference
 from pipeline.table.column_statistics import ColumnStatistics
 from pipeline.table.exact_moments import Moments
 
@@ -47,7 +47,7 @@ _ROWS_IN_BIN = 20
 
 
 @dataclass
-class ColumnFingerprints:
+class ColumnFingerprints(type_inference.Watcher):
     """Digests and a sample of each column, to compare columns; a watcher of `pipeline.table.type_inference`.
 
     ``prints``: per column a digest of all its values in order. The sample is the first SAMPLE_ROWS rows.

@@ -10,7 +10,7 @@ from pipeline.commands.init.section import section, source_and_files
 from pipeline.commands.yaml_text import with_section
 from pipeline.errors import UserError
 from pipeline.params import read_params
-from pipeline.table import sources
+from pipeline.table import find_source, sources
 
 STANDARD_OUTPUT = Path("-")
 
@@ -28,7 +28,7 @@ def main(*, address: str, target: str, out: Path, template: Path, force: bool) -
     if not template.exists():
         raise UserError(f"{template}: no such file; run the command from the project's root")
     source_and_files(address)  # refuses what could not be written, before all is read
-    source = sources.find(address, encoding="auto")
+    source = find_source.find(address, encoding="auto")
     files.refuse_to_overwrite(out, sources.local_paths(source))
     base = out if out.is_file() else template
     read_params(base)  # of another kind of file nothing would be left

@@ -11,7 +11,7 @@ from pipeline.commands.init import column_advice
 from pipeline.dataset.columns import DATE_PARTS, ISO, Class, ColumnType, is_date, part_name
 from pipeline.errors import UserError, quoted
 from pipeline.prepare.params import MISSING_VALUES
-from pipeline.table import dates, progress, read_errors, spellings, stream, target_classes, type_inference
+from pipeline.table import dates, header, progress, read_errors, spellings, stream, target_classes, type_inference
 from pipeline.table.column_statistics import ColumnStatistics
 from pipeline.table.sources import Source
 from pipeline.table.spellings import PLAIN, Spelling
@@ -72,7 +72,7 @@ class _Adjustments:
                 raise fault
             self.mixed[column] = fault.text
             self.mixed |= {name: text for name, text in fault.others.items() if name not in self.fixed}
-        elif isinstance(fault, type_inference.CrowdedError) and (
+        elif isinstance(fault, read_errors.CrowdedError) and (
             possible := _kinds_of_dates(column, fault.texts, self.names)
         ):
             self.fixed[column] = possible[0]
@@ -81,7 +81,7 @@ class _Adjustments:
             self.mixed.pop(column, None)
             self.names.remove(column)
             self.crowded[column] = f"names the rows: more than {type_inference.MOST_LEVELS:,} distinct texts"
-            if isinstance(fault, type_inference.CrowdedError) and len(spellings.common(fault.texts, ".,")) > 1:
+            if isinstance(fault, read_errors.CrowdedError) and len(spellings.common(fault.texts, ".,")) > 1:
                 self.crowded[column] = (
                     f"more than {type_inference.MOST_LEVELS:,} numbers of which nothing tells the decimal mark"
                 )
@@ -92,7 +92,7 @@ def inspect(source: Source, target: str) -> InspectedTable:
 
     Raises: UserError if there is no such column, or the target cannot be one.
     """
-    names = [name for name in stream.header(source) if name]
+    names = [name for name in header.column_names(source) if name]
     if target not in names:
         raise UserError(
             f"{source}: expected a column for --target, got "
@@ -136,7 +136,7 @@ def _survey(
     while True:
         try:
             return type_inference.learn(source, reading.columns(target), MISSING_VALUES, watch, options)
-        except (read_errors.MisfitError, type_inference.CrowdedError) as fault:
+        except (read_errors.MisfitError, read_errors.CrowdedError) as fault:
             if fault.column == target:
                 raise
             reading.take(fault.column, fault)

@@ -14,7 +14,7 @@ from pipeline.params import descriptions
 from pipeline.prepare import report
 from pipeline.prepare.fit_encoder import MAX_LEVELS
 from pipeline.prepare.params import MISSING_VALUES, PrepareParams, SplitParams
-from pipeline.table import data_checks, grouping, sources, stream, transcoding
+from pipeline.table import data_checks, grouping, header, remote, transcoding
 
 # Beyond so many rows a split by content costs less than one that must know all labels first.
 _LARGE = 1_000_000
@@ -135,7 +135,7 @@ def _feature_count(table: InspectedTable, left_out: Mapping[str, str]) -> int:
 def source_and_files(address: str) -> tuple[str, str]:
     """The params for an address; of a glob the folder, which DVC can watch, and the pattern of files in it."""
     folder, _, name = address.rpartition("/")
-    if not glob.has_magic(address) or (not sources.is_remote(address) and Path(address).exists()):
+    if not glob.has_magic(address) or (not remote.is_remote(address) and Path(address).exists()):
         return address, "*"
     if glob.has_magic(folder):
         raise UserError(f"{address}: expected a pattern for files of one folder only, such as data/raw/mine/2024-*.csv")
@@ -164,7 +164,7 @@ def _require_features(table: InspectedTable, left_out: Mapping[str, str], doubts
 def _column_lines(table: InspectedTable, left_out: Mapping[str, str]) -> dict[str, list[str]]:
     """The lines of ``features`` and ``leave_out``: each column that is used or not, with what it holds or why."""
     # A column without a name is none of those that were looked at.
-    nameless = [position for position, name in enumerate(stream.header(table.source), 1) if not name]
+    nameless = [position for position, name in enumerate(header.column_names(table.source), 1) if not name]
     unused = {**left_out, **table.crowded}
     if _feature_count(table, left_out) > _MANY_FEATURES:
         reasons = [(name, _comment(why)) for name, why in unused.items()]

@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.params import read_params
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import sources, stream, type_inference
+from pipeline.table import find_source, stream, type_inference
 from tests import tables
 
 TEMPLATE = Path("params.yaml")
@@ -191,7 +191,7 @@ def test_a_pattern_of_files_becomes_a_folder_and_files(tmp_path: Path) -> None:
     written = read_params(tmp_path / "p.yaml")["prepare"]
     assert (written["source"], written["files"]) == (str(tmp_path), "*.csv")
     chosen = params.load(tmp_path / "p.yaml", "prepare", PrepareParams)
-    assert [file.address for file in sources.find(chosen.source, chosen.files).files] == [
+    assert [file.address for file in find_source.find(chosen.source, chosen.files).files] == [
         str(tmp_path / "a.csv"),
         str(tmp_path / "b.csv"),
     ]
@@ -247,7 +247,7 @@ def test_tables_that_cannot_be_learnt_are_told(tmp_path: Path, content: str, tar
     source = tmp_path / "t.csv"
     source.write_text(content)
     with pytest.raises(UserError, match=message):
-        section.section(inspect_table.inspect(sources.find(str(source)), target))
+        section.section(inspect_table.inspect(find_source.find(str(source)), target))
 
 
 def test_columns_that_may_name_the_rows_are_told(tmp_path: Path) -> None:

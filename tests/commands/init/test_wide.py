@@ -10,7 +10,7 @@ from pipeline.errors import UserError
 from pipeline.params import read_params
 from pipeline.prepare import column_roles
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import sources
+from pipeline.table import find_source
 
 
 def _init(folder: Path, names: list[str], rows: list[list[str]]) -> dict[str, object]:
@@ -23,7 +23,7 @@ def _init(folder: Path, names: list[str], rows: list[list[str]]) -> dict[str, ob
 
 def _features(folder: Path) -> list[str]:
     chosen = params.load(folder / "p.yaml", "prepare", PrepareParams)
-    return column_roles.roles_of(chosen, sources.find(chosen.source)).features
+    return column_roles.roles_of(chosen, find_source.find(chosen.source)).features
 
 
 @pytest.mark.parametrize("extra", [{}, {"": "r{}", "id: of": "{}", "flat": "7"}])
