@@ -207,12 +207,10 @@ def _swap(new: Path, path: Path) -> None:
 
 def _exchange(first: Path, second: Path) -> bool:
     """Let two paths change places in one step; False where the system, the file system or the C library cannot."""
-    if sys.platform == "linux":
-        rename = getattr(ctypes.CDLL(None), "renameat2", None)
-        if rename is not None:
-            done = rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE)
-            return bool(done == 0)
-    return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    if rename is None:
+        return False
+    return bool(rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0)
 
 
 def restore(path: Path) -> None:

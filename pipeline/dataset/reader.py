@@ -102,7 +102,8 @@ def open_dataset(folder: Path) -> Dataset:
     digest, form = _index(folder)
     _verify(folder / SCHEMA_FILE, form.schema_digest)
     encoder = _encoder(folder, form)
-    is_weighted = _is_weighted(folder, form)
+    # All rows have weights, or none: the first shard tells.
+    is_weighted = "weights" in _header(folder / form.splits["train"].shards[0].file)[0]
     splits = {name: _open_split(folder, split, encoder, is_weighted) for name, split in form.splits.items()}
     schema = json_documents.read(folder / SCHEMA_FILE, _REMEDY, _MISSING)
     return Dataset(digest=digest, schema=schema, encoder=encoder, splits=splits)
@@ -140,12 +141,6 @@ def _require_names_and_rows(name: str, split: _SplitForm) -> None:
     rows = sum(shard.rows for shard in split.shards)
     if rows != split.rows:
         raise ValueError(f"{name}: expected {rows} rows, as its shards have together, got {split.rows}")
-
-
-def _is_weighted(folder: Path, form: _PreparedForm) -> bool:
-    """Whether rows have weights: all have, or none, so the first shard tells."""
-    path = folder / form.splits["train"].shards[0].file
-    return "weights" in _header(path)[0]
 
 
 def _open_split(folder: Path, split: _SplitForm, encoder: Encoder, is_weighted: bool) -> SplitRows:

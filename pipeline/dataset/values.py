@@ -4,34 +4,20 @@ Each array is looked at while it lies in the processor's cache, at a fraction of
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dataset.encoder import Encoder
+from pipeline.dataset.shard import Shard
 from pipeline.errors import UserError, shortened
 
 _ROWS_AT_ONCE = 4096
 _REMEDY = "run `dvc repro -f prepare` to write it anew"
 
 
-class EncodedRows(Protocol):
-    """Prepared rows; ``shard.Shard`` tells shapes and types."""
-
-    @property
-    def numbers(self) -> NDArray[np.float32]: ...
-    @property
-    def codes(self) -> NDArray[np.integer[Any]]: ...
-    @property
-    def labels(self) -> NDArray[np.int32]: ...
-    @property
-    def rows(self) -> NDArray[np.int64]: ...
-    @property
-    def weights(self) -> NDArray[np.float64] | None: ...
-
-
-def require(rows: EncodedRows, encoder: Encoder, place: object) -> None:
+def require(rows: Shard, encoder: Encoder, place: object) -> None:
     """Check that numbers are finite, codes and labels the encoder's, row numbers >= 1, weights finite and >= 0.
 
     Raises: UserError that begins with ``place`` and names row and column.
@@ -50,7 +36,7 @@ def require(rows: EncodedRows, encoder: Encoder, place: object) -> None:
 _Range = tuple[NDArray[Any], float, float, Callable[..., str], str]
 
 
-def _ranges(rows: EncodedRows, encoder: Encoder) -> Iterator[_Range]:
+def _ranges(rows: Shard, encoder: Encoder) -> Iterator[_Range]:
     """Arrays with their least and largest value, the name of a column by its position, and what is expected there."""
     largest = float(np.finfo(np.float32).max)
     yield rows.numbers, -largest, largest, lambda j: f"column {shortened(encoder.features[j])}", "a finite number"

@@ -11,18 +11,6 @@ from pipeline.table.sources import TableSource
 
 
 @dataclass(frozen=True)
-class RequestedColumns:
-    """The columns that the params name; ``features`` may be "all": without other roles' columns and ``leave_out``."""
-
-    features: str | Sequence[str]
-    target: str
-    split: str | None = None
-    key: str | None = None
-    weights: str | None = None
-    leave_out: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
 class Roles:
     """The role of each column of the source; ``features`` and ``ignored`` in the source's order."""
 
@@ -50,50 +38,59 @@ class Roles:
         return [name for name, role in self.by_column().items() if role == "key"]
 
 
-def assign(requested: RequestedColumns, source: TableSource, names: Sequence[str]) -> Roles:
+def assign(params: PrepareParams, source: TableSource, names: Sequence[str]) -> Roles:
     """The roles of the columns ``names`` of the source.
 
     Raises: UserError that names the param and suggests the closest column.
     """
-    named = {
-        "target": requested.target,
-        "split.column": requested.split,
-        "split.key": requested.key,
-        "weights": requested.weights,
-    }
-    for param, column in named.items():
+    target, weights, split = params.target, params.weights, params.split.reads_column
+    key = params.split.reads_key
+    for param, column in {"target": target, "split.column": split, "split.key": key, "weights": weights}.items():
         require(source, names, param, [] if column is None else [column])
-    others = {requested.target, requested.split, requested.weights}
-    if requested.target == requested.split:
-        raise UserError(
-            f"params.yaml: prepare.split.column: {quoted(requested.target)} is the target; name another column"
-        )
-    if requested.weights is not None and requested.weights in (requested.target, requested.split, requested.key):
-        raise UserError(
-            f"params.yaml: prepare.weights: {quoted(requested.weights)} has another role; name another column"
-        )
-    require(source, names, "leave_out", requested.leave_out)
-    if isinstance(requested.features, str):
-        left_out = others.union([requested.key], requested.leave_out)
+    others = {target, split, weights}
+    if target == split:
+        raise UserError(f"params.yaml: prepare.split.column: {quoted(target)} is the target; name another column")
+    if weights is not None and weights in (target, split, key):
+        raise UserError(f"params.yaml: prepare.weights: {quoted(weights)} has another role; name another column")
+    require(source, names, "leave_out", params.leave_out)
+    if isinstance(params.features, str):
+        left_out = others.union([key], params.leave_out)
         features = {name for name in names if name not in left_out}
-    elif requested.leave_out:
+    elif params.leave_out:
         raise UserError(
             "params.yaml: prepare.leave_out: expected [] where prepare.features lists the columns, got "
-            f"{listed(requested.leave_out)}; take them from the list, or set features: all"
+            f"{listed(params.leave_out)}; take them from the list, or set features: all"
         )
     else:
-        require(source, names, "features", requested.features)
-        features = set(requested.features)
-    taken = features | others | {requested.key}
-    _refuse(source, names, features, requested)
+        require(source, names, "features", params.features)
+        features = set(params.features)
+    for name in names:
+        if name in features and name in others:
+            role = "the column of weights" if name == weights else "the target or the split column"
+            raise UserError(f"params.yaml: prepare.features: {quoted(name)} is {role}; leave it out")
+    _require_features(source, names, features)
+    taken = features | others | {key}
     return Roles(
         features=[name for name in names if name in features],
-        target=requested.target,
-        split=requested.split,
-        key=requested.key,
-        weights=requested.weights,
+        target=target,
+        split=split,
+        key=key,
+        weights=weights,
         ignored=[name for name in names if name not in taken],
     )
+
+
+def _require_features(source: TableSource, names: Sequence[str], features: set[str]) -> None:
+    """Check that there are features, each with a name."""
+    if not features:
+        raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
+    if "" in features:
+        nameless = [position for position, name in enumerate(names, 1) if not name]
+        which = f"column {nameless[0]} has" if len(nameless) == 1 else f"columns {listed(nameless)} have"
+        raise UserError(
+            f"{source}: {which} no name in the header; "
+            'add one, list the columns to use in prepare.features, or set prepare.leave_out: [""]'
+        )
 
 
 def require(source: TableSource, names: Sequence[str], param: str, columns: Sequence[str]) -> None:
@@ -120,22 +117,6 @@ def require_free_parts(source: TableSource, names: Sequence[str], dates: Sequenc
                 )
 
 
-def _refuse(source: TableSource, names: Sequence[str], features: set[str], requested: RequestedColumns) -> None:
-    for name in names:
-        if name in features & {requested.target, requested.split, requested.weights}:
-            role = "the column of weights" if name == requested.weights else "the target or the split column"
-            raise UserError(f"params.yaml: prepare.features: {quoted(name)} is {role}; leave it out")
-    if not features:
-        raise UserError(f"{source}: no columns to predict from; prepare.features leaves none beside the target")
-    if "" in features:
-        nameless = [position for position, name in enumerate(names, 1) if not name]
-        which = f"column {nameless[0]} has" if len(nameless) == 1 else f"columns {listed(nameless)} have"
-        raise UserError(
-            f"{source}: {which} no name in the header; "
-            'add one, list the columns to use in prepare.features, or set prepare.leave_out: [""]'
-        )
-
-
 def roles_of(params: PrepareParams, source: TableSource) -> Roles:
     """Check every column that the params name against the file's header.
 
@@ -148,9 +129,7 @@ def roles_of(params: PrepareParams, source: TableSource) -> Roles:
         raise UserError(
             f"params.yaml: prepare.types: {quoted(params.target)} is the target; only category can be its type"
         )
-    split_by, key = params.split.reads_column, params.split.reads_key
-    requested = RequestedColumns(params.features, params.target, split_by, key, params.weights, params.leave_out)
-    assigned = assign(requested, source, names)
+    assigned = assign(params, source, names)
     read = assigned.by_column()
     dated = [name for name, kind in params.typed.items() if is_date(kind) and read.get(name) == "feature"]
     require_free_parts(source, list(read), dated)

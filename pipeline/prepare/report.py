@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset.columns import Class, ColumnType
+from pipeline.dataset.columns import Class
 from pipeline.dataset.encoder import OTHER, Encoder
 from pipeline.dataset.shard import SPLITS
 from pipeline.errors import listed, quoted
@@ -46,7 +46,11 @@ def report_lines(
         f"features  {len(encoder.features)} from {_columns(numbers, 'number')} and {_columns(categories, 'category')}",
         f"target    {encoder.target}: {len(class_rows)} classes: {listed(shares, _COLUMNS)}",
         *_spelled(survey),
-        *_dropped(survey, encoder, dropped),
+        *(
+            [f"dropped   {dropped:,} of {survey.rows + dropped:,} rows, which have no {encoder.target}"]
+            if dropped
+            else []
+        ),
         *_filled(survey, encoder),
         *_merged(survey, encoder),
         *(f"warning   {warning}" for warning in warnings(survey, encoder)),
@@ -132,18 +136,17 @@ def spelling_doubts(
             f"{name}: {text} may be {values}: read as a category; set prepare.decimal: "
             + " or ".join(f'"{spelling.decimal}"' for spelling in possible)
         )
-    commas = [name for name, kind in survey.kinds.items() if _has_comma(kind)]
+    commas = [
+        name
+        for name, kind in survey.kinds.items()
+        if (spelling := spellings.of_kind(kind)) is not None and spelling.decimal == ","
+    ]
     for name, kind in survey.kinds.items() if commas else ():
         if kind == spellings.PLAIN and name not in declared:
             yield (
                 f"{name}: read as numbers with a decimal point, though {commas[0]} has decimal commas; "
                 'set prepare.decimal: "," if the points stand between thousands'
             )
-
-
-def _has_comma(kind: ColumnType) -> bool:
-    spelling = spellings.of_kind(kind)
-    return spelling is not None and spelling.decimal == ","
 
 
 def _spelled(survey: ColumnStatistics) -> Iterator[str]:
@@ -167,11 +170,6 @@ def code_lines(names: Collection[str]) -> Iterator[str]:
             f"codes     read as categories, since some begin with 0: {listed(names, _COLUMNS)}; "
             f"prepare.types: {{{first}: number}} reads numbers"
         )
-
-
-def _dropped(survey: ColumnStatistics, encoder: Encoder, dropped: int) -> Iterator[str]:
-    if dropped:
-        yield f"dropped   {dropped:,} of {survey.rows + dropped:,} rows, which have no {encoder.target}"
 
 
 def _filled(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:

@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -70,34 +70,22 @@ def open_csv(path: Path, classes: Sequence[Class]) -> Iterator[Callable[[Block],
     ``-`` is standard output.
     Raises: UserError if it cannot be written.
     """
+    # pyarrow's word for: quotes only if a class needs them. Its "needed" would put them around every text.
+    needs_quotes = any(set(class_text(label)) & set(',"\r\n') for label in classes)
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed" if needs_quotes else "none")
     with files.standard_output() if path == STANDARD_OUTPUT else files.replacing(path) as file:
-        yield _Table(file, _quoting(classes)).append
+        has_header = False
 
+        def append(block: Block) -> None:
+            nonlocal has_header
+            if not has_header:
+                line = io.StringIO()
+                # QUOTE_MINIMAL leaves a bare carriage return unquoted, and readers take it for the end of the line.
+                quoting = csv.QUOTE_ALL if needs_quotes else csv.QUOTE_NONE
+                csv.writer(line, lineterminator="\n", quoting=quoting).writerow(block)
+                file.write(line.getvalue().encode())
+                has_header = True
+            table = pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in block.items()})
+            pyarrow.csv.write_csv(table, file, options)
 
-def _quoting(classes: Sequence[Class]) -> str:
-    """pyarrow's word for: quotes only if a class needs them. Its "needed" would put them around every text."""
-    return "needed" if any(set(class_text(label)) & set(',"\r\n') for label in classes) else "none"
-
-
-class _Table:
-    """A CSV that grows by blocks; the first brings the header line."""
-
-    def __init__(self, file: IO[bytes], quoting: str) -> None:
-        self._file = file
-        self._quoting = quoting
-        self._has_header = False
-
-    def append(self, block: Block) -> None:
-        if not self._has_header:
-            self._has_header = True
-            self._file.write(self._header(block))
-        table = pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in block.items()})
-        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style=self._quoting)
-        pyarrow.csv.write_csv(table, self._file, options)
-
-    def _header(self, block: Block) -> bytes:
-        line = io.StringIO()
-        # QUOTE_MINIMAL leaves a bare carriage return unquoted, and readers take it for the end of the line.
-        quote_all = self._quoting == "needed"
-        csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_NONE).writerow(block)
-        return line.getvalue().encode("utf-8")
+        yield append

@@ -8,7 +8,6 @@ import hashlib
 import io
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,40 +22,23 @@ from pipeline.errors import UserError
 from pipeline.table.sources import File
 
 
-@dataclass(frozen=True)
-class ReadSettings:
+class ReadSettings(Form):
     """Settings of a reading that parsed columns depend on, beside the bytes of the file."""
 
-    separator: str
-    encoding: str
-    missing_values: Sequence[str]
-    code: str
-
-
-class _SettingsForm(Form):
     separator: str
     encoding: str
     missing_values: list[str]
     code: str
 
 
-class _IndexForm(Form):
-    folder: str
-    content: Digest
-    how: _SettingsForm
-    kinds: dict[str, ColumnType]
-    pieces: list[Digest]
-
-
-@dataclass(frozen=True)
-class CachedFile:
+class CachedFile(Form):
     """The columns of one file in ``folder``; ``pieces`` are the digests of its pieces, in order."""
 
     folder: Path
-    content: str
+    content: Digest
     how: ReadSettings
-    kinds: Mapping[str, ColumnType]
-    pieces: Sequence[str]
+    kinds: dict[str, ColumnType]
+    pieces: list[Digest]
 
     def paths(self) -> list[Path]:
         return [piece_path(self.folder, number) for number in range(len(self.pieces))]
@@ -104,7 +86,9 @@ def piece_path(folder: Path, number: int) -> Path:
 
 
 def settings_of(file: File, missing_values: Sequence[str]) -> ReadSettings:
-    return ReadSettings(file.separator, file.encoding, list(missing_values), _code())
+    return ReadSettings(
+        separator=file.separator, encoding=file.encoding, missing_values=[*missing_values], code=_code()
+    )
 
 
 @cache
@@ -129,10 +113,9 @@ def usable(folder: Path) -> Iterator[CachedFile]:
 
 def _entry(index: Path) -> CachedFile | None:
     try:
-        form = _IndexForm.model_validate(json_documents.decoded(index.read_bytes()))
-    except (OSError, ValueError):
+        return CachedFile.model_validate({**json_documents.decoded(index.read_bytes()), "folder": index.parent})
+    except (OSError, ValueError, TypeError):
         return None
-    return CachedFile(index.parent, form.content, ReadSettings(**dict(form.how)), form.kinds, form.pieces)
 
 
 def first_change(entry: CachedFile, how: ReadSettings, kinds: Mapping[str, ColumnType]) -> str:

@@ -1,7 +1,7 @@
 """Exact count, sum, sum of squares, minimum and maximum of float64 numbers, in numpy.
 
 The sums are kept as integers on the grid of the smallest float64, so nothing is ever rounded: how the numbers are cut
-into pieces, and in which order the pieces come, cannot change a bit of the result. Only ``mean``, ``variance`` and
+into pieces, and in which order the pieces come, cannot change a bit of the result. Only ``mean`` and
 ``standard_deviation`` round, once, to the nearest float64.
 
 ``n`` is the number of values and ``m`` that of columns throughout.
@@ -40,7 +40,7 @@ _WINDOW_BITS = 400
 
 @dataclass
 class Moments:
-    """Running exact moments; ``add`` numbers, ``merge`` other moments, in any order.
+    """Running exact moments; ``add_columns`` adds numbers, ``merge`` other moments, in any order.
 
     ``total`` is the sum times 2^1074 and ``squares`` the sum of squares times 2^2148, both exact integers.
     ``minimum`` and ``maximum`` mean nothing while ``count`` is 0. ``all_integers``: every number is an integer.
@@ -52,13 +52,6 @@ class Moments:
     minimum: float = math.inf
     maximum: float = -math.inf
     all_integers: bool = True
-
-    def add(self, values: Vector) -> None:
-        """Add finite numbers, shape (n,).
-
-        Raises: ValueError if one of them is NaN or infinite.
-        """
-        add_columns([self], np.asarray(values, dtype=np.float64)[np.newaxis])
 
     def _include(self, count: int, minimum: float, maximum: float, all_integers: bool) -> None:
         self.count += count
@@ -78,28 +71,14 @@ class Moments:
         self._refuse_empty()
         return float(Fraction(self.total, self.count << _GRID_BITS))
 
-    def variance(self) -> float:
-        """The population variance (divided by n), correctly rounded; infinite beyond the range of float64.
-
-        Raises: ValueError if there are no numbers.
-        """
-        numerator, denominator = self._variance()
-        try:
-            return numerator / denominator
-        except OverflowError:
-            return math.inf
-
     def standard_deviation(self) -> float:
         """The square root of the exact population variance, correctly rounded.
 
         Raises: ValueError if there are no numbers.
         """
-        return square_root(*self._variance())
-
-    def _variance(self) -> tuple[int, int]:
         self._refuse_empty()
         numerator = self.count * self.squares - self.total * self.total
-        return numerator, self.count * self.count << _SQUARE_GRID_BITS
+        return square_root(numerator, self.count * self.count << _SQUARE_GRID_BITS)
 
     def _refuse_empty(self) -> None:
         if self.count == 0:

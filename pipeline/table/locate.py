@@ -6,7 +6,6 @@ than the reader of the data but knowing its lines.
 
 import codecs
 import csv
-import functools
 import io
 import re
 import sys
@@ -90,25 +89,24 @@ def records(source: TableSource) -> Iterator[CsvRow]:
             lines.line = reader.line_num + 1
 
 
-def find(source: TableSource, matches: Callable[[CsvRow], bool], limit: int = 1) -> list[CsvRow]:
-    """The first data rows for which ``matches`` holds, at most ``limit``."""
+def find(source: TableSource, matches: Callable[[CsvRow], bool]) -> Iterator[CsvRow]:
+    """The data rows for which ``matches`` holds."""
     rows = (record for file in sources.files_of(source) for record in islice(records(file), 1, None))
-    return list(islice(filter(matches, rows), limit))
+    return filter(matches, rows)
 
 
 def _find_in(
-    source: TableSource, column: str, matches: Callable[[str], bool], limit: int, others: Others
+    source: TableSource, column: str, matches: Callable[[str], bool], others: Others
 ) -> Iterator[tuple[CsvRow, str]]:
-    """The first rows whose cell of ``column`` matches, with that cell; each file has an order of columns of its own."""
+    """The rows whose cell of ``column`` matches, with that cell; each file has an order of columns of its own."""
     for file in sources.files_of(source):
-        names = next(records(file)).cells
-        tests = {names.index(name): test for name, test in (*others.items(), (column, matches))}
-        for record in find(file, functools.partial(_holds, tests), limit):
-            yield record, record.cells[names.index(column)]
-
-
-def _holds(tests: Mapping[int, Callable[[str], bool]], record: CsvRow) -> bool:
-    return all(position < len(record.cells) and test(record.cells[position]) for position, test in tests.items())
+        rows = records(file)
+        names = next(rows).cells
+        position = names.index(column)
+        tests = [*((names.index(name), test) for name, test in others.items()), (position, matches)]
+        for row in rows:
+            if all(place < len(row.cells) and test(row.cells[place]) for place, test in tests):
+                yield row, row.cells[position]
 
 
 def find_cell(
@@ -119,7 +117,7 @@ def find_cell(
     Only rows count where what ``others`` ask of further columns holds too. Without such a cell the place is the file
     and the column, and the text is empty.
     """
-    for row, cell in _find_in(source, column, matches, 1, others):
+    for row, cell in _find_in(source, column, matches, others):
         return f"{row.file}, line {row.line}, column {shortened(column)}", cell
     return f"{source}, column {shortened(column)}", ""
 
@@ -128,8 +126,8 @@ def lines_without_value(
     source: TableSource, column: str, missing_values: Collection[str], limit: int, others: Others = NO_OTHERS
 ) -> list[int]:
     """Lines of the first rows that have no value in ``column``, and of which what ``others`` ask holds."""
-    row = islice(_find_in(source, column, lambda cell: cell in missing_values, limit, others), limit)
-    return [record.line for record, _ in row]
+    rows = _find_in(source, column, lambda cell: cell in missing_values, others)
+    return [row.line for row, _ in islice(rows, limit)]
 
 
 def is_number(text: str) -> bool:

@@ -10,7 +10,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,8 @@ class ParseCache:
             folder.mkdir(parents=True)
         except OSError:
             return None
-        return CacheWriter(CachedFile(folder, content, settings_of(file, missing_values), dict(kinds), ()), self)
+        how = settings_of(file, missing_values)
+        return CacheWriter(CachedFile(folder=folder, content=content, how=how, kinds=dict(kinds), pieces=[]), self)
 
     def finish(self, fresh: CacheWriter) -> None:
         """Take in an entry all of whose pieces were added, for the rest of this run."""
@@ -112,7 +113,7 @@ class ParseCache:
             return
         entry = fresh.entry
         pieces = [fresh.digests[number] for number in range(len(fresh.digests))]
-        self._new[entry.content] = CachedFile(entry.folder, entry.content, entry.how, entry.kinds, pieces)
+        self._new[entry.content] = entry.model_copy(update={"pieces": pieces})
 
     def takes(self, size: int) -> bool:
         """Whether there is room for so many bytes more, which are then taken; entries of other sources make it."""
@@ -133,7 +134,7 @@ class ParseCache:
         """Keep for later runs what this one made."""
         with contextlib.suppress(OSError, UserError):
             for entry in self._new.values():
-                files.write_json(entry.folder / "index.json", asdict(entry) | {"folder": ""})
+                files.write_json(entry.folder / "index.json", entry.model_dump(exclude={"folder"}))
                 shutil.rmtree(self._folder / entry.content, ignore_errors=True)
                 entry.folder.replace(self._folder / entry.content)
 

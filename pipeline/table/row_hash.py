@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset.columns import Chunk, Texts
+from pipeline.dataset.columns import Chunk
 from pipeline.table.parsing import FALSE_WORDS, TRUE_WORDS
 
 Digests = NDArray[np.uint64]
@@ -32,16 +32,12 @@ def of_rows(chunk: Chunk, columns: Iterable[str], seed: int = 0) -> Digests:
 
 def of_column(chunk: Chunk, name: str) -> Digests:
     """(n,) digests of one column's values, not to be compared between numbers and texts."""
-    return _of_texts(chunk.texts[name]) if name in chunk.texts else _of_numbers(chunk.numbers[name])
-
-
-def _of_numbers(values: NDArray[np.float64]) -> Digests:
+    if name in chunk.texts:
+        texts = chunk.texts[name]
+        return np.array([*map(_of_level, texts.levels), _MISSING], dtype=np.uint64)[texts.codes]
     # Adding zero makes one zero of 0.0 and -0.0.
-    return np.where(np.isnan(values), _MISSING, (values + 0.0).view(np.uint64))
-
-
-def _of_texts(texts: Texts) -> Digests:
-    return np.array([*map(_of_level, texts.levels), _MISSING], dtype=np.uint64)[texts.codes]
+    values = chunk.numbers[name] + 0.0
+    return np.where(np.isnan(values), _MISSING, values.view(np.uint64))
 
 
 def _of_level(level: str) -> int:

@@ -47,24 +47,14 @@ _PATTERNS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
 
 def require_text(start: bytes, file: object) -> None:
     """Check that a file does not begin as something that is known and no CSV. Raises: UserError."""
-    came = _named(start)
-    if came is not None:
-        what, remedy = came
-        raise UserError(f"{file}: expected a CSV or Parquet file, got {what}; {remedy}")
-
-
-def _named(start: bytes) -> tuple[str, str] | None:
-    """The format that begins with these bytes, and what to do; None if it may be a CSV."""
-    if start.startswith(_ZIP):
-        return _zipped(start)
-    for mark, what, remedy in _SIGNATURES:
-        if start.startswith(mark):
-            return what, remedy
     text = start.removeprefix(b"\xef\xbb\xbf")
-    for pattern, what, remedy in _PATTERNS:
-        if pattern.match(text):
-            return what, remedy
-    return None
+    known = [
+        *([_zipped(start)] if start.startswith(_ZIP) else []),
+        *((what, remedy) for mark, what, remedy in _SIGNATURES if start.startswith(mark)),
+        *((what, remedy) for pattern, what, remedy in _PATTERNS if pattern.match(text)),
+    ]
+    for what, remedy in known:
+        raise UserError(f"{file}: expected a CSV or Parquet file, got {what}; {remedy}")
 
 
 def _zipped(start: bytes) -> tuple[str, str]:

@@ -31,10 +31,6 @@ class WeightedMoments:
     first: Moments = field(default_factory=Moments)
     second: Moments = field(default_factory=Moments)
 
-    def add(self, values: Vector, weights: Vector) -> None:
-        """Add finite numbers with their weights >= 0. Shapes: (n,), (n,). Raises: ValueError for NaN or infinity."""
-        add_columns([self], values[np.newaxis], weights[np.newaxis])
-
     def merge(self, other: "WeightedMoments") -> None:
         """Add all numbers that ``other`` has seen."""
         self.values.merge(other.values)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.table import exact_moments, weighted_moments
 from pipeline.table.exact_moments import Moments
 from pipeline.table.weighted_moments import WeightedMoments, totals_by_group
 
@@ -16,7 +17,8 @@ ROWS = st.lists(st.tuples(VALUES.map(float), st.floats(0, 1e6).filter(lambda w: 
 
 def _of(rows: list[tuple[float, float]]) -> WeightedMoments:
     moments = WeightedMoments()
-    moments.add(*np.array(rows, dtype=np.float64).T)
+    values, weights = np.array(rows, dtype=np.float64).T
+    weighted_moments.add_columns([moments], values[np.newaxis], weights[np.newaxis])
     return moments
 
 
@@ -27,7 +29,8 @@ def _of(rows: list[tuple[float, float]]) -> WeightedMoments:
 def test_a_weight_is_that_many_rows(rows: list[tuple[float, int]]) -> None:
     """Mean and standard deviation have the bits of the table in which every row stands as often as it weighs."""
     repeated = Moments()
-    repeated.add(np.array([value for value, weight in rows for _ in range(weight)]))
+    repeated_values = [value for value, weight in rows for _ in range(weight)]
+    exact_moments.add_columns([repeated], np.array([repeated_values], dtype=np.float64))
     weighted = _of([(value, float(weight)) for value, weight in rows])
     assert (weighted.mean(), weighted.standard_deviation()) == (repeated.mean(), repeated.standard_deviation())
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline.dataset.columns import Chunk
 from pipeline.errors import UserError
 from pipeline.prepare import column_roles
-from pipeline.prepare.column_roles import RequestedColumns
+from pipeline.prepare.params import PrepareParams
 from pipeline.table import cached_file, read_errors, stream, type_inference
 from pipeline.table.column_statistics import ColumnStatistics
 
@@ -45,7 +45,8 @@ def test_roles_compare_no_column_with_every_other(tmp_path: Path) -> None:
     """A list of a thousand features is looked up in a thousand columns by a few comparisons each."""
     names = [_Name(f"c{n}") for n in range(1_000)]
     _Name.compared = 0
-    assigned = column_roles.assign(RequestedColumns([str(name) for name in names[1:]], "c0"), tmp_path, names)
+    params = PrepareParams(source="unused", target="c0", features=[str(name) for name in names[1:]])
+    assigned = column_roles.assign(params, tmp_path, names)
     assert assigned.features == names[1:]
     assert _Name.compared < 20 * len(names)
 
