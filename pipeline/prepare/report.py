@@ -41,16 +41,13 @@ def report_lines(
     """A few lines for the terminal: what was read, what was filled in, and what to look at twice."""
     numbers, categories = len(encoder.numbers), len(encoder.categories)
     shares = [f"{name} ({rows:,})" for name, rows in class_rows.items()]
+    without_label = f"dropped   {dropped:,} of {survey.rows + dropped:,} rows, which have no {encoder.target}"
     return [
         f"rows      {survey.rows:,}: " + ", ".join(f"{name} {rows:,}" for name, rows in split_rows.items() if rows),
         f"features  {len(encoder.features)} from {_columns(numbers, 'number')} and {_columns(categories, 'category')}",
         f"target    {encoder.target}: {len(class_rows)} classes: {listed(shares, _COLUMNS)}",
         *_spelled(survey),
-        *(
-            [f"dropped   {dropped:,} of {survey.rows + dropped:,} rows, which have no {encoder.target}"]
-            if dropped
-            else []
-        ),
+        *([without_label] if dropped else []),
         *_filled(survey, encoder),
         *_merged(survey, encoder),
         *(f"warning   {warning}" for warning in warnings(survey, encoder)),

@@ -81,8 +81,9 @@ def open_csv(path: Path, classes: Sequence[Class]) -> Iterator[Callable[[Block],
             if not has_header:
                 line = io.StringIO()
                 # QUOTE_MINIMAL leaves a bare carriage return unquoted, and readers take it for the end of the line.
-                quoting = csv.QUOTE_ALL if needs_quotes else csv.QUOTE_NONE
-                csv.writer(line, lineterminator="\n", quoting=quoting).writerow(block)
+                quoted = csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL)
+                plain = csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_NONE)
+                (quoted if needs_quotes else plain).writerow(block)
                 file.write(line.getvalue().encode())
                 has_header = True
             table = pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in block.items()})
