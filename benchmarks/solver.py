@@ -40,9 +40,10 @@ from pipeline.numerics.data.layout import Rows
 from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import loop
 from pipeline.parallel.threads import thread_count
-from pipeline.train import packing, solvers
+from pipeline.train import solvers
 from pipeline.train.outcome import FitOutcome
 from pipeline.train.params import TrainParams
+from pipeline.train.training_rows import TrainingRows
 from tests.problems import Problem
 
 ROUNDS = 3
@@ -66,7 +67,7 @@ class Peer:
     tol: float
 
 
-def _ours(data: packing.TrainingRows, rows: int, tolerance: float) -> FitOutcome:
+def _ours(data: TrainingRows, rows: int, tolerance: float) -> FitOutcome:
     params = TrainParams(solver="auto", seed=0, epochs=1000, snapshot_every=1, l2=1 / rows, tolerance=tolerance)
     method = solvers.CertifiedSolver(params, data)
     result = loop.run(method, params.epochs, lambda *_: None)

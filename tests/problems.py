@@ -9,9 +9,10 @@ import torch
 from pipeline.dataset.shard import BLOCK_ROWS
 from pipeline.numerics.data.block import Block, Parameters
 from pipeline.numerics.solvers import loop
-from pipeline.train import packing, solvers
+from pipeline.train import solvers
 from pipeline.train.outcome import FitOutcome
 from pipeline.train.params import TrainParams
+from pipeline.train.training_rows import TrainingRows
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class Problem:
             columns.append(torch.tensor(self.weights))
         return [Block(*parts) for parts in zip(*(torch.split(column, size) for column in columns), strict=True)]
 
-    def data(self, classes: int | None = None, size: int = BLOCK_ROWS) -> packing.TrainingRows:
+    def data(self, classes: int | None = None, size: int = BLOCK_ROWS) -> TrainingRows:
         features = [f"x{number}" for number in range(self.numbers.shape[1])]
         features += [f"c{category}={level}" for category, count in enumerate(self.levels) for level in range(count)]
-        return packing.TrainingRows(self.blocks(size), self.levels, features, range(classes or self.classes))
+        return TrainingRows(self.blocks(size), self.levels, features, range(classes or self.classes))
 
     def take(self, rows: np.ndarray) -> "Problem":
         weights = None if self.weights is None else self.weights[rows]

@@ -1,4 +1,4 @@
-"""What is odd about the training rows, in sentences that name class and column as the person knows them."""
+"""Diagnostics of the training rows, in sentences that name class and column as the person knows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +9,7 @@ from pipeline.errors import listed
 from pipeline.numerics.data import reduction
 from pipeline.numerics.data.block import Block, row_counts
 from pipeline.numerics.diagnostics import collinear_categories, collinearity, separation
+from pipeline.train.training_rows import TrainingRows
 
 _NAMED = 3
 _ONE_OF_MANY = (
@@ -31,29 +32,16 @@ class Diagnostics:
     dependent: bool = False
 
 
-def find(
-    blocks: Sequence[Block],
-    features: Sequence[str],
-    classes: Sequence[object],
-    *,
-    penalty: float,
-    intercept: bool,
-    threads: int,
-) -> Diagnostics:
-    """Look at the rows of positive weight; ``features`` are the d columns of W, ``classes`` the k labels.
-
-    ``penalty`` is that on W, of either kind, in all.
-    """
-    rows = reduction.counted(blocks)
+def find(data: TrainingRows, penalty: float, intercept: bool, threads: int) -> Diagnostics:
+    """Look at the rows of positive weight; ``penalty`` is that on W, of either kind, in all."""
+    rows, features, classes = reduction.counted(data.blocks), data.features, data.labels
     separable = [] if penalty else collinearity.separable_classes(rows, len(features), len(classes), intercept)
     columns, shared = _of_columns(rows, features, threads), _of_categories(rows, features)
     categories = rows[0].codes.shape[1]
-    sentences = [
-        *_of_classes(rows, classes, intercept),
-        *columns,
-        *shared,
-        *_of_separation(separable, features, classes),
-    ]
+    sentences = [*_of_classes(rows, classes, intercept), *columns, *shared]
+    if separable:
+        pairs = [f"class {classes[one.label]} by {features[one.column]}" for one in separable]
+        sentences.append(f"told apart without error: {listed(pairs, _NAMED, str)}; {_CURE}")
     # The levels of a category add up to 1, as b does; numbers follow from others and a constant, which is b.
     dependent = bool(shared) or categories > 1 or (intercept and bool(categories or columns))
     return Diagnostics(tuple(sentences), bool(separable), dependent)
@@ -109,78 +97,41 @@ def _category(level: str) -> str:
     return level.partition("=")[0]
 
 
-def _of_separation(
-    separable: Sequence[collinearity.Separable], features: Sequence[str], classes: Sequence[object]
-) -> list[str]:
-    if not separable:
-        return []
-    pairs = listed([f"class {classes[one.label]} by {features[one.column]}" for one in separable], _NAMED, str)
-    return [f"told apart without error: {pairs}; {_CURE}"]
-
-
-def of_optimum(
-    known: Diagnostics, blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], intercept: bool
-) -> Diagnostics:
+def of_optimum(known: Diagnostics, data: TrainingRows, intercept: bool) -> Diagnostics:
     """``known``, and whether a training without a penalty has an optimum, and if so which of many it ends at."""
-    diagnosed = with_separation(known, blocks, features, classes, intercept)
+    diagnosed = with_separation(known, data, intercept)
     if diagnosed.separable or not diagnosed.dependent:
         return diagnosed
     return replace(diagnosed, sentences=(*diagnosed.sentences, _ONE_OF_MANY))
 
 
-def with_separation(
-    known: Diagnostics, blocks: Sequence[Block], features: Sequence[str], classes: Sequence[object], intercept: bool
-) -> Diagnostics:
+def with_separation(known: Diagnostics, data: TrainingRows, intercept: bool) -> Diagnostics:
     """``known``, and what combinations of columns tell classes apart, for a training without a penalty.
 
     First each class from the rest, since that is said in few words, then any classes from any others.
     """
-    counted = reduction.counted(blocks)
-    rows, labels = sum(row_counts(counted)), collinearity.competing(counted, len(classes), intercept)
+    counted, columns = reduction.counted(data.blocks), len(data.features)
+    rows, labels = sum(row_counts(counted)), collinearity.competing(counted, data.classes, intercept)
     if known.separable or len(labels) < 2:
         return known
-    if rows * len(features) > separation.LARGEST_TABLE or len(features) + 1 > separation.LARGEST_RULE:
-        sentence = f"too many rows ({rows}) and columns ({len(features)}) to look for columns that tell classes apart"
+    if rows * columns > separation.LARGEST_TABLE or columns + 1 > separation.LARGEST_RULE:
+        sentence = f"too many rows ({rows}) and columns ({columns}) to look for columns that tell classes apart"
         return replace(known, sentences=(*known.sentences, sentence))
-    x, y = collinearity.table(counted, len(features))
-    sentences = _from_the_rest(x, y, labels, features, classes, intercept)
-    if not sentences and len(labels) > 2 and len(labels) * (len(features) + 1) <= separation.LARGEST_RULE:
-        sentences = _from_each_other(x, y, labels, features, classes, intercept)
-    return replace(known, sentences=(*known.sentences, *sentences), separable=bool(sentences))
-
-
-def _from_the_rest(
-    x: separation.Matrix,
-    y: separation.Labels,
-    labels: Sequence[int],
-    features: Sequence[str],
-    classes: Sequence[object],
-    intercept: bool,
-) -> list[str]:
+    x, y = collinearity.table(counted, columns)
     sentences = []
     for label in labels[:1] if len(labels) == 2 else labels:
         rule = separation.separating(x, (y == label).astype(np.int64), 2, intercept)
         if rule is not None:
-            columns = listed([features[column] for column in rule.columns], _NAMED, str)
-            sentences.append(f"{_extent(rule)}: class {classes[label]} from the rest by {columns} together; {_CURE}")
-    return sentences
+            sentences.append(_of_rule(rule, f"class {data.labels[label]} from the rest", data.features))
+    if not sentences and len(labels) > 2 and len(labels) * (columns + 1) <= separation.LARGEST_RULE:
+        rule = separation.separating(x, np.searchsorted(labels, y), len(labels), intercept)
+        if rule is not None:
+            pairs = [f"class {data.labels[labels[a]]} from {data.labels[labels[b]]}" for a, b in rule.pairs]
+            sentences.append(_of_rule(rule, listed(pairs, _NAMED, str), data.features))
+    return replace(known, sentences=(*known.sentences, *sentences), separable=bool(sentences))
 
 
-def _from_each_other(
-    x: separation.Matrix,
-    y: separation.Labels,
-    labels: Sequence[int],
-    features: Sequence[str],
-    classes: Sequence[object],
-    intercept: bool,
-) -> list[str]:
-    rule = separation.separating(x, np.searchsorted(labels, y), len(labels), intercept)
-    if rule is None:
-        return []
-    pairs = listed([f"class {classes[labels[a]]} from {classes[labels[b]]}" for a, b in rule.pairs], _NAMED, str)
+def _of_rule(rule: separation.Rule, classes: str, features: Sequence[str]) -> str:
+    extent = "told apart without error" if rule.complete else "told apart without error in some rows"
     columns = listed([features[column] for column in rule.columns], _NAMED, str)
-    return [f"{_extent(rule)}: {pairs} by {columns} together; {_CURE}"]
-
-
-def _extent(rule: separation.Rule) -> str:
-    return "told apart without error" if rule.complete else "told apart without error in some rows"
+    return f"{extent}: {classes} by {columns} together; {_CURE}"

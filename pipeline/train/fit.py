@@ -22,11 +22,12 @@ from pipeline.numerics.solvers import first_order, loop
 from pipeline.numerics.solvers.status import Status
 from pipeline.parallel import workers
 from pipeline.parallel.threads import thread_count
-from pipeline.train import baselines, checkpoint, checkpoint_form, initial_point, packing, solvers
+from pipeline.train import baselines, checkpoint, checkpoint_form, initial_point, solvers
 from pipeline.train.class_weights import class_weights
 from pipeline.train.history import History, row
 from pipeline.train.outcome import MEANING, FitOutcome
 from pipeline.train.params import TrainParams
+from pipeline.train.training_rows import TrainingRows
 
 Watch = Callable[[dict[str, Any]], None]
 
@@ -73,7 +74,7 @@ def fit(
     data_loader.require_weight(blocks)
     encoder = prepared.encoder
     placed_on = accelerator_of(params)
-    data = packing.TrainingRows(blocks, encoder.level_counts, encoder.features, encoder.classes, placed_on)
+    data = TrainingRows(blocks, encoder.level_counts, encoder.features, encoder.classes, placed_on)
 
     def objective(rows: Sequence[Block]) -> PlainObjective:
         precision, columns = getattr(torch, params.precision), len(data.features)

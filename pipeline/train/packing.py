@@ -5,31 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.numerics.data import reduction
-from pipeline.numerics.data.accelerator import Accelerator
-from pipeline.numerics.data.block import Block
 from pipeline.numerics.data.layout import Rows
 from pipeline.parallel.threads import thread_count
 from pipeline.train import diagnostics
 from pipeline.train.params import TrainParams
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """The training rows: blocks, levels of each category, names of the d columns of W, and the k labels.
-
-    Passes over all of them run on the ``accelerator``, if there is one.
-    """
-
-    blocks: Sequence[Block]
-    levels: Sequence[int]
-    features: Sequence[str]
-    labels: Sequence[object]
-    accelerator: Accelerator | None = None
-
-    @property
-    def classes(self) -> int:
-        """k."""
-        return len(self.labels)
+from pipeline.train.training_rows import TrainingRows
 
 
 @dataclass(frozen=True)
@@ -56,19 +36,8 @@ class Packed:
 
 def pack(params: TrainParams, data: TrainingRows) -> Packed:
     """Look at the rows, leave out what changes nothing, and pack the rest."""
-    findings = diagnose(params, data)
+    findings = diagnostics.find(data, params.l1 + params.l2, params.intercept, thread_count())
     reduced = reduction.reduce(data.blocks, data.levels, data.classes, params.l2, params.intercept)
     classes = len(reduced.present)
     rows = Rows(reduced.blocks, reduced.levels, classes, thread_count(), params.intercept, accelerator=data.accelerator)
     return Packed(findings, reduced, rows)
-
-
-def diagnose(params: TrainParams, data: TrainingRows) -> diagnostics.Diagnostics:
-    return diagnostics.find(
-        data.blocks,
-        data.features,
-        data.labels,
-        penalty=params.l1 + params.l2,
-        intercept=params.intercept,
-        threads=thread_count(),
-    )

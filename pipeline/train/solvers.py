@@ -1,4 +1,4 @@
-"""The method that the knobs ask for, on the prepared rows, and what it can say at the end."""
+"""The solver that the params ask for, on the prepared rows, and how good its result is."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -24,8 +24,9 @@ from pipeline.numerics.solvers.status import Status
 from pipeline.parallel.threads import thread_count
 from pipeline.train import diagnostics
 from pipeline.train.outcome import FitOutcome
-from pipeline.train.packing import Packed, TrainingRows, diagnose, pack
+from pipeline.train.packing import Packed, pack
 from pipeline.train.params import FIRST_ORDER, TrainParams
+from pipeline.train.training_rows import TrainingRows
 
 _BY_DIAGONAL = (
     "products of the columns are too large for float32, so that steps were scaled column by column: "
@@ -101,22 +102,42 @@ class FirstOrderSolver(first_order.FirstOrder):
 
 
 class _Delegate:
-    """Delegates ``state`` and ``run_epoch`` to the wrapped solver."""
+    """Delegates to the wrapped solver, which knows the reduced problem only."""
 
-    _optimum: QuasiNewton | ProximalNewton
+    _solver: QuasiNewton | ProximalNewton
+    _reduction: reduction.Reduction
+    _restored: tuple[torch.Tensor, Parameters] | None = None
+
+    @property
+    def parameters(self) -> Parameters:
+        """W and b of the whole problem; computed once a point, as the loop asks several times."""
+        theta = self._solver.theta
+        if self._restored is None or self._restored[0] is not theta:
+            self._restored = theta, self._reduction.restore(parameters_of(theta))
+        return self._restored[1]
+
+    @property
+    def status(self) -> Status | None:
+        """The wrapped solver's status."""
+        return self._solver.status
+
+    @property
+    def unfinished(self) -> Status:
+        """The wrapped solver's status after all epochs asked for."""
+        return self._solver.unfinished
 
     @property
     def state(self) -> dict[str, torch.Tensor]:
-        """As the method says."""
-        return self._optimum.state
+        """The wrapped solver's state."""
+        return self._solver.state
 
     @state.setter
     def state(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        self._optimum.state = tensors
+        self._solver.state = tensors
 
     def run_epoch(self) -> Epoch:
         """One step on all rows; the first one begins with the answers of samples where rows are many."""
-        return self._optimum.run_epoch()
+        return self._solver.run_epoch()
 
 
 class CertifiedSolver(_Delegate):
@@ -130,10 +151,9 @@ class CertifiedSolver(_Delegate):
         self._findings, self._reduction = packed.findings, packed.reduction
         self._objective = PackedObjective(packed.rows, params.l2)
         self._plan = _plan(params.solver, auto.sizes_of(packed.rows))
-        self._restored: tuple[torch.Tensor, Parameters] | None = None
         # Centred: no step moves all classes together, so what is common to them would stay.
         begin = packed.rows.zero() if start is None else centred(theta_of(self._reduction.reduce(start)))
-        self._optimum: QuasiNewton = QuasiNewton(self._objective, self._source(), begin, params.tolerance)
+        self._solver: QuasiNewton = QuasiNewton(self._objective, self._source(), begin, params.tolerance)
 
     def _source(self) -> PreconditionerSource:
         if self._plan.scaled == "hessian":
@@ -142,48 +162,38 @@ class CertifiedSolver(_Delegate):
         return lbfgs.SampledPreconditioner(self._objective, lbfgs.SCALINGS[self._plan.scaled], memory)
 
     @property
-    def parameters(self) -> Parameters:
-        """W and b of the whole problem; computed once a point, as the loop asks several times."""
-        theta = self._optimum.theta
-        if self._restored is None or self._restored[0] is not theta:
-            self._restored = theta, self._reduction.restore(parameters_of(theta))
-        return self._restored[1]
-
-    @property
     def status(self) -> Status | None:
         """The wrapped solver's status; SEPARABLE where no optimum exists."""
-        status = self._optimum.status
+        status = super().status
         return Status.SEPARABLE if status and self._is_separable() else status
 
     @property
     def unfinished(self) -> Status:
         """As ``status``."""
-        return Status.SEPARABLE if self._is_separable() else Status.NOT_CONVERGED
+        return Status.SEPARABLE if self._is_separable() else super().unfinished
 
     def _is_separable(self) -> bool:
         """Looked for at the end, once, and without a penalty only: the linear programs take their time."""
         if self._unlooked is not None:
             data, self._unlooked = self._unlooked, None
-            self._findings = diagnostics.of_optimum(
-                self._findings, data.blocks, data.features, data.labels, self._params.intercept
-            )
+            self._findings = diagnostics.of_optimum(self._findings, data, self._params.intercept)
         return self._findings.separable
 
     def outcome(self, parameters: Parameters, epochs: int) -> FitOutcome:  # noqa: ARG002  (passes are counted)
         """In float64; one or two more passes where the last one was none for a certificate."""
-        point = self._optimum.point
+        point = self._solver.point
         is_last = torch.equal(self.parameters.weights, parameters.weights)
         if point is None or not is_last or point.precision != torch.float64:
-            theta = self._optimum.theta if is_last else theta_of(self._reduction.reduce(parameters))
+            theta = self._solver.theta if is_last else theta_of(self._reduction.reduce(parameters))
             point = self._objective.loss_gradient(theta, torch.float64)
-        bound = self._optimum.bound_at(point)
+        bound = self._solver.bound_at(point)
         return FitOutcome(
             final=point.evaluation,
             bound=bound,
-            passes=self._optimum.passes,
+            passes=self._solver.passes,
             method=self._plan.solver,
             reason=self._plan.reason,
-            findings=(*self._findings.sentences, *([_BY_DIAGONAL] if self._optimum.by_diagonal else [])),
+            findings=(*self._findings.sentences, *([_BY_DIAGONAL] if self._solver.by_diagonal else [])),
         )
 
 
@@ -196,44 +206,24 @@ class L1Solver(_Delegate):
         ``start`` is W and b of the whole problem, None for 0.
         """
         self._params = params
-        self._findings = diagnose(params, data)
+        self._findings = diagnostics.find(data, params.l1 + params.l2, params.intercept, thread_count())
         self._reduction = reduction.reduce(data.blocks, data.levels, data.classes, 0.0, params.intercept)
-        rows = Rows(
-            self._reduction.blocks,
-            data.levels,
-            len(self._reduction.present),
-            thread_count(),
-            intercept=params.intercept,
-        )
+        classes = len(self._reduction.present)
+        rows = Rows(self._reduction.blocks, data.levels, classes, thread_count(), params.intercept)
         self._objective = PackedObjective(rows, params.l2)
         begin = rows.zero() if start is None else theta_of(self._reduction.reduce(start))
-        self._optimum: ProximalNewton = ProximalNewton(self._objective, params.l1, begin, params.tolerance)
-
-    @property
-    def parameters(self) -> Parameters:
-        """W and b of the whole problem."""
-        return self._reduction.restore(parameters_of(self._optimum.theta))
-
-    @property
-    def status(self) -> Status | None:
-        """As the method of proximal_newton.py says."""
-        return self._optimum.status
-
-    @property
-    def unfinished(self) -> Status:
-        """As ``status``."""
-        return self._optimum.unfinished
+        self._solver: ProximalNewton = ProximalNewton(self._objective, params.l1, begin, params.tolerance)
 
     def outcome(self, parameters: Parameters, epochs: int) -> FitOutcome:  # noqa: ARG002  (passes are counted)
         """One more pass where the parameters are not the last ones."""
         theta = theta_of(self._reduction.reduce(parameters))
-        point = self._optimum.point
+        point = self._solver.point
         if point is None or not torch.equal(point.theta, theta):
             point = self._objective.loss_gradient(theta, torch.float64)
         return FitOutcome(
-            final=self._optimum.evaluation_at(point),
-            bound=self._optimum.bound_at(point),
-            passes=self._optimum.passes,
+            final=self._solver.evaluation_at(point),
+            bound=self._solver.bound_at(point),
+            passes=self._solver.passes,
             method="newton",
             reason="as asked for" if self._params.solver == "newton" else "train.l1 is above 0",
             findings=self._findings.sentences,
@@ -242,13 +232,8 @@ class L1Solver(_Delegate):
 
 
 def _plan(solver: str, sizes: auto.Sizes) -> auto.Plan:
+    memory: Any = psutil.virtual_memory  # psutil has no types
     try:
-        return auto.choose(solver, sizes, _memory())
+        return auto.choose(solver, sizes, int(memory().total) // 2)
     except MemoryError as error:
         raise UserError(f"train.solver: newton does not fit: {error}; take lbfgs, or auto") from None
-
-
-def _memory() -> int:
-    """Half of the machine's memory in bytes, for a Hessian that was asked for."""
-    memory: Any = psutil.virtual_memory  # psutil has no types
-    return int(memory().total) // 2

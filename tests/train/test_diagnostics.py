@@ -18,8 +18,8 @@ from tests.problems import Problem, Solved, numbers_only, solve, synthetic
 def _apart(problem: Problem, intercept: bool) -> bool:
     """Whether training without a penalty says that there is no optimum."""
     data = problem.data(classes=3)
-    looked = diagnostics.find(data.blocks, data.features, data.labels, penalty=0.0, intercept=intercept, threads=1)
-    return diagnostics.with_separation(looked, data.blocks, data.features, data.labels, intercept).separable
+    known = diagnostics.find(data, penalty=0.0, intercept=intercept, threads=1)
+    return diagnostics.with_separation(known, data, intercept).separable
 
 
 def _has_a_rule(problem: Problem, intercept: bool) -> bool:

@@ -20,9 +20,10 @@ from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.numerics.solvers.status import Status
 from pipeline.output_files import SWEEP_FILE, SWEEP_TABLE_FILE
-from pipeline.train import class_weights, initial_point, packing
+from pipeline.train import class_weights, initial_point
 from pipeline.train.outcome import MEANING
 from pipeline.train.params import FIRST_ORDER, TrainParams
+from pipeline.train.training_rows import TrainingRows
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def sweep(
     encoder = prepared.encoder
     weights = class_weights.class_weights(trained, prepared) if "train" in prepared.splits else None
     cut = folds.cut(prepared, weights, params.folds, params.seed)
-    data = packing.TrainingRows(cut.blocks, encoder.level_counts, encoder.features, encoder.classes)
+    data = TrainingRows(cut.blocks, encoder.level_counts, encoder.features, encoder.classes)
     begin = initial_point.of(encoder, trained, earlier).parameters
     validated = cross_validation.validate(trained, params.l2.descending(), data, cut, begin)
     return Swept(validated, selection.choose([line.estimate for line in validated.lines], params.rule))

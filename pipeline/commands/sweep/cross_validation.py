@@ -23,6 +23,7 @@ from pipeline.numerics.solvers.status import Status
 from pipeline.parallel.threads import thread_count
 from pipeline.train import packing, solvers
 from pipeline.train.params import TrainParams
+from pipeline.train.training_rows import TrainingRows
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Validated:
 class _Rows:
     """The training rows, packed once, as a whole and as folds; parameters are those of ``packed``'s unknowns."""
 
-    def __init__(self, params: TrainParams, data: packing.TrainingRows, cut: folds.Folds) -> None:
+    def __init__(self, params: TrainParams, data: TrainingRows, cut: folds.Folds) -> None:
         self._params, self._cut, self._labels = params, cut, data.labels
         self.packed = packing.pack(params, data)
         self.findings = list(self.packed.findings.sentences)
@@ -114,7 +115,11 @@ class _Rows:
 
 
 def validate(
-    params: TrainParams, penalties: Sequence[float], data: packing.TrainingRows, cut: folds.Folds, begin: Parameters
+    params: TrainParams,
+    penalties: Sequence[float],
+    data: TrainingRows,
+    cut: folds.Folds,
+    begin: Parameters,
 ) -> Validated:
     """Train all models, the first of each path from ``begin``; ``data`` has the blocks of ``cut``.
 
