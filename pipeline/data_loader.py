@@ -110,7 +110,7 @@ def _accept_read_only_arrays() -> None:
 
 
 def _first_columns(prepared: Dataset) -> NDArray[np.int64]:
-    """Where each category's levels begin among the columns of W."""
+    """The column of W of each category's first level."""
     counts = prepared.encoder.level_counts
     starts = np.cumsum([prepared.encoder.number_count, *counts], dtype=np.int64)
     return starts[: len(counts)]

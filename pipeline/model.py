@@ -78,7 +78,7 @@ def save(folder: Path, model: Model) -> None:
 
 
 class _Result(Form):
-    """How training ended: what readers of a model count on; train says more."""
+    """The part of a training's result that readers of a model count on; train says more."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -97,7 +97,7 @@ class _Result(Form):
 
 
 class _Document(Form):
-    """What softmax.json holds beside its digest; ``classes`` and ``features`` repeat the encoder's, for readers."""
+    """The content of softmax.json beside its digest; ``classes`` and ``features`` repeat the encoder's, for readers."""
 
     format: str
     classes: list[int | str | bool]

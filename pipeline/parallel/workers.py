@@ -39,7 +39,7 @@ class LostWorkerError(Exception):
 
 
 def count() -> int:
-    """How many workers there are, as torchrun says."""
+    """The number of workers, as torchrun says."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -165,7 +165,7 @@ def broadcast(work: "Callable[[], dict[str, Tensor] | None]") -> "dict[str, Tens
 
 
 def _packed(results: "Sequence[Sequence[Tensor]]") -> "Tensor":
-    """As bytes: how many tensors each result has, and the tensors, as numpy's format for arrays."""
+    """As bytes in numpy's format for arrays: the count of tensors of each result, then the tensors."""
     import torch
 
     content = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What a training has to end better than: where it began, and the class shares of its own rows.
+"""Baselines that a training has to beat: where it began, and the class shares of its own rows.
 
 k classes. Costs in nats, weighted as training weights them. The start is compared by the objective, which is what steps
 lower: with a penalty the cost alone may rise on the way to the optimum. The shares are compared by the cost, which is
@@ -23,7 +23,7 @@ _JUDGED = (Status.EPOCHS_DONE, Status.STOPPED_EARLY)
 
 @dataclass(frozen=True)
 class Judgement:
-    """How training ended after all, and in what it is worse than a baseline."""
+    """The final status, and a sentence for each baseline that is better."""
 
     status: Status
     sentences: tuple[str, ...]

@@ -64,7 +64,7 @@ class Checkpoint:
         return None
 
     def _loaded(self) -> dict[str, Tensor] | None:
-        """What the file holds, if it is whole."""
+        """The file's state; None if it is damaged."""
         try:
             content = json_documents.read_bytes(self._path, "")
             digest, state = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]

@@ -1,4 +1,4 @@
-"""What the state of a training looks like: a file below .cache may be another's, or forged with a matching digest.
+"""The form of a training's state: a file below .cache may be another's, or forged with a matching digest.
 
 k is the number of classes, d the number of features.
 """

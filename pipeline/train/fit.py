@@ -199,7 +199,7 @@ def _model(
 
 
 def _result(result: loop.Result, outcome: FitOutcome, l1: float) -> dict[str, Any]:
-    """How training ended, as the model keeps it; evaluate copies the numbers into metrics.json."""
+    """The end of training, as the model keeps it; evaluate copies the numbers into metrics.json."""
     objective = outcome.final.cost + outcome.final.penalty
     return {
         "status": result.status.value,

@@ -1,4 +1,4 @@
-"""Where training starts: at the seed's weights, at 0, or at an earlier model, whose columns are found by their names.
+"""The initial point: the seed's weights, 0, or an earlier model, whose columns are matched by their names.
 
 An earlier model is a function of raw values, and the start is that function: where the columns are standardised
 otherwise than they were, its weights are scaled along. With z = (x - s) / c now and (x - s') / c' then,

@@ -1,4 +1,4 @@
-"""How a training ended: the numbers of its last point, and the sentence that each status means to a person."""
+"""The outcome of a training: the numbers of its last point, and the sentence that each status means to a person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pipeline.numerics.solvers.status import Status
 
 @dataclass(frozen=True)
 class FitOutcome:
-    """What is known of the parameters that training keeps; ``bound`` on f - f* in nats, None where none is proven.
+    """Measures of the parameters that training keeps; ``bound`` on f - f* in nats, None where none is proven.
 
     ``nonzero_weights`` counts those of W where train.l1 makes some exactly 0, else None. ``start`` is where training
     began, None for a method that steps downwards only.

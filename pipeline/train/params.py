@@ -11,7 +11,7 @@ WITH_L1 = ("newton", "auto")
 
 
 class ScheduleParams(Section):
-    """How the learning rate changes from epoch to epoch; a method reads the params that it names."""
+    """The schedule of the learning rate, epoch by epoch; a method reads the params that it names."""
 
     method: Literal["constant", "step", "exponential", "cosine"] = Field(
         description="constant | step (times factor after every `every` epochs)\n"
@@ -162,7 +162,7 @@ class TrainParams(Section):
 
 
 class CheckpointParams(Section):
-    """How often a training saves its state."""
+    """The time between checkpoints of a training."""
 
     every_s: NonNegativeFloat = Field(
         default=30.0,

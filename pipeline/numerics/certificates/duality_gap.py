@@ -44,7 +44,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class CertificateInputs:
-    """What the bound needs to know of a point: theta and gradient (d + 1, k), cost in nats, and the rows' means.
+    """Inputs of the bound at a point: theta and gradient (d + 1, k), cost in nats, and the rows' means.
 
     label_means (d + 1, k) is mean (x_i, 1) y_i'. column_means (d + 1,) is mean (x_i, 1), its last 1.
     """

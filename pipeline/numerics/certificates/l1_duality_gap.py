@@ -75,7 +75,7 @@ def bound(
 
 
 def _divergence(cost: float, min_true_probability: float, balance: Balance, scale: float) -> float:
-    """What mean KL(pi_i || p_i) is at most."""
+    """An upper bound on mean KL(pi_i || p_i)."""
     mixed = scale * balance.share
     if mixed >= 1.0:
         return balance.divergence

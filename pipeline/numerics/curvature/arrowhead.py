@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pipeline.numerics.curvature import pair_sums
 from pipeline.numerics.data import ordering
+from pipeline.numerics.data.block import row_weights
 from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import Rows
 from pipeline.numerics.exact.roots import square_root
@@ -61,13 +62,14 @@ class ArrowheadHessian:
         self._objective = objective
         rows = objective.rows
         self._rows = rows
-        self._largest = max(range(len(rows.levels)), key=lambda c: rows.levels[c]) if rows.levels else None
+        self._largest = rows.largest_category
         self._level_count = 0 if self._largest is None else rows.levels[self._largest]
         x, self._dense_columns = _dense_columns(rows, self._largest)
         self._width = len(x)
         self._bound = x.abs().amax(1).to(torch.float64)
         self._labels = torch.cat([block.labels.reshape(-1) for block in rows.packed])[None]
-        weights, size = _weights(rows).to(torch.float32), _tile_rows(len(x))
+        weights = torch.cat([row_weights(block.weights, block.rows) for block in rows.packed]).to(torch.float32)
+        size = _tile_rows(len(x))
         if self._largest is None:
             self._order, self._tiles = None, _tiles(x, weights, size)
         else:
@@ -178,15 +180,6 @@ class ArrowFactor:
             result[self.level_columns] = torch.linalg.solve_triangular(self.levels.mT, rest, upper=True)[:, :, 0]
         result[self.dense_columns] = solution.view(self.classes, -1).T
         return result
-
-
-def _weights(rows: Rows) -> Tensor:
-    """Of all rows, (m,) float64."""
-    parts = [
-        torch.ones(block.rows, dtype=torch.float64) if block.weights is None else block.weights.reshape(-1)
-        for block in rows.packed
-    ]
-    return torch.cat(parts)
 
 
 def _dense_columns(rows: Rows, eliminated: int | None) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,7 @@ def needed_bytes(levels: Sequence[int], numbers: int, classes: int) -> int:
 
 
 class ClassBlocks:
-    """What builds the k factors at any theta; with categories only."""
+    """Builds the k factors at any theta; with categories only."""
 
     def __init__(self, objective: PackedObjective) -> None:
         """Choose the dense columns."""

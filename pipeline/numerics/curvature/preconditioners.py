@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pipeline.numerics.curvature import pair_sums
 from pipeline.numerics.curvature.arrowhead import cholesky, ridge
+from pipeline.numerics.data.block import row_weights
 from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import PackedBlock, Rows
 from pipeline.numerics.exact.sums import Grid, exact_sums, in_order, on_one_thread, scattered_sums
@@ -28,7 +29,7 @@ _LIGHT, _WORTH_CHOOSING = 0.1, 0.7
 
 
 class PreconditionerBuilder(Protocol):
-    """What builds a ``Factor``."""
+    """Builds a preconditioner at any theta."""
 
     def factor(self, theta: Tensor, mix: float = 0.0) -> Preconditioner:
         """H0 at theta; ``mix`` is arrowhead.py's."""
@@ -236,9 +237,7 @@ class Diagonal:
         self._centre = rows.centre
 
         def partials(block: PackedBlock) -> list[Tensor]:
-            weights = torch.ones(block.rows, 1, dtype=torch.float64)
-            if block.weights is not None:
-                weights = block.weights.reshape(-1, 1)
+            weights = row_weights(block.weights, block.rows)[:, None]
             squares = torch.ones(rows.columns + 1, 1, dtype=torch.float64)
             squares[: rows.numbers] = rows.centre.centred(block.numbers).to(torch.float64).square().T @ weights
             if rows.levels:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.curvature.dense import with_one
+from pipeline.numerics.data.block import row_weights
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.objective.packed import PackedObjective
 
@@ -30,8 +31,8 @@ class RowCurvature:
         others = (self._p.sum(1, keepdim=True) - self._p).clamp(min=0.0)
         surest = self._p.argmax(1, keepdim=True)
         self._others = others.scatter_(1, surest, self._p.scatter(1, surest, 0.0).sum(1, keepdim=True))
-        self._shares = torch.cat([_weights(block.weights, len(block.labels)) for block in rows.blocks])
-        self._shares /= rows.total_weight
+        weights = [row_weights(block.weights, len(block.labels)) for block in rows.blocks]
+        self._shares = torch.cat(weights) / rows.total_weight
         self._shift = 1.0 / rows.classes**2 if rows.intercept else 0.0  # b of all classes may be shifted together
         self._l2 = torch.full((self._x.shape[1], 1), objective.l2, dtype=torch.float64)
         self._l2[-1] = 0.0 if rows.intercept else 1.0
@@ -84,9 +85,3 @@ def _probabilities(objective: PackedObjective, theta: Tensor) -> Tensor:
     columns = torch.nonzero((theta[:-1] != 0).any(1)).flatten()
     values = theta[torch.cat([columns, torch.tensor([rows.columns])])]
     return torch.cat([(with_one(block, columns, rows.intercept) @ values).softmax(1) for block in rows.blocks])
-
-
-def _weights(weights: Tensor | None, count: int) -> Tensor:
-    if weights is None:
-        return torch.ones(count, dtype=torch.float64)
-    return weights.to(torch.float64).flatten()

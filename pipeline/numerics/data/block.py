@@ -68,14 +68,6 @@ class Parameters:
         return Parameters(self.weights.to(device), self.bias.to(device))
 
 
-@dataclass(frozen=True)
-class Extent:
-    """Of blocks: the sum of the rows' weights, and max_i |x_ij| of the p number columns, (p,) float64."""
-
-    total_weight: float
-    largest: Tensor
-
-
 class Blocks(LazySequence[Block]):
     """Blocks that are built on access, anew each time; how many rows each has is known without building one."""
 
@@ -101,8 +93,13 @@ def cached(blocks: Sequence[Block]) -> Blocks:
     return Blocks(CachedSequence(blocks.__getitem__, len(blocks)).__getitem__, row_counts(blocks))
 
 
-def extent(blocks: Sequence[Block]) -> Extent:
-    """Look at every block once; all workers get the same."""
+def row_weights(weights: Tensor | None, count: int) -> Tensor:
+    """A block's weights; 1 each of ``count`` rows where it has none. (n,) float64."""
+    return torch.ones(count, dtype=torch.float64) if weights is None else weights.reshape(-1)
+
+
+def extent(blocks: Sequence[Block]) -> tuple[float, Tensor]:
+    """The sum of the rows' weights, and max_i |x_ij| of the p number columns, (p,) float64; the same at all workers."""
 
     def work(block: Block) -> list[Tensor]:
         largest = (
@@ -111,4 +108,4 @@ def extent(blocks: Sequence[Block]) -> Extent:
         return [torch.tensor(block.total_weight, dtype=torch.float64), largest.to(torch.float64).cpu()]
 
     weights, largest = zip(*workers.map_and_gather(work, blocks), strict=True)
-    return Extent(math.fsum(weight.item() for weight in weights), torch.stack(largest).amax(0))
+    return math.fsum(weight.item() for weight in weights), torch.stack(largest).amax(0)

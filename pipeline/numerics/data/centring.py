@@ -18,7 +18,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from pipeline.numerics.data.block import Block
+from pipeline.numerics.data.block import Block, row_weights
 from pipeline.numerics.exact.sums import Grid, exact_sums
 
 # Means above so many deviations cost float32 4 of its 24 bits: on diamonds as they are (depth 62 +- 1.4)
@@ -80,7 +80,7 @@ class Centre:
         return moved
 
     def uncentred(self, factor: Preconditioner) -> Preconditioner:
-        """What a factor in the unknowns (W, b') is in (W, b)."""
+        """A factor in the unknowns (W, b') as one in (W, b)."""
         return factor if self._is_zero else _Uncentred(factor, self)
 
 
@@ -101,7 +101,7 @@ def centre_of(blocks: Sequence[Block], largest: Tensor, total_weight: float, thr
 
     def partials(block: Block) -> list[Tensor]:
         x = block.numbers
-        weights = x.new_ones(len(x)) if block.weights is None else block.weights.to(x.dtype)
+        weights = row_weights(block.weights, len(x)).to(x.dtype)
         return [(weights @ x).to(torch.float64), (weights @ x.square()).to(torch.float64)]
 
     bound = largest[:numbers, 0]

@@ -131,7 +131,7 @@ class Rows:
 
     @property
     def device(self) -> torch.device:
-        """Where packed blocks are."""
+        """The device of the packed blocks."""
         return self.accelerator.device if self.accelerator else PROCESSOR
 
     def on_processor(self) -> "Rows":
@@ -142,7 +142,7 @@ class Rows:
 
     @functools.cached_property
     def centre(self) -> Centre:
-        """Where the number columns lie; a pass over them when first asked for."""
+        """The means of the number columns; a pass over them when first asked for."""
         return centre_of(self.blocks, self.largest, self.total_weight, self.threads, self.intercept)
 
     @property
@@ -163,15 +163,20 @@ class Rows:
     @functools.cached_property
     def strata(self) -> Strata:
         """Pairs of (level of the largest category, class); sorted once, for all samples."""
-        largest = max(range(len(self.levels)), key=self.levels.__getitem__) if self.levels else None
+        largest = self.largest_category
         if largest is None:
             return strata_of(self.blocks, self.classes)
         first = self.numbers + self.first_level_rows[largest]
         return strata_of(self.blocks, self.classes, Category(largest, first, self.levels[largest]))
 
+    @property
+    def largest_category(self) -> int | None:
+        """The category of most levels, the first of several; None without categories."""
+        return max(range(len(self.levels)), key=self.levels.__getitem__, default=None)
+
     @functools.cached_property
     def first_level_rows(self) -> list[int]:
-        """Where the levels of each category begin, counted over all levels."""
+        """The first level of each category, counted over all levels."""
         return list(itertools.accumulate(self.levels, initial=0))[:-1]
 
     def zero(self) -> Tensor:

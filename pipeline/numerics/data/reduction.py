@@ -66,7 +66,7 @@ def _may_rotate(rows: int, numbers: int, categories: int, columns: int) -> bool:
 
 @dataclass(frozen=True)
 class Reduction:
-    """What is left, and the way back.
+    """The reduced problem, and the way back.
 
     ``levels`` are those of each category that stays. ``present`` (k',) are the classes that stay, of ``classes``;
     ``rotation`` is V, or None; ``largest`` is the largest |x_ij| of any number, at least 1.

@@ -5,7 +5,6 @@ a few, so that rare classes and rare levels are all there; a row's weight says h
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,29 +17,24 @@ from pipeline.parallel import workers
 _AT_LEAST = 16  # rows of a stratum, or all that it has
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """Positions among this worker's rows, ascending, and how many rows each stands for; both (m,)."""
-
-    positions: Tensor
-    multiplicity: Tensor
-
-
 def stratified(rows: Rows, target: int) -> Rows:
     """About ``target`` rows of ``rows`` as rows of their own; more where strata are many.
 
     Of many workers each draws among its own rows, and all get the whole sample.
     """
-    drawn = _draw(rows.strata, min(1.0, target / rows.count))
+    positions, multiplicity = _draw(rows.strata, min(1.0, target / rows.count))
     mine = [rows.blocks[place] for place in workers.local_range(len(rows.blocks))]
-    columns = _joined(workers.all_gather_lists([_gather(mine, drawn)]))
+    columns = _joined(workers.all_gather_lists([_gather(mine, positions, multiplicity)]))
     size = max(row_counts(rows.blocks))
     blocks = [Block(*parts) for parts in zip(*(torch.split(column, size) for column in columns), strict=True)]
     return Rows(blocks, rows.levels, rows.classes, rows.threads, rows.intercept)
 
 
-def _draw(strata: Strata, rate: float) -> Drawn:
-    """From each stratum of n_s rows max(rate * n_s, _AT_LEAST), the middles of as many equal stretches."""
+def _draw(strata: Strata, rate: float) -> tuple[Tensor, Tensor]:
+    """Positions among this worker's rows, ascending, and how many rows each stands for, both (m,).
+
+    From each stratum of n_s rows max(rate * n_s, _AT_LEAST), the middles of as many equal stretches.
+    """
     counts = strata.counts
     sizes = torch.minimum(counts, (counts.double() * rate).ceil().long().clamp(min=_AT_LEAST))
     owner = torch.repeat_interleave(torch.arange(len(counts)), sizes)
@@ -49,21 +43,21 @@ def _draw(strata: Strata, rate: float) -> Drawn:
     mine = (within >= 0) & (within < strata.own[owner])
     owner, within = owner[mine], within[mine]
     positions, by_row = strata.order[(strata.own.cumsum(0) - strata.own)[owner] + within].sort()
-    return Drawn(positions, (counts[owner].double() / sizes[owner].double())[by_row])
+    return positions, (counts[owner].double() / sizes[owner].double())[by_row]
 
 
-def _gather(blocks: Sequence[Block], drawn: Drawn) -> list[Tensor]:
+def _gather(blocks: Sequence[Block], positions: Tensor, multiplicity: Tensor) -> list[Tensor]:
     """Numbers, codes, labels and weights of the drawn rows; nothing without blocks."""
     if not blocks:
         return []
     ends = torch.tensor([len(block.labels) for block in blocks]).cumsum(0)
-    edges = [0, *torch.searchsorted(drawn.positions, ends).tolist()]
-    count = len(drawn.positions)
+    edges = [0, *torch.searchsorted(positions, ends).tolist()]
+    count = len(positions)
     numbers = torch.empty(count, blocks[0].numbers.shape[1], dtype=blocks[0].numbers.dtype)
     codes = torch.empty(count, blocks[0].codes.shape[1], dtype=torch.int64)
-    labels, weights = torch.empty(count, dtype=torch.int64), drawn.multiplicity.clone()
+    labels, weights = torch.empty(count, dtype=torch.int64), multiplicity.clone()
     for block, end, first, last in zip(blocks, ends.tolist(), edges, edges[1:], strict=False):
-        local = drawn.positions[first:last] - (end - len(block.labels))
+        local = positions[first:last] - (end - len(block.labels))
         numbers[first:last] = block.numbers[local]
         codes[first:last] = block.codes[local]
         labels[first:last] = block.labels[local]

@@ -26,7 +26,7 @@ PRECISIONS = (torch.float32, torch.float64)
 
 @dataclass(frozen=True)
 class Division:
-    """Which columns are sparse (s,) and dense (p - s,), ascending, and the common values (s,) in the numbers' type."""
+    """Sparse columns (s,) and dense ones (p - s,), ascending, and the common values (s,) in the numbers' type."""
 
     sparse: Tensor
     dense: Tensor

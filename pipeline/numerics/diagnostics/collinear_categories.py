@@ -24,7 +24,7 @@ _ROWS_TO_REFUTE = 256  # that a category gives another
 
 @dataclass(frozen=True)
 class CollinearCategories:
-    """What categories have in common; a category is named by the first column of W that any of its rows has.
+    """Dependences between categories; a category is named by the first column of W that any of its rows has.
 
     ``numbers``: (number column, category within whose levels it is constant). ``categories``: (one, other, both): the
     levels of ``other`` say the level of ``one``, and the other way round where ``both``. ``levels``: two columns of W

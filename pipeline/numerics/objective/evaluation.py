@@ -24,7 +24,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class PassStatistics:
-    """What a certificate needs beside the gradient.
+    """Statistics of a pass that a certificate needs beside the gradient.
 
     ``bias_curvature`` is the (k, k) Hessian of the bias, None where classes are too many; ``label_means`` (d + 1, k) is
     1/V sum_i v_i (x_i, 1) y_i', each class's part of every column.

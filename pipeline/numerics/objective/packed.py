@@ -67,7 +67,13 @@ class PackedObjective:
             extra += [self._label_product(block)] if means else []
             return [_weighted_sum(block, losses), self._product(block, residuals), *extra]
 
-        cost, gradient, *extra = self._sums(partials, rows.packed, lambda: self._grids(theta, outer, means))
+        def grids() -> list[Grid]:
+            largest_cost = 2 * self._reach(theta) + math.log(rows.classes)
+            cost_grid = Grid(largest_cost * rows.total_weight * SAFETY + 1e-300)
+            extra = [self._curvature_grid] * outer + [self._gradient_grid] * means
+            return [cost_grid, self._gradient_grid, *extra]
+
+        cost, gradient, *extra = self._sums(partials, rows.packed, grids)
         if means:
             self._label_means = extra.pop() / rows.total_weight
         weights = theta[:-1]
@@ -86,10 +92,6 @@ class PackedObjective:
             if statistics
             else None,
         )
-
-    def _grids(self, theta: Tensor, outer: bool, means: bool) -> list[Grid]:
-        extra = [self._curvature_grid] * outer + [self._gradient_grid] * means
-        return [self._cost_grid(theta), self._gradient_grid, *extra]
 
     def _sums(
         self, partials: Callable[[Item], Sequence[Tensor]], items: Sequence[Item], grids: Callable[[], Sequence[Grid]]
@@ -132,6 +134,10 @@ class PackedObjective:
                 direction = torch.cat([direction[:-1], torch.zeros_like(direction[-1:])])
             along = products.operands(rows, direction, precision, padding=0.0)
 
+            def grids() -> list[Grid]:
+                reach = (2 * self._reach(direction)).clamp(min=1e-300)
+                return [Grid(rows.largest * rows.total_weight * SAFETY * reach)]
+
             def partials(position: int) -> list[Tensor]:
                 block = rows.packed[position]
                 weights = stored.get(position)
@@ -142,16 +148,12 @@ class PackedObjective:
                 change = products.logits(block, along, precision)
                 return [self._product(block, softmax.change_of_probabilities(rows, weights, change))]
 
-            (total,) = self._sums(partials, positions, lambda: [self._product_grid(direction)])
+            (total,) = self._sums(partials, positions, grids)
             image = total / rows.total_weight
             image[:-1].add_(direction[:-1], alpha=self.l2)
             return image
 
         return product
-
-    def _product_grid(self, direction: Tensor) -> Grid:
-        reach = (2 * self._reach(direction)).clamp(min=1e-300)
-        return Grid(self.rows.largest * self.rows.total_weight * SAFETY * reach)
 
     @property
     def knows_label_means(self) -> bool:
@@ -174,7 +176,7 @@ class PackedObjective:
         return torch.cat([part.T for part in parts], 1)
 
     def probabilities_of_block(self, theta: Tensor) -> Callable[[PackedBlock], Tensor]:
-        """What gives those of a block's rows, (n, k) float32."""
+        """A function that gives those of a block's rows, (n, k) float32."""
         rows = self.rows
         values = products.operands(rows, theta, torch.float32)
 
@@ -222,9 +224,6 @@ class PackedObjective:
     def _reach(self, theta: Tensor) -> Tensor:
         """The largest logit that any row can have."""
         return (theta.abs() * self.rows.largest).sum(0).max()
-
-    def _cost_grid(self, theta: Tensor) -> Grid:
-        return Grid((2 * self._reach(theta) + math.log(self.rows.classes)) * self.rows.total_weight * SAFETY + 1e-300)
 
 
 def _weighted_sum(block: PackedBlock, losses: Tensor) -> Tensor:

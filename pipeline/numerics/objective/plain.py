@@ -68,10 +68,9 @@ class PlainObjective:
         self._threads = threads
         self._precision = precision
         self._intercept = intercept
-        measured = extent(blocks)
-        self.total_weight = measured.total_weight
+        self.total_weight, largest = extent(blocks)
         self._largest = torch.ones(columns, dtype=torch.float64)  # of a category's levels
-        self._largest[: len(measured.largest)] = measured.largest
+        self._largest[: len(largest)] = largest
         bound = self.total_weight * SAFETY
         self._weights_grid = Grid(bound * self._largest)
         self._bias_grid = Grid(torch.tensor(bound, dtype=torch.float64))

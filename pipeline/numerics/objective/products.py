@@ -115,7 +115,7 @@ def logits(block: PackedBlock, values: Operands, precision: torch.dtype) -> Tens
 
 @functools.cache
 def _bags(rows: int, columns: int, device: torch.device) -> Tensor:
-    """Where each row's codes begin; without it embedding_bag would count anew in every pass (60 of 1,000)."""
+    """The place of each row's first code; without it embedding_bag would count anew in every pass (60 of 1,000)."""
     return torch.arange(0, rows * columns, columns, dtype=torch.int32, device=device)
 
 

@@ -36,10 +36,9 @@ def class_variances(probabilities: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def curvature_weights(rows: Rows, scores: Tensor) -> Tensor:
-    """What ``change_of_probabilities`` needs of logits: p; of one logit p (1 - p). The logits' memory may be used."""
+    """p, of one logit p (1 - p), for ``change_of_probabilities``. The logits' memory may be used."""
     if rows.one_logit:
-        second = scores.sigmoid_()
-        return second * (1 - second)
+        return class_variances(scores.sigmoid_(), None)
     return probabilities(rows, scores)
 
 

@@ -54,7 +54,7 @@ def _largest(values: Tensor) -> float:
 
 
 class _Members:
-    """Which variables are members, ``places`` (s,); the values of all, (q,); the inverse of the members' part of H."""
+    """The members, ``places`` (s,); the values of all, (q,); the inverse of the members' part of H."""
 
     def __init__(self, start: Tensor, gradient: Tensor, curvature: RowCurvature, l1: Tensor) -> None:
         self._curvature, self._l1 = curvature, l1 / curvature.roots

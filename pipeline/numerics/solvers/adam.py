@@ -24,7 +24,7 @@ class Adam:
 
     @property
     def memory(self) -> list[Tensor]:
-        """What it remembers of earlier gradients."""
+        """Means, mean squares and counts of steps."""
         return [*self._means, *self._squares, *self._steps]
 
     @memory.setter

@@ -1,4 +1,4 @@
-"""Which method fits the data: sizes in, a plan with its reason out.
+"""The choice of a method for the data: sizes in, a plan with its reason out.
 
 n rows, k classes, d columns of W, q the size of the dense part of the Hessian (arrowhead.py), L the levels of the
 largest category. The limits were found on seven data sets, from 1,797 x 64 to 1,000,000 x 28.
@@ -27,7 +27,7 @@ _MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Plan:
-    """What to scale steps with, and the sentence that says why; ``dense_size`` is q."""
+    """The scaling of steps, and the reason for it as a sentence; ``dense_size`` is q."""
 
     scaled: Scaled
     dense_size: int

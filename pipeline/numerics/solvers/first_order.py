@@ -1,4 +1,4 @@
-"""What sgd and adam share: an optimiser's update rule, fed with gradients that were summed exactly.
+"""The solver behind sgd and adam: an optimiser's update rule, fed with gradients that were summed exactly.
 
 An epoch is one update on all rows, or, with mini-batches, one update a batch in an order drawn from the seed. The
 order is drawn over all rows at once and never depends on blocks, threads or workers.
@@ -24,7 +24,7 @@ class Update(Protocol):
     """The update rule of an optimiser."""
 
     memory: list[Tensor]
-    """What it remembers of earlier gradients."""
+    """The state that it keeps of earlier gradients."""
 
     def step(self, parameters: list[Tensor], gradients: list[Tensor], lr: float) -> None:
         """Change the parameters in place."""
@@ -101,7 +101,7 @@ def mini_batches(
 ) -> Callable[[], Iterator[tuple[PlainObjective, float]]]:
     """Every epoch draws the rows in a new order and cuts it into batches; the last one may be smaller."""
     counts = torch.tensor(row_counts(blocks))
-    total_weight = extent(blocks).total_weight
+    total_weight, _ = extent(blocks)
 
     def batches() -> Iterator[tuple[PlainObjective, float]]:
         for rows in torch.split(torch.randperm(int(counts.sum()), generator=generator), batch_size):

@@ -93,7 +93,7 @@ class CurvaturePairs:
 
 
 class SampledPreconditioner:
-    """What the steps ask for: no start but the given one, and one scaling, built on a sample of the rows."""
+    """A ``PreconditionerSource``: the given start, and one scaling, built on a sample of the rows."""
 
     sample_passes = 0.0
 

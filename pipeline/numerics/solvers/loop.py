@@ -17,7 +17,7 @@ _OF_METHOD = "method "
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch saw of the training rows. Costs in nats, without the penalty.
+    """One epoch over the training rows. Costs in nats, without the penalty.
 
     ``lr`` is None where a method has none; ``passes`` says how often all rows were gone through so far, None where that
     is the epoch's number. ``cost`` is that of the parameters before the epoch's update (of each batch before its own,
@@ -48,11 +48,11 @@ class IterativeSolver(Protocol):
 
     @property
     def status(self) -> Status | None:
-        """How it ended, once there is nothing more to do."""
+        """The way it ended, once there is nothing more to do."""
 
     @property
     def unfinished(self) -> Status:
-        """How it ended if it has run all epochs asked for."""
+        """The status of a run of all epochs asked for."""
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -75,7 +75,7 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class Result:
-    """Where the loop ended: the parameters to keep, how it ended, epochs run, and the epoch the parameters come from.
+    """The end of the loop: the parameters to keep, how it ended, epochs run, and the epoch the parameters come from.
 
     ``best_epoch`` is None where the parameters are simply the last ones.
     """

@@ -24,7 +24,7 @@ _WORTH_DROPPING = 0.5  # what the smallest squared gradient fell by since the pa
 
 @dataclass
 class Progress:
-    """What decides the next steps beside point, pairs and preconditioner."""
+    """The counts and sizes that decide the next steps, beside point, pairs and preconditioner."""
 
     since_refresh: int = 0  # steps
     stalled: int = 0  # steps in a row without a smaller gradient

@@ -68,12 +68,12 @@ class ProximalNewton:
 
     @property
     def theta(self) -> Tensor:
-        """Where it is, (d + 1, k)."""
+        """The present point, (d + 1, k)."""
         return self._start if self.point is None else self.point.theta
 
     @property
     def passes(self) -> int:
-        """How often all rows were gone through; passes over samples count by their share of the rows."""
+        """Passes over all rows; passes over samples count by their share of the rows."""
         return self._earlier_passes + self._objective.passes + math.ceil(self._sample_passes)
 
     @torch.inference_mode()

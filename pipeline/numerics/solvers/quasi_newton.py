@@ -72,7 +72,7 @@ class QuasiNewton:
 
     @property
     def theta(self) -> Tensor:
-        """Where it is, (d + 1, k); the initial point on first access, or the given start if that fails."""
+        """The present point, (d + 1, k); the initial point on first access, or the given start if that fails."""
         try:
             return self._here().theta
         except OverflowError:  # the next epoch meets it again, and tells the loop
@@ -80,7 +80,7 @@ class QuasiNewton:
 
     @property
     def passes(self) -> int:
-        """How often all rows were gone through; passes over samples count by their share of the rows."""
+        """Passes over all rows; passes over samples count by their share of the rows."""
         return self._earlier_passes + self._objective.passes + math.ceil(self._source.sample_passes)
 
     @torch.inference_mode()

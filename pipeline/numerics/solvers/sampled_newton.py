@@ -40,7 +40,7 @@ _PASSES_WORTH = 8
 
 
 class SampledNewton:
-    """What the steps on all rows ask for: a start, and Hessians of samples."""
+    """A ``PreconditionerSource``: a start near the optimum, and Hessians of samples."""
 
     memory = 20
     resizes = False

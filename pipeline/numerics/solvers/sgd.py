@@ -20,7 +20,7 @@ class Sgd:
 
     @property
     def memory(self) -> list[Tensor]:
-        """What it remembers of earlier gradients; nothing without momentum or before the first step."""
+        """Velocities; none without momentum or before the first step."""
         return [velocity for velocity in self._velocities if velocity is not None]
 
     @memory.setter

@@ -1,4 +1,4 @@
-"""How a training ended, in a word; train/outcome.py has the sentence for each."""
+"""The end of a training, in a word; train/outcome.py has the sentence for each."""
 
 from enum import Enum
 
