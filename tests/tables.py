@@ -61,14 +61,14 @@ class Written:
 @st.composite
 def _column(draw: st.DrawFn, rows: int) -> tuple[bool, list[str]]:
     """Cells of one type, with gaps; seldom another cell among them. Whether all values are dates."""
-    kind = draw(st.sampled_from(KINDS))
+    column_type = draw(st.sampled_from(KINDS))
     gaps = draw(st.sampled_from([0, 0, 1]))
-    cells = st.one_of(kind, kind, st.sampled_from(MISSING)) if gaps else kind
+    cells = st.one_of(column_type, column_type, st.sampled_from(MISSING)) if gaps else column_type
     column = draw(st.lists(cells, min_size=rows, max_size=rows))
     is_odd = _seldom(draw)
     if rows and is_odd:
         column[draw(st.integers(0, rows - 1))] = draw(ODD)
-    return kind is DATES and not is_odd, column
+    return column_type is DATES and not is_odd, column
 
 
 @st.composite

@@ -84,7 +84,7 @@ def _marks(cells: list[str]) -> set[str]:
 
 
 def _kind(cells: list[str]) -> str | None:
-    """The kind of a feature with these values; None for a mixture, and for numbers that float32 cannot hold."""
+    """The type of a feature with these values; None for a mixture, and for numbers that float32 cannot hold."""
     if any(map(_is_number, cells)) or all(map(_is_infinite, cells)):
         return None if any(map(_is_unusable, cells)) or len(_marks(cells)) == 2 else "number"
     return "boolean" if {*cells} <= {"true", "True", "TRUE", "false", "False", "FALSE"} else "text"
@@ -143,18 +143,18 @@ def _faults_of_labels(labels: list[tuple[str, int]]) -> Iterator[str]:
 
 def _faults_of_feature(name: str, cells: list[tuple[str, int]], table: Written) -> Iterator[str]:
     present = [(cell, line) for cell, line in cells if cell not in MISSING]
-    kind = _kind([cell for cell, _ in present])
+    column_type = _kind([cell for cell, _ in present])
     printable = repr(name)[1:-1]  # a message is one line, whatever a column is called
     if not present:
         yield f"no value in any training row of column {printable}"
     elif name in table.dates:
         return
-    elif kind is None:
+    elif column_type is None:
         unusable = [line for cell, line in present if _is_unusable(cell)]
         with_mark = [(line, _marks([cell])) for cell, line in present if _marks([cell])]
         line = unusable[0] if unusable else next(line for line, marks in with_mark if marks != with_mark[0][1])
         yield f"line {line}, column {printable}: expected a"
-    elif kind == "text":
+    elif column_type == "text":
         for text, line in present:
             if text in RESERVED:
                 yield f"line {line}, column {printable}: the text {text!r} is reserved"
@@ -205,10 +205,10 @@ def _require_equal_numbers(prepared: reader.Dataset, numbers: np.ndarray, frame:
             np.testing.assert_array_equal(numbers[:, indicators[column.name]], cells.isin(MISSING))
 
 
-def _value(name: str, kind: str, cell: str) -> float:
-    if kind == "boolean":
+def _value(name: str, column_type: str, cell: str) -> float:
+    if column_type == "boolean":
         return float(cell.lower() == "true")
-    if kind == "date":
+    if column_type == "date":
         part = name.rpartition(" ")[2]
         moment = pd.Timestamp(cell)
         return moment.weekday() if part == "weekday" else getattr(moment, part)

@@ -66,7 +66,7 @@ STRANGE: dict[str, tuple[list[str], str]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STRANGE)
 def test_a_strange_column_is_named_with_what_becomes_of_it(tmp_path: Path, name: str) -> None:
-    """The column stands in params.yaml with its kind, a warning or why it is left out, and is prepared as that says."""
+    """The column stands in params.yaml with its type, a warning or why it is left out, and is prepared as that says."""
     cells, expected = STRANGE[name]
     x = np.random.default_rng(8).normal(size=ROWS).round(3)
     pd.DataFrame({name: cells, "x": x, "y": ["a", "b", "b", "a"] * (ROWS // 4)}).to_csv(tmp_path / "t.csv", index=False)
@@ -81,4 +81,4 @@ def test_a_strange_column_is_named_with_what_becomes_of_it(tmp_path: Path, name:
     with redirect_stdout(io.StringIO()):
         prepare.main(params=chosen, source=chosen.source, out=tmp_path / "out")
     features = read_params(out)["prepare"]["features"]
-    assert {*reader.open_dataset(tmp_path / "out").encoder.kinds} == {*features}
+    assert {*reader.open_dataset(tmp_path / "out").encoder.types} == {*features}

@@ -73,7 +73,7 @@ def predict(model: models.Model, source: TableSource, unseen: Unseen) -> Iterato
     Raises: UserError for a missing column, or a file or value that cannot be read.
     """
     encoder = model.encoder
-    for chunk in stream.read(source, encoder.kinds, encoder.missing_values):
+    for chunk in stream.read(source, encoder.types, encoder.missing_values):
         unseen.look(chunk)
         encoded = encoder.encode(chunk)
         logits = compute_logits(model, encoded.numbers, encoded.codes)
@@ -93,10 +93,10 @@ def _require_column_types(encoder: Encoder, place: Path) -> None:
 
     Raises: UserError that names ``place``, the model's file.
     """
-    for column, kind in encoder.kinds.items():
+    for column, column_type in encoder.types.items():
         try:
-            if kind != "text":
-                type_rules.require_type(kind)
+            if column_type != "text":
+                type_rules.require_type(column_type)
         except ValueError as error:
             remedy = "the file was edited; run `dvc repro`"
             raise UserError(f"{place}: column {quoted(column)}: expected {error}: {remedy}") from None

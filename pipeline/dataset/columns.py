@@ -17,9 +17,9 @@ DatePart = Literal["year", "month", "day", "weekday", "hour", "minute"]
 DATE_PARTS: tuple[DatePart, ...] = ("year", "month", "day", "weekday", "hour", "minute")
 
 
-def is_number(kind: ColumnType) -> bool:
-    """Whether columns of this kind hold numbers, however they are written."""
-    return kind == "number" or kind.startswith("number ")
+def is_number(column_type: ColumnType) -> bool:
+    """Whether columns of this type hold numbers, however they are written."""
+    return column_type == "number" or column_type.startswith("number ")
 
 
 def part_name(column: str, part: DatePart) -> str:
@@ -54,7 +54,7 @@ class Chunk:
     ``first_row`` is the 1-based number of the first row, header not counted.
     ``numbers`` holds number and boolean columns, (n,) float64 with NaN for no value, and every part of each date column
     under its ``part_name``; ``texts`` holds the text columns. ``padded``: number columns that hold digits which begin
-    with a zero, such as 007; known only while kinds are not settled.
+    with a zero, such as 007; known only while types are not settled.
     """
 
     first_row: int
@@ -91,10 +91,10 @@ class Chunk:
         )
 
 
-# Dates of ISO 8601; followed by a format it is a kind of its own, such as "date %d/%m/%Y".
+# Dates of ISO 8601; followed by a format it is a type of its own, such as "date %d/%m/%Y".
 ISO: ColumnType = "date"
 
 
-def is_date(kind: ColumnType) -> bool:
-    """Whether columns of this kind hold dates."""
-    return kind == ISO or kind.startswith(f"{ISO} ")
+def is_date(column_type: ColumnType) -> bool:
+    """Whether columns of this type hold dates."""
+    return column_type == ISO or column_type.startswith(f"{ISO} ")

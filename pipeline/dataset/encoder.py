@@ -107,13 +107,13 @@ class Encoder:
         return tuple(len(column.levels) for column in self.categories)
 
     @property
-    def kinds(self) -> dict[str, ColumnType]:
+    def types(self) -> dict[str, ColumnType]:
         """The columns a table must have, and what each is read as."""
-        kinds: dict[str, ColumnType] = {column.column: column.kind for column in self.numbers}
-        return kinds | {column.name: "text" for column in self.categories}
+        types: dict[str, ColumnType] = {column.column: column.kind for column in self.numbers}
+        return types | {column.name: "text" for column in self.categories}
 
     def encode(self, chunk: Chunk) -> Encoded:
-        """Encode rows; the chunk has at least the columns of ``kinds``.
+        """Encode rows; the chunk has at least the columns of ``types``.
 
         Raises: UserError for a number so far from the training rows that its standardised value overflows float32.
         """

@@ -131,6 +131,6 @@ def roles_of(params: PrepareParams, source: TableSource) -> Roles:
         )
     assigned = assign(params, source, names)
     read = assigned.by_column()
-    dated = [name for name, kind in params.typed.items() if is_date(kind) and read.get(name) == "feature"]
+    dated = [name for name, column_type in params.typed.items() if is_date(column_type) and read.get(name) == "feature"]
     require_free_parts(source, list(read), dated)
     return assigned

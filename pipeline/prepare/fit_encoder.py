@@ -52,7 +52,7 @@ def fit(
 
 def _weightless(training: ColumnStatistics, name: str) -> bool:
     """Whether all values of a weighted number column have weight 0."""
-    name = part_name(name, DATE_PARTS[0]) if columns.is_date(training.kinds[name]) else name
+    name = part_name(name, DATE_PARTS[0]) if columns.is_date(training.types[name]) else name
     moments = training.moments.get(name)
     return isinstance(moments, WeightedMoments) and moments.weights.total == 0
 
@@ -60,30 +60,30 @@ def _weightless(training: ColumnStatistics, name: str) -> bool:
 def _numbers(
     training: ColumnStatistics, name: str, standardise: bool, date_parts: Sequence[DatePart]
 ) -> Iterator[NumberColumn]:
-    kind = training.kinds[name]
-    if not columns.is_date(kind):
+    column_type = training.types[name]
+    if not columns.is_date(column_type):
         if name in training.moments:
-            yield _number(training, name, kind, standardise)
+            yield _number(training, name, column_type, standardise)
         return
-    for position, part in enumerate(_parts(kind, date_parts)):
-        number = _number(training, part_name(name, part), kind, standardise)
+    for position, part in enumerate(_parts(column_type, date_parts)):
+        number = _number(training, part_name(name, part), column_type, standardise)
         # A date is missing with all its parts: one column of W for it is enough.
         yield replace(number, indicator=number.indicator and position == 0)
 
 
-def _parts(kind: ColumnType, date_parts: Sequence[DatePart]) -> Sequence[DatePart]:
-    """Of ``date_parts`` those that dates of this kind tell; of a time of day, hour and minute in any case."""
-    available = dates.parts_of(kind)
+def _parts(column_type: ColumnType, date_parts: Sequence[DatePart]) -> Sequence[DatePart]:
+    """Of ``date_parts`` those that dates of this type tell; of a time of day, hour and minute in any case."""
+    available = dates.parts_of(column_type)
     asked = [part for part in date_parts if part in available]
-    return available if dates.is_time_of_day(kind) or not asked else asked
+    return available if dates.is_time_of_day(column_type) or not asked else asked
 
 
-def _number(training: ColumnStatistics, name: str, kind: ColumnType, standardise: bool) -> NumberColumn:
+def _number(training: ColumnStatistics, name: str, column_type: ColumnType, standardise: bool) -> NumberColumn:
     moments = training.moments[name]
-    standardised = standardise and kind != "boolean"
+    standardised = standardise and column_type != "boolean"
     return NumberColumn(
         name=name,
-        kind=kind if kind != "text" else "number",
+        kind=column_type if column_type != "text" else "number",
         mean=moments.mean(),
         shift=moments.mean() if standardised else 0.0,
         scale=(moments.standard_deviation() or 1.0) if standardised else 1.0,

@@ -128,7 +128,7 @@ class PrepareParams(Section):
     @property
     def text_columns(self) -> list[str]:
         """The columns declared to be categories."""
-        return [*self.categories, *(name for name, kind in self.typed.items() if kind == "category")]
+        return [*self.categories, *(name for name, column_type in self.typed.items() if column_type == "category")]
 
     @field_validator("date_parts")
     @classmethod

@@ -54,8 +54,8 @@ def report_lines(
     ]
 
 
-def _columns(count: int, kind: str) -> str:
-    return f"{count} {kind} column" + ("" if count == 1 else "s")
+def _columns(count: int, column_type: str) -> str:
+    return f"{count} {column_type} column" + ("" if count == 1 else "s")
 
 
 def header_doubts(names: Sequence[str], target: str, levels: Mapping[str, Collection[str]]) -> Iterator[str]:
@@ -124,7 +124,7 @@ def spelling_doubts(
 ) -> Iterator[str]:
     """Doubts about numbers that are read as a category or as other numbers since nothing in the table tells.
 
-    Nothing is doubted of columns whose kind is ``declared``.
+    Nothing is doubted of columns whose type is ``declared``.
     """
     for name, possible in undecided.items():
         text = next(text for text in survey.levels[name] if all(spelling.matches(text) for spelling in possible))
@@ -135,11 +135,11 @@ def spelling_doubts(
         )
     commas = [
         name
-        for name, kind in survey.kinds.items()
-        if (spelling := spellings.of_kind(kind)) is not None and spelling.decimal == ","
+        for name, column_type in survey.types.items()
+        if (spelling := spellings.of_type(column_type)) is not None and spelling.decimal == ","
     ]
-    for name, kind in survey.kinds.items() if commas else ():
-        if kind == spellings.PLAIN and name not in declared:
+    for name, column_type in survey.types.items() if commas else ():
+        if column_type == spellings.PLAIN and name not in declared:
             yield (
                 f"{name}: read as numbers with a decimal point, though {commas[0]} has decimal commas; "
                 'set prepare.decimal: "," if the points stand between thousands'
@@ -148,8 +148,8 @@ def spelling_doubts(
 
 def _spelled(survey: ColumnStatistics) -> Iterator[str]:
     columns: dict[str, list[str]] = {}
-    for name, kind in survey.kinds.items():
-        if (spelling := spellings.of_kind(kind)) is not None:
+    for name, column_type in survey.types.items():
+        if (spelling := spellings.of_type(column_type)) is not None:
             columns.setdefault(str(spelling), []).append(name)
     for how, names in columns.items():
         yield f"numbers   read {how}: {listed(names, _COLUMNS)}"
@@ -170,7 +170,7 @@ def code_lines(names: Collection[str]) -> Iterator[str]:
 
 
 def _filled(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
-    gaps = [f"{name} ({survey.missing[name]:,})" for name in encoder.kinds if survey.missing[name]]
+    gaps = [f"{name} ({survey.missing[name]:,})" for name in encoder.types if survey.missing[name]]
     if gaps:
         means = "numbers by the mean of the training rows, categories by a level of their own"
         yield f"missing   filled in: {', '.join(gaps)}; {means}"

@@ -21,9 +21,15 @@ def describe(
     ``dropped`` rows had no label and are not among those of the survey.
     """
     columns = [
-        {"name": name, "role": roles[name], "kind": kind, "count": survey.count(name), "missing": survey.missing[name]}
+        {
+            "name": name,
+            "role": roles[name],
+            "kind": column_type,
+            "count": survey.count(name),
+            "missing": survey.missing[name],
+        }
         | _content(survey, name)
-        for name, kind in survey.kinds.items()
+        for name, column_type in survey.types.items()
     ]
     without_label = {"rows_without_label": dropped} if dropped else {}
     return {"rows": survey.rows, **without_label, "columns": columns, "ignored": list(ignored)}
@@ -33,7 +39,7 @@ def _content(survey: ColumnStatistics, name: str) -> dict[str, Any]:
     if name in survey.levels:
         levels = survey.levels[name]
         return {"levels": [{"level": level, "rows": levels[level]} for level in ordered(levels)]}
-    if is_date(survey.kinds.get(name, "")):
+    if is_date(survey.types.get(name, "")):
         return {"parts": {part: _content(survey, part_name(name, part)) for part in DATE_PARTS}}
     moments = survey.moments.get(name)
     if moments is None or moments.count == 0:

@@ -23,8 +23,7 @@ class Learned:
     ``classes`` maps each label's text to its class. ``row_wise``: ``assign`` needs no row numbers, so that threads may
     call it. ``dropped`` rows have no label: no survey counts them, and ``assign`` sends them nowhere.
     ``undecided``: columns of texts that are numbers in two spellings. ``codes``: columns of texts that are whole
-    numbers, some of which begin with a zero. ``declared``: columns whose kind
-    does not depend on what they hold.
+    numbers, some of which begin with a zero. ``declared``: columns whose type does not depend on what they hold.
     """
 
     survey: ColumnStatistics
@@ -86,13 +85,13 @@ def learn(
     labelled: locate.Others = {params.target: lambda cell: cell not in params.missing_values} if drops else {}
     row_wise = assign_row_wise(params.split, source, columns, params.missing_values, labelled)
     fixed: dict[str, ColumnType] = {
-        name: kind
-        for name, kind in params.typed.items()
-        if kind != "category" and columns.by_column().get(name) == "feature"
+        name: column_type
+        for name, column_type in params.typed.items()
+        if column_type != "category" and columns.by_column().get(name) == "feature"
     }
     if columns.weights is not None:
-        declared_kind = params.typed.get(columns.weights, "")
-        fixed[columns.weights] = declared_kind if is_number(declared_kind) else "number"
+        declared_type = params.typed.get(columns.weights, "")
+        fixed[columns.weights] = declared_type if is_number(declared_type) else "number"
     declared = [*params.text_columns, *columns.texts]
     required = params.target if drops else None
     read = type_inference.Columns(
@@ -118,8 +117,8 @@ def learn(
     classes = target_classes.classes_of(source, params.target, survey.levels[params.target], as_text)
     if row_wise is None:
         assign = by_seed_over_table(params.split, list(passes[0].texts), passes[0].codes, classes)
-        training = ColumnStatistics(survey.kinds, survey.uncounted, survey.weights)
-        for chunk in stream.read(source, survey.kinds, params.missing_values, options):
+        training = ColumnStatistics(survey.types, survey.uncounted, survey.weights)
+        for chunk in stream.read(source, survey.types, params.missing_values, options):
             training.add(chunk.where(assign(chunk) == TRAIN))
     else:
         assign = row_wise

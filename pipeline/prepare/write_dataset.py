@@ -61,7 +61,7 @@ def write(
     # Write, in order: the rows of each split, then schema and encoder.
     split_rows = dict.fromkeys(shard.SPLITS, 0)
     split_classes = {name: np.zeros(len(classes), dtype=np.int64) for name in shard.SPLITS}
-    reading = stream.Reading(learned.survey.kinds, params.missing_values, options)
+    reading = stream.Reading(learned.survey.types, params.missing_values, options)
     with Writer(folder) as writer:
         for chunk, (result, row_digests) in stream.mapped_settled(source, reading, work):
             parts = _divided(result, learned.assign(chunk)) if isinstance(result, shard.Shard) else result

@@ -37,7 +37,7 @@ class CachedFile(Form):
     folder: Path
     content: Digest
     how: ReadSettings
-    kinds: dict[str, ColumnType]
+    types: dict[str, ColumnType]
     pieces: list[Digest]
 
     def paths(self) -> list[Path]:
@@ -50,9 +50,9 @@ class CachedFile(Form):
         except OSError:
             return False
 
-    def holds(self, how: ReadSettings, kinds: Mapping[str, ColumnType]) -> bool:
-        """Whether columns of these kinds, read in this way, are among those that were kept."""
-        return self.how == how and kinds.items() <= self.kinds.items()
+    def holds(self, how: ReadSettings, types: Mapping[str, ColumnType]) -> bool:
+        """Whether columns of these types, read in this way, are among those that were kept."""
+        return self.how == how and types.items() <= self.types.items()
 
 
 def load(path: Path, columns: Sequence[str]) -> Any:
@@ -118,14 +118,14 @@ def _entry(index: Path) -> CachedFile | None:
         return None
 
 
-def first_change(entry: CachedFile, how: ReadSettings, kinds: Mapping[str, ColumnType]) -> str:
+def first_change(entry: CachedFile, how: ReadSettings, types: Mapping[str, ColumnType]) -> str:
     """The first difference between an entry and what is asked for."""
     for name in ("separator", "encoding", "missing_values"):
         if getattr(entry.how, name) != getattr(how, name):
             return f"{name} {getattr(how, name)!r} was {getattr(entry.how, name)!r}"
-    for name, kind in kinds.items():
-        if name not in entry.kinds:
+    for name, column_type in types.items():
+        if name not in entry.types:
             return f"column {name} was not read"
-        if entry.kinds[name] != kind:
-            return f"column {name} is {kind}, was {entry.kinds[name]}"
+        if entry.types[name] != column_type:
+            return f"column {name} is {column_type}, was {entry.types[name]}"
     return "what was kept is damaged"

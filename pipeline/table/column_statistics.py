@@ -28,26 +28,26 @@ class ColumnStatistics:
     """
 
     def __init__(
-        self, kinds: Mapping[str, ColumnType], uncounted: Collection[str] = (), weights: str | None = None
+        self, types: Mapping[str, ColumnType], uncounted: Collection[str] = (), weights: str | None = None
     ) -> None:
-        self.kinds = dict(kinds)
+        self.types = dict(types)
         self.uncounted = frozenset(uncounted)
         self.weights = weights
         self.rows = 0
-        dated = [name for name, kind in kinds.items() if columns.is_date(kind)]
-        numbers = [name for name, kind in kinds.items() if is_number(kind) or kind == "boolean"]
+        dated = [name for name, column_type in types.items() if columns.is_date(column_type)]
+        numbers = [name for name, column_type in types.items() if is_number(column_type) or column_type == "boolean"]
         series = [*numbers, *(part_name(name, part) for name in dated for part in DATE_PARTS)]
-        self.missing = dict.fromkeys([*kinds, *series], 0)
+        self.missing = dict.fromkeys([*types, *series], 0)
         self._plain = {name: Moments() for name in series if weights in (None, name)}
         self._weighted = {name: WeightedMoments() for name in series if weights not in (None, name)}
         self.moments: dict[str, Moments | WeightedMoments] = {**self._plain, **self._weighted}
         self._dates = dated
-        counted = [name for name, kind in kinds.items() if kind == "text" and name not in self.uncounted]
+        counted = [name for name, column_type in types.items() if column_type == "text" and name not in self.uncounted]
         self.levels: dict[str, dict[str, int]] = {name: {} for name in counted}
         self.level_weights: dict[str, dict[str, int]] = {} if weights is None else {name: {} for name in counted}
 
     def add(self, chunk: Chunk) -> None:
-        """Count in the rows of ``chunk``, whose columns are those of ``kinds``."""
+        """Count in the rows of ``chunk``, whose columns are those of ``types``."""
         self.rows += chunk.rows
         for names in _blocks(self._plain, chunk.rows):
             values, present = self._numbers(chunk, names)
@@ -74,12 +74,12 @@ class ColumnStatistics:
 
     def of(self, chunk: Chunk) -> "ColumnStatistics":
         """The survey of one chunk, of the same columns as this one."""
-        survey = ColumnStatistics(self.kinds, self.uncounted, self.weights)
+        survey = ColumnStatistics(self.types, self.uncounted, self.weights)
         survey.add(chunk)
         return survey
 
     def merge(self, other: "ColumnStatistics") -> None:
-        """Count in the rows that ``other``, of the same kinds, has counted."""
+        """Count in the rows that ``other``, of the same types, has counted."""
         self.rows += other.rows
         for name, missing in other.missing.items():
             self.missing[name] += missing

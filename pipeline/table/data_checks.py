@@ -33,7 +33,7 @@ def require_labels(
 def refuse_undecided(source: TableSource, undecided: Mapping[str, Sequence[Spelling]]) -> None:
     """Stop before rows are split by the text of numbers that another value may decide, which would move them."""
     for name, possible in undecided.items():
-        types = " or ".join(f"'{spelling.kind}'" for spelling in possible)
+        types = " or ".join(f"'{spelling.column_type}'" for spelling in possible)
         raise UserError(
             f"{source}, column {shortened(name)}: split.method hash would move rows once a value tells whether "
             f"these are {types}\n"
@@ -57,7 +57,7 @@ def require_weights(
     if survey.missing[column] == 0 and survey.moments[column].minimum >= 0:
         return
 
-    spelling = spellings.of_kind(survey.kinds[column])
+    spelling = spellings.of_type(survey.types[column])
 
     def is_wrong(cell: str) -> bool:
         return cell in missing_values or (float(cell) if spelling is None else spelling.value_of(cell)) < 0

@@ -36,8 +36,8 @@ def doubtful(
         return {}
     open_columns = {
         name: _Cells()
-        for name, kind in survey.kinds.items()
-        if kind == spellings.PLAIN and name not in declared and _may_be_grouped(survey, name)
+        for name, column_type in survey.types.items()
+        if column_type == spellings.PLAIN and name not in declared and _may_be_grouped(survey, name)
     }
     place_of: dict[str, int] = {}
     looked_at = 0

@@ -72,17 +72,17 @@ class ParseCache:
         taken = sum(_size(entry.folder) for entry in entries)
         self._room = min(most, shutil.disk_usage(folder).free // 4 + taken) - taken
 
-    def known(self, file: File, kinds: Mapping[str, ColumnType], missing_values: Sequence[str]) -> CachedFile | None:
-        """The kept columns of a file, if there are any of these kinds."""
+    def known(self, file: File, types: Mapping[str, ColumnType], missing_values: Sequence[str]) -> CachedFile | None:
+        """The kept columns of a file, if there are any of these types."""
         content, how = self._digests[file.address], settings_of(file, missing_values)
         new, earlier = self._new.get(content), self._entries.get(content)
-        if new is not None and new.holds(how, kinds):
+        if new is not None and new.holds(how, types):
             return new
-        self._reused[file.address] = earlier is not None and earlier.holds(how, kinds) and self._is_intact(earlier)
+        self._reused[file.address] = earlier is not None and earlier.holds(how, types) and self._is_intact(earlier)
         if earlier is None:
             return None
         if not self._reused[file.address]:
-            self._changes[file.address] = first_change(earlier, how, kinds)
+            self._changes[file.address] = first_change(earlier, how, types)
             return None
         with contextlib.suppress(OSError):
             os.utime(earlier.folder)
@@ -93,7 +93,7 @@ class ParseCache:
             self._intact.add(entry.folder)
         return entry.folder in self._intact
 
-    def fresh(self, file: File, kinds: Mapping[str, ColumnType], missing_values: Sequence[str]) -> CacheWriter | None:
+    def fresh(self, file: File, types: Mapping[str, ColumnType], missing_values: Sequence[str]) -> CacheWriter | None:
         """A new entry to fill for a file; None if the folder cannot be written."""
         content = self._digests[file.address]
         folder = self._folder / _UNFINISHED / hashlib.sha256(file.address.encode()).hexdigest()
@@ -104,7 +104,7 @@ class ParseCache:
         except OSError:
             return None
         how = settings_of(file, missing_values)
-        return CacheWriter(CachedFile(folder=folder, content=content, how=how, kinds=dict(kinds), pieces=[]), self)
+        return CacheWriter(CachedFile(folder=folder, content=content, how=how, types=dict(types), pieces=[]), self)
 
     def finish(self, fresh: CacheWriter) -> None:
         """Take in an entry all of whose pieces were added, for the rest of this run."""

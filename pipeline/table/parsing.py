@@ -23,8 +23,8 @@ _TYPES: Mapping[ColumnType, pa.DataType] = {"number": pa.float64(), "boolean": p
 CONVERSION = re.compile(r"In CSV column #(\d+):.*?CSV conversion error to .*?: invalid value '(.*)'$", re.DOTALL)
 
 
-class WrongKindError(Exception):
-    """A value of ``column`` does not fit the kind the column is read as.
+class WrongTypeError(Exception):
+    """A value of ``column`` does not fit the type the column is read as.
 
     ``rows``: where they are known, the rows around it as an Arrow table of the types that Arrow guesses.
     """
@@ -35,30 +35,30 @@ class WrongKindError(Exception):
         self.rows = rows
 
 
-def type_of(kind: ColumnType) -> pa.DataType:
-    """The type that Arrow reads columns of a kind as; what is made of texts afterwards is text first."""
-    if spellings.of_kind(kind) is not None:
+def arrow_type(column_type: ColumnType) -> pa.DataType:
+    """The Arrow type that a column is read as; what is made of texts afterwards is text first."""
+    if spellings.of_type(column_type) is not None:
         return pa.string()
-    return _TEXT if is_date(kind) else _TYPES[kind]
+    return _TEXT if is_date(column_type) else _TYPES[column_type]
 
 
 def parse(
     rows: memoryview,
     names: Sequence[str],
     columns: Sequence[str],
-    kinds: Mapping[str, ColumnType],
+    types: Mapping[str, ColumnType],
     missing_values: Sequence[str],
     separator: str = ",",
     skip: int = 0,
 ) -> Any:
     """A pyarrow table of ``columns``; the rows' columns are ``names``, and the first ``skip`` rows are left out.
 
-    Arrow guesses the types of columns that ``kinds`` does not give.
-    Raises: pa.ArrowInvalid; WrongKindError for a text in a column of numbers that are written in a way of their own.
+    Arrow guesses the types of columns that ``types`` does not give.
+    Raises: pa.ArrowInvalid; WrongTypeError for a text in a column of numbers that are written in a way of their own.
     """
     convert = pa_csv.ConvertOptions(
         include_columns=list(columns),
-        column_types={name: type_of(kind) for name, kind in kinds.items()},
+        column_types={name: arrow_type(column_type) for name, column_type in types.items()},
         null_values=list(missing_values),
         strings_can_be_null=True,
         true_values=list(TRUE_WORDS),
@@ -71,7 +71,11 @@ def parse(
     )
     lines = pa_csv.ParseOptions(newlines_in_values=True, delimiter=separator)
     table = pa_csv.read_csv(pa.BufferReader(pa.py_buffer(rows)), read, lines, convert)
-    spelled = {name: spelling for name, kind in kinds.items() if (spelling := spellings.of_kind(kind)) is not None}
+    spelled = {
+        name: spelling
+        for name, column_type in types.items()
+        if (spelling := spellings.of_type(column_type)) is not None
+    }
     if not spelled:
         return table
     read_as = {name: _spelled(name, table.column(name), spelling) for name, spelling in spelled.items()}
@@ -79,13 +83,13 @@ def parse(
 
 
 def _spelled(name: str, column: Any, spelling: Spelling) -> Any:
-    """A column of texts as float64. Raises: WrongKindError for one that is not of this spelling."""
+    """A column of texts as float64. Raises: WrongTypeError for one that is not of this spelling."""
     # Here, since it takes long to load and few tables need it.
     from pyarrow import compute as kernels
 
     compute: Any = kernels
     if not compute.all(compute.match_substring_regex(column, f"^(?:{spelling.pattern})$"), min_count=0).as_py():
-        raise WrongKindError(name)
+        raise WrongTypeError(name)
     for sign in filter(None, (spelling.prefix, spelling.suffix)):
         column = compute.replace_substring(column, sign, "")
     column = compute.replace_substring_regex(column, spelling.dropped, "")
@@ -97,22 +101,22 @@ def _marked(rows: memoryview) -> memoryview:
     return memoryview(codecs.BOM_UTF8 + rows) if bytes(rows[:3]) == codecs.BOM_UTF8 else rows
 
 
-def chunk_of(table: Any, kinds: Mapping[str, ColumnType], first_row: int) -> Chunk:
-    """The columns of an Arrow table, of the types of ``kinds``, as numpy columns.
+def chunk_of(table: Any, types: Mapping[str, ColumnType], first_row: int) -> Chunk:
+    """The columns of an Arrow table, of the types of ``types``, as numpy columns.
 
-    Raises: WrongKindError for a number that float32 cannot hold.
+    Raises: WrongTypeError for a number that float32 cannot hold.
     """
-    columns = {name: _joined(table.column(name)) for name in kinds}
-    counted = [name for name, kind in kinds.items() if is_number(kind) or kind == "boolean"]
+    columns = {name: _joined(table.column(name)) for name in types}
+    counted = [name for name, column_type in types.items() if is_number(column_type) or column_type == "boolean"]
     numbers = {name: _numbers(name, columns[name]) for name in counted}
-    for name, kind in kinds.items():
-        if is_date(kind):
-            numbers |= _dates(name, kind, _texts(columns[name]))
+    for name, column_type in types.items():
+        if is_date(column_type):
+            numbers |= _dates(name, column_type, _texts(columns[name]))
     return Chunk(
         first_row=first_row,
         rows=table.num_rows,
         numbers=numbers,
-        texts={name: _texts(columns[name]) for name, kind in kinds.items() if kind == "text"},
+        texts={name: _texts(columns[name]) for name, column_type in types.items() if column_type == "text"},
     )
 
 
@@ -133,7 +137,7 @@ def _numbers(name: str, column: Any) -> NDArray[np.float64]:
         values = np.where(_bits(validity, column), values, np.nan)
     usable = np.count_nonzero(np.abs(values) <= locate.LARGEST)
     if usable + column.null_count != len(values):
-        raise WrongKindError(name)
+        raise WrongTypeError(name)
     return values
 
 
@@ -148,10 +152,10 @@ def _texts(column: Any) -> Texts:
     return Texts(codes, tuple(column.dictionary.to_pylist()))
 
 
-def _dates(name: str, kind: ColumnType, texts: Texts) -> dict[str, NDArray[np.float64]]:
-    moments = [dates.moment_of(level, kind) for level in texts.levels]
+def _dates(name: str, column_type: ColumnType, texts: Texts) -> dict[str, NDArray[np.float64]]:
+    moments = [dates.moment_of(level, column_type) for level in texts.levels]
     if None in moments:
-        raise WrongKindError(name)
+        raise WrongTypeError(name)
     parts = np.array([*filter(None, moments), (np.nan,) * len(DATE_PARTS)], dtype=np.float64)[texts.codes]
     return {part_name(name, part): parts[:, position].copy() for position, part in enumerate(DATE_PARTS)}
 

@@ -21,7 +21,7 @@ def bar(name: str, size: int) -> Iterator[ProgressCallback]:
         def see(rows: int, position: int) -> None:
             nonlocal began
             if position < progress.n:
-                # A kind turned out otherwise, or a split needs another pass: reading has started again.
+                # A type turned out otherwise, or a split needs another pass: reading has started again.
                 began = monotonic()
                 progress.reset()
                 progress.clear()

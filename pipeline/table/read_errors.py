@@ -9,7 +9,7 @@ from pipeline.dataset import columns
 from pipeline.dataset.columns import ColumnType, is_number
 from pipeline.errors import MOST_CHARACTERS, UserError, listed, quoted, shortened
 from pipeline.table import dates, locate, spellings
-from pipeline.table.parsing import CONVERSION, FALSE_WORDS, TRUE_WORDS, WrongKindError
+from pipeline.table.parsing import CONVERSION, FALSE_WORDS, TRUE_WORDS, WrongTypeError
 from pipeline.table.sources import TableSource
 from pipeline.table.spellings import Spelling
 
@@ -21,7 +21,7 @@ _UTF16_MARKS = ((1, 0xFE), (1, 0xFF))
 
 
 class MisfitError(UserError):
-    """A ``text`` in ``column`` that is not of the kind that the rest of the column is of.
+    """A ``text`` in ``column`` that is not of the type that the rest of the column is of.
 
     ``others``: what else is known by then, the texts of further columns.
     """
@@ -85,22 +85,24 @@ def no_column(source: TableSource, name: str, names: Collection[str]) -> str:
     return closest(name, names)
 
 
-def misfit(source: TableSource, column: str, kind: ColumnType, missing_values: Sequence[str]) -> "MisfitError":
-    """The error for the first value in ``column`` that is not of ``kind``, with its line and what to do."""
+def misfit(source: TableSource, column: str, column_type: ColumnType, missing_values: Sequence[str]) -> "MisfitError":
+    """The error for the first value in ``column`` that is not of ``column_type``, with its line and what to do."""
     words = {*TRUE_WORDS, *FALSE_WORDS}
-    spelling = spellings.of_kind(kind)
+    spelling = spellings.of_type(column_type)
 
     def fault(text: str) -> str | None:
         if text in missing_values:
             return None
-        if columns.is_date(kind):
-            return None if dates.moment_of(text, kind) else dates.expected(kind)
+        if columns.is_date(column_type):
+            return None if dates.moment_of(text, column_type) else dates.expected(column_type)
         if spelling is not None:
             return _fault_of_spelling(text, spelling)
-        return locate.fault_of(text) if kind == "number" else None if text in words else "true or false"
+        return locate.fault_of(text) if column_type == "number" else None if text in words else "true or false"
 
     place, text = locate.find_cell(source, column, lambda cell: fault(cell) is not None)
-    return _misfit(place, column, text, fault(text), "prepare.categories" if is_number(kind) else "prepare.types")
+    return _misfit(
+        place, column, text, fault(text), "prepare.categories" if is_number(column_type) else "prepare.types"
+    )
 
 
 def _misfit(place: str, column: str, text: str, expected: str | None, param: str) -> "MisfitError":
@@ -110,7 +112,7 @@ def _misfit(place: str, column: str, text: str, expected: str | None, param: str
     )
     advice = f"correct it, add it to prepare.missing_values, or {way_out}"
     if own and not locate.is_number(text):
-        types = " or ".join(f"'{spelling.kind}'" for spelling in own)
+        types = " or ".join(f"'{spelling.column_type}'" for spelling in own)
         advice = f"correct it, give the column the type {types} in prepare.types, or {way_out}"
     return MisfitError(f"{place}: expected {expected}, got {quoted(text)}\n  {advice}", column, text)
 
@@ -161,7 +163,7 @@ def from_arrow(source: TableSource, message: str) -> Exception:
     """The exception that says in the user's terms what Arrow found."""
     conversion = CONVERSION.search(message)
     if conversion:
-        return WrongKindError(_names(source)[int(conversion[1])])
+        return WrongTypeError(_names(source)[int(conversion[1])])
     if "invalid UTF8" in message:
         return not_utf8(source)
     width = len(_names(source))

@@ -1,6 +1,6 @@
 """Numbers as people write them: with a decimal comma, thousands separators, a currency or percent sign.
 
-A spelling stands in a column's kind as the number 1234.5 written in it: ``number 1.234,5``, ``number $1,234.5``. A
+A spelling stands in a column's type as the number 1234.5 written in it: ``number 1.234,5``, ``number $1,234.5``. A
 column has one spelling: whether 12,345 is twelve thousand or twelve, only its other values tell, or the person.
 """
 
@@ -39,7 +39,7 @@ _AROUND = re.compile(
     rf"(?:[eE][+-]?[0-9]+)?{_GAP}(?P<suffix>{_SIGN}?)"
 )
 _PADDED = re.compile(PADDED)
-_KIND = re.compile(rf"number (?P<prefix>{_SIGN}?)1(?P<thousands>[^0-9]?)234(?P<decimal>[.,])5(?P<suffix>{_SIGN}?)")
+_TYPE = re.compile(rf"number (?P<prefix>{_SIGN}?)1(?P<thousands>[^0-9]?)234(?P<decimal>[.,])5(?P<suffix>{_SIGN}?)")
 
 _NAMES = {",": "commas", ".": "points", "'": "apostrophes", "\u2019": "apostrophes"}
 
@@ -58,8 +58,8 @@ class Spelling:
         return f"{self.prefix}1{self.thousands}234{self.decimal}5{self.suffix}"
 
     @property
-    def kind(self) -> ColumnType:
-        """The kind of columns of this spelling."""
+    def column_type(self) -> ColumnType:
+        """The type of columns of this spelling."""
         return PLAIN if self == _PLAIN else f"{PLAIN} {self.example}"
 
     @functools.cached_property
@@ -109,14 +109,14 @@ class Spelling:
 
 _PLAIN = Spelling("", "", ".", "")
 
-# Per kind, spellings without a sign or separators: the digits of codes may be read as their numbers.
-BARE = {spelling.kind: spelling for spelling in (_PLAIN, Spelling("", "", ",", ""))}
+# Per type, spellings without a sign or separators: the digits of codes may be read as their numbers.
+BARE = {spelling.column_type: spelling for spelling in (_PLAIN, Spelling("", "", ",", ""))}
 
 
 @functools.cache
-def of_kind(kind: ColumnType) -> Spelling | None:
-    """The spelling of a kind of numbers that is not the plain one; None for any other kind."""
-    match = _KIND.fullmatch(kind)
+def of_type(column_type: ColumnType) -> Spelling | None:
+    """The spelling of a type of numbers that is not the plain one; None for any other type."""
+    match = _TYPE.fullmatch(column_type)
     if match is None or match["thousands"] not in ("", *_SEPARATORS) or match["thousands"] == match["decimal"]:
         return None
     return Spelling(match["prefix"], match["thousands"], match["decimal"], match["suffix"])

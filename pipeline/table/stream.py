@@ -1,6 +1,6 @@
 """CSV in: a stream of typed columns, chunk by chunk, never the whole table; knows no model.
 
-A column's kind is given, and holds for the whole file; `type_inference` learns it. Rows and values do not depend on
+A column's type is given, and holds for the whole file; `type_inference` learns it. Rows and values do not depend on
 the size of the chunks or the number of threads. UTF-8 with or without byte order mark, any line ending, quoted commas
 and newlines; blank lines are not rows.
 """
@@ -46,12 +46,12 @@ COLUMNS = 1 << 13
 
 @dataclass(frozen=True)
 class Reading:
-    """A request to read: ``kinds`` of the columns, in order, and the texts that mean no value.
+    """A request to read: ``types`` of the columns, in order, and the texts that mean no value.
 
-    Where kinds are ``settled``, nobody asks which columns hold padded numbers.
+    Where types are ``settled``, nobody asks which columns hold padded numbers.
     """
 
-    kinds: Mapping[str, ColumnType]
+    types: Mapping[str, ColumnType]
     missing_values: Sequence[str]
     options: ReadOptions = DEFAULTS
     settled: bool = False
@@ -61,7 +61,7 @@ def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result
     """``work`` on every chunk, on threads; chunks come in order, and only then know their first row.
 
     A cell that equals one of the reading's missing values, quoted or not, is no value.
-    Raises: WrongKindError for a value that its column's kind cannot hold; UserError for a file that is not proper CSV.
+    Raises: WrongTypeError for a value that its column's type cannot hold; UserError for a file that is not proper CSV.
     """
 
     def worked(piece: _Piece | _CachedPiece) -> tuple[Chunk, Result | UserError, int]:
@@ -69,11 +69,11 @@ def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result
             table = piece.parse(reading)
         except pa.ArrowInvalid as error:
             fault = read_errors.from_arrow(piece.file, str(error))
-            if isinstance(fault, parsing.WrongKindError):
-                fault.rows = piece.guessed(list(reading.kinds), reading.missing_values)
+            if isinstance(fault, parsing.WrongTypeError):
+                fault.rows = piece.guessed(list(reading.types), reading.missing_values)
             raise fault from None
-        chunk = parsing.chunk_of(table, reading.kinds, first_row=1)
-        chunk = replace(chunk, padded=padding.padded(table, reading.kinds))
+        chunk = parsing.chunk_of(table, reading.types, first_row=1)
+        chunk = replace(chunk, padded=padding.padded(table, reading.types))
         try:
             return chunk, work(chunk), piece.position
         except UserError as error:
@@ -115,12 +115,14 @@ class _Piece:
     notes_padding: bool
 
     def parse(self, reading: Reading) -> Any:
-        kinds, missing_values = reading.kinds, reading.missing_values
+        types, missing_values = reading.types, reading.missing_values
         if self.typed:
-            kinds = {name: spellings.PLAIN if is_number(kind) else kind for name, kind in kinds.items()}
-        table = self._parsed(list(kinds), kinds, missing_values)
+            types = {
+                name: spellings.PLAIN if is_number(column_type) else column_type for name, column_type in types.items()
+            }
+        table = self._parsed(list(types), types, missing_values)
         if self.notes_padding and not self.typed:
-            numbers = [name for name, kind in kinds.items() if is_number(kind)]
+            numbers = [name for name, column_type in types.items() if is_number(column_type)]
 
             def as_texts(columns: Sequence[str]) -> Any:
                 return self._parsed(columns, dict.fromkeys(columns, "text"), missing_values)
@@ -137,9 +139,9 @@ class _Piece:
         except pa.ArrowInvalid:
             return None
 
-    def _parsed(self, columns: Sequence[str], kinds: Mapping[str, ColumnType], missing_values: Sequence[str]) -> Any:
+    def _parsed(self, columns: Sequence[str], types: Mapping[str, ColumnType], missing_values: Sequence[str]) -> Any:
         skip = 0 if self.number else 1
-        return parsing.parse(self.rows, self.names, columns, kinds, missing_values, self.file.separator, skip)
+        return parsing.parse(self.rows, self.names, columns, types, missing_values, self.file.separator, skip)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class _CachedPiece:
     position: int
 
     def parse(self, reading: Reading) -> Any:
-        return cached_file.load(self.path, list(reading.kinds))
+        return cached_file.load(self.path, list(reading.types))
 
     def guessed(self, _columns: Sequence[str], _missing_values: Sequence[str]) -> None:
         """Nothing: what was parsed once has its types."""
@@ -162,13 +164,13 @@ def _all_pieces(source: TableSource, reading: Reading, fresh: list[CacheWriter])
     store = reading.options.cache
     before = 0
     for file, names in header.of_files(source):
-        entry = None if store is None else store.known(file, reading.kinds, reading.missing_values)
+        entry = None if store is None else store.known(file, reading.types, reading.missing_values)
         size = file.size()
         if entry is not None:
             for number, path in enumerate(entry.paths(), 1):
                 yield _CachedPiece(file, path, before + size * number // len(entry.pieces))
         else:
-            writer = None if store is None else store.fresh(file, reading.kinds, reading.missing_values)
+            writer = None if store is None else store.fresh(file, reading.types, reading.missing_values)
             # What is kept may be read by somebody who asks.
             notes_padding = not reading.settled or writer is not None
             yield from _pieces(file, names, reading.options.chunk_bytes, before, writer, notes_padding)
@@ -198,25 +200,25 @@ def _pieces(
 
 
 def read(
-    source: TableSource, kinds: Mapping[str, ColumnType], missing_values: Sequence[str], options: ReadOptions = DEFAULTS
+    source: TableSource, types: Mapping[str, ColumnType], missing_values: Sequence[str], options: ReadOptions = DEFAULTS
 ) -> Iterator[Chunk]:
-    """The chunks of a table whose columns' kinds are settled; the errors are those of ``mapped_settled``."""
-    for chunk, _ in mapped_settled(source, Reading(kinds, missing_values, options), lambda _: None):
+    """The chunks of a table whose columns' types are settled; the errors are those of ``mapped_settled``."""
+    for chunk, _ in mapped_settled(source, Reading(types, missing_values, options), lambda _: None):
         yield chunk
 
 
 def mapped_settled(
     source: TableSource, reading: Reading, work: Callable[[Chunk], Result]
 ) -> Iterator[tuple[Chunk, Result]]:
-    """Like ``mapped``, for columns whose kinds are settled: a value that does not fit is the user's error.
+    """Like ``mapped``, for columns whose types are settled: a value that does not fit is the user's error.
 
     Raises: UserError that names missing columns, or line and column of a value that does not fit.
     """
-    header.require_columns(source, list(reading.kinds))
+    header.require_columns(source, list(reading.types))
     try:
         yield from mapped(source, replace(reading, settled=True), work)
-    except parsing.WrongKindError as wrong:
-        raise read_errors.misfit(source, wrong.column, reading.kinds[wrong.column], reading.missing_values) from None
+    except parsing.WrongTypeError as wrong:
+        raise read_errors.misfit(source, wrong.column, reading.types[wrong.column], reading.missing_values) from None
 
 
 def head(source: TableSource, columns: Sequence[str], missing_values: Sequence[str], size: int) -> Any:

@@ -130,8 +130,13 @@ def _is_text(arrow: Any) -> bool:
 def _require_cells(schema: Any, name: str) -> None:
     """Check that every column holds single values that text can show."""
     for field in schema:
-        kind = _plain_type(field.type)
-        if not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind) or _is_text(kind)):
+        column_type = _plain_type(field.type)
+        if not (
+            pa.types.is_primitive(column_type)
+            or pa.types.is_decimal(column_type)
+            or pa.types.is_null(column_type)
+            or _is_text(column_type)
+        ):
             raise UserError(
                 f"{name}, column {shortened(field.name)}: expected numbers, texts, true and false, or times, got "
                 f"{shortened(field.type)}; "

@@ -45,7 +45,7 @@ class Columns:
 
     ``declared`` ones are text, ``fixed`` ones are what they say; levels of ``uncounted`` texts are not counted, and
     ``weights`` names the column that the moments of numbers are weighted by. Rows without a value in ``required``, a
-    declared column, decide kinds like all others, but are not surveyed. ``decimal``: the mark in numbers, or auto.
+    declared column, decide types like all others, but are not surveyed. ``decimal``: the mark in numbers, or auto.
     """
 
     names: Sequence[str]
@@ -64,14 +64,14 @@ class Columns:
 
 @dataclass
 class _Inference:
-    """State of the inference: ``kinds`` of all columns, ``declared`` texts, and kinds that a value ``refused``.
+    """State of the inference: ``types`` of all columns, ``declared`` texts, and types that a value ``refused``.
 
     ``codes``: columns that were read as numbers, and are whole numbers of which some begin with a zero.
     """
 
     source: TableSource
     missing_values: Sequence[str]
-    kinds: dict[str, ColumnType]
+    types: dict[str, ColumnType]
     declared: frozenset[str]
     refused: dict[str, set[ColumnType]]
     columns: Columns
@@ -88,22 +88,24 @@ def learn(
     watch: StartCallback = lambda _: Watcher(),
     options: stream.ReadOptions = stream.DEFAULTS,
 ) -> ColumnStatistics:
-    """Read the whole table once and survey ``columns``. The kinds stand in the survey.
+    """Read the whole table once and survey ``columns``. The types stand in the survey.
 
-    Where a value contradicts the kind assumed so far, the column's kind is widened and reading starts again; ``watch``
-    is called with the kinds at each start and gives the watcher that sees every chunk.
+    Where a value contradicts the type assumed so far, the column's type is widened and reading starts again; ``watch``
+    is called with the types at each start and gives the watcher that sees every chunk.
     Raises: UserError for a column that mixes numbers and texts, a text with a byte 0, or a file that is not proper CSV.
     """
     texts = frozenset(columns.declared) | sources.texts_of(source)
     plain = spellings.COMMA if columns.decimal == "," else spellings.PLAIN
     guessed = _guess(source, columns, missing_values)
-    kinds: dict[str, ColumnType] = {
+    types: dict[str, ColumnType] = {
         name: "text" if name in texts else guessed.get(name, plain) for name in columns.names
     }
-    kinds |= {name: plain if kind == spellings.PLAIN else kind for name, kind in columns.fixed.items()}
-    reading = _Inference(source, missing_values, kinds, texts, {}, columns)
+    types |= {
+        name: plain if column_type == spellings.PLAIN else column_type for name, column_type in columns.fixed.items()
+    }
+    reading = _Inference(source, missing_values, types, texts, {}, columns)
     while True:
-        survey = _attempt(reading, watch(reading.kinds), options)
+        survey = _attempt(reading, watch(reading.types), options)
         if survey is not None and not _share_mark(reading, survey):
             _refuse_nul(source, survey)
             return survey
@@ -135,39 +137,41 @@ def _guess(source: TableSource, columns: Columns, missing_values: Sequence[str])
     rows = stream.head(source, columns.names, missing_values, _GUESS_BYTES)
     if rows is None:
         return {}
-    kinds = {name: type_rules.of_parsed(rows.column(name), columns.marks) for name in rows.column_names}
-    if any(type_rules.decimal_mark(kind) == "," for kind in kinds.values()):
-        integers = [name for name in kinds if pa.types.is_integer(rows.schema.field(name).type)]
-        kinds |= dict.fromkeys(integers, spellings.COMMA)
-    return kinds
+    types = {name: type_rules.of_parsed(rows.column(name), columns.marks) for name in rows.column_names}
+    if any(type_rules.decimal_mark(column_type) == "," for column_type in types.values()):
+        integers = [name for name in types if pa.types.is_integer(rows.schema.field(name).type)]
+        types |= dict.fromkeys(integers, spellings.COMMA)
+    return types
 
 
 def _share_mark(reading: _Inference, survey: ColumnStatistics) -> bool:
-    """Whether columns are to be read with the decimal mark that others show; their kinds are then changed."""
-    marks = {mark for kind in reading.kinds.values() if (mark := type_rules.decimal_mark(kind)) is not None}
+    """Whether columns are to be read with the decimal mark that others show; their types are then changed."""
     if reading.columns.decimal != "auto":
         return False
+    marks = {type_rules.decimal_mark(column_type) for column_type in reading.types.values()} - {None}
     changed: dict[str, ColumnType] = {}
-    for name, kind in reading.kinds.items():
-        if "," in marks and kind == spellings.PLAIN and name not in reading.columns.fixed:
+    for name, column_type in reading.types.items():
+        if "," in marks and column_type == spellings.PLAIN and name not in reading.columns.fixed:
             changed[name] = spellings.COMMA
     for name, possible in undecided(reading.source, reading.columns, survey).items() if len(marks) == 1 else ():
-        changed[name] = next(spelling.kind for spelling in possible if {spelling.decimal} == marks)
-    changed = {name: kind for name, kind in changed.items() if kind not in reading.refused.get(name, ())}
-    reading.kinds.update(changed)
+        changed[name] = next(spelling.column_type for spelling in possible if {spelling.decimal} == marks)
+    changed = {
+        name: column_type for name, column_type in changed.items() if column_type not in reading.refused.get(name, ())
+    }
+    reading.types.update(changed)
     return bool(changed)
 
 
 def _attempt(reading: _Inference, watcher: Watcher, options: stream.ReadOptions) -> ColumnStatistics | None:
-    """One reading of the table: its survey, or None after a kind had to be changed."""
-    survey = ColumnStatistics(reading.kinds, reading.columns.uncounted, reading.columns.weights)
+    """One reading of the table: its survey, or None after a type had to be changed."""
+    survey = ColumnStatistics(reading.types, reading.columns.uncounted, reading.columns.weights)
     judged = {name: TextEvidence() for name in survey.levels if name not in reading.declared | reading.codes}
     padded: set[str] = set()
 
     def look(chunk: Chunk) -> tuple[ColumnStatistics, Any]:
         return survey.of(chunk.having(reading.columns.required)), watcher.look(chunk)
 
-    request = stream.Reading(survey.kinds, reading.missing_values, options)
+    request = stream.Reading(survey.types, reading.missing_values, options)
     try:
         for chunk, (part, looked) in stream.mapped(reading.source, request, look):
             survey.merge(part)
@@ -175,7 +179,7 @@ def _attempt(reading: _Inference, watcher: Watcher, options: stream.ReadOptions)
             watcher.see(chunk, looked)
             _refuse_mixtures(reading, survey, judged)
             _refuse_names_of_rows(reading, survey)
-    except parsing.WrongKindError as wrong:
+    except parsing.WrongTypeError as wrong:
         _widen(reading, survey, wrong.column)
         _widen_like(reading, survey, wrong.rows)
         return None
@@ -191,8 +195,7 @@ def _refuse_mixtures(reading: _Inference, survey: ColumnStatistics, judged: Mapp
         levels = survey.levels[name]
         for level in islice(levels, column.levels, None) if len(levels) > column.levels else ():
             if not column.add(level, marks):
-                words = (text for text in levels if not spellings.of_text(text, marks))
-                mixed[name] = next(words, level)
+                mixed[name] = next((text for text in levels if not spellings.of_text(text, marks)), level)
                 break
     if mixed:
         fault = reading.mixture(next(iter(mixed)))
@@ -222,78 +225,73 @@ def _refuse_nul(source: TableSource, survey: ColumnStatistics) -> None:
 
 def _widen(reading: _Inference, survey: ColumnStatistics, column: str) -> None:
     """Read ``column`` in another spelling or as text from now on, unless numbers and then a word were seen in it."""
-    kind = reading.kinds[column]
+    column_type = reading.types[column]
     if column in reading.columns.fixed:
-        raise read_errors.misfit(reading.source, column, kind, reading.missing_values)
-    reading.kinds[column] = "text"
-    if is_number(kind):
-        reading.refused.setdefault(column, set()).add(kind)
-        reading.kinds[column] = _other_spelling(reading, column, kind, has_numbers=survey.count(column) > 0)
+        raise read_errors.misfit(reading.source, column, column_type, reading.missing_values)
+    reading.types[column] = "text"
+    if is_number(column_type):
+        reading.refused.setdefault(column, set()).add(column_type)
+        reading.types[column] = _other_spelling(reading, column, column_type, has_numbers=survey.count(column) > 0)
 
 
 def _widen_like(reading: _Inference, survey: ColumnStatistics, rows: Any) -> None:
-    """Change the kinds of all columns that had no value before these ``rows``, which a guess then knew nothing of.
+    """Change the types of all columns that had no value before these ``rows``, which a guess then knew nothing of.
 
     Else each of thousands of such columns would start the reading once more.
     """
     if rows is None:
         return
     for name, column in zip(rows.column_names, rows.columns, strict=True):
-        kind = reading.kinds[name]
+        column_type = reading.types[name]
         is_empty = survey.count(name) == 0 and name not in reading.columns.fixed
-        if is_empty and is_number(kind) and pa.types.is_string(column.type):
-            reading.refused.setdefault(name, set()).add(kind)
-            reading.kinds[name] = type_rules.of_parsed(column, reading.columns.marks)
+        if is_empty and is_number(column_type) and pa.types.is_string(column.type):
+            reading.refused.setdefault(name, set()).add(column_type)
+            reading.types[name] = type_rules.of_parsed(column, reading.columns.marks)
 
 
-def _other_spelling(reading: _Inference, column: str, kind: ColumnType, has_numbers: bool) -> ColumnType:
-    """The next type for a column that does not hold numbers of this ``kind`` only. Raises: UserError if it mixes."""
-    text = read_errors.misfit(reading.source, column, kind, reading.missing_values).text
+def _other_spelling(reading: _Inference, column: str, column_type: ColumnType, has_numbers: bool) -> ColumnType:
+    """The next type for a column of numbers that are not all of this type. Raises: UserError if it mixes."""
+    text = read_errors.misfit(reading.source, column, column_type, reading.missing_values).text
     own = spellings.of_text(text, reading.columns.marks)
-    if (has_numbers and not own) or kind in {spelling.kind for spelling in own}:
+    if (has_numbers and not own) or column_type in {spelling.column_type for spelling in own}:
         raise reading.mixture(column)
-    if kind == spellings.COMMA:
+    if column_type == spellings.COMMA:
         # The table has decimal commas, so that 1.200 is twelve hundred, unless another value says that it is not.
         own = [spelling for spelling in own if spelling.decimal == ","] or own
-    possible = {spelling.kind for spelling in spellings.simplest(own)} - reading.refused[column]
+    possible = {spelling.column_type for spelling in spellings.simplest(own)} - reading.refused[column]
     return possible.pop() if len(possible) == 1 and len(spellings.simplest(own)) == 1 else "text"
 
 
 def _narrow(reading: _Inference, survey: ColumnStatistics, judged: Mapping[str, TextEvidence]) -> bool:
-    """Whether a column that was read as text turns out to hold numbers or booleans only; its kind is then changed."""
+    """Whether a column that was read as text turns out to hold numbers or booleans only; its type is then changed."""
     changed = {
-        name: kind
+        name: column_type
         for name, column in judged.items()
-        if column.levels and (kind := _natural_kind(reading, name, survey.levels[name], column)) != "text"
+        if column.levels and (column_type := _natural_type(reading, name, survey.levels[name], column)) != "text"
     }
-    reading.kinds.update(changed)
+    reading.types.update(changed)
     return bool(changed)
 
 
 def _take_codes(reading: _Inference, survey: ColumnStatistics, padded: Collection[str]) -> bool:
     """Whether columns that were read as numbers turn out to hold codes; they are then read as text."""
     # Only a column without currencies and thousands separators may hold codes.
-    codes = [
-        name
-        for name in padded
-        if name not in reading.columns.fixed
-        and survey.kinds[name] in spellings.BARE
-        and survey.moments[name].all_integers
-    ]
+    possible = (name for name in padded if name not in reading.columns.fixed and survey.types[name] in spellings.BARE)
+    codes = [name for name in possible if survey.moments[name].all_integers]
     reading.codes.update(codes)
-    reading.kinds.update(dict.fromkeys(codes, "text"))
+    reading.types.update(dict.fromkeys(codes, "text"))
     return bool(codes)
 
 
-def _natural_kind(reading: _Inference, column: str, levels: Collection[str], judged: TextEvidence) -> ColumnType:
-    """The kind that holds all of ``levels``; refuses infinities, and numbers that float32 cannot hold."""
+def _natural_type(reading: _Inference, column: str, levels: Collection[str], judged: TextEvidence) -> ColumnType:
+    """The type that holds all of ``levels``; refuses infinities, and numbers that float32 cannot hold."""
     if judged.has_words:
         if all(locate.is_infinite(level) for level in levels):
             raise reading.mixture(column)
         return "boolean" if {*levels} <= {*parsing.TRUE_WORDS, *parsing.FALSE_WORDS} else "text"
     possible = spellings.simplest(judged.spellings)
-    if len(possible) == 1 and possible[0].kind in spellings.BARE and type_rules.are_codes(levels):
+    if len(possible) == 1 and possible[0].column_type in spellings.BARE and type_rules.are_codes(levels):
         return "text"
-    if len(possible) == 1 and possible[0].kind in reading.refused.get(column, ()):
+    if len(possible) == 1 and possible[0].column_type in reading.refused.get(column, ()):
         raise reading.mixture(column)
-    return possible[0].kind if len(possible) == 1 else "text"
+    return possible[0].column_type if len(possible) == 1 else "text"

@@ -1,7 +1,7 @@
 """The rules by which values decide a column's type, whatever the order of the rows.
 
 - all values are whole numbers, and some begin with a zero, as 00334 does but 0 does not: text, since they are codes;
-- all values are decimal numbers: number; of one other spelling (`pipeline.table.spellings`): a number of that kind;
+- all values are decimal numbers: number; of one other spelling (`pipeline.table.spellings`): a number of that type;
 - all values are true or false (also True, TRUE, ...): boolean;
 - no value is a number in any spelling: text, that is a category;
 - all values are numbers, and nothing tells a decimal mark from one between thousands, as in 12,345: text;
@@ -24,13 +24,13 @@ from pipeline.table.spellings import Spelling
 
 
 def require_type(declared: str) -> str:
-    """The type that a person declares a column to be of: a kind, or category for text.
+    """The type that a person declares for a column, where category stands for text.
 
     Raises: ValueError, which says what was expected, for any other.
     """
     if is_date(declared):
         dates.require_format(declared)
-    elif declared not in ("number", "category", "boolean") and spellings.of_kind(declared) is None:
+    elif declared not in ("number", "category", "boolean") and spellings.of_type(declared) is None:
         raise ValueError(
             "number, category, boolean, date, a format such as 'date %d/%m/%Y', or 1234.5 as the numbers are written, "
             f"such as 'number 1.234,5' or 'number $1234.5', got {quoted(declared)}"
@@ -66,12 +66,12 @@ def of_parsed(column: Any, marks: str) -> ColumnType:
         return "boolean"
     texts = dict.fromkeys(column.to_pylist()) if types.is_string(column.type) else {}
     possible = spellings.common((text for text in texts if text is not None), marks)
-    return possible[0].kind if len(possible) == 1 else "text"
+    return possible[0].column_type if len(possible) == 1 else "text"
 
 
-def decimal_mark(kind: ColumnType) -> str | None:
-    """The decimal mark of a file that has numbers of this kind, which for many kinds may be either."""
-    spelling = spellings.of_kind(kind)
+def decimal_mark(column_type: ColumnType) -> str | None:
+    """The decimal mark of a file that has numbers of this type, which for many types may be either."""
+    spelling = spellings.of_type(column_type)
     if spelling is None:
         return None
     return "," if spelling.decimal == "," else "." if spelling.thousands == "," else None

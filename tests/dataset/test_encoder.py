@@ -28,8 +28,8 @@ CATEGORIES = ["island", "sex"]
 
 def _penguins(standardise: bool) -> tuple[Encoder, Chunk]:
     survey = type_inference.learn(PENGUINS, type_inference.Columns([*NUMBERS, *CATEGORIES]), ["NA"])
-    encoder = fit_encoder.fit(PENGUINS, survey, list(survey.kinds), "species", ["a", "b"], ["NA"], standardise)
-    return encoder, next(iter(stream.read(PENGUINS, encoder.kinds, ["NA"])))
+    encoder = fit_encoder.fit(PENGUINS, survey, list(survey.types), "species", ["a", "b"], ["NA"], standardise)
+    return encoder, next(iter(stream.read(PENGUINS, encoder.types, ["NA"])))
 
 
 @pytest.mark.parametrize("standardise", [False, True])
@@ -101,9 +101,9 @@ def encoders(draw: st.DrawFn) -> Encoder:
     """Encoders of any names and numbers, as fitting makes them: no name stands for two things."""
     target, *names = draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
     cut = draw(st.integers(0, len(names)))
-    scales, kinds = FLOATS.filter(lambda scale: scale > 0), st.sampled_from(["number", "boolean"])
+    scales, types = FLOATS.filter(lambda scale: scale > 0), st.sampled_from(["number", "boolean"])
     numbers = [
-        NumberColumn(name, *draw(st.tuples(kinds, FLOATS, FLOATS, scales, st.booleans()))) for name in names[:cut]
+        NumberColumn(name, *draw(st.tuples(types, FLOATS, FLOATS, scales, st.booleans()))) for name in names[:cut]
     ]
     levels = st.lists(NAMES, unique=True).map(lambda texts: (*texts, MISSING, UNSEEN))
     categories = [CategoryColumn(name, draw(levels)) for name in names[cut:]]
@@ -142,7 +142,7 @@ def test_a_constant_column_keeps_its_scale(tmp_path: Path) -> None:
         standardise=True,
     )
     assert (encoder.numbers[0].shift, encoder.numbers[0].scale) == (0.1, 1.0)
-    assert encoder.encode(next(stream.read(source, encoder.kinds, []))).numbers.tolist() == [[0.0]] * 3
+    assert encoder.encode(next(stream.read(source, encoder.types, []))).numbers.tolist() == [[0.0]] * 3
 
 
 def test_too_far_from_training_is_told() -> None:

@@ -45,5 +45,5 @@ def _read(encoder: Encoder, folder: Path, cell: str) -> int:
     """The code of a cell in a file of its own, which a prediction would read."""
     query = folder / "query.csv"
     query.write_text(f"zip\n{cell}\n")
-    (chunk,) = stream.read(find_source.find(str(query)), encoder.kinds, encoder.missing_values)
+    (chunk,) = stream.read(find_source.find(str(query)), encoder.types, encoder.missing_values)
     return int(encoder.encode(chunk).codes[0, 0])

@@ -95,7 +95,7 @@ def test_penguins_are_split_and_standardised(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_schema_tells_the_table_as_found(tmp_path: Path) -> None:
-    """schema.json holds kind, role, gaps, levels and exact moments of each column, over all rows."""
+    """schema.json holds type, role, gaps, levels and exact moments of each column, over all rows."""
     params = _params("species", features=["bill_length_mm", "sex", "year"], split=SEED_SPLIT)
     schema = _prepare(params, PENGUINS, tmp_path / "prepared").schema
     columns = {column["name"]: column for column in schema["columns"]}
@@ -472,10 +472,10 @@ def test_types_are_overridden(tmp_path: Path) -> None:
     params = _params("y", types={"d": "date", "zip": "category"}, date_parts=["year", "weekday", "hour"])
     prepared = _prepare(params, source, tmp_path / "prepared")
     assert prepared.encoder.features[:6] == ("d year", "d weekday", "d hour", "n", "d year missing", "n missing")
-    assert prepared.encoder.kinds == {"d": "date", "n": "number", "zip": "text"}
+    assert prepared.encoder.types == {"d": "date", "n": "number", "zip": "text"}
     (shard,) = prepared.splits["train"].shards
     assert shard.numbers[:, :3].tolist() == [[2024, 3, 13], [2023, 6, 0], [2023.5, 4.5, 6.5]]
-    again = prepared.encoder.encode(next(stream.read(source, prepared.encoder.kinds, params.missing_values)))
+    again = prepared.encoder.encode(next(stream.read(source, prepared.encoder.types, params.missing_values)))
     np.testing.assert_array_equal(again.numbers, shard.numbers)
 
 

@@ -14,9 +14,9 @@ from pipeline.table import cached_file
     "index",
     [
         *(b"\xff", b"", b"[1]", b"[" * 100_000, b'{"content": "\\ud800"}', b'{"content": 1e400}', b'{"pieces": 3}'),
-        b'{"folder": "", "content": "%(sha)s", "how": {}, "kinds": {}, "pieces": []}',
-        b'{"folder": "", "content": "%(sha)s", "how": %(how)s, "kinds": {"a": 1}, "pieces": []}',
-        b'{"folder": "", "content": "%(sha)s", "how": %(how)s, "kinds": {}, "pieces": ["../x"]}',
+        b'{"folder": "", "content": "%(sha)s", "how": {}, "types": {}, "pieces": []}',
+        b'{"folder": "", "content": "%(sha)s", "how": %(how)s, "types": {"a": 1}, "pieces": []}',
+        b'{"folder": "", "content": "%(sha)s", "how": %(how)s, "types": {}, "pieces": ["../x"]}',
     ],
 )
 def test_a_forged_index_is_not_used(tmp_path: Path, index: bytes) -> None:

@@ -19,7 +19,11 @@ from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
 from pipeline.table import dates, stream
 
-FORMATS = [kind.removeprefix("date ") for kind in dates.COMMON if kind != columns.ISO] + ["%Y-%j", "%y%m%d", "%d.%m.%y"]
+FORMATS = [column_type.removeprefix("date ") for column_type in dates.COMMON if column_type != columns.ISO] + [
+    "%Y-%j",
+    "%y%m%d",
+    "%d.%m.%y",
+]
 DATES = st.datetimes(datetime(1970, 1, 1), datetime(2068, 12, 31))
 
 
@@ -46,7 +50,7 @@ def test_what_pandas_does_not_read_is_no_date(text: str, form: str) -> None:
 
 
 def test_only_what_is_clear_is_guessed() -> None:
-    """Of texts that fit two orders of day and month both kinds are told, and a day above 12 decides."""
+    """Of texts that fit two orders of day and month both types are told, and a day above 12 decides."""
     assert dates.possible(["01/02/2024", "03/04/2024"]) == ["date %d/%m/%Y", "date %m/%d/%Y"]
     assert dates.possible(["01/02/2024", "13/02/2024"]) == ["date %d/%m/%Y"]
     assert dates.possible(["01/02/2024 10:00", "02/13/2024 11:30"]) == ["date %m/%d/%Y %H:%M"]
@@ -61,10 +65,15 @@ def test_formats_that_tell_no_moment_are_refused(form: str) -> None:
         dates.require_format(f"date {form}")
 
 
-def _prepare(folder: Path, text: str, kind: str) -> reader.Dataset:
+def _prepare(folder: Path, text: str, column_type: str) -> reader.Dataset:
     source = folder / "t.csv"
     source.write_text(text)
-    content = {"source": "unused", "target": "y", "types": {"d": kind}, "date_parts": ["year", "month", "day", "hour"]}
+    content = {
+        "source": "unused",
+        "target": "y",
+        "types": {"d": column_type},
+        "date_parts": ["year", "month", "day", "hour"],
+    }
     prepare.main(params=PrepareParams.model_validate(content), source=source, out=folder / "out")
     return reader.open_dataset(folder / "out")
 
@@ -75,7 +84,7 @@ def test_the_format_travels_with_the_encoder(tmp_path: Path) -> None:
     (shard,) = prepared.splits["train"].shards
     assert shard.numbers[:2, :4].tolist() == [[2023, 12, 31, 7], [2024, 2, 1, 0]]
     (tmp_path / "new.csv").write_text("d\n02/03/2025 10:00\n")
-    (chunk,) = stream.read(tmp_path / "new.csv", prepared.encoder.kinds, ["", "NA"])
+    (chunk,) = stream.read(tmp_path / "new.csv", prepared.encoder.types, ["", "NA"])
     encoded = prepared.encoder.encode(chunk).numbers
     np.testing.assert_array_equal(encoded, [[2025, 3, 2, 10, 0]])
 
@@ -90,17 +99,17 @@ def test_what_is_not_of_the_format_is_told_by_line(tmp_path: Path) -> None:
 def test_a_wrong_type_is_told_by_its_param(tmp_path: Path) -> None:
     """A type that no column can have, and a format without a year, name the param and what may stand there."""
     written = tmp_path / "params.yaml"
-    for kind, expected in (
+    for column_type, expected in (
         ("%d/%m/%Y", "number, category, boolean, date, a format such as"),
         ("date %d", "date and a format of"),
     ):
-        written.write_text(f'prepare: {{source: t.csv, target: y, types: {{d: "{kind}"}}}}\n')
-        with pytest.raises(UserError, match=f"prepare.types.d: expected {expected}.* got '{kind}'"):
+        written.write_text(f'prepare: {{source: t.csv, target: y, types: {{d: "{column_type}"}}}}\n')
+        with pytest.raises(UserError, match=f"prepare.types.d: expected {expected}.* got '{column_type}'"):
             params.load(written, "prepare", PrepareParams)
 
 
 @pytest.mark.parametrize(
-    ("texts", "kinds"),
+    ("texts", "types"),
     [
         (["25/11/63", "01/02/01"], ["date %d/%m/%y"]),
         (["02/03/04", "01/02/01"], ["date %d/%m/%y", "date %m/%d/%y"]),
@@ -119,30 +128,30 @@ def test_a_wrong_type_is_told_by_its_param(tmp_path: Path) -> None:
         (["p", "q"], []),
     ],
 )
-def test_dates_as_people_write_them_are_known(texts: list[str], kinds: list[str]) -> None:
+def test_dates_as_people_write_them_are_known(texts: list[str], types: list[str]) -> None:
     """Short years, months without a day and times of day are found where every text fits, and told if two ways fit."""
-    assert dates.possible(texts) == kinds
+    assert dates.possible(texts) == types
 
 
 def test_every_common_kind_is_possible_for_its_own_texts() -> None:
     """What a format of COMMON writes passes the outlines by which formats are sorted out, and is read back."""
-    for kind in dates.COMMON[1:]:
-        text = datetime(2024, 12, 31, 23, 59).strftime(dates.format_of(kind) or "")
-        assert dates.moment_of(text, kind) in [dates.moment_of(text, other) for other in dates.possible([text])]
+    for column_type in dates.COMMON[1:]:
+        text = datetime(2024, 12, 31, 23, 59).strftime(dates.format_of(column_type) or "")
+        assert dates.moment_of(text, column_type) in [dates.moment_of(text, other) for other in dates.possible([text])]
 
 
 @pytest.mark.parametrize(
-    ("kind", "parts"),
+    ("column_type", "parts"),
     [
         ("date", "year month day weekday hour minute"), ("date %d/%m/%y", "year month day weekday"),
         ("date %b-%Y", "year month"), ("date %Y", "year"), ("date %H:%M", "hour minute"),
         ("date %d/%m/%Y %H", "year month day weekday hour"), ("date %Y-%j", "year month day weekday"),
     ],
 )  # fmt: skip
-def test_a_date_has_the_parts_that_its_format_tells(kind: str, parts: str) -> None:
+def test_a_date_has_the_parts_that_its_format_tells(column_type: str, parts: str) -> None:
     """A month has no day and no weekday of its own, a time of day no year: a column of W for them would say nothing."""
-    dates.require_format(kind)
-    assert dates.parts_of(kind) == tuple(parts.split())
+    dates.require_format(column_type)
+    assert dates.parts_of(column_type) == tuple(parts.split())
 
 
 def test_times_of_day_become_hour_and_minute(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def _kind(source: Path, folder: Path | None = None, fixed: dict[str, ColumnType]
         survey = type_inference.learn(table, columns, ["", "NA"], options=stream.ReadOptions(64, cache=store))
         if store is not None:
             store.commit()
-    return survey.kinds["x"]
+    return survey.types["x"]
 
 
 @pytest.mark.parametrize("cell", ["007", "+05", " 01 ", '"00334"', '" 01"', "0" * 38 + "1", "00"])
@@ -65,7 +65,7 @@ def test_decimal_commas_of_another_column_do_not_hide_codes(tmp_path: Path) -> N
     survey = type_inference.learn(
         table, type_inference.Columns(["x", "y", "z"], ["y"]), [""], options=stream.ReadOptions(64)
     )
-    assert survey.kinds == {"x": "text", "y": "text", "z": "number 1234,5"}
+    assert survey.types == {"x": "text", "y": "text", "z": "number 1234,5"}
 
 
 def test_too_many_codes_are_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_what_is_appended_gives_the_bytes_of_a_run_from_scratch(
 def test_another_schema_is_told(
     tmp_path: Path, changed: dict[str, Any], change: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Columns that are now read otherwise are parsed again, and named; fewer columns of the same kinds are re-used."""
+    """Columns that are now read otherwise are parsed again, and named; fewer columns of the same types are re-used."""
     cache = tmp_path / "cache"
     _prepared(PENGUINS, tmp_path / "out", cache)
     dataset = _prepared(PENGUINS, tmp_path / "out", cache, **changed)

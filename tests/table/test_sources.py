@@ -181,12 +181,12 @@ def test_parquet_says_what_is_text(tmp_path: Path) -> None:
     source = _parquet(tmp_path / "t.parquet", code=codes, packed=codes.dictionary_encode(), species=pa.array([*"0110"]))
     _digest(source, tmp_path / "out", standardise=False, split={"method": "none"})
     prepared = reader.open_dataset(tmp_path / "out")
-    assert prepared.encoder.kinds == {"code": "text", "packed": "text"}
+    assert prepared.encoder.types == {"code": "text", "packed": "text"}
     assert prepared.encoder.categories[0].levels == ("007", "7", "<missing>", "<unseen>")
     assert prepared.encoder.classes == ("0", "1")
     _digest(source, tmp_path / "out", standardise=False, split={"method": "none"}, types={"code": "number"})
     prepared = reader.open_dataset(tmp_path / "out")
-    assert prepared.encoder.kinds == {"code": "number", "packed": "text"}
+    assert prepared.encoder.types == {"code": "number", "packed": "text"}
     assert prepared.splits["train"].shards[0].numbers[:, 0].tolist() == [7, 7, 7, 7]
 
 

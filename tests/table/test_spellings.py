@@ -101,7 +101,7 @@ def test_bytes_depend_on_neither_chunks_nor_what_was_kept(tmp_path: Path) -> Non
 def test_what_two_readings_fit_is_not_guessed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """12,345 alone is a warning on top that names both readings; decimal or a type decides; a split by content asks."""
     text = "x;y\n12,345;a\n1,000;b\n"
-    assert _prepare(tmp_path, text).encoder.kinds == {"x": "text"}
+    assert _prepare(tmp_path, text).encoder.types == {"x": "text"}
     warning = 'warning   x: 12,345 may be 12345 or 12.345: read as a category; set prepare.decimal: "." or ","'
     assert capsys.readouterr().out.splitlines()[0] == warning
     assert _numbers(_prepare(tmp_path, text, decimal=".")) == [[12345.0], [1000.0]]
@@ -110,7 +110,7 @@ def test_what_two_readings_fit_is_not_guessed(tmp_path: Path, capsys: pytest.Cap
     assert "warning" not in capsys.readouterr().out
     with pytest.raises(UserError, match=r"column x: split\.method hash would move rows once a value tells whether"):
         _prepare(tmp_path, text, split={"method": "hash"})
-    assert _prepare(tmp_path, text, categories=["x"]).encoder.kinds == {"x": "text"}
+    assert _prepare(tmp_path, text, categories=["x"]).encoder.types == {"x": "text"}
 
 
 def test_a_decimal_comma_elsewhere_decides_or_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,7 +156,7 @@ def test_a_late_spelling_of_a_large_column_is_found(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(type_inference, "MOST_LEVELS", 1_000)
     rows = "".join(f"{row};{'long' * 100};a\n" for row in range(3_000))
     prepared = _prepare(tmp_path, f"x;pad;y\n{rows}0,5;;b\n")
-    assert prepared.encoder.kinds["x"] == "number 1234,5"
+    assert prepared.encoder.types["x"] == "number 1234,5"
     with pytest.raises(UserError, match=r"line 3003, column x: expected a number written as '0' is, got '0\.5'"):
         _prepare(tmp_path, f"x;pad;y\n{rows}0,5;;b\n0.5;;a\n")
 
@@ -177,7 +177,7 @@ def test_thousands_commas_elsewhere_decide(tmp_path: Path) -> None:
     """A column that shows thousands commas tells what 12,345 is in another; both marks in one file tell nothing."""
     assert _numbers(_prepare(tmp_path, "x;z;y\n12,345;$1,234.50;a\n1,000;$7;b\n")) == [[12345, 1234.5], [1000, 7]]
     mixed = _prepare(tmp_path, "x;z;n;y\n12,345;$1,234.50;1,5;a\n1,000;$7;2,5;b\n")
-    assert mixed.encoder.kinds == {"z": "number $1,234.5", "n": "number 1234,5", "x": "text"}
+    assert mixed.encoder.types == {"z": "number $1,234.5", "n": "number 1234,5", "x": "text"}
 
 
 def test_weights_and_targets_may_be_written_so(tmp_path: Path) -> None:
@@ -217,4 +217,4 @@ def test_predict_reads_the_same_spelling(tmp_path: Path) -> None:
 def test_no_cell_takes_long_to_be_told_apart(tmp_path: Path, cell: str) -> None:
     """A long row of blanks, digits or commas is a text like any other."""
     assert spellings.of_text(cell, ".,") == []
-    assert _prepare(tmp_path, f"x;y\n{cell};a\nword;b\n").encoder.kinds == {"x": "text"}
+    assert _prepare(tmp_path, f"x;y\n{cell};a\nword;b\n").encoder.types == {"x": "text"}

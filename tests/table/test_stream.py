@@ -28,10 +28,10 @@ def _write(folder: Path, text: str | bytes) -> Path:
 
 
 def _read(
-    source: Path, kinds: dict[str, ColumnType], chunk_bytes: int = stream.DEFAULTS.chunk_bytes
+    source: Path, types: dict[str, ColumnType], chunk_bytes: int = stream.DEFAULTS.chunk_bytes
 ) -> dict[str, list[object]]:
-    columns: dict[str, list[object]] = {name: [] for name in kinds}
-    for chunk in stream.read(source, kinds, MISSING, stream.ReadOptions(chunk_bytes)):
+    columns: dict[str, list[object]] = {name: [] for name in types}
+    for chunk in stream.read(source, types, MISSING, stream.ReadOptions(chunk_bytes)):
         for name, values in chunk.numbers.items():
             columns[name].extend(None if np.isnan(value) else value for value in values.tolist())
         for name, texts in chunk.texts.items():
@@ -72,12 +72,12 @@ def test_penguins_are_those_of_pandas() -> None:
     """The shipped penguins, read in chunks of a few rows, are the table that pandas reads."""
     source = Path("data/raw/penguins.csv")
     frame = pd.read_csv(source)
-    kinds: dict[str, ColumnType] = {
+    types: dict[str, ColumnType] = {
         name: "number" if pd.api.types.is_numeric_dtype(frame[name]) else "text" for name in frame.columns
     }
     expected = {name: [None if pd.isna(value) else value for value in frame[name]] for name in frame.columns}
     for chunk_bytes in (128, stream.DEFAULTS.chunk_bytes):
-        assert _read(source, kinds, chunk_bytes) == expected
+        assert _read(source, types, chunk_bytes) == expected
 
 
 @pytest.mark.slow

@@ -57,14 +57,14 @@ NUMBERS = {
 
 
 def _learn(folder: Path, cells: list[str], declared: list[str], chunk_bytes: int) -> str:
-    """The kind of a column with these cells, or the error's message without the path."""
+    """The type of a column with these cells, or the error's message without the path."""
     source = folder / "stream.csv"
     source.write_text("x,y\n" + "".join(f'"{cell}",1\n' for cell in cells))
     try:
         survey = type_inference.learn(
             source, type_inference.Columns(["x", "y"], declared), MISSING, options=stream.ReadOptions(chunk_bytes)
         )
-        return survey.kinds["x"]
+        return survey.types["x"]
     except UserError as error:
         return str(error).removeprefix(str(source))
 
@@ -83,7 +83,7 @@ def _expected(cells: list[str]) -> str:
 @given(st.lists(st.sampled_from([*itertools.chain(*CELLS.values())]), min_size=1, max_size=20))
 @settings(max_examples=200, deadline=None)
 def test_a_column_is_what_all_its_values_are(cells: list[str]) -> None:
-    """Any mixture of cells gives the kind of the rule, or names the first text among numbers, at any chunk size.
+    """Any mixture of cells gives the type of the rule, or names the first text among numbers, at any chunk size.
 
     So do numbers of one spelling; those of two are refused.
     """
@@ -107,9 +107,9 @@ def test_a_column_is_what_all_its_values_are(cells: list[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("late", ["true", "abc", "1.5"])
 def test_the_last_row_of_many_chunks_decides(tmp_path: Path, late: str) -> None:
-    """A column without any value before its last row, megabytes later, gets that row's kind."""
-    kind = {"true": "boolean", "abc": "text", "1.5": "number"}[late]
-    assert _learn(tmp_path, ["NA"] * 200_000 + [late], [], 1 << 16) == kind
+    """A column without any value before its last row, megabytes later, gets that row's type."""
+    column_type = {"true": "boolean", "abc": "text", "1.5": "number"}[late]
+    assert _learn(tmp_path, ["NA"] * 200_000 + [late], [], 1 << 16) == column_type
 
 
 def test_declared_columns_keep_their_texts(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_declared_columns_keep_their_texts(tmp_path: Path) -> None:
     source = tmp_path / "stream.csv"
     source.write_text("zip,y\n02139,1\n2139,1\n02139,2\n")
     survey = type_inference.learn(source, type_inference.Columns(["zip", "y"], ["zip"]), MISSING)
-    assert (survey.kinds["zip"], survey.levels["zip"]) == ("text", {"02139": 2, "2139": 1})
+    assert (survey.types["zip"], survey.levels["zip"]) == ("text", {"02139": 2, "2139": 1})
 
 
 @pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e39", "1e400"])

@@ -86,7 +86,7 @@ def test_columns_are_surveyed_together() -> None:
 
 
 def _starts(folder: Path, cells: Any) -> tuple[int, UserError | None]:
-    """How often the kinds of a table are learnt anew, and the error that it ends with; ``cells(row, column)``."""
+    """How often the types of a table are learnt anew, and the error that it ends with; ``cells(row, column)``."""
     source = folder / "t.csv"
     rows = [",".join(cells(row, column) for column in range(40)) for row in range(400)]
     source.write_text("\n".join([",".join(f"c{column}" for column in range(40)), *rows]) + "\n")

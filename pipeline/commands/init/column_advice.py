@@ -78,8 +78,8 @@ def reasons_to_leave_out(survey: ColumnStatistics, sight: ColumnFingerprints, ta
     """The columns that are of no use as a feature, each with the reason."""
     first_with: dict[int, str] = {}
     reasons: dict[str, str] = {}
-    for name, kind in survey.kinds.items():
-        if columns.is_date(kind):
+    for name, column_type in survey.types.items():
+        if columns.is_date(column_type):
             continue
         twin = first_with.setdefault(sight.prints[name], name)
         if twin != name:
@@ -124,7 +124,7 @@ def warnings(
         yield f"{gaps} no {target}, of {survey.rows:,}; missing_target: drop leaves them out"
     yield from _about_classes(target, survey.levels[target])
     _, labels = np.unique(np.concatenate(sight.sample[target]), return_inverse=True)
-    for name in survey.kinds:
+    for name in survey.types:
         if name != target and name not in left_out:
             if len(survey.levels.get(name, ())) > _MANY_LEVELS:
                 count = len(survey.levels[name])
@@ -194,7 +194,7 @@ def _is_another_text_in_each_row(survey: ColumnStatistics, name: str) -> bool:
 
 def _values_that_come_again(survey: ColumnStatistics, sight: ColumnFingerprints, name: str) -> int | None:
     """How many values a column has that is called an id of somebody with several rows; else None."""
-    if not _names_somebody(name) or name not in sight.sample or columns.is_date(survey.kinds[name]):
+    if not _names_somebody(name) or name not in sight.sample or columns.is_date(survey.types[name]):
         return None
     if name in survey.levels:
         distinct = len(survey.levels[name])

@@ -16,11 +16,11 @@ _MOST_CHARACTERS = 40
 
 
 def range_of_dates(table: InspectedTable, name: str) -> str:
-    kind, levels = table.dated[name], table.survey.levels.get(name)
+    column_type, levels = table.dated[name], table.survey.levels.get(name)
     if levels is None:
         years = table.survey.moments[part_name(name, "year")]
         return f"{years.minimum:.0f} to {years.maximum:.0f}"
-    in_order = sorted(levels, key=lambda level: dates.moment_of(level, kind) or ())
+    in_order = sorted(levels, key=lambda level: dates.moment_of(level, column_type) or ())
     return f"{in_order[0]} to {in_order[-1]}"
 
 
@@ -40,16 +40,16 @@ def open_order(table: InspectedTable, name: str) -> str:
 
 def _undecided(table: InspectedTable) -> Iterator[str]:
     for name in ambiguous(table):
-        ways = " or ".join(f"{to_yaml(name)}: {to_yaml(kind)}" for kind in table.dates[name])
+        ways = " or ".join(f"{to_yaml(name)}: {to_yaml(column_type)}" for column_type in table.dates[name])
         yield f"{name} holds dates whose {open_order(table, name)} could be exchanged; say which in types: {ways}"
 
 
 def _short_years(table: InspectedTable) -> Iterator[str]:
     """The centuries of years of two digits, with the first cells: a birthday of 1963 would be read as of 2063."""
-    for name, kind in table.dated.items():
-        if dates.has_short_years(kind):
+    for name, column_type in table.dated.items():
+        if dates.has_short_years(column_type):
             cells = list(table.survey.levels.get(name, ()))[:3]
-            moments = [(cell, dates.moment_of(cell, kind)) for cell in cells]
+            moments = [(cell, dates.moment_of(cell, column_type)) for cell in cells]
             example = "".join(f", {cell} as of {moment[0]}" for cell, moment in moments if moment is not None)
             yield (
                 f"{name} has years of two digits: 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to 2068{example}"
@@ -60,7 +60,7 @@ def _short_years(table: InspectedTable) -> Iterator[str]:
 def _nearly_dates(table: InspectedTable) -> Iterator[str]:
     """Columns that were dates if it were not for a few texts."""
     for name, levels in table.survey.levels.items():
-        if name == table.target or name in table.dates or hides_a_part(name, table.survey.kinds):
+        if name == table.target or name in table.dates or hides_a_part(name, table.survey.types):
             continue
         forms, others = dates.forms(levels)
         rows = sum(levels.values())
@@ -69,7 +69,7 @@ def _nearly_dates(table: InspectedTable) -> Iterator[str]:
         first = next(iter(forms))
         rest = f"the rest, such as {', '.join(quoted(text, _MOST_CHARACTERS) for text in others[:_EXAMPLES])}"
         if len(forms) > 1:
-            shares = ", ".join(f"{kind} in {count / rows:.0%}" for kind, count in forms.items())
+            shares = ", ".join(f"{column_type} in {count / rows:.0%}" for column_type, count in forms.items())
             also = f"; {rest}, is none" if others else ""
             yield (
                 f"{name} holds dates of several forms ({shares} of its values){also}: write them in one, and set "
@@ -86,13 +86,13 @@ def _nearly_dates(table: InspectedTable) -> Iterator[str]:
 def parts(table: InspectedTable) -> Iterator[DatePart]:
     """The parts that dates of the table differ in; an hour that is 0 in all of them is one column too many."""
     yield from ("year", "month", "day", "weekday")
-    for name, kind in table.dated.items():
-        if dates.is_time_of_day(kind):
+    for name, column_type in table.dated.items():
+        if dates.is_time_of_day(column_type):
             continue  # it becomes hour and minute in any case
-        if "hour" not in dates.parts_of(kind):
+        if "hour" not in dates.parts_of(column_type):
             continue
         levels = table.survey.levels.get(name)
-        moments = () if levels is None else (dates.moment_of(level, kind) for level in levels)
+        moments = () if levels is None else (dates.moment_of(level, column_type) for level in levels)
         if levels is None or any(moment is not None and moment[DATE_PARTS.index("hour")] for moment in moments):
             yield "hour"
             return

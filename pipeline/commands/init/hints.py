@@ -117,8 +117,8 @@ def lookalikes(survey: ColumnStatistics, target: str) -> Iterator[str]:
 
 def sentinels(survey: ColumnStatistics, sight: ColumnFingerprints, target: str) -> Iterator[str]:
     """Hints at numbers such as -999 that stand on several rows and far from all others of their column."""
-    for name, kind in survey.kinds.items():
-        if name == target or not is_number(kind) or name not in sight.sample:
+    for name, column_type in survey.types.items():
+        if name == target or not is_number(column_type) or name not in sight.sample:
             continue
         values = np.concatenate(sight.sample[name]).view(np.float64)
         distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
@@ -137,7 +137,7 @@ def frequencies(survey: ColumnStatistics, sight: ColumnFingerprints, left_out: C
 
     Columns that are ``left_out`` do not count.
     """
-    others = [name for name in survey.kinds if name not in left_out and name in sight.sample]
+    others = [name for name in survey.types if name not in left_out and name in sight.sample]
     for name in others if len(others) <= _MANY_COLUMNS else ():
         moments = survey.moments.get(name)
         if name.casefold() in _COUNTS and moments is not None and moments.all_integers and moments.minimum >= 0:

@@ -23,7 +23,7 @@ class InspectedTable:
 
     ``mixed``: per column of numbers and texts, the first text. ``crowded``: per column of too many texts, which
     is not surveyed, why it is left out.
-    ``dates``: per column that may hold dates, the kinds of dates that all its values are of; one where that is clear.
+    ``dates``: per column that may hold dates, the types of dates that all its values are of; one where that is clear.
     ``undecided``: per column of numbers whose decimal mark is not clear, the ways to read them.
     ``codes``: per column of digits with leading zeros, one such text. ``classes``: that of each label's text.
     """
@@ -41,7 +41,7 @@ class InspectedTable:
 
     @property
     def dated(self) -> dict[str, ColumnType]:
-        """The columns of dates, with the one kind that each is of."""
+        """The columns of dates, with the one type that each is of."""
         return {name: possible[0] for name, possible in self.dates.items() if len(possible) == 1}
 
 
@@ -72,9 +72,7 @@ class _Adjustments:
                 raise fault
             self.mixed[column] = fault.text
             self.mixed |= {name: text for name, text in fault.others.items() if name not in self.fixed}
-        elif isinstance(fault, read_errors.CrowdedError) and (
-            possible := _kinds_of_dates(column, fault.texts, self.names)
-        ):
+        elif isinstance(fault, read_errors.CrowdedError) and (possible := _date_types(column, fault.texts, self.names)):
             self.fixed[column] = possible[0]
         else:
             self.fixed.pop(column, None)
@@ -145,15 +143,15 @@ def _survey(
 def _compact_dates(
     survey: ColumnStatistics, sight: column_advice.ColumnFingerprints, target: str
 ) -> dict[str, ColumnType]:
-    """Per column of whole numbers such as 20241231, which in a sample all are dates, their kind."""
+    """Per column of whole numbers such as 20241231, which in a sample all are dates, their type."""
     dated: dict[str, ColumnType] = {}
-    for name, kind in survey.kinds.items():
+    for name, column_type in survey.types.items():
         moments = survey.moments.get(name)
-        if name == target or kind != PLAIN or moments is None or hides_a_part(name, survey.kinds):
+        if name == target or column_type != PLAIN or moments is None or hides_a_part(name, survey.types):
             continue
-        kind_of_dates = dates.compact(moments.minimum, moments.maximum) if moments.all_integers else None
-        if kind_of_dates is not None and dates.are_of(kind_of_dates, _distinct(sight, name)):
-            dated[name] = kind_of_dates
+        date_type = dates.compact(moments.minimum, moments.maximum) if moments.all_integers else None
+        if date_type is not None and dates.are_of(date_type, _distinct(sight, name)):
+            dated[name] = date_type
     return dated
 
 
@@ -163,16 +161,16 @@ def _distinct(sight: column_advice.ColumnFingerprints, name: str) -> list[float]
 
 
 def _dates_in(survey: ColumnStatistics, target: str) -> dict[str, list[ColumnType]]:
-    """Per column that holds dates, the kinds that they can be of."""
-    dated = {name: [kind] for name, kind in survey.kinds.items() if is_date(kind)}
+    """Per column that holds dates, the types that they can be of."""
+    dated = {name: [column_type] for name, column_type in survey.types.items() if is_date(column_type)}
     for name, levels in survey.levels.items():
-        if name != target and len(levels) > 1 and (possible := _kinds_of_dates(name, levels, survey.kinds)):
+        if name != target and len(levels) > 1 and (possible := _date_types(name, levels, survey.types)):
             dated[name] = possible
     return dated
 
 
-def _kinds_of_dates(column: str, texts: Collection[str], names: Collection[str]) -> list[ColumnType]:
-    """The kinds of dates that all texts are of; none where a part of the column is called as another of ``names``."""
+def _date_types(column: str, texts: Collection[str], names: Collection[str]) -> list[ColumnType]:
+    """The types of dates that all texts are of; none where a part of the column is called as another of ``names``."""
     if hides_a_part(column, names):
         return []
     possible = dates.possible(texts)

@@ -38,7 +38,7 @@ def section(table: InspectedTable) -> str:
     doubts = _doubts(table, left_out)
     _require_features(table, left_out, doubts)
     others = {**left_out, **table.dated}
-    features = [name for name in table.survey.kinds if name != table.target and name not in others]
+    features = [name for name in table.survey.types if name != table.target and name not in others]
     data_checks.require_no_reserved_text(table.source, table.survey, features)
     columns = column_advice.warnings(table.survey, table.sight, table.target, others)
     split = {**SplitParams().model_dump(), "method": "hash" if _is_split_by_hash(table) else "seed"}
@@ -72,7 +72,7 @@ def _doubts(table: InspectedTable, left_out: Mapping[str, str]) -> list[str]:
     # A header that comes again makes a mixture of a column of numbers, and is told of as such.
     texts = {name: levels for name, levels in survey.levels.items() if name not in table.mixed}
     return [
-        *report.header_doubts([*survey.kinds, *table.crowded], target, texts),
+        *report.header_doubts([*survey.types, *table.crowded], target, texts),
         *_guessed_encoding(table),
         *report.spelling_doubts(survey, table.undecided),
         *report.grouping_doubts(grouping.doubtful(table.source, survey, MISSING_VALUES)),
@@ -117,7 +117,7 @@ def _param_lines(table: InspectedTable, left_out: Mapping[str, str]) -> list[str
 def _meanings(table: InspectedTable, left_out: Mapping[str, str]) -> dict[tuple[str, ...], str]:
     """The comment of each param: its meaning, or what the table holds."""
     meanings = {("prepare", *place): meaning for place, meaning in descriptions(PrepareParams).items()}
-    columns = len(table.survey.kinds) + len(table.crowded)
+    columns = len(table.survey.types) + len(table.crowded)
     meanings["prepare", "source"] = f"{table.survey.rows:,} rows, {columns} columns"
     meanings["prepare", "target"] = _classes(table)
     if (features := _feature_count(table, left_out)) > _MANY_FEATURES:
@@ -129,7 +129,7 @@ def _meanings(table: InspectedTable, left_out: Mapping[str, str]) -> dict[tuple[
 
 
 def _feature_count(table: InspectedTable, left_out: Mapping[str, str]) -> int:
-    return len(table.survey.kinds) - 1 - len(left_out)
+    return len(table.survey.types) - 1 - len(left_out)
 
 
 def source_and_files(address: str) -> tuple[str, str]:
@@ -145,7 +145,7 @@ def source_and_files(address: str) -> tuple[str, str]:
 def _guessed_encoding(table: InspectedTable) -> Iterator[str]:
     """Examples of the text in the encoding that was guessed, since a person sees whether it is the right one."""
     if table.source.files[0].encoding == transcoding.GUESSED:
-        texts = [*table.survey.kinds, *chain.from_iterable(table.survey.levels.values())]
+        texts = [*table.survey.types, *chain.from_iterable(table.survey.levels.values())]
         not_ascii = (text for text in texts if not text.isascii())
         examples = ", ".join(quoted(text, _MOST_CHARACTERS) for text in islice(not_ascii, _EXAMPLES))
         read = f", in which it says {examples}" if examples else ""
@@ -153,7 +153,7 @@ def _guessed_encoding(table: InspectedTable) -> Iterator[str]:
 
 
 def _require_features(table: InspectedTable, left_out: Mapping[str, str], doubts: Sequence[str]) -> None:
-    if {*table.survey.kinds} <= {table.target, *left_out}:
+    if {*table.survey.types} <= {table.target, *left_out}:
         reasons = {**left_out, **table.crowded}
         named = [f"{name} {reason}" for name, reason in reasons.items()]
         why = f": {listed(named, 5, str, '; ')}" if named else ""
@@ -172,10 +172,10 @@ def _column_lines(table: InspectedTable, left_out: Mapping[str, str]) -> dict[st
             reasons.insert(0, ("", "have no name" if len(nameless) > 1 else "has no name"))
         lines = ["  leave_out:", *(f"    - {to_yaml(name)}  # {why}" for name, why in reasons)]
         return {"leave_out": lines} if reasons else {}
-    used = [name for name in table.survey.kinds if name != table.target and name not in left_out]
+    used = [name for name in table.survey.types if name != table.target and name not in left_out]
     described = {name: f"    - {to_yaml(name)}  # {_described(table, name)}" for name in used}
     described |= {name: f"    # - {to_yaml(name)}  # left out: {_comment(why)}" for name, why in unused.items()}
-    in_order = [described[name] for name in (*table.survey.kinds, *table.crowded) if name in described]
+    in_order = [described[name] for name in (*table.survey.types, *table.crowded) if name in described]
     return {
         "features": [
             "  features:",
@@ -197,7 +197,7 @@ def _described(table: InspectedTable, name: str) -> str:
         count = len(survey.levels[name])
         return _comment(f"category, {count:,} level{'' if count == 1 else 's'}{mixture}{gaps}")
     moments = survey.moments[name]
-    return f"{survey.kinds[name]}, {moments.minimum:g} to {moments.maximum:g}, mean {moments.mean():.6g}{gaps}"
+    return f"{survey.types[name]}, {moments.minimum:g} to {moments.maximum:g}, mean {moments.mean():.6g}{gaps}"
 
 
 def _classes(table: InspectedTable) -> str:

@@ -1,4 +1,4 @@
-"""What `init` says of values that no kind tells: marks for no value, codes, counts, columns that know the answer."""
+"""What `init` says of values that no type tells: marks for no value, codes, counts, columns that know the answer."""
 
 from pathlib import Path
 from typing import Any
