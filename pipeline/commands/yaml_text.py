@@ -6,11 +6,16 @@ All else in a text stays byte for byte; ruamel.yaml's round trip lays out anew w
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from textwrap import wrap
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import CollectionNode, MappingNode
+
+from pipeline.documents import yaml_documents
+from pipeline.documents.yaml_documents import InvalidYamlError
+from pipeline.nested import leaves
 
 COLUMN = 33
 _WIDTH = 120
@@ -64,17 +69,33 @@ def commented(text: str, comments: Mapping[Place, str]) -> str:
 def with_section(text: str, name: str, section: str) -> str:
     """A YAML text of sections in which ``section`` stands in place of the one of this name, or before all others.
 
-    Raises: ValueError for sections that do not stand on lines of their own.
+    Raises: ValueError if the other sections would not keep their values, as where they share an anchor with this one.
     """
     document = YAML(typ="safe", pure=True).compose(text)
-    if document.flow_style:
-        raise ValueError("expected sections on lines of their own, got {...}")
     starts = [(key.value, key.start_mark.index) for key, _ in document.value]
     begins = [*(start for _, start in starts), len(text)]
     ends = [len(_BEFORE_A_SECTION.sub("", text[:end])) for end in begins[1:]]
     places = [(begin, end) for (key, begin), end in zip(starts, ends, strict=True) if key == name]
     begin, end = places[0] if places else (begins[0], begins[0])
-    return text[:begin] + section + text[end:]
+    edited = text[:begin] + section + text[end:]
+    if not _is_read_as(edited, yaml_documents.parse(text) | yaml_documents.parse(section)):
+        raise ValueError(
+            f"expected sections on lines of their own that share no anchor (&, *, <<) with '{name}:', each with a "
+            "plain key at the start of its line, got others; write them so"
+        )
+    return edited
+
+
+def _is_read_as(text: str, expected: dict[Any, Any]) -> bool:
+    """Whether a YAML text holds these sections, in any order; 1, 1.0 and true are three values, NaN equals itself."""
+    try:
+        sections = yaml_documents.parse(text)
+    except InvalidYamlError:
+        return False
+    if not isinstance(sections, dict) or sections.keys() != expected.keys():
+        return False
+    pairs = [(leaves(sections[key], into_lists=True), leaves(expected[key], into_lists=True)) for key in expected]
+    return all(repr(one) == repr(other) for pair in pairs for one, other in zip_longest(*pair))
 
 
 def _ends(mapping: MappingNode, above: Place = ()) -> Iterator[tuple[Place, int, int]]:

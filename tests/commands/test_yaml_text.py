@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from pipeline.commands.yaml_text import commented, to_yaml, with_section
 from pipeline.documents import yaml_documents
+from pipeline.documents.yaml_documents import InvalidYamlError
 
 TEXT = """# head
 
@@ -55,10 +56,65 @@ def test_a_section_takes_the_place_of_the_one_of_its_name(name: str, expected: s
     assert with_section(text, name, f"{name}: 9\n") == expected
 
 
-def test_sections_on_one_line_are_refused() -> None:
-    """Where one ends and the next begins no line tells."""
-    with pytest.raises(ValueError, match="lines of their own"):
-        with_section("{a: 1, b: 2}\n", "a", "a: 9\n")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{a: 1, b: 2}\n",
+        "{b: 2}\n",
+        "? a\n: {c: 1}\nb: 2\n",
+        "? b\n: 2\n",
+        "  a: 1\n  b: 2\n",
+        "a: &x {c: 1}\nb: *x\n",
+        "a: &x {c: 1}\nb:\n  <<: *x\n",
+        "a:\n  c: &x 1\nb: [*x]\n",
+        "&x a: 1\nb: *x\n",
+        "? a\n: 1\n? [c]\n: 2\n",
+    ],
+)
+def test_sections_whose_lines_cannot_be_exchanged_are_refused(text: str) -> None:
+    """In braces, below a complex key, indented, or with an anchor that another section uses."""
+    yaml_documents.parse(text)
+    with pytest.raises(ValueError, match=r"sections on lines of their own .* write them so"):
+        with_section(text, "a", "a:\n  d: 9\n")
+
+
+@pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
+@pytest.mark.parametrize(("first", "second"), [("true", "1"), ("1", "1.0"), ("2", "3"), ("{c: .nan}", "{c: .inf}")])
+def test_an_anchor_that_is_defined_twice_is_refused(first: str, second: str) -> None:
+    """Without the nearer definition the text still parses, and another section has another value."""
+    text = f"z: &x {first}\na: &x {second}\nb: *x\n"
+    with pytest.raises(ValueError, match="share no anchor"):
+        with_section(text, "a", "a: 9\n")
+    assert with_section(text.replace("b: *x", "b: .nan"), "a", "a: 9\n") == f"z: &x {first}\na: 9\nb: .nan\n"
+
+
+_PARTS = st.sampled_from(
+    [
+        *("a: 1\n", "b: &x {c: .nan}\n", "a: *x\n", "c:\n  <<: *x\n", "<<: *x\n", "? a\n: 2\n", "? [1, 2]\n: 3\n"),
+        *("a: &x\n  c: 1\n", "e: |+\n  # a\n\n\n", "# a\n", "'a': >\n  1\n\n", "&y a: 1\n", "f: *y\n", "!!str a: []\n"),
+        *("d: *x\n", "---\n", "...\n"),
+    ]
+)
+
+
+@pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
+@given(st.lists(_PARTS, min_size=1, max_size=6).map("".join))
+def test_an_edited_text_holds_the_section_and_the_others_as_they_were(text: str) -> None:
+    """Whatever a text of sections is made of, it is edited so or refused."""
+    try:
+        before = yaml_documents.parse(text)
+    except ValueError:
+        reject()
+    assume(isinstance(before, dict))
+    try:
+        after = yaml_documents.parse(with_section(text, "a", "a:\n  d: 9\n"))
+    except InvalidYamlError:
+        raise
+    except ValueError:
+        return
+    assert {key: repr(value) for key, value in after.items()} == {
+        key: repr(value) for key, value in {**before, "a": {"d": 9}}.items()
+    }
 
 
 _TEXTS = st.text() | st.text(alphabet=":#-,{}[]? a0'\"&*!|>%@`\\\n")

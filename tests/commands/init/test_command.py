@@ -211,9 +211,18 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     text = _init(Path("data/raw/penguins.csv"), "species", out, force=True)
     assert text.endswith("\ntrain:\n  lr: 12.5  # mine\n")
     assert "source: " in text
-    out.write_text("{prepare: {}, train: {lr: 12.5}}\n")
-    with pytest.raises(UserError, match=r"p.yaml: expected sections on lines of their own"):
+
+
+@pytest.mark.parametrize(
+    "mine", ["{prepare: {}, train: {lr: 12.5}}\n", "? prepare\n: {}\n", "prepare: &p {seed: 1}\nmine:\n  <<: *p\n"]
+)
+def test_a_file_of_which_no_section_can_be_cut_out_stays(tmp_path: Path, mine: str) -> None:
+    """It is one sentence, and the file has the bytes that it had."""
+    out = tmp_path / "p.yaml"
+    out.write_text(mine)
+    with pytest.raises(UserError, match=r"p.yaml: expected sections on lines of their own .* write them so$"):
         _init(Path("data/raw/penguins.csv"), "species", out, force=True)
+    assert out.read_text() == mine
 
 
 @pytest.mark.parametrize("name", ["t.csv", "link.csv", "twin.csv", "notes.txt", "."])
