@@ -24,7 +24,6 @@ from pipeline.table.sources import Source, TableSource
 
 # A person reads no more than this on a screen; a file takes any number.
 MOST_ROWS_PRINTED = 20
-# Distinct unseen values that the warning names, per column.
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,34 @@ def predict(model: models.Model, source: TableSource, unseen: Unseen) -> Iterato
         )
 
 
+def main(*, source: str | Path, out: Path | None, model: Path) -> None:
+    """Score ``source`` with the model in folder ``model``; write every row to ``out``, or print the first rows.
+
+    As ``source`` ``-`` is standard input, as ``out`` standard output.
+    Raises: UserError if the model or the source cannot be used, the source has no rows, or ``out`` is one of the files
+    that are read; ``out`` then stays as it is.
+    """
+    # Load the model.
+    trained = models.load(model)
+    _require_column_types(trained.encoder, model / output_files.METADATA_FILE)
+    unseen = Unseen(trained.encoder)
+    # Score the table, a chunk at a time.
+    with find_source.find_or_copy(str(source)) as table:
+        if out is not None and out != predictions.STANDARD_OUTPUT:
+            _require_place(out, table, model)
+        scores = _at_least_one(table, predict(trained, table, unseen))
+        if out is None:
+            _print(table, trained.classes, scores)
+        else:
+            with predictions.open_csv(out, trained.classes) as write:
+                for part in scores:
+                    write(_block(trained.classes, part))
+    # Warn of what the predictions do not tell.
+    formula = None if out is None else predictions.formula_warning(out, trained.classes)
+    for warning in filter(None, (unseen.warning(table), formula)):
+        print(printable(warning), file=sys.stderr)
+
+
 def _require_column_types(encoder: Encoder, place: Path) -> None:
     """Check that a table's columns can be read as the model says, which training and evaluation need not know.
 
@@ -100,31 +127,6 @@ def _require_column_types(encoder: Encoder, place: Path) -> None:
         except ValueError as error:
             remedy = "the file was edited; run `dvc repro`"
             raise UserError(f"{place}: column {quoted(column)}: expected {error}: {remedy}") from None
-
-
-def main(*, source: str | Path, out: Path | None, model: Path) -> None:
-    """Score ``source`` with the model in folder ``model``; write every row to ``out``, or print the first rows.
-
-    As ``source`` ``-`` is standard input, as ``out`` standard output.
-    Raises: UserError if the model or the source cannot be used, the source has no rows, or ``out`` is one of the files
-    that are read; ``out`` then stays as it is.
-    """
-    trained = models.load(model)
-    _require_column_types(trained.encoder, model / output_files.METADATA_FILE)
-    unseen = Unseen(trained.encoder)
-    with find_source.find_or_copy(str(source)) as table:
-        if out is not None and out != predictions.STANDARD_OUTPUT:
-            _require_place(out, table, model)
-        scores = _at_least_one(table, predict(trained, table, unseen))
-        if out is None:
-            _print(table, trained.classes, scores)
-        else:
-            with predictions.open_csv(out, trained.classes) as write:
-                for part in scores:
-                    write(_block(trained.classes, part))
-    formula = None if out is None else predictions.formula_warning(out, trained.classes)
-    for warning in filter(None, (unseen.warning(table), formula)):
-        print(printable(warning), file=sys.stderr)
 
 
 def _require_place(out: Path, source: Source, model: Path) -> None:

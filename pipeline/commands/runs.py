@@ -20,10 +20,12 @@ def main(*, experiment: str, names: tuple[str, ...], as_json: bool) -> None:
 
     Raises: UserError if a revision is unknown or the store cannot be used.
     """
+    # Look the revisions' runs up.
     root = project.project_root()
     chosen = [revisions.resolved(root, name) for name in names] if names else revisions.head_and_workspace(root)
     runs = lookup.opened(root, experiment)
     records = [_record(runs, revision) for revision in chosen]
+    # Print them.
     if as_json:
         print(json.dumps(records, ensure_ascii=False, indent=2))
     else:

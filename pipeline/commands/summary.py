@@ -25,9 +25,25 @@ _NEXT = """Where to look next
   data/README.md, params.yaml              bring your own CSV"""
 
 
-def _cost_table(path: Path) -> Table:
+def main(*, model: Path, reports: Path) -> None:
+    """Print to standard output."""
+    # Read: the files of train and evaluate.
+    history, metrics, metadata = model / HISTORY_FILE, reports / METRICS_FILE, model / METADATA_FILE
+    costs = results.history(json_documents.read_bytes(history, _MISSING), history)
+    numbers = results.metrics(json_documents.read_bytes(metrics, _MISSING), metrics)
+    key = json_documents.key(json_documents.read_bytes(metadata, _MISSING), metadata, results.REMEDY)
+    # Print: costs, metrics and doubts about them, the model's key, and the next steps.
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(_cost_table(costs))
+    console.print(_metrics_table({name: numbers[name] for name in SPLITS if name in numbers}))
+    for sentence in _doubts(numbers):
+        console.print(sentence, markup=False)
+    console.print(f"model.key {key}\n", markup=False)
+    console.print(_NEXT, markup=False)
+
+
+def _cost_table(history: dict[str, list[float]]) -> Table:
     """About eleven lines of the history, evenly spaced, the first and the last among them."""
-    history = results.history(json_documents.read_bytes(path, _MISSING), path)
     costs = [(str(int(epoch)), cost) for epoch, cost in zip(history["epoch"], history["cost"], strict=True)]
     last = costs[-1]
     step = max(1, (len(costs) - 1) // (_COST_LINES - 1))
@@ -61,20 +77,3 @@ def _cell(value: float | int | None) -> str:
     if value is None:
         return "not defined"
     return str(value) if isinstance(value, int) else f"{value:.4f}"
-
-
-def main(*, model: Path, reports: Path) -> None:
-    """Print to standard output."""
-    console = Console(highlight=False, soft_wrap=True)
-    costs = _cost_table(model / HISTORY_FILE)
-    path = reports / METRICS_FILE
-    metrics = results.metrics(json_documents.read_bytes(path, _MISSING), path)
-    numbers = _metrics_table({name: metrics[name] for name in SPLITS if name in metrics})
-    path = model / METADATA_FILE
-    key = json_documents.key(json_documents.read_bytes(path, _MISSING), path, results.REMEDY)
-    console.print(costs)
-    console.print(numbers)
-    for sentence in _doubts(metrics):
-        console.print(sentence, markup=False)
-    console.print(f"model.key {key}\n", markup=False)
-    console.print(_NEXT, markup=False)

@@ -13,9 +13,7 @@ from pipeline.tracking.store import relocate
 from pipeline.tracking.store.failures import as_user_errors
 from pipeline.tracking.store.store import Store, open_store
 
-# As beside the stages: loading MLflow makes many objects and no garbage.
-gc.disable()
-
+# `python -m pipeline` collects no garbage while libraries load; that of many runs is collected.
 gc.freeze()
 gc.enable()
 
@@ -56,11 +54,11 @@ def _send(store: Store, root: Path) -> None:
 def _ensure_all(store: Store, chosen: Iterable[Revision], *, strict: bool) -> None:
     for revision in chosen:
         try:
-            outcome = rebuild.ensure(store, revision)
+            run, done = rebuild.ensure(store, revision)
         except UserError as error:
             if strict:
                 raise
             print(f"- {error}")
             continue
         name = revision.name if revision.sha is None else f"{revision.name} {revision.sha[:8]}"
-        print(f"{name}: run {outcome.run.info.run_id[:8]} '{outcome.run.info.run_name}' {outcome.done}")
+        print(f"{name}: run {run.info.run_id[:8]} '{run.info.run_name}' {done}")

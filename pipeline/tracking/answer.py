@@ -37,13 +37,9 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
     match question["ask"]:
         case "run":
             run = receipts.find(store, question["text"])
-            metrics = receipts.metrics_md5(store, run.info.run_id)
-            return {
-                "id": str(run.info.run_id),
-                "status": run.info.status,
-                "tags": dict(run.data.tags),
-                "metrics_md5": metrics,
-            }
+            metrics_md5 = receipts.metrics_md5(store, run.info.run_id)
+            tags = dict(run.data.tags)
+            return {"id": run.info.run_id, "status": run.info.status, "tags": tags, "metrics_md5": metrics_md5}
         case "examine":
             return {"runs": _examined(store, question)}
         case "attach":
@@ -61,12 +57,12 @@ def _examined(store: Store, question: dict[str, Any]) -> list[dict[str, Any]]:
     runs = receipts.of_model(store, question["key"], question["run"])
     folder = Path(question["folder"])
     newest = _newest_run(question["again"], question["key"]) if question["again"] and runs else None
-    again = run_comparison.read(*newest, _below(folder, "again")) if newest else None
+    again = run_comparison.read(*newest, folder / "again") if newest else None
     examined = []
     for run in runs:
         answer: dict[str, Any] = {"id": str(run.info.run_id), "tags": dict(run.data.tags), "differences": None}
         if again:
-            recorded = run_comparison.read(store.client, run, _below(folder, run.info.run_id), again.artifacts)
+            recorded = run_comparison.read(store.client, run, folder / run.info.run_id, again.artifacts)
             answer["differences"] = [asdict(each) for each in run_comparison.differences(recorded, again)]
             answer["counts"] = {kind: recorded.count(kind) for kind in run_comparison.KINDS}
         examined.append(answer)
@@ -83,11 +79,6 @@ def _newest_run(uri: str, key: str) -> tuple[MlflowClient, Run] | None:
     condition = f"tags.`{KEY_TAG}` = '{key}'"
     runs = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
     return (client, runs[0]) if runs else None
-
-
-def _below(folder: Path, name: str) -> Path:
-    (folder / name).mkdir(parents=True, exist_ok=True)
-    return folder / name
 
 
 def _state(store: Store) -> dict[str, Any]:

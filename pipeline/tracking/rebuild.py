@@ -1,7 +1,6 @@
 """Rebuilds the run of a revision from what DVC keeps of it, so that MLflow's database can be lost."""
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mlflow.entities import Run
@@ -18,51 +17,41 @@ from pipeline.tracking.runs import evaluate_run, outputs, run_writer
 from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 
-# By them the folders of the stages are found in dvc.lock; the only out of prepare is a folder.
-_PREPARE = "prepare"
-
 
 class _MissingError(UserError):
     """A file that is nowhere; one that is damaged is no such case."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The run of a revision, and the work that it took in a few words."""
-
-    run: Run
-    done: str
-
-
-def ensure(store: Store, revision: Revision) -> Outcome:
+def ensure(store: Store, revision: Revision) -> tuple[Run, str]:
     """Find the complete run of the revision's model, or make it; and give it the evaluation if it has none.
 
+    Returns: the run, and what was done, in a few words.
     Raises: UserError if the revision has no model, or its files are in no cache and no remote.
     """
     if revision.lock.out_ending(METADATA_FILE) is None:
         raise UserError(f"{revision.name}: expected a model in its dvc.lock, got none; `dvc repro` makes one")
     key = revision.model_key
     run = search.find(store, key, revision.experiment) if key else None
-    if run and run_writer.is_complete(run) and run_writer.is_evaluated(run):
-        return Outcome(run, "is there")
+    if run and not run_writer.is_complete(run):
+        run = None
+    if run and run_writer.is_evaluated(run):
+        return run, "is there"
     with tempfile.TemporaryDirectory() as folder:
-        return _rebuilt(
-            store, revision, run if run and run_writer.is_complete(run) else None, _fetched(revision, Path(folder))
-        )
+        return _rebuilt(store, revision, run, _fetched(revision, Path(folder)))
 
 
-def _rebuilt(store: Store, revision: Revision, run: Run | None, paths: dict[str, Path]) -> Outcome:
+def _rebuilt(store: Store, revision: Revision, run: Run | None, paths: dict[str, Path]) -> tuple[Run, str]:
     training = outputs.read_training(paths["models"])
     data = outputs.read_data(paths["prepared"], revision.params)
-    origin = run_writer.Origin(revision.params, data, _circumstances(revision, training.model_md5))
-    time, meaning = _time(revision, origin.circumstances)
+    origin = run_writer.Origin(revision.params, data, _context(revision, training.model_md5))
+    time, meaning = _time(revision, origin.context)
     done = "got its evaluation" if run else "rebuilt"
     run = run or evaluate_run.rebuilt(store, origin, training, time, meaning)
     if "reports" in paths:
         evaluate_run.add_reports(store, run, origin, training, paths["reports"], time)
     elif done != "rebuilt":
         done = "is there, without an evaluation"
-    return Outcome(store.client.get_run(run.info.run_id), done)
+    return store.client.get_run(run.info.run_id), done
 
 
 def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
@@ -82,8 +71,8 @@ def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
 
 
 def _folders(locked: lockfile.Lock) -> dict[str, str]:
-    """The folders of the stages' files, from dvc.lock."""
-    folders = {"prepared": next(iter(locked.written_by(_PREPARE)), "")}
+    """The folders of the stages' files, from dvc.lock; the only out of prepare is one."""
+    folders = {"prepared": next(iter(locked.written_by("prepare")), "")}
     for name, file in (("models", METADATA_FILE), ("reports", METRICS_FILE)):
         if path := locked.out_ending(file):
             folders[name] = PurePosixPath(path).parent.as_posix()
@@ -106,8 +95,8 @@ def _fetch(revision: Revision, folder: str, file: str, target: Path) -> None:
     (target / file).write_bytes(content)
 
 
-def _circumstances(revision: Revision, model_md5: str) -> RunContext:
-    """The circumstances as far as they are known now; the commit is the first one that had the model."""
+def _context(revision: Revision, model_md5: str) -> RunContext:
+    """The context of the training as far as it is known now; the commit is the first one that had the model."""
     inputs = revision.read_by("train")
     root = revision.root
     if revision.sha is None:
@@ -130,7 +119,7 @@ def _time(revision: Revision, known: RunContext) -> tuple[int, str]:
     if revision.sha is None:
         return revision.time, "of the model file"
     if revision.experiment is None and known.commit:
-        return Revision(revision.root, revision.name, known.commit.sha).time, "of the commit"
+        revision = Revision(revision.root, revision.name, known.commit.sha)
     return revision.time, "of the commit"
 
 

@@ -32,8 +32,7 @@ def send(store: Store, root: Path, limit: int | None = None) -> Sent:
     what the store raises.
     """
     result = Sent()
-    waiting = outbox.waiting(root)
-    if not waiting:
+    if not outbox.waiting(root):
         return result
     with outbox.alone(root) as alone:
         for folder in outbox.waiting(root)[:limit] if alone else ():
@@ -60,10 +59,6 @@ def _sent(store: Store, root: Path, folder: Path) -> str:
         return str(run.info.run_id)  # it was sent, and the process ended before the entry was removed
     for run in begun:
         target.client.delete_run(run.info.run_id)
-    return _record(target, started, entry)
-
-
-def _record(store: Store, started: Started, entry: outbox.OutboxEntry) -> str:
     if entry.stage == "sweep":
-        return sweep_run.record(store, started, entry.ended)
-    return Mirrored(store, started).finished(entry.ended)
+        return sweep_run.record(target, started, entry.ended)
+    return Mirrored(target, started).finished(entry.ended)

@@ -21,7 +21,7 @@ def keep(project: Project, stage: str, store: Store, *, started: int = 1000, ide
         identity=identity or event.identity,
         experiment=store.experiment,
         params=event.params,
-        circumstances=event.circumstances.to_json(),
+        circumstances=event.context.to_json(),
         started=started,
         ended=started + 1000,
     )

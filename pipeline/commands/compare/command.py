@@ -19,9 +19,11 @@ def main(*, names: tuple[str, ...], experiment: str, as_json: bool, as_markdown:
     """
     if as_json and as_markdown:
         raise UserError("--json, --markdown: expected one of them, got both; leave one out")
+    # Find the sides, and compare the first with each of the others.
     chosen = names if len(names) > 1 else (*names, _USUAL[1]) if names else _USUAL
     first, *others = (find_side(project.project_root(), name, experiment) for name in chosen)
     records = [differences.between(first, other) for other in others]
+    # Print what differs.
     if as_json:
         print(json.dumps(records, ensure_ascii=False, indent=2))
     elif as_markdown:

@@ -1,6 +1,5 @@
 """Confidence intervals of the difference of two metrics, from predictions of the same rows by both models."""
 
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,14 +19,6 @@ _PROBABILITY = "probability_"
 _IDENTITY = ("row", "split", "actual")
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Per row of one split: the loss in nats and whether the prediction was right, each (n,) float64."""
-
-    log_loss: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
-
-
 def paired(
     a: bytes, b: bytes, places: tuple[str, str] = (PREDICTIONS_FILE, PREDICTIONS_FILE)
 ) -> dict[tuple[str, str], list[float]]:
@@ -44,8 +35,8 @@ def paired(
     bounds: dict[tuple[str, str], list[float]] = {}
     for split in np.unique(first["split"]):
         one, other = _scored(first, first["split"] == split), _scored(second, second["split"] == split)
-        for metric in ("log_loss", "accuracy"):
-            differences = getattr(other, metric) - getattr(one, metric)
+        for metric in one:
+            differences = other[metric] - one[metric]
             if len(differences) > 1:
                 half = _QUANTILE * differences.std(ddof=1) / np.sqrt(len(differences))
                 bounds[str(split), metric] = [float(differences.mean() - half), float(differences.mean() + half)]
@@ -87,11 +78,12 @@ def _refuse(place: str, expected: str, came: str) -> NoReturn:
     raise UserError(f"{place}: expected {expected}, got {came}: {REMEDY}")
 
 
-def _scored(columns: dict[str, NDArray[Any]], chosen: NDArray[np.bool_]) -> Scored:
+def _scored(columns: dict[str, NDArray[Any]], chosen: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+    """Per chosen row the loss in nats and whether the prediction is right, each (n,)."""
     actual = columns["actual"][chosen]
     probability = np.zeros(len(actual))
     for label in np.unique(actual):
         mine = actual == label
         probability[mine] = columns[f"{_PROBABILITY}{label}"][chosen][mine]
     loss = -np.log(np.clip(probability, _SMALLEST, 1.0))
-    return Scored(loss, (columns["predicted"][chosen] == actual).astype(np.float64))
+    return {"log_loss": loss, "accuracy": (columns["predicted"][chosen] == actual).astype(np.float64)}

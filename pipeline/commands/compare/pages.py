@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -18,31 +17,26 @@ _FILE_WIDTH = 200
 Section = tuple[str, list[str], list[list[str]]]
 
 
-def sections(record: dict[str, Any]) -> Iterator[Section]:
+def sections(record: dict[str, Any]) -> list[Section]:
     """Title, header and rows of each part that differs."""
-    pairs = {"params": "Params", "schema": "Columns", "versions": "Versions"}
-    for part in ("params", "data", "schema", "code", "versions"):
-        if part in pairs and record[part]:
-            yield (
-                pairs[part],
-                ["", "a", "b"],
-                [[line["name"], _cell(line["a"]), _cell(line["b"])] for line in record[part]],
-            )
-        elif part == "data" and record[part]:
-            yield "Data", ["", ""], [[name.replace("_", " "), _cell(value)] for name, value in record[part].items()]
-        elif part == "code" and record[part]:
-            yield "Code", ["file", ""], [[line["name"], _change(line)] for line in record[part]]
-    yield from _numbers(record)
-
-
-def _numbers(record: dict[str, Any]) -> Iterator[Section]:
-    if record["metrics"]:
-        header = ["split", "metric", "a", "b", "b - a", "95 % interval"]
-        yield "Metrics", header, [[line["split"], line["metric"], *_measured(line)] for line in record["metrics"]]
-    if record["coefficients"]:
-        header = ["class", "feature", "a", "b", "b - a"]
-        lines = record["coefficients"]
-        yield "Coefficients that moved most", header, [[li["class"], li["feature"], *_measured(li)[:3]] for li in lines]
+    pairs = {
+        part: [[line["name"], _cell(line["a"]), _cell(line["b"])] for line in record[part]]
+        for part in ("params", "schema", "versions")
+    }
+    data = [[name.replace("_", " "), _cell(value)] for name, value in record["data"].items()]
+    code = [[line["name"], _change(line)] for line in record["code"]]
+    metrics = [[line["split"], line["metric"], *_measured(line)] for line in record["metrics"]]
+    moved = [[line["class"], line["feature"], *_measured(line)[:3]] for line in record["coefficients"]]
+    parts = [
+        ("Params", ["", "a", "b"], pairs["params"]),
+        ("Data", ["", ""], data),
+        ("Columns", ["", "a", "b"], pairs["schema"]),
+        ("Code", ["file", ""], code),
+        ("Versions", ["", "a", "b"], pairs["versions"]),
+        ("Metrics", ["split", "metric", "a", "b", "b - a", "95 % interval"], metrics),
+        ("Coefficients that moved most", ["class", "feature", "a", "b", "b - a"], moved),
+    ]
+    return [part for part in parts if part[2]]
 
 
 def _change(line: dict[str, Any]) -> str:
@@ -69,7 +63,7 @@ def print_text(record: dict[str, Any]) -> None:
     width = None if sys.stdout.isatty() else _FILE_WIDTH
     console = Console(highlight=False, soft_wrap=True, width=width)
     console.print(printable(f"a: {record['a']}\nb: {record['b']}"), markup=False)
-    parts = list(sections(record))
+    parts = sections(record)
     for title, header, lines in parts:
         table = Table(*header, title=title, title_justify="left")
         for line in lines:
@@ -82,7 +76,7 @@ def print_text(record: dict[str, Any]) -> None:
 def markdown(record: dict[str, Any]) -> str:
     """The comparison as Markdown."""
     lines = [f"**a**: {text(record['a'])}  ", f"**b**: {text(record['b'])}"]
-    parts = list(sections(record))
+    parts = sections(record)
     for title, header, rows in parts:
         lines += ["", f"#### {title}", "", _line(header), _line(["---"] * len(header))]
         lines += [_line([*map(text, row)]) for row in rows]

@@ -54,7 +54,7 @@ class Coefficients:
 class ComparisonSide:
     """The values to compare; an empty one is not known.
 
-    ``code`` and ``versions`` are md5 and version by name, ``schema`` the kind of each column, ``source`` the md5 of the
+    ``code`` and ``versions`` are md5 and version by name, ``schema`` the type of each column, ``source`` the md5 of the
     raw data, ``prepared`` the digest of what became of it; ``table`` and ``predictions`` read a CSV file when it is
     asked for. A ``partial`` side, a run, knows only a part of the params and the code: what it does not name may still
     be the same.
@@ -88,16 +88,19 @@ def of_revision(revision: Revision) -> ComparisonSide:
     code = {path: md5 for path, md5 in read.items() if path.endswith(".py")}
     # The workspace is what lies there now, also where it was not run yet.
     changed = "" if revision.sha else _md5(revision.root / source)
+    metrics = _out(revision, METRICS_FILE)
+    schema, prepared = _prepared(revision, SCHEMA_FILE), _prepared(revision, PREPARED_FILE)
+    place = revision.name
     return ComparisonSide(
         name=revision.name if revision.sha is None else f"{revision.name} ({revision.sha[:8]})",
         params=flat_params(revision.params),
         code=code if revision.sha else {path: _md5(revision.root / path) for path in code},
         versions=revision.pinned,
-        metrics=_metrics(revision),
+        metrics={} if metrics is None else results.metrics(metrics, f"{place}: {METRICS_FILE}"),
         coefficients=_coefficients(revision),
-        schema=_schema(revision),
+        schema={} if schema is None else results.column_kinds(schema, f"{place}: {SCHEMA_FILE}"),
         source=changed or deps.get(source, ""),
-        prepared=_prepared_digest(revision),
+        prepared="" if prepared is None else json_documents.key(prepared, f"{place}: {PREPARED_FILE}", results.REMEDY),
         table=lambda: revision.dependency(source, deps.get(source, "")),
         predictions=lambda: _out(revision, PREDICTIONS_FILE),
     )
@@ -142,27 +145,12 @@ def _out(revision: Revision, name: str) -> bytes | None:
     return revision.out(path) if path else None
 
 
-def _metrics(revision: Revision) -> dict[str, Any]:
-    content = _out(revision, METRICS_FILE)
-    return results.metrics(content, f"{revision.name}: {METRICS_FILE}") if content is not None else {}
-
-
 def _coefficients(revision: Revision) -> Coefficients | None:
     document, weights = _out(revision, METADATA_FILE), _out(revision, WEIGHTS_FILE)
     if document is None or weights is None:
         return None
     path = revision.lock.out_ending(METADATA_FILE) or ""
     return Coefficients.of(document, weights, f"{revision.name}: {Path(path).parent}")
-
-
-def _schema(revision: Revision) -> dict[str, str]:
-    content = _prepared(revision, SCHEMA_FILE)
-    return results.column_kinds(content, f"{revision.name}: {SCHEMA_FILE}") if content is not None else {}
-
-
-def _prepared_digest(revision: Revision) -> str:
-    content, place = _prepared(revision, PREPARED_FILE), f"{revision.name}: {PREPARED_FILE}"
-    return json_documents.key(content, place, results.REMEDY) if content is not None else ""
 
 
 def _prepared(revision: Revision, name: str) -> bytes | None:

@@ -74,14 +74,14 @@ class ColumnFingerprints(type_inference.Watcher):
                 self.sample.setdefault(name, []).append(column)
 
 
-def reasons_to_leave_out(survey: ColumnStatistics, sight: ColumnFingerprints, target: str) -> dict[str, str]:
+def reasons_to_leave_out(survey: ColumnStatistics, fingerprints: ColumnFingerprints, target: str) -> dict[str, str]:
     """The columns that are of no use as a feature, each with the reason."""
     first_with: dict[int, str] = {}
     reasons: dict[str, str] = {}
     for name, column_type in survey.types.items():
         if columns.is_date(column_type):
             continue
-        twin = first_with.setdefault(sight.prints[name], name)
+        twin = first_with.setdefault(fingerprints.prints[name], name)
         if twin != name:
             reasons[name] = f"holds the values of {twin}"
         elif name != target and (reason := _reason(survey, name)):
@@ -116,30 +116,30 @@ def _counts_up(moments: Moments, rows: int) -> bool:
 
 
 def warnings(
-    survey: ColumnStatistics, sight: ColumnFingerprints, target: str, left_out: Mapping[str, str]
+    survey: ColumnStatistics, fingerprints: ColumnFingerprints, target: str, left_out: Mapping[str, str]
 ) -> Iterator[str]:
     """Warnings on columns that can be used but deserve a look."""
     if survey.missing[target]:
         gaps = "1 row has" if survey.missing[target] == 1 else f"{survey.missing[target]:,} rows have"
         yield f"{gaps} no {target}, of {survey.rows:,}; missing_target: drop leaves them out"
     yield from _about_classes(target, survey.levels[target])
-    _, labels = np.unique(np.concatenate(sight.sample[target]), return_inverse=True)
+    _, labels = np.unique(np.concatenate(fingerprints.sample[target]), return_inverse=True)
     for name in survey.types:
         if name != target and name not in left_out:
             if len(survey.levels.get(name, ())) > _MANY_LEVELS:
                 count = len(survey.levels[name])
                 yield f"{name} has {count:,} levels, a column of weights each; prepare.max_levels limits them"
-            if (seen := _distinct_rows(survey, sight, name)) is not None:
+            if (seen := _distinct_rows(survey, fingerprints, name)) is not None:
                 each = "each row" if seen == survey.rows else f"each of the first {seen:,} rows"
                 yield f"{name} holds another whole number in {each}; if it names or numbers them, leave it out"
             elif _is_another_text_in_each_row(survey, name):
                 yield f"{name} holds another text in each row, of which nothing can be learnt; leave it out"
-            elif (distinct := _values_that_come_again(survey, sight, name)) is not None:
+            elif (distinct := _values_that_come_again(survey, fingerprints, name)) is not None:
                 yield (
                     f"{name} looks like an id that comes again: {distinct:,} values in {survey.rows:,} rows; leave it "
                     "out, and, so that nobody both trains and tests, set split.method: hash and split.key to it"
                 )
-            if (shares := _hits(survey, sight, name, labels)) is not None:
+            if (shares := _hits(survey, fingerprints, name, labels)) is not None:
                 right, base = shares
                 yield (
                     f"{name} gives {target} away: alone it is right in {right:.1%} of rows, the largest class in "
@@ -171,15 +171,15 @@ def _about_classes(target: str, classes: Mapping[str, int]) -> Iterator[str]:
         )
 
 
-def _distinct_rows(survey: ColumnStatistics, sight: ColumnFingerprints, name: str) -> int | None:
-    """How many rows of the sample there are, if a column of whole numbers holds another one in each; else None.
+def _distinct_rows(survey: ColumnStatistics, fingerprints: ColumnFingerprints, name: str) -> int | None:
+    """The number of rows in the sample, if a column of whole numbers holds another one in each; else None.
 
     Of few rows the numbers must be consecutive, or the column be called an id: a measure may differ by chance.
     """
     moments = survey.moments.get(name)
     if moments is None or survey.missing[name] or not moments.all_integers:
         return None
-    values = np.concatenate(sight.sample[name]).view(np.float64)
+    values = np.concatenate(fingerprints.sample[name]).view(np.float64)
     rows = len(values)
     if len(np.unique(values)) < rows or rows < _FEWEST_ROWS:
         return None
@@ -192,14 +192,14 @@ def _is_another_text_in_each_row(survey: ColumnStatistics, name: str) -> bool:
     return survey.rows >= _FEWEST_ROWS and len(survey.levels.get(name, ())) == survey.rows
 
 
-def _values_that_come_again(survey: ColumnStatistics, sight: ColumnFingerprints, name: str) -> int | None:
-    """How many values a column has that is called an id of somebody with several rows; else None."""
-    if not _names_somebody(name) or name not in sight.sample or columns.is_date(survey.types[name]):
+def _values_that_come_again(survey: ColumnStatistics, fingerprints: ColumnFingerprints, name: str) -> int | None:
+    """The number of values of a column that is called an id of somebody with several rows; else None."""
+    if not _names_somebody(name) or name not in fingerprints.sample or columns.is_date(survey.types[name]):
         return None
     if name in survey.levels:
         distinct = len(survey.levels[name])
     elif survey.moments[name].all_integers:
-        values = np.concatenate(sight.sample[name]).view(np.float64)
+        values = np.concatenate(fingerprints.sample[name]).view(np.float64)
         distinct = len(np.unique(values[~np.isnan(values)]))
     else:
         return None
@@ -216,15 +216,15 @@ def _names_somebody(name: str) -> bool:
 
 
 def _hits(
-    survey: ColumnStatistics, sight: ColumnFingerprints, name: str, labels: NDArray[np.int64]
+    survey: ColumnStatistics, fingerprints: ColumnFingerprints, name: str, labels: NDArray[np.int64]
 ) -> tuple[float, float] | None:
     """The share of rows whose class is the commonest of their value's, if it is suspiciously large beside the second.
 
     The second is the share of the largest class. ``labels``: (n,) the classes of the sample's rows, as integers.
     """
-    if name not in sight.sample:
+    if name not in fingerprints.sample:
         return None
-    values = np.concatenate(sight.sample[name])
+    values = np.concatenate(fingerprints.sample[name])
     if name not in survey.levels:
         values = _binned(values.view(np.float64))
     _, groups = np.unique(values, return_inverse=True)

@@ -21,23 +21,26 @@ def main(*, address: str, target: str, out: Path, template: Path, force: bool) -
     ``-`` is standard output.
     Raises: UserError if ``out`` is there and not to be replaced, or is no params file, or the table cannot be read.
     """
+    # Refuse what could not be read or written, before the table is read.
     credentials.refuse(address)
     files.require_file_name(out)
     if out != STANDARD_OUTPUT and out.exists() and not force:
         raise UserError(f"{out}: is there already; --force replaces its section 'prepare:', -o FILE writes elsewhere")
     if not template.exists():
         raise UserError(f"{template}: no such file; run the command from the project's root")
-    source_and_files(address)  # refuses what could not be written, before all is read
+    source_and_files(address)
     source = find_source.find(address, encoding="auto")
     files.refuse_to_overwrite(out, sources.local_paths(source))
     base = out if out.is_file() else template
     read_params(base)  # of another kind of file nothing would be left
+    # Look at the table, and put its section in place of the old one.
     table = inspect(source, target)
     written = section(table)
     try:
         text = with_section(base.read_text(encoding="utf-8"), "prepare", written)
     except ValueError as error:
         raise UserError(f"{base}: {error}") from None
+    # Write, and say what to run next.
     if out == STANDARD_OUTPUT:
         click.echo(text, nl=False)
         return

@@ -115,12 +115,12 @@ def lookalikes(survey: ColumnStatistics, target: str) -> Iterator[str]:
             )
 
 
-def sentinels(survey: ColumnStatistics, sight: ColumnFingerprints, target: str) -> Iterator[str]:
+def sentinels(survey: ColumnStatistics, fingerprints: ColumnFingerprints, target: str) -> Iterator[str]:
     """Hints at numbers such as -999 that stand on several rows and far from all others of their column."""
     for name, column_type in survey.types.items():
-        if name == target or not is_number(column_type) or name not in sight.sample:
+        if name == target or not is_number(column_type) or name not in fingerprints.sample:
             continue
-        values = np.concatenate(sight.sample[name]).view(np.float64)
+        values = np.concatenate(fingerprints.sample[name]).view(np.float64)
         distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
         for end, rest in ((0, distinct[1:]), (-1, distinct[:-1])):
             if len(rest) > 1 and distinct[end] in _SENTINELS and counts[end] > 1:
@@ -132,16 +132,16 @@ def sentinels(survey: ColumnStatistics, sight: ColumnFingerprints, target: str) 
                     )
 
 
-def frequencies(survey: ColumnStatistics, sight: ColumnFingerprints, left_out: Collection[str]) -> Iterator[str]:
+def frequencies(survey: ColumnStatistics, fingerprints: ColumnFingerprints, left_out: Collection[str]) -> Iterator[str]:
     """Hint at a column of counts if each row is another combination of all the others.
 
     Columns that are ``left_out`` do not count.
     """
-    others = [name for name in survey.types if name not in left_out and name in sight.sample]
+    others = [name for name in survey.types if name not in left_out and name in fingerprints.sample]
     for name in others if len(others) <= _MANY_COLUMNS else ():
         moments = survey.moments.get(name)
         if name.casefold() in _COUNTS and moments is not None and moments.all_integers and moments.minimum >= 0:
-            columns = [np.concatenate(sight.sample[other]) for other in others if other != name]
+            columns = [np.concatenate(fingerprints.sample[other]) for other in others if other != name]
             rows = np.stack(columns, axis=1) if columns else np.zeros((survey.rows, 0), dtype=np.uint64)
             are_few = all(2 * len(np.unique(column)) <= len(column) for column in columns)
             if len(columns) > 1 and are_few and len(np.unique(rows, axis=0)) == len(rows):

@@ -1,11 +1,9 @@
 """A table as `init` sees it: column types, values, labels and doubts, from one reading."""
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.commands.init import column_advice
 from pipeline.dataset.columns import DATE_PARTS, ISO, Class, ColumnType, is_date, part_name
@@ -23,7 +21,7 @@ class InspectedTable:
 
     ``mixed``: per column of numbers and texts, the first text. ``crowded``: per column of too many texts, which
     is not surveyed, why it is left out.
-    ``dates``: per column that may hold dates, the types of dates that all its values are of; one where that is clear.
+    ``dates``: per column that may hold dates, the types that all its values are of; one where that is clear.
     ``undecided``: per column of numbers whose decimal mark is not clear, the ways to read them.
     ``codes``: per column of digits with leading zeros, one such text. ``classes``: that of each label's text.
     """
@@ -31,7 +29,7 @@ class InspectedTable:
     source: Source
     target: str
     survey: ColumnStatistics
-    sight: column_advice.ColumnFingerprints
+    fingerprints: column_advice.ColumnFingerprints
     mixed: Mapping[str, str]
     crowded: Mapping[str, str]
     dates: Mapping[str, Sequence[ColumnType]]
@@ -46,23 +44,41 @@ class InspectedTable:
 
 
 @dataclass
-class _Adjustments:
-    """Decisions about columns so far; each failed reading adds one, which the next takes into account.
+class _Reading:
+    """One table, and decisions about its columns: each failed reading adds one, which the next takes into account.
 
     ``supposed`` columns were fixed by a sample; a value that does not fit makes them what they would be else.
     """
 
+    source: Source
+    target: str
     names: list[str]
+    fingerprints: column_advice.ColumnFingerprints
     mixed: dict[str, str] = field(default_factory=dict)
     crowded: dict[str, str] = field(default_factory=dict)
     fixed: dict[str, ColumnType] = field(default_factory=dict)
     supposed: set[str] = field(default_factory=set)
 
-    def columns(self, target: str) -> type_inference.Columns:
+    @property
+    def columns(self) -> type_inference.Columns:
         """The columns to read, and their declared types."""
-        return type_inference.Columns(self.names, [target, *self.mixed], fixed=self.fixed)
+        return type_inference.Columns(self.names, [self.target, *self.mixed], fixed=self.fixed)
 
-    def take(self, column: str, fault: UserError) -> None:
+    def survey(self, options: stream.ReadOptions = stream.DEFAULTS) -> ColumnStatistics:
+        """Read all columns, again in another way for each that mixes numbers and texts, or has too many texts."""
+        while True:
+            try:
+                return type_inference.learn(self.source, self.columns, MISSING_VALUES, self._watch, options)
+            except (read_errors.MisfitError, read_errors.CrowdedError) as fault:
+                if fault.column == self.target:
+                    raise
+                self._take(fault.column, fault)
+
+    def _watch(self, _: Mapping[str, ColumnType]) -> type_inference.Watcher:
+        self.fingerprints = column_advice.ColumnFingerprints(self.target)
+        return self.fingerprints
+
+    def _take(self, column: str, fault: UserError) -> None:
         """Read ``column`` in another way, or not at all, because of this error. Raises: the error if that is no use."""
         if isinstance(fault, read_errors.MisfitError) and column in self.supposed:
             self.fixed.pop(column, None)
@@ -96,72 +112,48 @@ def inspect(source: Source, target: str) -> InspectedTable:
             f"{source}: expected a column for --target, got "
             f"{quoted(target)}{read_errors.no_column(source, target, names)}"
         )
-    reading, sights = _Adjustments(names), [column_advice.ColumnFingerprints(target)]
-
-    def watch(_: Mapping[str, ColumnType]) -> type_inference.Watcher:
-        sights[:] = [column_advice.ColumnFingerprints(target)]
-        return sights[0]
-
+    reading = _Reading(source, target, names, column_advice.ColumnFingerprints(target))
     with progress.bar("look", source.size()) as seen:
-        survey = _survey(source, target, reading, watch, replace(stream.DEFAULTS, watch=seen))
+        survey = reading.survey(replace(stream.DEFAULTS, watch=seen))
     if survey.rows == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
-    if supposed := _compact_dates(survey, sights[0], target):
+    if supposed := _compact_dates(survey, reading.fingerprints, target):
         reading.fixed |= supposed
         reading.supposed |= {*supposed}
-        survey = _survey(source, target, reading, watch, stream.DEFAULTS)
-    classes = target_classes.classes_of(source, target, survey.levels[target], as_text=False)
-    undecided = type_inference.undecided(source, reading.columns(target), survey)
-    in_dates = _dates_in(survey, target)
+        survey = reading.survey()
     return InspectedTable(
-        source,
-        target,
-        survey,
-        sights[0],
-        reading.mixed,
-        reading.crowded,
-        in_dates,
-        undecided,
-        type_inference.codes(source, reading.columns(target), survey),
-        classes,
+        source=source,
+        target=target,
+        survey=survey,
+        classes=target_classes.classes_of(source, target, survey.levels[target], as_text=False),
+        fingerprints=reading.fingerprints,
+        mixed=reading.mixed,
+        crowded=reading.crowded,
+        dates=_dates_in(survey, target),
+        undecided=type_inference.undecided(source, reading.columns, survey),
+        codes=type_inference.codes(source, reading.columns, survey),
     )
 
 
-def _survey(
-    source: Source, target: str, reading: _Adjustments, watch: type_inference.StartCallback, options: stream.ReadOptions
-) -> ColumnStatistics:
-    """The survey of all columns, read again in another way for each that mixes numbers and texts, or has too many."""
-    while True:
-        try:
-            return type_inference.learn(source, reading.columns(target), MISSING_VALUES, watch, options)
-        except (read_errors.MisfitError, read_errors.CrowdedError) as fault:
-            if fault.column == target:
-                raise
-            reading.take(fault.column, fault)
-
-
 def _compact_dates(
-    survey: ColumnStatistics, sight: column_advice.ColumnFingerprints, target: str
+    survey: ColumnStatistics, fingerprints: column_advice.ColumnFingerprints, target: str
 ) -> dict[str, ColumnType]:
-    """Per column of whole numbers such as 20241231, which in a sample all are dates, their type."""
+    """The type of each column of whole numbers such as 20241231, which in a sample all are dates."""
     dated: dict[str, ColumnType] = {}
     for name, column_type in survey.types.items():
         moments = survey.moments.get(name)
         if name == target or column_type != PLAIN or moments is None or hides_a_part(name, survey.types):
             continue
         date_type = dates.compact(moments.minimum, moments.maximum) if moments.all_integers else None
-        if date_type is not None and dates.are_of(date_type, _distinct(sight, name)):
-            dated[name] = date_type
+        if date_type is not None:
+            distinct = np.unique(np.concatenate(fingerprints.sample[name]).view(np.float64))
+            if dates.are_of(date_type, distinct[~np.isnan(distinct)].tolist()):
+                dated[name] = date_type
     return dated
 
 
-def _distinct(sight: column_advice.ColumnFingerprints, name: str) -> list[float]:
-    values: NDArray[np.float64] = np.unique(np.concatenate(sight.sample[name]).view(np.float64))
-    return [value for value in values.tolist() if not math.isnan(value)]
-
-
 def _dates_in(survey: ColumnStatistics, target: str) -> dict[str, list[ColumnType]]:
-    """Per column that holds dates, the types that they can be of."""
+    """The types that each column of dates can be of."""
     dated = {name: [column_type] for name, column_type in survey.types.items() if is_date(column_type)}
     for name, levels in survey.levels.items():
         if name != target and len(levels) > 1 and (possible := _date_types(name, levels, survey.types)):

@@ -40,7 +40,7 @@ def section(table: InspectedTable) -> str:
     others = {**left_out, **table.dated}
     features = [name for name in table.survey.types if name != table.target and name not in others]
     data_checks.require_no_reserved_text(table.source, table.survey, features)
-    columns = column_advice.warnings(table.survey, table.sight, table.target, others)
+    columns = column_advice.warnings(table.survey, table.fingerprints, table.target, others)
     split = {**SplitParams().model_dump(), "method": "hash" if _is_split_by_hash(table) else "seed"}
     lines = [
         "prepare:",
@@ -53,7 +53,7 @@ def section(table: InspectedTable) -> str:
 
 
 def _reasons_to_leave_out(table: InspectedTable) -> dict[str, str]:
-    left_out = column_advice.reasons_to_leave_out(table.survey, table.sight, table.target)
+    left_out = column_advice.reasons_to_leave_out(table.survey, table.fingerprints, table.target)
     left_out = {name: why for name, why in left_out.items() if name not in table.dated or "names" not in why}
     unclear = dict.fromkeys(table.undecided, "holds numbers whose decimal mark is not clear")
     for name in date_advice.ambiguous(table):
@@ -82,8 +82,8 @@ def _doubts(table: InspectedTable, left_out: Mapping[str, str]) -> list[str]:
         *hints.sums(table.source, survey),
         *hints.numbers_in_texts(survey, {target, *table.dates, *table.codes, *table.undecided}),
         *hints.lookalikes(survey, target),
-        *hints.sentinels(survey, table.sight, target),
-        *hints.frequencies(survey, table.sight, left_out),
+        *hints.sentinels(survey, table.fingerprints, target),
+        *hints.frequencies(survey, table.fingerprints, left_out),
         *date_advice.doubts(table),
     ]
 
@@ -149,7 +149,7 @@ def _guessed_encoding(table: InspectedTable) -> Iterator[str]:
         not_ascii = (text for text in texts if not text.isascii())
         examples = ", ".join(quoted(text, _MOST_CHARACTERS) for text in islice(not_ascii, _EXAMPLES))
         read = f", in which it says {examples}" if examples else ""
-        yield (f"{table.source} is not UTF-8 and was read as {transcoding.GUESSED}{read}; if that is wrong, save UTF-8")
+        yield f"{table.source} is not UTF-8 and was read as {transcoding.GUESSED}{read}; if that is wrong, save UTF-8"
 
 
 def _require_features(table: InspectedTable, left_out: Mapping[str, str], doubts: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from pipeline import files, model
 from pipeline.commands.sweep import cross_validation, folds, selection
-from pipeline.commands.sweep.cross_validation import Line, Validated
+from pipeline.commands.sweep.cross_validation import Line
 from pipeline.commands.sweep.params import SweepParams
 from pipeline.dataset import reader
 from pipeline.errors import UserError
@@ -28,15 +28,16 @@ from pipeline.train.training_rows import TrainingRows
 
 @dataclass(frozen=True)
 class Swept:
-    """The results of cross-validation, from strong to weak, and the choice among them."""
+    """One line for each l2, from strong to weak, and the positions of that of the lowest loss and of the chosen one.
 
-    validated: Validated
-    choice: selection.Choice
+    ``rows`` are the training rows that count, ``findings`` what is odd about them.
+    """
 
-    @property
-    def lines(self) -> list[Line]:
-        """One for each l2."""
-        return self.validated.lines
+    lines: list[Line]
+    rows: int
+    findings: list[str]
+    lowest: int
+    chosen: int
 
 
 def sweep(
@@ -52,8 +53,8 @@ def sweep(
     cut = folds.cut(prepared, weights, params.folds, params.seed)
     data = TrainingRows(cut.blocks, encoder.level_counts, encoder.features, encoder.classes)
     begin = initial_point.of(encoder, trained, earlier).parameters
-    validated = cross_validation.validate(trained, params.l2.descending(), data, cut, begin)
-    return Swept(validated, selection.choose([line.estimate for line in validated.lines], params.rule))
+    lines, rows, findings = cross_validation.validate(trained, params.l2.descending(), data, cut, begin)
+    return Swept(lines, rows, findings, *selection.choose([line.estimate for line in lines], params.rule))
 
 
 def _refuse(trained: TrainParams) -> None:
@@ -81,22 +82,24 @@ def document(swept: Swept, params: SweepParams, trained: TrainParams, data_diges
         for line in swept.lines
     ]
     return {
-        "chosen_l2": swept.lines[swept.choice.chosen].l2,
-        "lowest_l2": swept.lines[swept.choice.lowest].l2,
+        "chosen_l2": swept.lines[swept.chosen].l2,
+        "lowest_l2": swept.lines[swept.lowest].l2,
         "rule": params.rule,
-        "rows": swept.validated.rows,
+        "rows": swept.rows,
         "data_digest": data_digest,
         "sweep": params.model_dump(),
         "train": trained.model_dump(exclude={"l2"}),
-        "findings": list(swept.validated.findings),
+        "findings": swept.findings,
         "lines": lines,
     }
 
 
 def main(*, params: SweepParams, trained: TrainParams, prepared: Path, out: Path) -> None:
     """Read ``prepared``, sweep, write sweep.json and sweep.csv into ``out``, and print what came out."""
+    # Cross-validate every l2, and choose.
     data = reader.open_dataset(prepared)
     swept = sweep(data, params, trained, initial_point.earlier(trained.start))
+    # Write the table and the choice, and print both.
     rows = [line.row for line in swept.lines]
     files.write_text(out / SWEEP_TABLE_FILE, files.csv_text([rows[0], *(row.values() for row in rows)]))
     files.write_json(out / SWEEP_FILE, document(swept, params, trained, data.digest))
@@ -106,12 +109,12 @@ def main(*, params: SweepParams, trained: TrainParams, prepared: Path, out: Path
 def _print(swept: Swept, params: SweepParams) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(_table(swept, params))
-    for sentence in [*swept.validated.findings, *_advice(swept, params)]:
+    for sentence in [*swept.findings, *_advice(swept, params)]:
         console.print(f"sweep: {sentence}", markup=False)
 
 
 def _table(swept: Swept, params: SweepParams) -> Table:
-    title = f"{params.folds}-fold cross-validation, {swept.validated.rows:,} training rows, log loss in nats"
+    title = f"{params.folds}-fold cross-validation, {swept.rows:,} training rows, log loss in nats"
     table = Table(title=title, title_justify="left", title_style="")
     for name in ("l2", "validation", "standard error", "training", "passes"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -130,15 +133,15 @@ def _table(swept: Swept, params: SweepParams) -> Table:
 
 
 def _mark(swept: Swept, position: int, status: str) -> str:
-    marks = {swept.choice.lowest: "lowest"}
-    marks[swept.choice.chosen] = "chosen" if swept.choice.chosen != swept.choice.lowest else "lowest, chosen"
+    marks = {swept.lowest: "lowest"}
+    marks[swept.chosen] = "chosen" if swept.chosen != swept.lowest else "lowest, chosen"
     words = [marks[position]] if position in marks else []
     return ", ".join([*words, *([status.replace("_", " ")] if status != Status.CONVERGED.value else [])])
 
 
 def _advice(swept: Swept, params: SweepParams) -> Iterator[str]:
     """The choice and its reason, doubts about it, and the next step."""
-    lowest, chosen = swept.lines[swept.choice.lowest], swept.lines[swept.choice.chosen]
+    lowest, chosen = swept.lines[swept.lowest], swept.lines[swept.chosen]
     if chosen is not lowest:
         yield f"l2 {chosen.l2:g} is the strongest within one standard error of the lowest log loss, at {lowest.l2:g}"
     elif params.rule == "one_standard_error":
@@ -150,7 +153,7 @@ def _advice(swept: Swept, params: SweepParams) -> Iterator[str]:
     unfinished = {fit.status for line in swept.lines for fit in (line.full_fit, *line.folds)} - {"converged"}
     for status in sorted(unfinished):
         yield f"{status.replace('_', ' ')} means: {MEANING[Status(status)]}"
-    if len(swept.lines) > 1 and swept.choice.lowest in (0, len(swept.lines) - 1):
-        side = "raise sweep.l2.strongest" if swept.choice.lowest == 0 else "lower sweep.l2.weakest"
+    if len(swept.lines) > 1 and swept.lowest in (0, len(swept.lines) - 1):
+        side = "raise sweep.l2.strongest" if swept.lowest == 0 else "lower sweep.l2.weakest"
         yield f"the lowest log loss lies at an end of the values tried: {side}, or give other sweep.l2.values"
     yield f"next: dvc exp run -S train.l2={chosen.l2!r}"

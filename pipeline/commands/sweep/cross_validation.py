@@ -71,15 +71,6 @@ class Line:
         }
 
 
-@dataclass(frozen=True)
-class Validated:
-    """Lines in the order of the penalties, the training rows that count, and what is odd about them."""
-
-    lines: list[Line]
-    rows: int
-    findings: tuple[str, ...]
-
-
 class _Rows:
     """The training rows, packed once, as a whole and as folds; parameters are those of ``packed``'s unknowns."""
 
@@ -115,14 +106,11 @@ class _Rows:
 
 
 def validate(
-    params: TrainParams,
-    penalties: Sequence[float],
-    data: TrainingRows,
-    cut: folds.Folds,
-    begin: Parameters,
-) -> Validated:
+    params: TrainParams, penalties: Sequence[float], data: TrainingRows, cut: folds.Folds, begin: Parameters
+) -> tuple[list[Line], int, list[str]]:
     """Train all models, the first of each path from ``begin``; ``data`` has the blocks of ``cut``.
 
+    Returns: lines in the order of the penalties, the training rows that count, and what is odd about them.
     Raises: UserError if a fold has no row to validate on, or if a cost is no number.
     """
     params = params.model_copy(update={"l2": penalties[0]})
@@ -136,7 +124,7 @@ def validate(
             by_fold.append(list(path(training, rows.held_out(fold, training))))
         full_fits = list(path(rows.packed.part(params, range(len(cut.blocks))), None))
     lines = [Line(l2, fit, tuple(own)) for l2, fit, *own in zip(penalties, full_fits, *by_fold, strict=True)]
-    return Validated(lines, rows.packed.rows.count, tuple(rows.findings))
+    return lines, rows.packed.rows.count, rows.findings
 
 
 def _path(

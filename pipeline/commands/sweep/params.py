@@ -33,7 +33,7 @@ class Penalties(Section):
 
 
 class SweepParams(Section):
-    """Which penalties are tried, and by which rule one is chosen."""
+    """The penalties to try, and the rule by which one is chosen."""
 
     l2: Penalties = Field(default=Penalties(), description="the values to try, from strong to weak")
     folds: int = Field(default=5, ge=2, description="of the cross-validation; integer >= 2")

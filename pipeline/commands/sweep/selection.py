@@ -19,14 +19,6 @@ class Estimate:
     standard_error: float
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Positions of the model with the lowest mean, and of the one that the rule takes."""
-
-    lowest: int
-    chosen: int
-
-
 def estimate(losses: Sequence[float]) -> Estimate:
     """Mean and standard error of the mean losses of at least two folds.
 
@@ -39,13 +31,13 @@ def estimate(losses: Sequence[float]) -> Estimate:
     return Estimate(mean, math.sqrt(variance / count))
 
 
-def choose(estimates: Sequence[Estimate], rule: Rule) -> Choice:
-    """Among models in order from the simplest: the lowest mean, or the first within one standard error of it.
+def choose(estimates: Sequence[Estimate], rule: Rule) -> tuple[int, int]:
+    """Positions of the model of the lowest mean, and of the first within one standard error of it, or that again.
 
-    Of equal means the simpler one is the lowest. "Within" includes the edge.
+    Models are in order from the simplest; of equal means the simpler one is the lowest. "Within" includes the edge.
     """
     lowest = min(range(len(estimates)), key=lambda position: estimates[position].mean)
     if rule == "best":
-        return Choice(lowest, lowest)
+        return lowest, lowest
     allowed = estimates[lowest].mean + estimates[lowest].standard_error
-    return Choice(lowest, next(position for position, estimated in enumerate(estimates) if estimated.mean <= allowed))
+    return lowest, next(position for position, estimated in enumerate(estimates) if estimated.mean <= allowed)

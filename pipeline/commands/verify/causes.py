@@ -17,17 +17,14 @@ def sentences(tags: dict[str, str], checkout: Path) -> list[str]:
     """Possible reasons for a difference; ``tags`` are those of an MLflow run of the model, empty if there is none."""
     here = environment()
     reasons = [] if here["avx2"] == "yes" else [f"this CPU, {here[CPU_TAG]}, has no AVX2, which the same bytes need"]
-    recorded = recorded_versions(tags)
-    if CPU_TAG in tags:
-        recorded[CPU_TAG] = tags[CPU_TAG]
-    source = "the run was made"
+    recorded = recorded_versions(tags) | ({CPU_TAG: tags[CPU_TAG]} if CPU_TAG in tags else {})
+    source = "the run was made with"
     if not recorded:
-        recorded, source = revisions.workspace(checkout).pinned, "requirements.lock of the commit asks"
+        recorded, source = revisions.workspace(checkout).pinned, "requirements.lock of the commit asks for"
     # The CPU build of torch 2.13.0 calls itself 2.13.0+cpu.
     shared = sorted(recorded.keys() & here.keys())
     others = [name for name in shared if recorded[name].partition("+")[0] != here[name].partition("+")[0]]
-    preposition = "with" if source.startswith("the run") else "for"
-    reasons += [f"{source} {preposition} {name} {recorded[name]}, here is {here[name]}" for name in others]
+    reasons += [f"{source} {name} {recorded[name]}, here is {here[name]}" for name in others]
     if CPU_TAG not in recorded:
         reasons.append(
             f"no MLflow run here says which CPU made it; this one is {here[CPU_TAG]}, and Intel's and AMD's round the "

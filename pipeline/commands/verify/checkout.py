@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,37 +28,32 @@ _LINE = 1000  # characters of each
 
 
 class Checkout:
-    """One commit: ``folder`` is the project as the commit has it, with the outputs that git tracks taken away."""
+    """One commit: ``folder`` is the project as the commit has it, with the outputs that git tracks taken away.
+
+    ``tracking_uri`` is the MLflow store of the stages that run here, which knows of no other run; ``tracked`` and
+    ``converted`` are the files of the commit in git, and those of them that attributes change, by their path in it.
+    """
 
     def __init__(self, scratch: Path, folder: Path, project: Path, commit: str) -> None:
         self.folder = folder
         self.recording = Recording(scratch)
+        self.tracking_uri = location.sqlite_uri(scratch / "mlflow.db")
+        self.tracked = set(git_files.git(folder, "ls-files", "-z").split("\0"))
+        self.converted = git_files.converted(folder)
         self._commit = commit
         self._scratch = scratch
         self._set_aside = scratch / "kept"
-        self._of_git = set(git_files.git(folder, "ls-files", "-z").split("\0"))
-        self.converted = git_files.converted(folder)
         self._committed: dict[str, dict[str, str]] = {}
         self._cache = outputs.cache_folder(project)
         self._has_remote = _adopt_settings(project, folder, scratch / "dvc")
 
     def is_of_git(self, path: str) -> bool:
         """Whether the commit holds the file, or files below the folder, at this path in the project."""
-        return path in self._of_git or any(name.startswith(f"{path}/") for name in self._of_git)
+        return path in self.tracked or any(name.startswith(f"{path}/") for name in self.tracked)
 
     def committed(self, output: Output) -> dict[str, str]:
         """The files of an output that the commit holds in git: MD5 by path in it, of a file by the empty path."""
         return self._committed.get(output.path, {})
-
-    @property
-    def tracked(self) -> Set[str]:
-        """The files that the commit holds in git, by their path in the project."""
-        return self._of_git
-
-    @property
-    def tracking_uri(self) -> str:
-        """The MLflow store of the stages that run here, which knows of no other run."""
-        return location.sqlite_uri(self._scratch / "mlflow.db")
 
     def set_aside(self, lock: Lock) -> None:
         """Take away every output that is there, so that what is there afterwards was made by the stages.
@@ -74,7 +69,8 @@ class Checkout:
             if self.is_of_git(output.path) and output.path not in self._committed:
                 self._committed[output.path] = self._digests(output.path)
             if path.is_file():
-                self._keep(path)
+                self._set_aside.mkdir(exist_ok=True)
+                path.replace(self._set_aside / files.md5_file(path))
             elif path.is_dir():
                 shutil.rmtree(path)
         cache = self.folder / CACHE_FOLDER
@@ -85,19 +81,15 @@ class Checkout:
 
     def _digests(self, path: str) -> dict[str, str]:
         """The md5s of the bytes that git holds; attributes may change these at the checkout."""
-        names = [path] if path in self._of_git else [name for name in self._of_git if name.startswith(f"{path}/")]
+        names = [path] if path in self.tracked else [name for name in self.tracked if name.startswith(f"{path}/")]
         return {name[len(path) + 1 :]: files.md5_bytes(git_files.blob(self.folder, name)) for name in names}
-
-    def _keep(self, path: Path) -> None:
-        self._set_aside.mkdir(exist_ok=True)
-        path.replace(self._set_aside / files.md5_file(path))
 
     def get_data(self, lock: Lock) -> None:
         """Get the data that the stages read and git does not have, from DVC's cache or remote.
 
         Raises: UserError that names the file, its digest and the way to get it.
         """
-        pointers = sorted(name for name in self._of_git if name.endswith(stage_files.POINTER))
+        pointers = sorted(name for name in self.tracked if name.endswith(stage_files.POINTER))
         self._refuse_listings(pointers)
         if pointers and self._dvc("checkout", "--", *pointers).returncode and self._has_remote:
             self._dvc("fetch", "--", *pointers)
@@ -112,11 +104,12 @@ class Checkout:
     def _refuse_listings(self, pointers: list[str]) -> None:
         """Raise if a folder of the cache, which .dvc files name, holds a path that leads out of it.
 
-        DVC would write there. Raises: UserError.
+        DVC would write there. .dvc files of DVC 2 are looked for in the cache of DVC 2, too. Raises: UserError.
         """
         for pointer in pointers:
             for md5 in stage_files.folders_of(self.folder, self._commit, pointer):
-                for listing in (self._cache_path(md5), self._legacy_cache_path(md5)):
+                for cache in (self._cache, self._cache.parents[1]):
+                    listing = cache / md5[:2] / md5[2:]
                     if listing.is_file():
                         parsed_listing(listing.read_bytes())
 
@@ -160,17 +153,10 @@ class Checkout:
         return parsed_listing(path.read_bytes()) if path else None
 
     def _find(self, md5: str) -> Path | None:
-        for path in (self._set_aside / md5, self._cache_path(md5)):
+        for path in (self._set_aside / md5, self._cache / md5[:2] / md5[2:]):
             if path.is_file() and files.md5_file(path) == md5.removesuffix(".dir"):
                 return path
         return None
-
-    def _cache_path(self, md5: str) -> Path:
-        return self._cache / md5[:2] / md5[2:]
-
-    def _legacy_cache_path(self, md5: str) -> Path:
-        """The place of an entry in DVC 2's cache, in which DVC 3 looks for .dvc files of DVC 2."""
-        return self._cache.parents[1] / md5[:2] / md5[2:]
 
     def _dvc(self, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run DVC with this Python, which takes no module from the checkout; both of its streams are in ``stdout``.

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -39,36 +38,6 @@ RECEIPTS = REPORTS_FOLDER / "receipts"
 _FEW = 10  # notes of a kind that are printed
 
 _DEEP_THREADS, _DEEP_WORKERS = (1, 2, 3), (2, 3)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Something that must not change a byte: ``environment`` sets it for the stages, ``name`` tells it."""
-
-    name: str
-    environment: dict[str, str] = field(default_factory=dict)
-
-
-def settings(deep: bool) -> list[Setting]:
-    """Under what the stages run: as they would here, or, ``deep``, with several numbers of threads and of workers.
-
-    The first leaves the run that MLflow's runs are compared with; the others would leave the same.
-    """
-    if not deep:
-        return [Setting("threads and workers as here")]
-    cases = [(f"threads: {count}", count, 1) for count in _DEEP_THREADS]
-    cases += [(f"workers: {count}, of one thread each", 1, count) for count in _DEEP_WORKERS]
-    return [
-        Setting(
-            name,
-            {
-                "OMP_NUM_THREADS": str(threads),
-                launch.WORKERS_VARIABLE: str(workers),
-                TRACKING_VARIABLE: "off" if number else "on",
-            },
-        )
-        for number, (name, threads, workers) in enumerate(cases)
-    ]
 
 
 def main(*, name: str, deep: bool, experiment: str) -> None:
@@ -138,18 +107,40 @@ def _trials(
         console.print(on_one_line(f"  {name}: {stage.get('cmd')}"), markup=False)
     for name, command in others.items():
         console.print(on_one_line(f"  {name}, which dvc.lock says nothing of: {command}"), markup=False)
-    return [_trial(console, place, recorded, target, setting) for setting in settings(deep)], others, ignored
+    trials = [_trial(console, place, recorded, target, *setting) for setting in _settings(deep).items()]
+    return trials, others, ignored
 
 
-def _trial(console: Console, place: Checkout, recorded: Lock, target: Target, setting: Setting) -> Trial:
-    console.print(on_one_line(f"{', '.join(recorded.stages)} again, {setting.name}"), markup=False)
+def _settings(deep: bool) -> dict[str, dict[str, str]]:
+    """Variables of the environment that must not change a byte: none, or, ``deep``, numbers of threads and of workers.
+
+    The first setting leaves the run that MLflow's runs are compared with; the others would leave the same.
+    """
+    if not deep:
+        return {"threads and workers as here": {}}
+    cases = [(f"threads: {count}", count, 1) for count in _DEEP_THREADS]
+    cases += [(f"workers: {count}, of one thread each", 1, count) for count in _DEEP_WORKERS]
+    return {
+        name: {
+            "OMP_NUM_THREADS": str(threads),
+            launch.WORKERS_VARIABLE: str(workers),
+            TRACKING_VARIABLE: "off" if number else "on",
+        }
+        for number, (name, threads, workers) in enumerate(cases)
+    }
+
+
+def _trial(
+    console: Console, place: Checkout, recorded: Lock, target: Target, setting: str, environment: dict[str, str]
+) -> Trial:
+    console.print(on_one_line(f"{', '.join(recorded.stages)} again, {setting}"), markup=False)
     place.set_aside(recorded)
-    place.run_stages(setting.environment)
+    place.run_stages(environment)
     silent = recorded.stages.keys() - place.recording.stages()
     if silent:
         sentence = "which code they loaded is not known, as no Python of theirs that heeds its environment ran"
         console.print(on_one_line(f"note: {listed(sorted(silent))}: {sentence}"), markup=False)
-    trial = Trial(setting.name, comparison.compare(place, recorded, target.tags))
+    trial = Trial(setting, comparison.compare(place, recorded, target.tags))
     _print(console, trial.findings)
     return trial
 

@@ -22,8 +22,7 @@ def contradictions(workspace: Checkout, recorded: Lock, repository: Any) -> list
     stages = declared.stages(repository)
     return [
         *_stages(recorded, stages),
-        *_links_of_stages(recorded),
-        *_inputs(workspace, recorded, repository),
+        *_dependencies(workspace, recorded, repository),
         *_committed_outputs(workspace, recorded),
     ]
 
@@ -52,28 +51,21 @@ def _stage(name: str, entry: dict[str, Any], stage: declared.Stage) -> Iterator[
         yield _differs(place, sentence)
 
 
-def _links_of_stages(recorded: Lock) -> Iterator[OutputResult]:
-    """Compare the two entries in dvc.lock of a file that one stage wrote and another one read."""
+def _dependencies(workspace: Checkout, recorded: Lock, repository: Any) -> Iterator[OutputResult]:
+    """Compare what each stage read with what another stage wrote, or with the file in the checkout."""
     written = {str(entry["path"]): entry for stage in recorded.stages.values() for entry in stage.get("outs") or []}
-    for name, entry in _dependencies(recorded):
-        if str(entry["path"]) in written:
-            for sentence in lockfile_check.entry_differences(
-                entry, written[str(entry["path"])], "written by another stage"
-            ):
-                yield _differs(f"{name}: {entry['path']}", sentence)
-
-
-def _inputs(workspace: Checkout, recorded: Lock, repository: Any) -> Iterator[OutputResult]:
-    own_inputs = recorded.inputs()
-    known: dict[str, dict[str, Any]] = {}
-    for name, entry in _dependencies(recorded):
-        path = str(entry["path"])
-        if path not in own_inputs or "://" in path:
-            continue  # an output of another stage, or a server's file, which DVC asks about when the stages run
-        if path not in known:
-            known[path] = _content(workspace.folder / path, repository)
-        for sentence in lockfile_check.entry_differences(entry, known[path], "in the commit"):
-            yield _differs(f"{name}: {path}", sentence + _hint(workspace, path))
+    contents: dict[str, dict[str, Any]] = {}
+    for name, stage in recorded.stages.items():
+        for entry in stage.get("deps") or []:
+            path = str(entry["path"])
+            if path in written:
+                for sentence in lockfile_check.entry_differences(entry, written[path], "written by another stage"):
+                    yield _differs(f"{name}: {path}", sentence)
+            elif "://" not in path:  # about a server's file DVC asks when the stages run
+                if path not in contents:
+                    contents[path] = _content(workspace.folder / path, repository)
+                for sentence in lockfile_check.entry_differences(entry, contents[path], "in the commit"):
+                    yield _differs(f"{name}: {path}", sentence + _hint(workspace, path))
 
 
 def _hint(workspace: Checkout, path: str) -> str:
@@ -112,12 +104,6 @@ def _committed_outputs(workspace: Checkout, recorded: Lock) -> Iterator[OutputRe
             yield from committed_differences(output, committed, {"": output.md5})
         elif committed and (listing := workspace.recorded_listing(output)):
             yield from committed_differences(output, committed, listing)
-
-
-def _dependencies(recorded: Lock) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, stage in recorded.stages.items():
-        for entry in stage.get("deps") or []:
-            yield name, entry
 
 
 def _differs(place: str, sentence: str) -> OutputResult:

@@ -6,7 +6,6 @@ the number of features, n the number of rows.
 
 import csv
 import math
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from pipeline.output_files import METADATA_FILE
 
 _NOTHING = object()
 
+# The axes of W, and what the model's metadata calls their names.
 _NEIGHBOURS = {"class": "classes", "feature": "features"}
 _NAMES = TypeAdapter(list[str | int | bool])
 
@@ -65,47 +65,34 @@ def _tensors(recorded: Path, now: Path) -> str | None:
             sides = (f"{side.dtype} {shortened(list(side.shape))}" for side in (old, new))
             return f"{shortened(name)}: {' recorded, '.join(sides)} now"
         if old.tobytes() != new.tobytes():
-            return _Place(name, old, new, after, _neighbours(now)).sentence()
+            return _numbers(name, old, new, after, _neighbours(now))
     return None
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A tensor that differs; ``others`` are those of the same file, ``names`` the classes and features beside it."""
+def _numbers(
+    name: str, old: NDArray[Any], new: NDArray[Any], others: dict[str, NDArray[Any]], names: dict[str, list[str]]
+) -> str:
+    """The place of a tensor's first different number, both values, and the distance of all its numbers.
 
-    name: str
-    old: NDArray[Any]
-    new: NDArray[Any]
-    others: dict[str, NDArray[Any]]
-    names: dict[str, list[str]]
+    ``others`` are the tensors of the same file, ``names`` the classes and features beside it.
+    """
+    before, after = (side.view(np.uint8).reshape(side.size, -1) for side in (old, new))
+    places = np.flatnonzero((before != after).any(axis=1))
+    where = _where(name, tuple(map(int, np.unravel_index(places[0], old.shape))), others, names)
+    before, after = old.flat[places], new.flat[places]
+    sentence = f"{shortened(name)}: {where}: {before[0]!s} recorded, {after[0]!s} now{_distance(before, after)}"
+    return f"{sentence}; {len(places):,} of {old.size:,} numbers differ"
 
-    def sentence(self) -> str:
-        """The place of the first different number, both values, and the distance of all numbers of the tensor."""
-        different = self.old.view(np.uint8).reshape(self.old.size, -1) != self.new.view(np.uint8).reshape(
-            self.new.size, -1
-        )
-        places = np.flatnonzero(different.any(axis=1))
-        index = np.unravel_index(places[0], self.old.shape)
-        old, new = self.old.flat[places], self.new.flat[places]
-        sentence_of_first = (
-            f"{shortened(self.name)}: {self._where(tuple(map(int, index)))}: {old[0]!s} recorded, {new[0]!s} now"
-        )
-        return f"{sentence_of_first}{_distance(old, new)}; {len(places):,} of {self.old.size:,} numbers differ"
 
-    def _where(self, index: tuple[int, ...]) -> str:
-        if self.name in ("W", "b"):
-            words = [f"epoch {self.others['epoch'][index[0]]}"] if "epoch" in self.others else []
-            last = index[len(words) :]
-            kinds = ("class", "feature")
-            return ", ".join(
-                words + [f"{kind} {self._named(kind, number)}" for kind, number in zip(kinds, last, strict=False)]
-            )
-        row = f"row {self.others['rows'][index[0]]} of the data" if "rows" in self.others else f"row {index[0] + 1}"
+def _where(name: str, index: tuple[int, ...], others: dict[str, NDArray[Any]], names: dict[str, list[str]]) -> str:
+    if name not in ("W", "b"):
+        row = f"row {others['rows'][index[0]]} of the data" if "rows" in others else f"row {index[0] + 1}"
         return row + "".join(f", column {number + 1}" for number in index[1:])
-
-    def _named(self, kind: str, number: int) -> str:
-        known = self.names.get(kind, [])
-        return shortened(known[number]) if number < len(known) else f"number {number + 1}"
+    words = [f"epoch {others['epoch'][index[0]]}"] if "epoch" in others else []
+    for axis, number in zip(_NEIGHBOURS, index[len(words) :], strict=False):
+        known = names.get(axis, [])
+        words.append(f"{axis} {shortened(known[number]) if number < len(known) else f'number {number + 1}'}")
+    return ", ".join(words)
 
 
 def _distance(old: NDArray[Any], new: NDArray[Any]) -> str:
@@ -131,24 +118,17 @@ def _neighbours(now: Path) -> dict[str, list[str]]:
 
 
 def _json(recorded: Path, now: Path) -> str | None:
+    documents = (json_documents.decoded(path.read_bytes()) for path in (recorded, now))
     before, after = (
-        {
-            ".".join(map(str, place)): value
-            for place, value in leaves(json_documents.decoded(path.read_bytes()), into_lists=True)
-        }
-        for path in (recorded, now)
+        {".".join(map(str, place)): value for place, value in leaves(document, into_lists=True)}
+        for document in documents
     )
-    different = [
-        place
-        for place in dict.fromkeys([*before, *after])
-        if repr(before.get(place, _NOTHING)) != repr(after.get(place, _NOTHING))
-    ]
+    pairs = {place: (before.get(place, _NOTHING), after.get(place, _NOTHING)) for place in {**before, **after}}
+    different = [place for place, (old, new) in pairs.items() if repr(old) != repr(new)]
     if not different:
         return None  # other spaces or another order of keys
     place = different[0]
-    old, new = before.get(place, _NOTHING), after.get(place, _NOTHING)
-    count = len(before.keys() | after.keys())
-    return f"{shortened(place)}: {_pair(old, new)}; {len(different):,} of {count:,} values differ"
+    return f"{shortened(place)}: {_pair(*pairs[place])}; {len(different):,} of {len(pairs):,} values differ"
 
 
 def _pair(old: Any, new: Any) -> str:

@@ -24,24 +24,18 @@ def read(folder: Path, commit: str) -> Lock:
         text = (folder / lockfile.LOCK_FILE).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         raise UserError(
-            f"commit {commit[:12]}: expected {lockfile.LOCK_FILE}, which records what its outputs were, but "
-            "there is none; "
-            "run `dvc repro` and commit it, or name a commit that has one"
+            f"commit {commit[:12]}: expected {lockfile.LOCK_FILE}, which records what its outputs were, but there is "
+            "none; run `dvc repro` and commit it, or name a commit that has one"
         ) from None
     lock = lockfile.parse(text, place)
     if not lock.stages:
         raise UserError(f"{place}: expected the stages that DVC writes, got none; run `dvc repro` and commit it")
-    _refuse_unrecorded(place, lock)
-    return lock
-
-
-def _refuse_unrecorded(place: str, lock: Lock) -> None:
-    """Refuse outputs without an md5: nothing compared must not pass for identical."""
-    outputs = lock.outputs()
-    bare = [output.path for output in outputs if not output.md5]
-    if bare or not outputs:
+    # Nothing compared must not pass for identical.
+    bare = [output.path for output in lock.outputs() if not output.md5]
+    if bare or not lock.outputs():
         named = listed(bare) or "outputs"
         raise UserError(f"{place}: expected an md5 for {named}, got none; run `dvc repro` and commit it")
+    return lock
 
 
 def listing(folder: Path) -> dict[str, str]:

@@ -38,15 +38,10 @@ def _reason(folder: Path, path: str) -> str | None:
         return "names no file"
     if parts.intersection(_RESERVED):
         return "belongs to git or DVC"
-    link = next((step for step in steps(folder, path) if step.is_symlink()), None)
+    steps = [folder.joinpath(*posix.parts[: count + 1]) for count in range(len(posix.parts))]
+    link = next((step for step in steps if step.is_symlink()), None)
     if link is not None:
         return f"goes through a link: {shortened(link.relative_to(folder).as_posix())} -> {shortened(link.readlink())}"
     if not (folder / path).resolve().is_relative_to(folder.resolve()):  # a junction of Windows, for one, is no symlink
         return f"lies at {shortened((folder / path).resolve())}"
     return None
-
-
-def steps(folder: Path, path: str) -> list[Path]:
-    """Every folder on the way from ``folder`` down to a path in it, and the path itself."""
-    parts = PurePosixPath(path).parts
-    return [folder.joinpath(*parts[: count + 1]) for count in range(len(parts))]

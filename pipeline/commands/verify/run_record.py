@@ -24,6 +24,9 @@ _NOT_COMPARED = (
     "doctor`, and verify again"
 )
 
+# The kinds of places of which a run has many.
+_PLURALS = {"metric": "points of metrics", "artifact": "artifacts", "param": "params", "tag": "tags"}
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -32,11 +35,6 @@ class RunRecord:
     run_id: str
     tags: dict[str, str]
     findings: Sequence[OutputResult]
-
-    @property
-    def agrees(self) -> bool:
-        """Whether it was compared, and says what the outputs say."""
-        return bool(self.findings) and not self.differing
 
     @property
     def differing(self) -> list[OutputResult]:
@@ -54,7 +52,7 @@ class RunRecord:
         ``identical`` says whether the outputs were made again to the byte. A run that differs and was not asked for may
         be that of another commit, which gave the same model.
         """
-        if identical and self.agrees:
+        if identical and self.findings and not self.differing:
             return f"yes {commit[:12]}"
         if not identical or asked_for or self.tags.get(VERIFIED_TAG) == f"yes {commit[:12]}":
             return f"no {commit[:12]}"
@@ -74,23 +72,19 @@ def examine(store: StoreProcess, key: str | None, run_id: str | None, workspace:
 
 
 def _findings(run: dict[str, Any]) -> list[OutputResult]:
-    """A finding for each difference, and one for each kind of place in which there is none."""
+    """A finding for each kind of place in which there is no difference, and one for each difference."""
     if run["differences"] is None:
         return []
     place = f"MLflow run {run['id'][:8]}:"
-    differing = [OutputResult(f"{place} {_name(each)}", None, None, _sentence(each)) for each in run["differences"]]
-    kinds = {each["kind"] for each in run["differences"]}
-    same = [(kind, count) for kind, count in run["counts"].items() if kind not in kinds]
-    return [OutputResult(f"{place} {_counted(kind, count)}", None, None, None) for kind, count in same] + differing
-
-
-def _name(difference: dict[str, Any]) -> str:
-    return f"{difference['kind']} {difference['name']}".strip()
-
-
-def _counted(kind: str, count: int) -> str:
-    names = {"metric": "points of metrics", "artifact": "artifacts", "param": "params", "tag": "tags"}
-    return f"{count:,} {names[kind]}" if kind in names else kind
+    findings = []
+    for kind, count in run["counts"].items():
+        if kind not in {each["kind"] for each in run["differences"]}:
+            sentence = f"{count:,} {_PLURALS[kind]}" if kind in _PLURALS else kind
+            findings.append(OutputResult(f"{place} {sentence}", None, None, None))
+    for each in run["differences"]:
+        name = f"{each['kind']} {each['name']}".strip()
+        findings.append(OutputResult(f"{place} {name}", None, None, _sentence(each)))
+    return findings
 
 
 def _sentence(difference: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 DVC reads and writes where a digest or a path of such a file leads, and walks through all that its anchors stand for.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.documents import json_documents, yaml_documents
@@ -29,7 +28,9 @@ def refuse_unsafe(folder: Path, commit: str) -> None:
     Raises: UserError that names the first one that is no YAML which DVC can read, and the first .dvc file with
     digests that are none or with paths that lead out.
     """
-    for path in _files_of_dvc(folder):
+    # The caller has read the project's own dvc.lock.
+    paths = {folder / PARAMS_FILE}.union(*(folder.rglob(name) for name in _NAMES)) - {folder / lockfile.LOCK_FILE}
+    for path in sorted(filter(Path.is_file, paths)):
         place = _place(path, folder, commit)
         if path.name.endswith(POINTER):
             _pointer(path, place)
@@ -41,13 +42,6 @@ def folders_of(folder: Path, commit: str, pointer: str) -> list[str]:
     """The md5s of DVC's listings that a .dvc file of the checkout names. Raises: UserError, as above."""
     document = _pointer(folder / pointer, _place(folder / pointer, folder, commit))
     return [entry.md5 for entry in document.outs or [] if entry.md5 and entry.md5.endswith(lockfile.FOLDER_MARK)]
-
-
-def _files_of_dvc(folder: Path) -> Iterator[Path]:
-    """The files that DVC might read, without the project's own dvc.lock, which the caller has read."""
-    read = {folder / lockfile.LOCK_FILE}
-    places = {folder / PARAMS_FILE}.union(*(folder.rglob(name) for name in _NAMES)) - read
-    yield from sorted(path for path in places if path.is_file())
 
 
 def _place(path: Path, folder: Path, commit: str) -> str:

@@ -52,7 +52,7 @@ _LOCK_SECONDS = 10
 class OutboxEntry:
     """A stage that ended well; times in ms since 1970. ``identity`` marks the run that was begun for it, if any.
 
-    ``params`` is the whole params document, ``circumstances`` what ``Circumstances.to_json`` gives.
+    ``params`` is the whole params document, ``circumstances`` its run context as JSON.
     """
 
     stage: Annotated[str, Field(pattern="^(train|evaluate|sweep)$")]

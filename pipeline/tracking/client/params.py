@@ -13,7 +13,7 @@ TRACKING_VARIABLE = "PIPELINE_TRACKING"
 
 
 class TrackingParams(Section):
-    """How runs are recorded in MLflow.
+    """Settings of the recording of runs in MLflow.
 
     A training shorter than ``live_after_s`` becomes a run when it ends, so that a kill leaves nothing behind; a longer
     one is there to look at meanwhile. ``timeout_s`` bounds the wait for MLflow at the end of a stage, and every wait

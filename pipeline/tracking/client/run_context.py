@@ -1,4 +1,4 @@
-"""The circumstances that a run starts from, captured once before it starts, so that any process can write them later.
+"""The context of a run, captured once before it starts, so that any process can write it later.
 
 Knows git and DVC, not MLflow.
 """

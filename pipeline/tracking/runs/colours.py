@@ -32,12 +32,9 @@ def fresh(store: Store, name: str) -> str:
 def choose(name: str, taken: Sequence[str]) -> str:
     """A colour that is not ``taken``, which has the newest first: one of those least like the newest.
 
-    Which of them, the name says, so that two processes that choose at once seldom agree.
-    Raises: ValueError if every colour is taken.
+    Which of them, the name says, so that two processes that choose at once seldom agree. At least one must be free.
     """
     free = [colour for colour in PALETTE if colour not in taken]
-    if not free:
-        raise ValueError(f"all {len(PALETTE)} colours are taken")
     near = [colour for colour in taken[:_NEIGHBOURS] if colour in PALETTE]
     least_alike = sorted(free, key=lambda colour: min((distance(colour, other) for other in near), default=0))
     candidates = least_alike[-_CANDIDATES:]

@@ -52,24 +52,24 @@ _READ_BY = {
 def run_name(params: dict[str, Any], data: PreparedData, experiment: Experiment | None) -> str:
     """``tutorial sgd lr=0.1 momentum=0.9 seed=1 epochs=1001``; in a DVC experiment its name stands first."""
     train = flatten(params.get("train", {}))
-    knobs = train | {key: value for key, value in flatten(params.get("prepare", {})).items() if key not in train}
+    values = train | {key: value for key, value in flatten(params.get("prepare", {})).items() if key not in train}
     named = (*_FIRST, *_LAST, *_NEVER)
     special = [
         key
-        for key, value in knobs.items()
-        if key not in named and value not in (*_NEUTRAL, []) and value != _USUAL.get(key) and not _is_idle(key, knobs)
+        for key, value in values.items()
+        if key not in named and value not in (*_NEUTRAL, []) and value != _USUAL.get(key) and not _is_idle(key, values)
     ]
-    named_knobs = [key for key in (*_FIRST, *special, *_LAST) if knobs.get(key) is not None]
-    settings = [f"{key.removesuffix('.method')}={_short(knobs[key])}" for key in named_knobs]
+    chosen = [key for key in (*_FIRST, *special, *_LAST) if values.get(key) is not None]
+    settings = [f"{key.removesuffix('.method')}={_short(values[key])}" for key in chosen]
     text = " ".join([data.name, str(train.get("solver", "")), *settings])
     if experiment:
         text = f"{experiment.name}: {text}"
     return text if len(text) <= _NAME_LENGTH else f"{text[: _NAME_LENGTH - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _is_idle(key: str, knobs: dict[str, Any]) -> bool:
+def _is_idle(key: str, values: dict[str, Any]) -> bool:
     """Whether the method that is chosen beside the key, a schedule's or a split's, does not read it."""
-    return key in _READ_BY and knobs.get(f"{key.rpartition('.')[0]}.method") not in _READ_BY[key]
+    return key in _READ_BY and values.get(f"{key.rpartition('.')[0]}.method") not in _READ_BY[key]
 
 
 def description(
@@ -80,7 +80,11 @@ def description(
     name, source = markdown.text(data.name), markdown.code(data.source)
     lines = [f"{name} `{data.digest[:8]}`: {rows} rows from {source}"]
     if training:
-        lines[:0] = [_verdict(training.model, metrics), *_trouble(training.model.result)]
+        lines[:0] = [_verdict(training.model, metrics)]
+        result = training.model.result
+        # Whoever reads this did not see the terminal.
+        if result["status"] not in _ENDED_WELL:
+            lines.insert(1, f"**{str(result['status']).replace('_', ' ').capitalize()}**: {result['meaning']}")
     if metrics:
         lines.append(_table(metrics))
     if way_back:
@@ -100,13 +104,6 @@ def _verdict(model: Model, metrics: dict[str, Any] | None) -> str:
     solver, status = model.params.get("solver", "trained"), str(result["status"]).replace("_", " ")
     size = f"{len(model.classes)} classes, {len(model.features)} features"
     return f"**{headline}**; {size}, {solver}, {result['epochs']:,} epochs ({status})"
-
-
-def _trouble(result: dict[str, Any]) -> list[str]:
-    """The meaning of a training that did not end well, and the remedy: readers here did not see the terminal."""
-    if result["status"] in _ENDED_WELL:
-        return []
-    return [f"**{str(result['status']).replace('_', ' ').capitalize()}**: {result['meaning']}"]
 
 
 def _table(metrics: dict[str, Any]) -> str:

@@ -18,10 +18,8 @@ def record(store: Store, started: Started, time: int) -> str:
     """
     training = outputs.read_training(started.paths["models"])
     origin = started.origin()
-    experiment = started.circumstances.experiment
-    run = search.find(store, training.model.key, experiment) or rebuilt(
-        store, origin, training, time, "of the evaluation"
-    )
+    run = search.find(store, training.model.key, started.context.experiment)
+    run = run or rebuilt(store, origin, training, time, "of the evaluation")
     add_reports(store, run, origin, training, started.paths["reports"], time)
     return str(run.info.run_id)
 

@@ -6,7 +6,6 @@ k is the number of classes, d the number of features.
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -31,45 +30,27 @@ _WHITE = np.array([255, 255, 255])
 _INK = (32, 33, 36)
 
 
-@dataclass(frozen=True)
 class HeatMap:
-    """Columns and scale of every picture of one model, so that the step slider shows change and nothing else.
+    """The pictures of one model, of equal columns, scale and geometry: the step slider shows change and nothing else.
 
-    ``chosen`` are the columns of W that are shown, in their order; ``scale`` is the weight drawn in full colour.
+    ``chosen`` are the columns of W that are drawn, in their order, ``features`` their names; ``scale`` is the weight
+    drawn in full colour. All lengths are in pixels.
     """
 
-    classes: list[str]
-    features: list[str]
-    chosen: list[int]
-    scale: float
-
-    @classmethod
-    def of(cls, classes: Sequence[str], features: Sequence[str], values: NDArray[np.float64]) -> "HeatMap":
+    def __init__(self, classes: Sequence[str], features: Sequence[str], values: NDArray[np.float64]) -> None:
         """Choose columns and scale for ``values`` (s, k, d + 1), the snapshots of W with b as the last column.
 
-        With more features than fit, those whose last weights are largest in size are shown.
+        With more features than fit, those whose last weights are largest in size are drawn.
         """
         size = np.abs(values[-1, :, :-1]).max(axis=0)
         largest = np.argsort(-size, kind="stable")[: _COLUMNS - 1]
-        chosen = [*sorted(int(column) for column in largest), len(features)]
-        names = [*features, "bias"]
-        chosen_values = np.abs(values[:, :_ROWS, chosen])
-        scale = float(chosen_values[np.isfinite(chosen_values)].max(initial=0.0)) or 1.0
-        return cls(list(classes[:_ROWS]), [names[column] for column in chosen], chosen, scale)
-
-    def draw(self, title: str, values: NDArray[np.float64]) -> Image.Image:
-        """One picture of ``values`` (k, d + 1)."""
-        chosen_values = values[: len(self.classes), self.chosen]
-        return _Canvas(self).picture(title, chosen_values)
-
-
-class _Canvas:
-    """The geometry of one heat map: where cells and labels lie, in pixels."""
-
-    def __init__(self, heat_map: HeatMap) -> None:
-        self._map = heat_map
-        self._rows = [_cut(name) for name in heat_map.classes]
-        self._columns = [_cut(name) for name in heat_map.features]
+        self.chosen = [*sorted(int(column) for column in largest), len(features)]
+        self.features = [[*features, "bias"][column] for column in self.chosen]
+        chosen_values = np.abs(values[:, :_ROWS, self.chosen])
+        self.scale = float(chosen_values[np.isfinite(chosen_values)].max(initial=0.0)) or 1.0
+        # Where cells and labels lie.
+        self._rows = [_cut(name) for name in classes[:_ROWS]]
+        self._columns = [_cut(name) for name in self.features]
         widest = max(_width(name) for name in self._columns)
         narrow, wide = _CELL_WIDTHS
         self._upright = widest > wide or len(self._columns) * wide > 1400
@@ -77,7 +58,8 @@ class _Canvas:
         self._left = _MARGIN + max(_width(name) for name in self._rows) + 10
         self._top = _MARGIN + _TITLE_HEIGHT + (widest + 8 if self._upright else 24)
 
-    def picture(self, title: str, values: NDArray[np.float64]) -> Image.Image:
+    def draw(self, title: str, values: NDArray[np.float64]) -> Image.Image:
+        """One picture of ``values`` (k, d + 1)."""
         grid_width = self._cell_width * len(self._columns)
         bottom = self._top + _CELL_HEIGHT * len(self._rows)
         width = self._left + max(grid_width, _width(title), 220) + _MARGIN
@@ -85,7 +67,7 @@ class _Canvas:
         draw = ImageDraw.Draw(image)
         draw.text((_MARGIN, _MARGIN), title, fill=_INK, font=_font(15))
         self._draw_labels(image, draw)
-        self._draw_cells(draw, values)
+        self._draw_cells(draw, values[: len(self._rows), self.chosen])
         self._draw_scale(draw, bottom + 20)
         return image
 
@@ -106,7 +88,7 @@ class _Canvas:
             for column, value in enumerate(line):
                 x = self._left + self._cell_width * column
                 y = self._top + _CELL_HEIGHT * row
-                fill = _colour(float(value) / self._map.scale)
+                fill = _colour(float(value) / self.scale)
                 draw.rectangle((x, y, x + self._cell_width - 2, y + _CELL_HEIGHT - 2), fill=fill)
                 if not self._upright:
                     centre = (x + self._cell_width // 2 - 1, y + _CELL_HEIGHT // 2 - 1)
@@ -114,12 +96,11 @@ class _Canvas:
                     draw.text(centre, _number(float(value)), fill=ink, font=_font(12), anchor="mm")
 
     def _draw_scale(self, draw: ImageDraw.ImageDraw, y: int) -> None:
-        scale = self._map.scale
         x, length = self._left + 48, 120
         for offset in range(length + 1):
             draw.line((x + offset, y, x + offset, y + 12), fill=_colour(2 * offset / length - 1))
-        draw.text((x - 8, y + 6), _number(-scale), fill=_INK, font=_font(12), anchor="rm")
-        draw.text((x + length + 8, y + 6), _number(scale), fill=_INK, font=_font(12), anchor="lm")
+        draw.text((x - 8, y + 6), _number(-self.scale), fill=_INK, font=_font(12), anchor="rm")
+        draw.text((x + length + 8, y + 6), _number(self.scale), fill=_INK, font=_font(12), anchor="lm")
 
 
 def _colour(share: float) -> tuple[int, int, int]:

@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import credentials, output_files, results
+from pipeline import credentials, results
 from pipeline import model as models
 from pipeline.dataset import reader
 from pipeline.dataset.shard import SPLITS
 from pipeline.documents import json_documents
 from pipeline.files import md5_file
-from pipeline.output_files import METRICS_FILE, PLOTS_FOLDER, SWEEP_FILE
-
-HISTORY_FILE = "history.csv"
-SNAPSHOTS_FILE = "snapshots.safetensors"
+from pipeline.output_files import HISTORY_FILE, METRICS_FILE, PLOTS_FOLDER, SNAPSHOTS_FILE, SWEEP_FILE, WEIGHTS_FILE
+from pipeline.tracking.client.outbox import NEEDED
 
 _MISSING = "run `dvc repro`"
 
@@ -60,12 +58,7 @@ class Training:
 
     def files(self) -> list[Path]:
         """The files that go into the run as they are."""
-        names = (output_files.METADATA_FILE, output_files.WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE)
-        return [self.folder / name for name in names]
-
-    def md5s(self) -> dict[Path, str]:
-        """The md5 of each file, as it stands in dvc.lock."""
-        return {path: md5_file(path) for path in self.files()}
+        return [self.folder / name for name in NEEDED["models"]]
 
 
 def read_data(prepared: Path, params: dict[str, Any]) -> PreparedData:
@@ -97,7 +90,7 @@ def read_training(folder: Path) -> Training:
     return Training(
         folder=folder,
         model=model,
-        model_md5=md5_file(folder / output_files.WEIGHTS_FILE),
+        model_md5=md5_file(folder / WEIGHTS_FILE),
         history=results.history(history, paths[0]),
         updates=taken["epoch"] + 1,
         values=np.concatenate([taken["W"], taken["b"][:, :, np.newaxis]], axis=2),

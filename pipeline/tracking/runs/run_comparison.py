@@ -19,7 +19,8 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline import results
 from pipeline.errors import shortened
-from pipeline.output_files import HISTORY_FILE, METADATA_FILE, METRICS_FILE, SNAPSHOTS_FILE, WEIGHTS_FILE
+from pipeline.output_files import HISTORY_FILE, METRICS_FILE
+from pipeline.tracking.client.outbox import NEEDED
 from pipeline.tracking.client.run_files import COEFFICIENTS_FILE, MD5_FILE
 from pipeline.tracking.client.tags import CIRCUMSTANCES, COPIED_TAG, NOTE_TAG, VERSION_PREFIX
 from pipeline.tracking.runs import curves, description, run_writer
@@ -36,10 +37,7 @@ _CURVE = "train/"
 # Only a clock knows it; a run that was looked at while it went on has it.
 _SECONDS = "train/seconds"
 
-_TRAINING_FILES = (
-    *(METADATA_FILE, WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE),
-    *(COEFFICIENTS_FILE, MD5_FILE),
-)
+_TRAINING_FILES = (*NEEDED["models"], COEFFICIENTS_FILE, MD5_FILE)
 _PICTURES = "images"
 
 # MLflow's name of a picture: its key, its step, then a time and an id of its own.
@@ -79,14 +77,15 @@ class RunContents:
             PARAM: len(self.run.data.params),
             METRIC: sum(map(len, self.histories.values())),
             TAG: len(_compared_tags(self.run.data.tags)),
-            DATA: len(_data_set_inputs(self.run)),
+            DATA: len(_data_sets(self.run)),
             ARTIFACT: len(self.artifacts),
             STATUS: 1,
         }[kind]
 
 
 def read(client: MlflowClient, run: Run, folder: Path, only: Iterable[str] | None = None) -> RunContents:
-    """Read a run; its artifacts, or only those of these names, are copied into ``folder``."""
+    """Read a run; its artifacts, or only those of these names, are copied into ``folder``, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
     run_id = run.info.run_id
     histories = {
         key: {(int(point.step), _number(point.value)) for point in client.get_metric_history(run_id, key)}
@@ -114,34 +113,28 @@ def differences(recorded: RunContents, again: RunContents) -> list[Difference]:
     """All that the recorded run says and the other does not, or the other way round."""
     evaluated = recorded.is_evaluated
     return [
-        *_statuses(recorded.run),
-        *_params(recorded, again, evaluated),
+        *_unequal(STATUS, {"": recorded.run.info.status}, {"": "FINISHED"}),
+        *_unequal(PARAM, _starting(_params(recorded.run), _OUR_PARAMS), _of(_params(again.run), evaluated)),
         *_metrics(recorded, again, evaluated),
-        *_tags(recorded, again, evaluated),
-        *_data_sets(recorded.run, again.run),
+        *_tags(recorded.run.data.tags, again.run.data.tags, evaluated),
+        *_unequal_data_sets(_data_sets(recorded.run), _data_sets(again.run)),
         *_artifacts(recorded, again, evaluated),
     ]
 
 
-def _statuses(run: Run) -> Iterator[Difference]:
-    if run.info.status != "FINISHED":
-        yield Difference(STATUS, "", run.info.status, "FINISHED")
-
-
-def _params(recorded: RunContents, again: RunContents, evaluated: bool) -> Iterator[Difference]:
-    """A later evaluation with other params has these as tags: the params of a run never change."""
-    recorded_params = recorded.run.data.params | _starting(recorded.run.data.tags, ("evaluate.",))
-    expected = again.run.data.params | _starting(again.run.data.tags, ("evaluate.",))
-    yield from _unequal(PARAM, _starting(recorded_params, _OUR_PARAMS), _of(expected, evaluated))
+def _params(run: Run) -> dict[str, str]:
+    """Params; those of a later evaluation with other values are tags, since the params of a run never change."""
+    return run.data.params | _starting(run.data.tags, ("evaluate.",))
 
 
 def _metrics(recorded: RunContents, again: RunContents, evaluated: bool) -> Iterator[Difference]:
-    """The last value of each, which tables and bars show, and the points, which charts show."""
-    copied = COPIED_TAG in recorded.run.data.tags
-    values = {key: _number(value) for key, value in again.run.data.metrics.items() if key != _SECONDS}
-    expected = _of(values, evaluated or copied)
-    recorded_values = {key: _number(value) for key, value in recorded.run.data.metrics.items() if key != _SECONDS}
-    unequal = list(_unequal(METRIC, _starting(recorded_values, _OUR_METRICS), expected))
+    """Compare the last value of each metric, which tables and bars show, and the points, which charts show."""
+    values, all_expected = (
+        {key: _number(value) for key, value in side.run.data.metrics.items() if key != _SECONDS}
+        for side in (recorded, again)
+    )
+    expected = _of(all_expected, evaluated or COPIED_TAG in recorded.run.data.tags)
+    unequal = list(_unequal(METRIC, _starting(values, _OUR_METRICS), expected))
     yield from unequal
     course = _history(again.artifacts.get(HISTORY_FILE, []))
     for key in sorted(expected.keys() - {difference.name for difference in unequal}):
@@ -178,13 +171,15 @@ def _history(paths: Sequence[Path]) -> dict[str, list[tuple[int, str]]]:
     return {name: list(zip(epochs, map(_number, values), strict=True)) for name, values in columns.items()}
 
 
-def _tags(recorded: RunContents, again: RunContents, evaluated: bool) -> Iterator[Difference]:
-    recorded_tags, expected = recorded.run.data.tags, again.run.data.tags
-    ours = _compared_tags(recorded_tags)
-    ours = {name: value for name, value in ours.items() if name in expected or name.startswith(_OUR_TAGS)}
+def _tags(recorded: dict[str, str], expected: dict[str, str], evaluated: bool) -> Iterator[Difference]:
+    ours = {
+        name: value
+        for name, value in _compared_tags(recorded).items()
+        if name in expected or name.startswith(_OUR_TAGS)
+    }
     yield from _unequal(TAG, ours, _of(_compared_tags(expected), evaluated))
     if evaluated:
-        yield from _note(recorded_tags, expected)
+        yield from _note(recorded, expected)
 
 
 def _compared_tags(all_tags: dict[str, str]) -> dict[str, str]:
@@ -208,23 +203,19 @@ def _note(recorded: dict[str, str], expected: dict[str, str]) -> Iterator[Differ
             yield Difference(TAG, NOTE_TAG, _shortened(text), _shortened(due))
 
 
-def _data_sets(recorded: Run, again: Run) -> Iterator[Difference]:
-    recorded_facts, expected = ([_facts(entry) for entry in _data_set_inputs(run)] for run in (recorded, again))
-    if len(recorded_facts) != len(expected):
-        yield Difference(DATA, "", f"{len(recorded_facts)} data sets", f"{len(expected)}")
+def _data_sets(run: Run) -> list[dict[str, str]]:
+    """The values of each data set of a run, and its tags."""
+    inputs: list[Any] = run.inputs.dataset_inputs if run.inputs else []
+    values = [(entry.dataset.to_dictionary(), {tag.key: tag.value for tag in entry.tags}) for entry in inputs]
+    return [{name: str(value) for name, value in (of_set | tags).items()} for of_set, tags in values]
+
+
+def _unequal_data_sets(recorded: list[dict[str, str]], expected: list[dict[str, str]]) -> Iterator[Difference]:
+    if len(recorded) != len(expected):
+        yield Difference(DATA, "", f"{len(recorded)} data sets", f"{len(expected)}")
         return
-    for one, other in zip(recorded_facts, expected, strict=True):
+    for one, other in zip(recorded, expected, strict=True):
         yield from _unequal(DATA, one, other)
-
-
-def _data_set_inputs(run: Run) -> list[Any]:
-    return list(run.inputs.dataset_inputs) if run.inputs else []
-
-
-def _facts(entry: Any) -> dict[str, str]:
-    return {name: str(value) for name, value in entry.dataset.to_dictionary().items()} | {
-        tag.key: str(tag.value) for tag in entry.tags
-    }
 
 
 def _artifacts(recorded: RunContents, again: RunContents, evaluated: bool) -> Iterator[Difference]:

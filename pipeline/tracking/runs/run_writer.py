@@ -29,7 +29,6 @@ from pipeline.tracking.client.tags import (
 from pipeline.tracking.runs import colours, curves, description, names
 from pipeline.tracking.runs.heat_map import HeatMap
 from pipeline.tracking.runs.outputs import PreparedData, Training, main_split
-from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 
 # Each picture costs 20 ms, and a slider with more steps than these is no easier to read.
@@ -47,44 +46,57 @@ _SECTIONS = ("prepare", "train")
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of a run: the whole params document, the prepared data, and the circumstances."""
+    """The origin of a run: the whole params document, the prepared data, and the context of its stage."""
 
     params: dict[str, Any]
     data: PreparedData
-    circumstances: RunContext
+    context: RunContext
+
+    @property
+    def way_back(self) -> str | None:
+        """The command that brings code, params and outputs of the run back."""
+        return description.way_back(self.context.commit, self.context.experiment)
 
 
 def create(store: Store, origin: Origin, started: int, tags: dict[str, str], name: str | None = None) -> str:
     """Make a running run with its origin, named by its params unless ``name`` is given; returns its id."""
-    name = name or description.run_name(origin.params, origin.data, origin.circumstances.experiment)
-    known = _origin_tags(origin) | {COLOUR_TAG: colours.fresh(store, name)} | tags
-    run = store.client.create_run(store.experiment_id, started, known, name)
+    # The run, under its name, with where it comes from.
+    name = name or description.run_name(origin.params, origin.data, origin.context.experiment)
+    origin_tags = origin.context.tags() | {
+        SOURCE_NAME_TAG: "pipeline/train/stage.py",
+        SOURCE_TYPE_TAG: "LOCAL",
+        NOTE_TAG: description.description(origin.data, None, origin.way_back, None),
+        DATA_TAG: origin.data.digest,
+        COLOUR_TAG: colours.fresh(store, name),
+    }
+    run = store.client.create_run(store.experiment_id, started, origin_tags | tags, name)
     run_id = str(run.info.run_id)
+    # Params, data, and the changes that no commit has.
     sections = {section: origin.params[section] for section in _SECTIONS if section in origin.params}
-    params = [Param(key, value) for key, value in names.params(sections).items()]
-    store.client.log_batch(run_id, params=params)
+    store.client.log_batch(run_id, params=[Param(key, value) for key, value in names.params(sections).items()])
     store.client.log_inputs(run_id, [_dataset(origin.data)])
-    if origin.circumstances.changes:
-        _add_text(store, run_id, CHANGES_FILE, origin.circumstances.changes)
+    if origin.context.changes:
+        _add_text(store, run_id, CHANGES_FILE, origin.context.changes)
     return run_id
 
 
 def fill(store: Store, run_id: str, origin: Origin, training: Training, ended: int, known: Iterable[int]) -> None:
-    """Add what a finished training left; epochs in ``known`` have their costs in the run already.
-
-    The key comes last: a run that has it is complete.
-    """
+    """Add what a finished training left; epochs in ``known`` have their costs in the run already."""
+    # Curves, numbers and tags.
     metrics = curves.costs(training.history, ended, known)
     metrics += curves.weights(training, ended) + curves.final(training, ended)
     tags = {
         WEIGHTS_TAG: training.model_md5,
         STATUS_TAG: str(training.model.result["status"]),
-        NOTE_TAG: description.description(origin.data, training, _way_back(origin.circumstances), None),
+        NOTE_TAG: description.description(origin.data, training, origin.way_back, None),
     }
     store.client.log_batch(run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
-    _add_training_files(store, run_id, training)
-    _add_text(store, run_id, MD5_FILE, _md5_table(origin.circumstances.inputs, training))
+    # Files and pictures.
+    add_files(store, run_id, training.files())
+    _add_text(store, run_id, COEFFICIENTS_FILE, _coefficients(training))
+    _add_text(store, run_id, MD5_FILE, _md5_table(origin.context.inputs, training))
     _add_pictures(store, run_id, training, ended)
+    # The key, at last: a run that has it is complete.
     store.client.set_tag(run_id, KEY_TAG, training.model.key)
 
 
@@ -102,19 +114,21 @@ def add_evaluation(
     store: Store, run: Run, origin: Origin, training: Training, metrics: dict[str, Any], time: int
 ) -> None:
     """Add metrics to a run, finished or not; what it shows already is not written twice."""
-    run_id = run.info.run_id
-    bars = search.changed(run, curves.evaluation(metrics, time))
-    note = description.description(origin.data, training, description.recorded_way_back(run.data.tags), metrics)
-    tags = {SPLIT_TAG: main_split(metrics), NOTE_TAG: note}
-    fresh, differing = _split_params(run.data.params, origin.params.get("evaluate", {}))
+    bars = [bar for bar in curves.evaluation(metrics, time) if run.data.metrics.get(bar.key) != bar.value]
+    # The params of a run never change: those that it has with another value become tags.
+    params = names.params({"evaluate": origin.params.get("evaluate", {})})
+    tags = {key: value for key, value in params.items() if run.data.params.get(key, value) != value}
+    tags[SPLIT_TAG] = main_split(metrics)
+    way_back = description.recorded_way_back(run.data.tags)
+    tags[NOTE_TAG] = description.description(origin.data, training, way_back, metrics)
     store.client.log_batch(
-        run_id,
+        run.info.run_id,
         metrics=bars,
-        params=[Param(key, value) for key, value in fresh.items()],
-        tags=[RunTag(key, value) for key, value in (tags | differing).items()],
+        params=[Param(key, value) for key, value in params.items() if key not in run.data.params],
+        tags=[RunTag(key, value) for key, value in tags.items()],
     )
     if COPIED_TAG in run.data.tags:
-        store.client.delete_tag(run_id, COPIED_TAG)
+        store.client.delete_tag(run.info.run_id, COPIED_TAG)
 
 
 def add_files(store: Store, run_id: str, paths: Iterable[Path]) -> None:
@@ -126,26 +140,6 @@ def add_files(store: Store, run_id: str, paths: Iterable[Path]) -> None:
 def close(store: Store, run_id: str, status: str, ended: int) -> None:
     """End a run as FINISHED, FAILED or KILLED."""
     store.client.set_terminated(run_id, RunStatus.to_string(RunStatus.from_string(status)), ended)
-
-
-def _origin_tags(origin: Origin) -> dict[str, str]:
-    return origin.circumstances.tags() | {
-        SOURCE_NAME_TAG: "pipeline/train/stage.py",
-        SOURCE_TYPE_TAG: "LOCAL",
-        NOTE_TAG: description.description(origin.data, None, _way_back(origin.circumstances), None),
-        DATA_TAG: origin.data.digest,
-    }
-
-
-def _way_back(known: RunContext) -> str | None:
-    return description.way_back(known.commit, known.experiment)
-
-
-def _split_params(recorded: dict[str, str], section: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """The evaluate params that the run lacks, and those it has with another value: params of a run never change."""
-    given = names.params({"evaluate": section})
-    fresh = {key: value for key, value in given.items() if key not in recorded}
-    return fresh, {key: value for key, value in given.items() if recorded.get(key, value) != value}
 
 
 def _dataset(data: PreparedData) -> DatasetInput:
@@ -163,11 +157,6 @@ def _dataset(data: PreparedData) -> DatasetInput:
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])
 
 
-def _add_training_files(store: Store, run_id: str, training: Training) -> None:
-    add_files(store, run_id, training.files())
-    _add_text(store, run_id, COEFFICIENTS_FILE, _coefficients(training))
-
-
 def _add_text(store: Store, run_id: str, name: str, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files.write_text(Path(folder) / name, text)
@@ -177,7 +166,7 @@ def _add_text(store: Store, run_id: str, name: str, text: str) -> None:
 def _md5_table(inputs: dict[str, str], training: Training) -> str:
     """The files of the training and their md5s in dvc.lock, a line each."""
     inward = [["dep", path, md5] for path, md5 in sorted(inputs.items())]
-    outward = [["out", path.name, md5] for path, md5 in sorted(training.md5s().items())]
+    outward = [["out", path.name, files.md5_file(path)] for path in sorted(training.files())]
     return files.csv_text([["role", "file", "md5"], *inward, *outward])
 
 
@@ -191,7 +180,7 @@ def _coefficients(training: Training) -> str:
 
 def _add_pictures(store: Store, run_id: str, training: Training, time: int) -> None:
     classes = [*map(class_text, training.model.classes)]
-    heat_map = HeatMap.of(classes, training.model.features, training.values)
+    heat_map = HeatMap(classes, training.model.features, training.values)
     for position in curves.thinned(len(training.updates), _PICTURES).tolist():
         updates = int(training.updates[position])
         picture = heat_map.draw(f"W and b after {updates:,} updates", training.values[position])

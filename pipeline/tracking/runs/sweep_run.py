@@ -49,7 +49,10 @@ def _parent(
     # The sweep tries every l2, so the one of the section is no param of it.
     train = {key: value for key, value in origin.params.get("train", {}).items() if key != "l2"}
     swept_origin = replace(origin, params=origin.params | {"train": train})
-    run_id = run_writer.create(store, swept_origin, started, _SOURCE | tags, _parent_name(origin, swept))
+    # tutorial sweep of 13 l2, 5 folds: l2=0.01
+    name = f"{origin.data.name} sweep of {len(swept['lines'])} l2, {swept['sweep']['folds']} folds"
+    name += f": l2={swept['chosen_l2']:g}"
+    run_id = run_writer.create(store, swept_origin, started, _SOURCE | tags, name)
     params = [Param(key, value) for key, value in names.params({"sweep": swept["sweep"]}).items()]
     chosen = _line(swept, swept["chosen_l2"])
     metrics = [Metric("chosen/l2", swept["chosen_l2"], time, 0), Metric("lowest/l2", swept["lowest_l2"], time, 0)]
@@ -73,7 +76,9 @@ def _child(
 ) -> None:
     train = origin.params.get("train", {}) | {"l2": line["l2"]}
     own = replace(origin, params=origin.params | {"train": train})
-    run_id = run_writer.create(store, own, started, _SOURCE | tags, f"l2={line['l2']:g}{_mark(swept, line)}")
+    marks = [word for word in ("lowest", "chosen") if line["l2"] == swept[f"{word}_l2"]]
+    name = f"l2={line['l2']:g}" + (f" ({', '.join(marks)})" if marks else "")
+    run_id = run_writer.create(store, own, started, _SOURCE | tags, name)
     folds = [
         Metric("sweep/log_loss by fold", fit["log_loss"], time, number) for number, fit in enumerate(line["folds"], 1)
     ]
@@ -93,17 +98,6 @@ def _metrics(prefix: str, line: dict[str, Any], time: int, at: int) -> list[Metr
 
 def _line(swept: dict[str, Any], l2: float) -> dict[str, Any]:
     return next(line for line in swept["lines"] if line["l2"] == l2)
-
-
-def _parent_name(origin: run_writer.Origin, swept: dict[str, Any]) -> str:
-    """``tutorial sweep of 13 l2, 5 folds: l2=0.01``."""
-    name = f"{origin.data.name} sweep of {len(swept['lines'])} l2, {swept['sweep']['folds']} folds"
-    return f"{name}: l2={swept['chosen_l2']:g}"
-
-
-def _mark(swept: dict[str, Any], line: dict[str, Any]) -> str:
-    marks = [word for word in ("lowest", "chosen") if line["l2"] == swept[f"{word}_l2"]]
-    return f" ({', '.join(marks)})" if marks else ""
 
 
 def _verdict(swept: dict[str, Any]) -> str:

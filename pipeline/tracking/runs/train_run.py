@@ -23,7 +23,7 @@ class Started:
 
     identity: str
     params: dict[str, Any]
-    circumstances: RunContext
+    context: RunContext
     paths: dict[str, Path]
     time: int
 
@@ -33,7 +33,7 @@ class Started:
         return cls(
             identity=event["identity"],
             params=event["params"],
-            circumstances=RunContext.from_json(event["circumstances"]),
+            context=RunContext.from_json(event["circumstances"]),
             paths={name: Path(path) for name, path in event["paths"].items()},
             time=event["time"],
         )
@@ -44,9 +44,7 @@ class Started:
 
     def origin(self) -> run_writer.Origin:
         """The origin of the stage's run."""
-        return run_writer.Origin(
-            self.params, outputs.read_data(self.paths["prepared"], self.params), self.circumstances
-        )
+        return run_writer.Origin(self.params, outputs.read_data(self.paths["prepared"], self.params), self.context)
 
 
 class Mirrored:

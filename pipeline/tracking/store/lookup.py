@@ -1,27 +1,16 @@
 """Reads runs for a person who asks: from the database file itself, else through MLflow, which takes seconds to load."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.tracking.client import location
 from pipeline.tracking.client.params import timeout_s
-from pipeline.tracking.store.database import Database, RunView
+from pipeline.tracking.store.database import Database
 
+if TYPE_CHECKING:
+    from pipeline.tracking.store.served import Served
 
-class Runs(Protocol):
-    """The runs of an experiment, newest first; ``page`` is the address at which the UI shows them."""
-
-    page: str
-
-    def tagged(self, tag: str, value: str) -> list[RunView]:
-        """Runs that have a tag with this value."""
-
-    def starting_with(self, text: str) -> list[RunView]:
-        """Runs whose id begins with a text of hexadecimal digits."""
-
-    def files(self, run: RunView, names: Iterable[str]) -> dict[str, bytes]:
-        """The named files at the root of the run's artifacts, as far as they are there."""
+Runs: TypeAlias = "Database | Served"
 
 
 def opened(root: Path, experiment: str) -> Runs:

@@ -6,7 +6,6 @@ whenever it was trained, restored from a cache or pulled from a remote.
 
 import os
 import socket
-from collections.abc import Iterable
 from typing import Any
 
 import psutil
@@ -69,12 +68,6 @@ def copy_evaluation(store: Store, run_id: str, key: str, time: int) -> None:
             return
 
 
-def changed(run: Run, metrics: Iterable[Metric]) -> list[Metric]:
-    """The ``metrics`` that the run does not show yet."""
-    values = run.data.metrics
-    return [metric for metric in metrics if values.get(metric.key) != metric.value]
-
-
 def owner() -> str:
     """This process as host:pid:start, a name that no later process gets."""
     return f"{socket.gethostname()}:{os.getpid()}:{_start_of(os.getpid())}"
@@ -100,7 +93,7 @@ def _is_gone(mark: str) -> bool:
 
 
 def _start_of(pid: int) -> str:
-    """When a process started, in s since 1970; empty if there is no process of this id."""
+    """The start of a process, in s since 1970; empty if there is no process of this id."""
     process: Any = psutil.Process  # psutil has no types
     try:
         return f"{process(pid).create_time():.2f}"

@@ -81,8 +81,8 @@ def test_scores_and_choice_are_those_of_grid_search(tmp_path: Path) -> None:
     result = swept(data)
     np.testing.assert_allclose(losses_of(result), scores, rtol=0, atol=LOG_LOSS)
     means, errors = scores.mean(1), scores.std(1, ddof=1) / np.sqrt(5)
-    assert result.choice.lowest == search.best_index_ == means.argmin()
-    assert result.choice.chosen == np.flatnonzero(means <= means.min() + errors[means.argmin()])[0]
+    assert result.lowest == search.best_index_ == means.argmin()
+    assert result.chosen == np.flatnonzero(means <= means.min() + errors[means.argmin()])[0]
 
 
 @pytest.mark.slow
@@ -138,7 +138,7 @@ def test_a_class_of_one_fold_is_left_out_of_its_log_loss(tmp_path: Path) -> None
     problem.labels[100] = 3
     data = prepared(tmp_path / "data", problem)
     result = swept(data, 4)
-    (sentence,) = [text for text in result.validated.findings if text.startswith("class 3 has rows in fold ")]
+    (sentence,) = [text for text in result.findings if text.startswith("class 3 has rows in fold ")]
     fold = int(sentence.split("in fold ")[1].split()[0]) - 1
     x, labels, weights, owners = cut_rows(data, problem, 4)
     known = (labels != 3) | (owners != fold)

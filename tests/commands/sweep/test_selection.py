@@ -21,9 +21,9 @@ def test_an_estimate_is_numpys_mean_and_standard_error(losses: list[float]) -> N
 @given(st.lists(st.builds(Estimate, st.floats(0, 10), st.floats(0, 1)), min_size=1, max_size=20))
 def test_the_rule_takes_the_first_within_one_standard_error(estimates: list[Estimate]) -> None:
     """None before the chosen one is within, the chosen one is; the lowest is the first of the lowest mean."""
-    choice = choose(estimates, "one_standard_error")
-    lowest = estimates[choice.lowest]
+    lowest, chosen = choose(estimates, "one_standard_error")
     means = [each.mean for each in estimates]
-    assert choice.lowest == means.index(min(means))
-    assert means[choice.chosen] <= lowest.mean + lowest.standard_error < min(means[: choice.chosen], default=np.inf)
-    assert choose(estimates, "best").chosen == choice.lowest
+    limit = estimates[lowest].mean + estimates[lowest].standard_error
+    assert lowest == means.index(min(means))
+    assert means[chosen] <= limit < min(means[:chosen], default=np.inf)
+    assert choose(estimates, "best") == (lowest, lowest)

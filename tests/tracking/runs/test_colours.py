@@ -50,9 +50,3 @@ def test_runs_of_one_name_in_a_row_have_colours_of_their_own(store: Store) -> No
         store.client.create_run(store.experiment_id, time + 1, {COLOUR_TAG: given[-1]})
     assert len(set(given[:-1])) == len(colours.PALETTE)
     assert given[-1] == given[0]
-
-
-def test_no_colour_left_is_a_bug_that_is_told() -> None:
-    """Choosing among nothing raises."""
-    with pytest.raises(ValueError, match="taken"):
-        colours.choose("any", colours.PALETTE)

@@ -15,7 +15,7 @@ def pixels(picture: Image.Image, colour: tuple[int, int, int]) -> int:
 
 def test_scale_is_shared_by_all_steps() -> None:
     """The largest weight of any snapshot has the full colour, and a picture of zeros has it only in its legend."""
-    heat_map = HeatMap.of(["a", "b"], ["x1", "x2"], VALUES)
+    heat_map = HeatMap(["a", "b"], ["x1", "x2"], VALUES)
     first, last = (heat_map.draw("title", values) for values in VALUES)
     assert heat_map.scale == 2.0
     assert first.size == last.size
@@ -26,7 +26,7 @@ def test_wide_models_show_the_features_with_the_largest_weights() -> None:
     """Of a thousand features, the picture has those whose last weights are largest, in the model's order, and b."""
     values = np.zeros((1, 3, 1001))
     values[0, 1, 900], values[0, 2, 17] = 5.0, -7.0
-    heat_map = HeatMap.of(["a", "b", "c"], [f"x{number}" for number in range(1000)], values)
+    heat_map = HeatMap(["a", "b", "c"], [f"x{number}" for number in range(1000)], values)
     assert {"x17", "x900", "bias"} <= set(heat_map.features)
     assert heat_map.chosen == sorted(heat_map.chosen)
     assert heat_map.draw("title", values[0]).width < 1600
@@ -35,6 +35,6 @@ def test_wide_models_show_the_features_with_the_largest_weights() -> None:
 def test_any_names_and_values_are_drawn() -> None:
     """Long names, names in any script, control characters and weights that are no numbers make no difference."""
     values = np.array([[[np.nan, np.inf, 0.0]] * 40])
-    heat_map = HeatMap.of(["класс\n" * 9] * 40, ["特徴", "x" * 300], values)
+    heat_map = HeatMap(["класс\n" * 9] * 40, ["特徴", "x" * 300], values)
     assert heat_map.scale == 1.0
     assert pixels(heat_map.draw("title", values[0]), (160, 160, 160)) > 0
