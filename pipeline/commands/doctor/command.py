@@ -5,8 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rich.console import Console
-
 from pipeline.commands.doctor.machine import (
     check_free_space,
     check_installed_versions,
@@ -22,6 +20,7 @@ from pipeline.commands.doctor.project import (
     check_store,
 )
 from pipeline.commands.doctor.result import PROBLEM, CheckResult
+from pipeline.errors import printable
 from pipeline.repository import project
 
 # Quick ones first.
@@ -48,14 +47,13 @@ def diagnose(root: Path) -> Iterator[CheckResult]:
 def main(*, as_json: bool) -> None:
     """Print a line a result, or one JSON document; SystemExit(1) if there is a problem."""
     # Check; lines are printed while results come: a remote that does not answer takes its time.
-    console = Console(highlight=False, soft_wrap=True)
     results = []
     for result in diagnose(project.project_root()):
         results.append(result)
         if not as_json:
-            console.print(f"{result.state:8} {result.area}: {result.sentence}", markup=False)
+            print(printable(f"{result.state:8} {result.area}: {result.sentence}"), flush=True)
             if result.do:
-                console.print(f"{'':8} -> {result.do}", markup=False)
+                print(printable(f"{'':8} -> {result.do}"), flush=True)
     # Conclude.
     healthy = all(result.state != PROBLEM for result in results)
     if as_json:

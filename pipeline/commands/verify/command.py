@@ -4,8 +4,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from pipeline import files
 from pipeline.commands import launch
 from pipeline.commands.verify import (
@@ -46,28 +44,27 @@ def main(*, name: str, deep: bool, experiment: str) -> None:
     Raises: UserError if the commit, its lock or its data cannot be had, or its stages do not run; SystemExit(1) if
     anything differs.
     """
-    console = Console(highlight=False, soft_wrap=True)
     project = project_root()
     with StoreProcess(project, experiment) as store:
         # Find the commit.
         target = find(project, name, store)
         here = causes.environment()
         alias = "" if target.commit.startswith(target.name) else f" ({target.name})"
-        console.print(on_one_line(f"commit {target.commit[:12]}{alias}, on {here[CPU_TAG]}"), markup=False)
+        _say(f"commit {target.commit[:12]}{alias}, on {here[CPU_TAG]}")
         with checkout.checked_out(project, target.commit) as place:
             # Compare it with itself, and with new outputs of its stages.
             recorded = lockfile_check.read(place.folder, target.commit)
-            trials, others, ignored = _trials(console, place, recorded, target, deep)
+            trials, others, ignored = _trials(place, recorded, target, deep)
             identical = all(trial.identical for trial in trials)
-            circumstances = _circumstances(console, place, recorded, others, ignored)
+            circumstances = _circumstances(place, recorded, others, ignored)
             # Compare the model's runs in MLflow.
-            runs = _examine(console, store, target, place, recorded, identical)
+            runs = _examine(store, target, place, recorded, identical)
             trials += [run.trial() for run in runs if run.run_id == target.run_id and identical]
             # Leave the receipt in the project and on the runs.
             document = receipt.document(target.commit, recorded, trials, here, circumstances)
             path = project / RECEIPTS / f"{target.commit[:12]}.json"
             files.write_json(path, document)
-            _attach(console, store, target, runs, identical, path)
+            _attach(store, target, runs, identical, path)
             # Look for reasons, while the checkout is there.
             newest = runs[0].tags if runs else {}
             only_run = identical and document["verdict"] != "identical"
@@ -77,16 +74,21 @@ def main(*, name: str, deep: bool, experiment: str) -> None:
     different = {result.place for trial in trials for result in trial.findings if result.difference}
     relative = path.relative_to(project)
     if not different:
-        console.print(f"verified: all {len(compared)} are identical, to the byte; receipt: {relative}", markup=False)
+        _say(f"verified: all {len(compared)} are identical, to the byte; receipt: {relative}")
         return
-    console.print(f"not verified: {len(different)} of {len(compared)} differ; receipt: {relative}", markup=False)
+    _say(f"not verified: {len(different)} of {len(compared)} differ; receipt: {relative}")
     for reason in reasons:
-        console.print(on_one_line(f"  why? {reason}"), markup=False)
+        _say(f"  why? {reason}")
     sys.exit(1)
 
 
+def _say(sentence: str) -> None:
+    """Print a line at once: stages take their time."""
+    print(on_one_line(sentence), flush=True)
+
+
 def _trials(
-    console: Console, place: Checkout, recorded: Lock, target: Target, deep: bool
+    place: Checkout, recorded: Lock, target: Target, deep: bool
 ) -> tuple[list[Trial], dict[str, object], set[str]]:
     """Compare the commit with itself; then, if it is consistent, run its stages under each setting and compare.
 
@@ -99,15 +101,15 @@ def _trials(
         others = declared.other_commands(repository)
         contradictions = consistency.contradictions(place, recorded, repository)
     if contradictions:
-        console.print("before any stage: what the commit says in two places", markup=False)
-        _print(console, contradictions)
+        _say("before any stage: what the commit says in two places")
+        _print(contradictions)
         return [Trial("before any stage", contradictions)], others, ignored
-    console.print(f"{len(recorded.inputs())} inputs, as dvc.lock records them; its stages run", markup=False)
+    _say(f"{len(recorded.inputs())} inputs, as dvc.lock records them; its stages run")
     for name, stage in recorded.stages.items():
-        console.print(on_one_line(f"  {name}: {stage.get('cmd')}"), markup=False)
+        _say(f"  {name}: {stage.get('cmd')}")
     for name, command in others.items():
-        console.print(on_one_line(f"  {name}, which dvc.lock says nothing of: {command}"), markup=False)
-    trials = [_trial(console, place, recorded, target, *setting) for setting in _settings(deep).items()]
+        _say(f"  {name}, which dvc.lock says nothing of: {command}")
+    trials = [_trial(place, recorded, target, *setting) for setting in _settings(deep).items()]
     return trials, others, ignored
 
 
@@ -130,31 +132,28 @@ def _settings(deep: bool) -> dict[str, dict[str, str]]:
     }
 
 
-def _trial(
-    console: Console, place: Checkout, recorded: Lock, target: Target, setting: str, environment: dict[str, str]
-) -> Trial:
-    console.print(on_one_line(f"{', '.join(recorded.stages)} again, {setting}"), markup=False)
+def _trial(place: Checkout, recorded: Lock, target: Target, setting: str, environment: dict[str, str]) -> Trial:
+    _say(f"{', '.join(recorded.stages)} again, {setting}")
     place.set_aside(recorded)
     place.run_stages(environment)
     silent = recorded.stages.keys() - place.recording.stages()
     if silent:
         sentence = "which code they loaded is not known, as no Python of theirs that heeds its environment ran"
-        console.print(on_one_line(f"note: {listed(sorted(silent))}: {sentence}"), markup=False)
+        _say(f"note: {listed(sorted(silent))}: {sentence}")
     trial = Trial(setting, comparison.compare(place, recorded, target.tags))
-    _print(console, trial.findings)
+    _print(trial.findings)
     return trial
 
 
-def _print(console: Console, results: Sequence[OutputResult]) -> None:
+def _print(results: Sequence[OutputResult]) -> None:
     for result in results:
-        line = "  identical  " if result.difference is None else "  DIFFERENT  "
-        line += result.place if result.difference is None else f"{result.place}: {result.difference}"
-        console.print(on_one_line(line), markup=False)
+        if result.difference is None:
+            _say(f"  identical  {result.place}")
+        else:
+            _say(f"  DIFFERENT  {result.place}: {result.difference}")
 
 
-def _circumstances(
-    console: Console, place: Checkout, recorded: Lock, others: dict[str, object], ignored: set[str]
-) -> Circumstances:
+def _circumstances(place: Checkout, recorded: Lock, others: dict[str, object], ignored: set[str]) -> Circumstances:
     """Name what dvc.lock says nothing of, what git converts, and what is not as requirements.lock asks."""
     code = loaded.uncovered(place.recording.files(place.folder), recorded, ignored)
     arguments = sorted(loaded.arguments(recorded, place.tracked).difference(code))
@@ -168,18 +167,16 @@ def _circumstances(
         ("other bytes in git than in a checkout, as attributes of the commit ask", loaded.summary(place.converted)),
     ):
         if names:
-            console.print(on_one_line(f"note: {topic}: {names}"), markup=False)
+            _say(f"note: {topic}: {names}")
     for sentence in sentences[:_FEW]:
-        console.print(f"note: {on_one_line(sentence)}", markup=False)
+        _say(f"note: {sentence}")
     if len(sentences) > _FEW:
-        console.print(f"note: and {len(sentences) - _FEW} more, in the receipt", markup=False)
+        _say(f"note: and {len(sentences) - _FEW} more, in the receipt")
     digests = {name: files.md5_file(place.folder / name) for name in uncovered}
     return Circumstances(digests, changed, sentences, others)
 
 
-def _examine(
-    console: Console, store: StoreProcess, target: Target, place: Checkout, recorded: Lock, identical: bool
-) -> list[RunRecord]:
+def _examine(store: StoreProcess, target: Target, place: Checkout, recorded: Lock, identical: bool) -> list[RunRecord]:
     """The model's runs, compared where the outputs are ``identical``; the run that was asked for is told line by line.
 
     Raises: UserError if the store of a run that was asked for cannot be reached.
@@ -190,17 +187,15 @@ def _examine(
     except UserError as error:
         if target.run_id:
             raise
-        console.print(on_one_line(f"warning: MLflow's runs are not compared: {error}"), markup=False)
+        _say(f"warning: MLflow's runs are not compared: {error}")
         return []
     for run in runs:
         if run.run_id == target.run_id:
-            _print(console, run.trial().findings if identical else [])
+            _print(run.trial().findings if identical else [])
     return runs
 
 
-def _attach(
-    console: Console, store: StoreProcess, target: Target, runs: Sequence[RunRecord], identical: bool, path: Path
-) -> None:
+def _attach(store: StoreProcess, target: Target, runs: Sequence[RunRecord], identical: bool, path: Path) -> None:
     """Put verdict and the receipt at ``path`` on the model's runs; never a failure."""
     verdicts = {}
     for run in runs:
@@ -213,12 +208,12 @@ def _attach(
             sentence = (
                 f"{first.place}: {first.difference}{more}; `python -m pipeline verify {run.run_id[:8]}` tells all"
             )
-            console.print(on_one_line(f"not this commit's: {sentence}"), markup=False)
+            _say(f"not this commit's: {sentence}")
     try:
         if verdicts:
             store.attach(verdicts, path.read_text(encoding="utf-8"))
     except UserError as error:
-        console.print(on_one_line(f"warning: the receipt is not in MLflow: {error}"), markup=False)
+        _say(f"warning: the receipt is not in MLflow: {error}")
         return
     for run_id, verdict in verdicts.items():
-        console.print(f"MLflow run {run_id[:8]}: tag verified = {verdict}", markup=False)
+        _say(f"MLflow run {run_id[:8]}: tag verified = {verdict}")
