@@ -25,7 +25,9 @@ def range_of_dates(table: InspectedTable, name: str) -> str:
 
 
 def doubts(table: InspectedTable) -> Iterator[str]:
-    yield from _undecided(table)
+    for name in ambiguous(table):
+        ways = " or ".join(f"{to_yaml(name)}: {to_yaml(column_type)}" for column_type in table.dates[name])
+        yield f"{name} holds dates whose {open_order(table, name)} could be exchanged; say which in types: {ways}"
     yield from _short_years(table)
     yield from _nearly_dates(table)
 
@@ -36,12 +38,6 @@ def ambiguous(table: InspectedTable) -> list[str]:
 
 def open_order(table: InspectedTable, name: str) -> str:
     return "day, month and year" if any(map(dates.has_short_years, table.dates[name])) else "day and month"
-
-
-def _undecided(table: InspectedTable) -> Iterator[str]:
-    for name in ambiguous(table):
-        ways = " or ".join(f"{to_yaml(name)}: {to_yaml(column_type)}" for column_type in table.dates[name])
-        yield f"{name} holds dates whose {open_order(table, name)} could be exchanged; say which in types: {ways}"
 
 
 def _short_years(table: InspectedTable) -> Iterator[str]:

@@ -133,10 +133,9 @@ def _table(swept: Swept, params: SweepParams) -> Table:
 
 
 def _mark(swept: Swept, position: int, status: str) -> str:
-    marks = {swept.lowest: "lowest"}
-    marks[swept.chosen] = "chosen" if swept.chosen != swept.lowest else "lowest, chosen"
-    words = [marks[position]] if position in marks else []
-    return ", ".join([*words, *([status.replace("_", " ")] if status != Status.CONVERGED.value else [])])
+    marks = [(position == swept.lowest, "lowest"), (position == swept.chosen, "chosen")]
+    marks.append((status != Status.CONVERGED.value, status.replace("_", " ")))
+    return ", ".join(mark for is_due, mark in marks if is_due)
 
 
 def _advice(swept: Swept, params: SweepParams) -> Iterator[str]:

@@ -205,10 +205,8 @@ def _attach(store: StoreProcess, target: Target, runs: Sequence[RunRecord], iden
         elif run.differing:
             first, others = run.differing[0], len(run.differing) - 1
             more = f", and {others} more" if others else ""
-            sentence = (
-                f"{first.place}: {first.difference}{more}; `python -m pipeline verify {run.run_id[:8]}` tells all"
-            )
-            _say(f"not this commit's: {sentence}")
+            command = f"python -m pipeline verify {run.run_id[:8]}"
+            _say(f"not this commit's: {first.place}: {first.difference}{more}; `{command}` tells all")
     try:
         if verdicts:
             store.attach(verdicts, path.read_text(encoding="utf-8"))

@@ -43,8 +43,8 @@ class RunRecord:
 
     def trial(self) -> Trial:
         """The comparison as a part of the receipt."""
-        missing = OutputResult(f"MLflow run {self.run_id[:8]}", None, None, _NOT_COMPARED)
-        return Trial(f"MLflow run {self.run_id[:8]}", self.findings or [missing])
+        place = f"MLflow run {self.run_id[:8]}"
+        return Trial(place, self.findings or [OutputResult(place, None, None, _NOT_COMPARED)])
 
     def verdict(self, commit: str, identical: bool, asked_for: bool) -> str | None:
         """The new value of its tag ``verified``; None where it stays as it is.

@@ -84,17 +84,14 @@ def keep(root: Path, entry: OutboxEntry, paths: Mapping[str, Path]) -> Path:
         names = {**NEEDED, **_BY_STAGE.get(entry.stage, {})}
         for name, path in paths.items():
             for needed in names[name]:
-                _copy(path / needed, temporary / name / needed)
+                target = temporary / name / needed
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if (path / needed).is_dir():
+                    shutil.copytree(path / needed, target)
+                else:
+                    shutil.copyfile(path / needed, target)
         files.write_text(temporary / _ENTRY_FILE, json.dumps(asdict(entry), ensure_ascii=False, indent=2))
     return folder
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        shutil.copyfile(source, target)
 
 
 def waiting(root: Path) -> list[Path]:

@@ -145,7 +145,7 @@ def close(store: Store, run_id: str, status: str, ended: int) -> None:
 def _dataset(data: PreparedData) -> DatasetInput:
     """The prepared data as MLflow's data set; eight characters of the digest are what its table has room for."""
     first = itertools.islice(data.columns.items(), _SCHEMA_COLUMNS)
-    columns = [{"name": name[:_SCHEMA_NAME], "type": kind} for name, kind in first]
+    columns = [{"name": name[:_SCHEMA_NAME], "type": column_type} for name, column_type in first]
     dataset = Dataset(
         name=data.name,
         digest=data.digest[:8],
