@@ -93,15 +93,16 @@ def fit(
     store = _CheckpointedCourse(saved, history, fits) if saved else None
     # Steps: epochs of the solver; each is recorded, watched and shown by the bar.
     began = monotonic()
-    method = solvers.make(params, data, begin.parameters, objective)
+    solver = solvers.make(params, data, begin.parameters, objective)
+    early = params.early_stopping
     silent = True if workers.rank() else None  # None: where standard error is not a terminal
     before = store.epochs if store else 0
     with tqdm(
         initial=before, total=params.epochs, unit="epoch", desc="train", disable=silent, delay=1, leave=False
     ) as bar:
 
-        def record_epoch(record: loop.Record, method: loop.IterativeSolver) -> None:
-            history.record(record, method)
+        def record_epoch(record: loop.Record, solver: loop.IterativeSolver) -> None:
+            history.record(record, solver)
             watch(row(record) | {"seconds": monotonic() - began})
             passes = record.number + 1 if record.epoch.passes is None else record.epoch.passes
             gradient = f"{record.epoch.gradient_norm:.1e}"
@@ -109,15 +110,15 @@ def fit(
             bar.update()
 
         result = loop.run(
-            method,
+            solver,
             params.epochs,
             record_epoch,
             _validation_cost(prepared, params, weights, objective),
-            _early_stopping(params),
+            loop.EarlyStopping(early.patience, early.minimum_drop) if early.patience else None,
             store,
         )
     # Outcome: how good the last point is, and what it is judged by.
-    return _model(prepared, params, method, result, begin.sentences, device_of(placed_on), totals), history
+    return _model(prepared, params, solver, result, begin.sentences, device_of(placed_on), totals), history
 
 
 def _class_totals(prepared: reader.Dataset, class_weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
@@ -132,6 +133,7 @@ def _class_totals(prepared: reader.Dataset, class_weights: NDArray[np.float64] |
 
 
 def accelerator_of(params: TrainParams) -> Accelerator | None:
+    """The device of train.device, None for the processor. Raises: UserError if there is no such device."""
     if params.l1:
         return None
     try:
@@ -144,6 +146,7 @@ def accelerator_of(params: TrainParams) -> Accelerator | None:
 
 
 def device_of(accelerator: Accelerator | None) -> torch.device:
+    """The device that passes over all rows run on."""
     return accelerator.device if accelerator else PROCESSOR
 
 
@@ -164,16 +167,10 @@ def _validation_cost(
     return None
 
 
-def _early_stopping(params: TrainParams) -> loop.EarlyStopping | None:
-    if not params.early_stopping.patience:
-        return None
-    return loop.EarlyStopping(params.early_stopping.patience, params.early_stopping.minimum_drop)
-
-
 def _model(
     prepared: reader.Dataset,
     params: TrainParams,
-    method: solvers.Solver,
+    solver: solvers.Solver,
     result: loop.Result,
     sentences: Sequence[str],
     device: torch.device,
@@ -182,7 +179,7 @@ def _model(
     if result.status is Status.DIVERGED:
         raise _diverged(params, result.epochs)
     try:
-        outcome = method.outcome(result.parameters, result.epochs)
+        outcome = solver.outcome(result.parameters, result.epochs)
     except OverflowError:
         raise _diverged(params, result.epochs) from None
     judgement = baselines.judge(result.status, outcome.final, outcome.start, class_totals, params.intercept)

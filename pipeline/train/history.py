@@ -25,11 +25,11 @@ class History:
         self.records: list[Record] = []
         self._snapshots: list[tuple[int, Parameters]] = [(BEFORE_THE_FIRST_STEP, start.copy())]
 
-    def record(self, record: Record, method: IterativeSolver) -> None:
-        """Remember an epoch, and the method's parameters when the epoch is one for a snapshot."""
+    def record(self, record: Record, solver: IterativeSolver) -> None:
+        """Remember an epoch, and the solver's parameters when the epoch is one for a snapshot."""
         self.records.append(record)
         if record.number % self._snapshot_every == 0:
-            self._snapshots.append((record.number, method.parameters.copy()))
+            self._snapshots.append((record.number, solver.parameters.copy()))
 
     def csv(self) -> str:
         """One line an epoch."""

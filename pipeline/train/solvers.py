@@ -156,10 +156,10 @@ class CertifiedSolver(_Delegate):
         self._solver: QuasiNewton = QuasiNewton(self._objective, self._source(), begin, params.tolerance)
 
     def _source(self) -> PreconditionerSource:
-        if self._plan.scaled == "hessian":
+        if self._plan.preconditioner == "hessian":
             return SampledNewton(self._objective, self._plan.dense_size)
         memory = 0 if self._plan.conjugate else lbfgs.PAIRS
-        return lbfgs.SampledPreconditioner(self._objective, lbfgs.SCALINGS[self._plan.scaled], memory)
+        return lbfgs.SampledPreconditioner(self._objective, lbfgs.PRECONDITIONERS[self._plan.preconditioner], memory)
 
     @property
     def status(self) -> Status | None:

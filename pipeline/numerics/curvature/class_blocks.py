@@ -83,7 +83,7 @@ class ClassBlocks:
         )
         factors = torch.stack([cholesky(of_class) for of_class in block])
         return rows.centre.uncentred(
-            ClassArrowFactor(places, self._eliminated_levels + rows.numbers, factors, coupling, diagonal)
+            ClassBlocksFactor(places, self._eliminated_levels + rows.numbers, factors, coupling, diagonal)
         )
 
     def _sums(self, theta: Tensor) -> list[Tensor]:
@@ -147,7 +147,7 @@ class ClassBlocks:
 
 
 @dataclass(frozen=True)
-class ClassArrowFactor:
+class ClassBlocksFactor:
     """dense (e,) and eliminated (L,) are columns of theta; factors (k, e, e); coupling (k, L, e); diagonal (k, L)."""
 
     dense: Tensor

@@ -2,7 +2,7 @@
 
 m rows, k classes, e columns with b as the last. Shape (e k, e k), in the order of theta[columns + b].flatten(). Blocks
 of classes i < j are added up as X' diag(p_i p_j) X; probabilities add up to 1, so a diagonal block is minus the sum of
-the others in its row, and the matrix is positive semidefinite up to rounding. arrowhead.py's Arrow is the float32
+the others in its row, and the matrix is positive semidefinite up to rounding. arrowhead.py has the float32
 factor of the same matrix over all columns; an l1 penalty needs the matrix itself, over few columns.
 """
 

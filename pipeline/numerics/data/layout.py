@@ -1,4 +1,4 @@
-"""Rows as the fast kernels want them: packed once, passed over many times.
+"""Rows in the layouts of the fast products: packed once, passed over many times.
 
 n rows, p number columns, c category columns, d columns of W (p numbers, then every category's levels), k classes.
 
@@ -85,7 +85,7 @@ class Rows:
         part_of: "tuple[Rows, Sequence[int]] | None" = None,
         accelerator: Accelerator | None = None,
     ) -> None:
-        """Pack blocks of softmax.Block; ``levels`` counts those of each category, ``classes`` is k.
+        """Pack the blocks; ``levels`` counts those of each category, ``classes`` is k.
 
         Blocks of wide rows or many classes are cut into pieces; ``blocks`` holds the pieces then, one for each of
         ``packed``. Where they are the blocks of other Rows, of the same levels and classes, at these positions,
@@ -163,11 +163,10 @@ class Rows:
     @functools.cached_property
     def strata(self) -> Strata:
         """Pairs of (level of the largest category, class); sorted once, for all samples."""
-        largest = self.largest_category
-        if largest is None:
-            return strata_of(self.blocks, self.classes)
-        first = self.numbers + self.first_level_rows[largest]
-        return strata_of(self.blocks, self.classes, Category(largest, first, self.levels[largest]))
+        largest, category = self.largest_category, None
+        if largest is not None:
+            category = Category(largest, self.numbers + self.first_level_rows[largest], self.levels[largest])
+        return strata_of(self.blocks, self.classes, category)
 
     @property
     def largest_category(self) -> int | None:

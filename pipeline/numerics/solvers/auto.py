@@ -11,7 +11,7 @@ from typing import Literal
 from pipeline.numerics.curvature import class_blocks
 from pipeline.numerics.data.layout import Rows
 
-Scaled = Literal["hessian", "by_class", "class_arrow", "kronecker", "diagonal"]
+Name = Literal["hessian", "by_class", "class_blocks", "kronecker", "diagonal"]
 
 _LARGEST_DENSE = 1200  # q: above, a factor costs more than the passes it saves
 AUTO_BYTES = 1 << 30  # what a Hessian may take where auto chooses: a constant, so that every machine chooses the same
@@ -27,9 +27,9 @@ _MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Plan:
-    """The scaling of steps, and the reason for it as a sentence; ``dense_size`` is q."""
+    """The preconditioner of steps, and the reason for it as a sentence; ``dense_size`` is q."""
 
-    scaled: Scaled
+    preconditioner: Name
     dense_size: int
     reason: str
     conjugate: bool = False
@@ -37,7 +37,7 @@ class Plan:
     @property
     def solver(self) -> str:
         """newton or lbfgs: the family of its steps."""
-        return "newton" if self.scaled == "hessian" or self.conjugate else "lbfgs"
+        return "newton" if self.preconditioner == "hessian" or self.conjugate else "lbfgs"
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,16 @@ def _automatic(sizes: Sizes) -> Plan:
 
 def _without_hessian(sizes: Sizes, reason: str) -> Plan:
     """Conjugate gradients where a good stand-in for the Hessian is at hand: factors for each class."""
-    scaled = _cheap(sizes)
-    if scaled in {"by_class", "class_arrow"}:
-        return Plan(scaled, sizes.dense, f"{reason}; conjugate gradients do without", conjugate=True)
-    return Plan(scaled, sizes.dense, reason)
+    name = _cheap(sizes)
+    if name in {"by_class", "class_blocks"}:
+        return Plan(name, sizes.dense, f"{reason}; conjugate gradients do without", conjugate=True)
+    return Plan(name, sizes.dense, reason)
 
 
-def _cheap(sizes: Sizes) -> Scaled:
+def _cheap(sizes: Sizes) -> Name:
     numbers = sizes.columns - sum(sizes.levels)
-    if sizes.levels and _class_arrow_fits(sizes, numbers):
-        return "class_arrow"
+    if sizes.levels and _class_blocks_fit(sizes, numbers):
+        return "class_blocks"
     if not sizes.levels and _by_class_fits(sizes):
         return "by_class"
     # Sparse columns hardly overlap, and 100 passes over them take less than the products of every two: 4,914 rows of
@@ -116,7 +116,7 @@ def _cheap(sizes: Sizes) -> Scaled:
     return "diagonal" if diagonal else "kronecker"
 
 
-def _class_arrow_fits(sizes: Sizes, numbers: int) -> bool:
+def _class_blocks_fit(sizes: Sizes, numbers: int) -> bool:
     """As for ``by_class``: products of numbers are made class by class, for rows and for levels."""
     factored = (_sample_rows(sizes) + sum(sizes.levels)) * (numbers + 1) ** 2
     needed = class_blocks.needed_bytes(sizes.levels, numbers, sizes.classes)

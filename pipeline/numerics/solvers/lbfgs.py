@@ -1,4 +1,4 @@
-"""L-BFGS: the recursion, and the cheap scalings that it starts from where a Hessian would be too large.
+"""L-BFGS: the recursion, and the cheap preconditioners that it starts from where a Hessian would be too large.
 
 Source: Nocedal and Wright 2006, algorithm 7.4. Shapes are those of data/layout.py.
 """
@@ -28,11 +28,11 @@ _ROWS_TO_RENEW = 4
 # Nats that b alone saves. Not where the first factor is the only one: that of even probabilities is then the better one
 # (47 passes in place of 88 for 100 rows of 1,000 columns).
 _WORTH_A_START = 0.5
-PAIRS = 10  # of step and change of gradient, kept beside a cheap scaling
+PAIRS = 10  # of step and change of gradient, kept beside a cheap preconditioner
 
-SCALINGS: dict[str, Callable[[PackedObjective], PreconditionerBuilder]] = {
+PRECONDITIONERS: dict[str, Callable[[PackedObjective], PreconditionerBuilder]] = {
     "by_class": ByClass,
-    "class_arrow": ClassBlocks,
+    "class_blocks": ClassBlocks,
     "kronecker": Kronecker,
     "diagonal": Diagonal,
 }
@@ -93,7 +93,7 @@ class CurvaturePairs:
 
 
 class SampledPreconditioner:
-    """A ``PreconditionerSource``: the given start, and one scaling, built on a sample of the rows."""
+    """A ``PreconditionerSource``: the given start, and one preconditioner, built on a sample of the rows."""
 
     sample_passes = 0.0
 
@@ -102,14 +102,14 @@ class SampledPreconditioner:
     ) -> None:
         """``make`` is a class of preconditioners.py; ``memory`` 0 asks for conjugate gradients."""
         self.memory = memory
-        # A diagonal knows the columns' sizes, not how they add up: its steps are often three times too long. The other
-        # scalings have the right size.
+        # A diagonal knows the columns' sizes, not how they add up: its steps are often three times too long. The others
+        # have the right size.
         self.resizes = make is Diagonal
         self._rows = rows = objective.rows
         self.renews = rows.count > _ROWS_TO_RENEW * rows.columns
         target = max(_ROWS_A_COLUMN * rows.columns, _AT_LEAST)
         small = target < _NEARLY_ALL * rows.count
-        self._scaling = make(
+        self._builder = make(
             PackedObjective(stratified(rows, target), objective.l2) if small else objective.on_processor()
         )
 
@@ -122,9 +122,9 @@ class SampledPreconditioner:
             theta[-1] = shares.log() - shares.log().mean()
         return theta
 
-    def scaling(self, refreshes: int) -> PreconditionerBuilder | None:
-        """The one there is."""
-        return self._scaling if refreshes == 0 else None
+    def builder(self, refreshes: int) -> PreconditionerBuilder | None:
+        """The one that there is; None after the first."""
+        return self._builder if refreshes == 0 else None
 
 
 def class_shares(rows: Rows) -> Tensor:

@@ -1,4 +1,4 @@
-"""The one loop, which knows no method: it asks for epochs, watches the validation cost, and says how it ended."""
+"""The one loop, which knows no solver: it asks for epochs, watches the validation cost, and says how it ended."""
 
 import functools
 import math
@@ -12,14 +12,14 @@ from torch import Tensor
 from pipeline.numerics.data.block import Parameters
 from pipeline.numerics.solvers.status import Status
 
-_OF_METHOD = "method "
+_OF_SOLVER = "method "  # prefix of its state in a checkpoint
 
 
 @dataclass(frozen=True)
 class Epoch:
     """One epoch over the training rows. Costs in nats, without the penalty.
 
-    ``lr`` is None where a method has none; ``passes`` says how often all rows were gone through so far, None where that
+    ``lr`` is None where a solver has none; ``passes`` says how often all rows were gone through so far, None where that
     is the epoch's number. ``cost`` is that of the parameters before the epoch's update (of each batch before its own,
     with mini-batches, as a mean weighted by rows); ``gradient_norm`` likewise, of the whole objective.
     """
@@ -95,11 +95,11 @@ class _Best:
         self.epoch: int | None = None
         self.parameters: Parameters | None = None
 
-    def should_stop(self, number: int, cost: float | None, method: IterativeSolver) -> bool:
+    def should_stop(self, number: int, cost: float | None, solver: IterativeSolver) -> bool:
         if self._rule is None or cost is None:
             return False
         if cost < self._cost - self._rule.minimum_drop:
-            self._cost, self.epoch, self.parameters = cost, number, method.parameters.copy()
+            self._cost, self.epoch, self.parameters = cost, number, solver.parameters.copy()
         return self.epoch is not None and number - self.epoch >= self._rule.patience
 
     @property
@@ -127,49 +127,48 @@ class StateStore(Protocol):
 
 
 def run(
-    method: IterativeSolver,
+    solver: IterativeSolver,
     epochs: int,
     watch: Callable[[Record, IterativeSolver], None],
     validation_cost: Callable[[Parameters], float] | None = None,
     early_stopping: EarlyStopping | None = None,
     store: StateStore | None = None,
 ) -> Result:
-    """Run up to ``epochs`` epochs; ``watch`` is called after each with its record and the method, whose
+    """Run up to ``epochs`` epochs; ``watch`` is called after each with its record and the solver, whose
     ``parameters`` are computed on access.
 
     With ``store`` the loop goes on where an earlier one was stopped, and ends as if nothing had happened.
     """
     best = _Best(early_stopping)
-    first = _resume(store, method, best)
+    first = _resume(store, solver, best)
     for number in range(first, epochs):
         try:
-            held_out = validation_cost(method.parameters) if validation_cost else None
-            if best.should_stop(number, held_out, method) and best.parameters is not None:
+            held_out = validation_cost(solver.parameters) if validation_cost else None
+            if best.should_stop(number, held_out, solver) and best.parameters is not None:
                 return Result(best.parameters, Status.STOPPED_EARLY, number, best.epoch)
-            epoch = method.run_epoch()
+            epoch = solver.run_epoch()
         except OverflowError:  # a sum without a finite bound: the parameters have left the numbers
-            return Result(method.parameters, Status.DIVERGED, number, None)
+            return Result(solver.parameters, Status.DIVERGED, number, None)
         if not math.isfinite(epoch.cost):
-            return Result(method.parameters, Status.DIVERGED, number, None)
-        watch(Record(number, epoch, held_out), method)
-        if method.status is not None:
-            return Result(method.parameters, method.status, number + 1, None)
+            return Result(solver.parameters, Status.DIVERGED, number, None)
+        watch(Record(number, epoch, held_out), solver)
+        if solver.status is not None:
+            return Result(solver.parameters, solver.status, number + 1, None)
         if store is not None:
-            store.save(functools.partial(_state, number + 1, method, best))
-    return Result(method.parameters, method.unfinished, epochs, None)
+            store.save(functools.partial(_state, number + 1, solver, best))
+    return Result(solver.parameters, solver.unfinished, epochs, None)
 
 
-def _state(epochs: int, method: IterativeSolver, best: _Best) -> dict[str, Tensor]:
-    own = {f"{_OF_METHOD}{name}": tensor for name, tensor in method.state.items()}
+def _state(epochs: int, solver: IterativeSolver, best: _Best) -> dict[str, Tensor]:
+    own = {f"{_OF_SOLVER}{name}": tensor for name, tensor in solver.state.items()}
     return own | best.state | {"epochs": torch.tensor(epochs)}
 
 
-def _resume(store: StateStore | None, method: IterativeSolver, best: _Best) -> int:
+def _resume(store: StateStore | None, solver: IterativeSolver, best: _Best) -> int:
     """The number of the next epoch."""
     saved = store.load() if store else None
     if saved is None:
         return 0
-    own = {name.removeprefix(_OF_METHOD): saved[name] for name in saved if name.startswith(_OF_METHOD)}
-    method.state = own
+    solver.state = {name.removeprefix(_OF_SOLVER): saved[name] for name in saved if name.startswith(_OF_SOLVER)}
     best.state = saved
     return int(saved["epochs"])

@@ -25,8 +25,8 @@ class PreconditionerSource(Protocol):
     def start(self, theta: Tensor) -> Tensor:
         """A better start, from samples."""
 
-    def scaling(self, refreshes: int) -> PreconditionerBuilder | None:
-        """The builder for the n-th time; None: the last one, for the new point."""
+    def builder(self, refreshes: int) -> PreconditionerBuilder | None:
+        """The builder of the n-th preconditioner; None: the last one, for the new point."""
 
 
 class CurrentPreconditioner:
@@ -64,7 +64,7 @@ class CurrentPreconditioner:
         return Diagonal(self._objective.on_processor()).factor(theta)
 
     def _advance(self) -> None:
-        self._builder = self._source.scaling(self.refreshes) or self._builder
+        self._builder = self._source.builder(self.refreshes) or self._builder
         self.refreshes += 1
 
     def _built_at(self, theta: Tensor) -> Preconditioner:

@@ -65,7 +65,7 @@ class SampledNewton:
         self.sample_passes += sample.passes * sample.rows.count / self._objective.rows.count
         return theta
 
-    def scaling(self, refreshes: int) -> PreconditionerBuilder | None:
+    def builder(self, refreshes: int) -> PreconditionerBuilder | None:
         """The Hessian to build for the n-th time: the sample doubles at the second refresh; None: keep the last."""
         if refreshes == 0:
             return ArrowheadHessian(self._objective if self._cheap else self._sample(self._target))

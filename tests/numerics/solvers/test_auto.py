@@ -11,7 +11,7 @@ GIBIBYTE = 1 << 30
 
 
 @pytest.mark.parametrize(
-    ("sizes", "scaled"),
+    ("sizes", "preconditioner"),
     [
         (Sizes(327_346, 119, 16, (3, 104)), "hessian"),
         (Sizes(1_000_000, 28, 2, ()), "hessian"),
@@ -23,15 +23,15 @@ GIBIBYTE = 1 << 30
         (Sizes(100_000, 10, 5_000, ()), "by_class"),
         (Sizes(100_000, 784, 1_000, ()), "kronecker"),
         (Sizes(100_000, 784, 5_000, ()), "diagonal"),
-        (Sizes(100_000, 5_000, 4, (2_000, 3_000)), "class_arrow"),
+        (Sizes(100_000, 5_000, 4, (2_000, 3_000)), "class_blocks"),
         (Sizes(100_000, 20_003, 3, (20_000,)), "hessian"),
         (Sizes(4_914, 1_757, 7, (3, 253, 18, 15, 13)), "diagonal"),
     ],
 )
-def test_auto_takes_a_hessian_where_it_pays_off(sizes: Sizes, scaled: str) -> None:
+def test_auto_takes_a_hessian_where_it_pays_off(sizes: Sizes, preconditioner: str) -> None:
     """Flights and many levels of one category do; wide tables, two large categories and many classes do not."""
     plan = choose("auto", sizes, 8 * GIBIBYTE)
-    assert plan.scaled == scaled
+    assert plan.preconditioner == preconditioner
     assert str(sizes) in plan.reason
 
 

@@ -16,7 +16,7 @@ def test_steps_from_a_diagonal_have_the_right_length_at_once() -> None:
     scores = flags[:, :40] @ random.normal(size=(40, classes)) * 0.3
     problem = Problem(flags, codes, (scores + random.gumbel(size=scores.shape)).argmax(1), levels)
     sizes = auto.Sizes(rows, columns + sum(levels), classes, levels)
-    assert auto.choose("auto", sizes, memory=0).scaled == "diagonal"
+    assert auto.choose("auto", sizes, memory=0).preconditioner == "diagonal"
     solved = solve(problem, solver="auto", l2=1e-2, tolerance=1e-8)
     assert solved.outcome.bound is not None
     assert solved.outcome.bound <= 1e-8 * solved.objective
