@@ -58,14 +58,14 @@ _OUTLINES = {
 _LONGEST = 40
 
 
-def format_of(column_type: ColumnType) -> str | None:
+def format_of(date_type: ColumnType) -> str | None:
     """The format of a type of dates, in the directives of Python's ``strptime``; None for ISO 8601."""
-    return column_type.removeprefix(ISO).strip() or None
+    return date_type.removeprefix(ISO).strip() or None
 
 
-def require_format(column_type: ColumnType) -> None:
+def require_format(date_type: ColumnType) -> None:
     """Raises: ValueError, which says what was expected, for a format that does not tell one moment everywhere."""
-    form = format_of(column_type)
+    form = format_of(date_type)
     if form is None:
         return
     directives = {*_DIRECTIVE.findall(form)}
@@ -78,38 +78,38 @@ def require_format(column_type: ColumnType) -> None:
     if not tells_a_moment or directives & _REFUSED:
         raise ValueError(
             "date and a format of Python's strptime with a year, or of a time of day, and without %Z, "
-            f"such as 'date %d/%m/%Y', got {quoted(column_type)}"
+            f"such as 'date %d/%m/%Y', got {quoted(date_type)}"
         )
 
 
 @lru_cache
-def parts_of(column_type: ColumnType) -> tuple[DatePart, ...]:
+def parts_of(date_type: ColumnType) -> tuple[DatePart, ...]:
     """The DATE_PARTS that dates of this type tell: a month has no day and no weekday, a time of day no year."""
-    form = format_of(column_type)
+    form = format_of(date_type)
     if form is None:
         return DATE_PARTS
     first, second = _PROBE, datetime(2023, 1, 2, 1, 1)
-    read = [moment_of(moment.strftime(form), column_type) or () for moment in (first, second)]
+    read = [moment_of(moment.strftime(form), date_type) or () for moment in (first, second)]
     varying = [part for part, *values in zip(DATE_PARTS, *read, strict=True) if len({*values}) > 1]
     return tuple(part for part in varying if part != "weekday" or "day" in varying)
 
 
-def is_time_of_day(column_type: ColumnType) -> bool:
+def is_time_of_day(date_type: ColumnType) -> bool:
     """Whether dates of this type are times without a date."""
-    return {*parts_of(column_type)} <= {"hour", "minute"}
+    return {*parts_of(date_type)} <= {"hour", "minute"}
 
 
-def has_short_years(column_type: ColumnType) -> bool:
+def has_short_years(date_type: ColumnType) -> bool:
     """Whether years are written in two digits: 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to 2068 (POSIX)."""
-    return "y" in _DIRECTIVE.findall(format_of(column_type) or "")
+    return "y" in _DIRECTIVE.findall(format_of(date_type) or "")
 
 
-def moment_of(text: str, column_type: ColumnType = ISO) -> tuple[int, ...] | None:
+def moment_of(text: str, date_type: ColumnType = ISO) -> tuple[int, ...] | None:
     """The DATE_PARTS of a date of this type, in its own time zone; None for another text.
 
     What a format leaves out is the first: a date without a day is its month's first. Names of months are English.
     """
-    form = format_of(column_type)
+    form = format_of(date_type)
     try:
         moment = datetime.fromisoformat(text.strip()) if form is None else datetime.strptime(text.strip(), form)
     except ValueError:
@@ -117,12 +117,12 @@ def moment_of(text: str, column_type: ColumnType = ISO) -> tuple[int, ...] | Non
     return moment.year, moment.month, moment.day, moment.weekday(), moment.hour, moment.minute
 
 
-def expected(column_type: ColumnType) -> str:
+def expected(date_type: ColumnType) -> str:
     """The content expected of a column of this type, with an example."""
-    form = format_of(column_type)
+    form = format_of(date_type)
     if form is None:
         return "a date such as 2024-12-31 or 2024-12-31T23:59"
-    return f"a {'time' if is_time_of_day(column_type) else 'date'} as {form}, such as {_PROBE.strftime(form)}"
+    return f"a {'time' if is_time_of_day(date_type) else 'date'} as {form}, such as {_PROBE.strftime(form)}"
 
 
 def possible(texts: Iterable[str]) -> list[ColumnType]:
@@ -130,21 +130,19 @@ def possible(texts: Iterable[str]) -> list[ColumnType]:
     read: dict[ColumnType, int] = {}
     for number, text in enumerate(texts):
         moments = {
-            column_type: moment_of(text, column_type)
-            for column_type in _alike(text)
-            if number == 0 or column_type in read
+            date_type: moment_of(text, date_type) for date_type in _alike(text) if number == 0 or date_type in read
         }
         # All moments so far, as a digest: there may be half a million texts.
         read = {
-            column_type: hash((read.get(column_type), moment))
-            for column_type, moment in moments.items()
+            date_type: hash((read.get(date_type), moment))
+            for date_type, moment in moments.items()
             if moment is not None
         }
         if not read:
             break
     first_with: dict[int, ColumnType] = {}
-    for column_type, digest in read.items():
-        first_with.setdefault(digest, column_type)
+    for date_type, digest in read.items():
+        first_with.setdefault(digest, date_type)
     return list(first_with.values())
 
 
@@ -159,13 +157,13 @@ def forms(texts: Mapping[str, int]) -> tuple[dict[ColumnType, int], list[str]]:
         rows: Counter[ColumnType] = Counter()
         for text in islice(left, _LOOKED_AT):
             rows.update(
-                {column_type: texts[text] for column_type in _alike(text) if moment_of(text, column_type) is not None}
+                {date_type: texts[text] for date_type in _alike(text) if moment_of(text, date_type) is not None}
             )
         if not rows:
             break
-        [(column_type, _)] = rows.most_common(1)
-        others = [text for text in left if moment_of(text, column_type) is None]
-        rows_of[column_type] = sum(texts[text] for text in left) - sum(texts[text] for text in others)
+        [(date_type, _)] = rows.most_common(1)
+        others = [text for text in left if moment_of(text, date_type) is None]
+        rows_of[date_type] = sum(texts[text] for text in left) - sum(texts[text] for text in others)
         left = others
     return rows_of, left
 
@@ -173,16 +171,16 @@ def forms(texts: Mapping[str, int]) -> tuple[dict[ColumnType, int], list[str]]:
 def compact(smallest: float, largest: float) -> ColumnType | None:
     """The type of dates that whole numbers between these may be, written as 20241231 or, of months, 202412."""
     return next(
-        (column_type for column_type, (first, last) in _COMPACT.items() if first <= smallest and largest <= last), None
+        (date_type for date_type, (first, last) in _COMPACT.items() if first <= smallest and largest <= last), None
     )
 
 
-def are_of(column_type: ColumnType, numbers: Collection[float]) -> bool:
+def are_of(date_type: ColumnType, numbers: Collection[float]) -> bool:
     """Whether distinct whole numbers are all dates of a ``compact`` type, and so many that this is no accident.
 
     Of numbers of another meaning one in thirty reads as a day, one in eight as a month.
     """
-    return len(numbers) >= _FEWEST_COMPACT and all(moment_of(f"{number:.0f}", column_type) for number in numbers)
+    return len(numbers) >= _FEWEST_COMPACT and all(moment_of(f"{number:.0f}", date_type) for number in numbers)
 
 
 def _alike(text: str) -> tuple[ColumnType, ...]:
@@ -195,15 +193,13 @@ def _alike(text: str) -> tuple[ColumnType, ...]:
 @lru_cache(maxsize=1 << 12)
 def _of_outline(outline: str) -> tuple[ColumnType, ...]:
     """The types whose dates may have this outline: a text with 0 for each digit and a for each letter."""
-    return tuple(
-        column_type for column_type in COMMON if column_type == ISO or re.fullmatch(_outlines(column_type), outline)
-    )
+    return tuple(date_type for date_type in COMMON if date_type == ISO or re.fullmatch(_outlines(date_type), outline))
 
 
 @lru_cache(maxsize=len(COMMON))
-def _outlines(column_type: ColumnType) -> str:
+def _outlines(date_type: ColumnType) -> str:
     """A regular expression for the outlines of a type's dates, and perhaps of other texts."""
-    pieces = re.split(r"%(.)|\s+", format_of(column_type) or "")
+    pieces = re.split(r"%(.)|\s+", format_of(date_type) or "")
     return "".join(
         re.escape(piece or "") if place % 2 == 0 else r"\s+" if piece is None else _OUTLINES[piece]
         for place, piece in enumerate(pieces)
