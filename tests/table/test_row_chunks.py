@@ -100,7 +100,7 @@ _READ = """
 import re, sys
 from pathlib import Path
 from pipeline.errors import UserError
-from pipeline.table import sources, stream
+from pipeline.table import find_source, stream
 
 try:
     for chunk in stream.read(find_source.find(sys.argv[1]), {"b": "text"}, [""]):
