@@ -48,8 +48,8 @@ from pipeline.train.params import TrainParams
 source, out = sys.argv[2], Path(sys.argv[3])
 chosen = {"source": source, "target": "y", "standardise": True, "split": {"method": "seed", "test": 0.05}}
 prepare.main(params=PrepareParams.model_validate(chosen), source=source, out=out / "prepared")
-for name, knobs in json.loads(sys.argv[4]).items():
-    train.main(params=TrainParams.model_validate(knobs), prepared=out / "prepared", out=out / name)
+for name, params in json.loads(sys.argv[4]).items():
+    train.main(params=TrainParams.model_validate(params), prepared=out / "prepared", out=out / name)
     ten = EvaluateParams(calibration_bins=10)
     evaluate.main(params=ten, prepared=out / "prepared", model=out / name, out=out / name / "reports")
 """

@@ -27,7 +27,7 @@ def fit(
     date_parts: Sequence[DatePart] = (),
     max_levels: int = MAX_LEVELS,
 ) -> Encoder:
-    """The encoder for ``features``, in that order, given the survey of the training rows.
+    """The encoder for ``features``, in that order, given the statistics of the training rows.
 
     Standardising takes mean and population standard deviation (divided by n) of the values that are present; a constant
     column keeps scale 1, booleans stay 0 and 1.

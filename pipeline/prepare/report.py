@@ -32,7 +32,7 @@ def source_line(source: Source) -> str:
 
 
 def report_lines(
-    survey: ColumnStatistics,
+    statistics: ColumnStatistics,
     encoder: Encoder,
     class_rows: Mapping[Class, int],
     split_rows: Mapping[str, int],
@@ -41,16 +41,16 @@ def report_lines(
     """A few lines for the terminal: what was read, what was filled in, and what to look at twice."""
     numbers, categories = len(encoder.numbers), len(encoder.categories)
     shares = [f"{name} ({rows:,})" for name, rows in class_rows.items()]
-    without_label = f"dropped   {dropped:,} of {survey.rows + dropped:,} rows, which have no {encoder.target}"
+    without_label = f"dropped   {dropped:,} of {statistics.rows + dropped:,} rows, which have no {encoder.target}"
     return [
-        f"rows      {survey.rows:,}: " + ", ".join(f"{name} {rows:,}" for name, rows in split_rows.items() if rows),
+        f"rows      {statistics.rows:,}: " + ", ".join(f"{name} {rows:,}" for name, rows in split_rows.items() if rows),
         f"features  {len(encoder.features)} from {_columns(numbers, 'number')} and {_columns(categories, 'category')}",
         f"target    {encoder.target}: {len(class_rows)} classes: {listed(shares, _COLUMNS)}",
-        *_spelled(survey),
+        *_spelled(statistics),
         *([without_label] if dropped else []),
-        *_filled(survey, encoder),
-        *_merged(survey, encoder),
-        *(f"warning   {warning}" for warning in warnings(survey, encoder)),
+        *_filled(statistics, encoder),
+        *_merged(statistics, encoder),
+        *(f"warning   {warning}" for warning in warnings(statistics, encoder)),
     ]
 
 
@@ -120,14 +120,14 @@ def label_lines(target: str, classes: Mapping[str, Class]) -> Iterator[str]:
 
 
 def spelling_doubts(
-    survey: ColumnStatistics, undecided: Mapping[str, Sequence[Spelling]], declared: Collection[str] = ()
+    statistics: ColumnStatistics, undecided: Mapping[str, Sequence[Spelling]], declared: Collection[str] = ()
 ) -> Iterator[str]:
     """Doubts about numbers that are read as a category or as other numbers since nothing in the table tells.
 
     Nothing is doubted of columns whose type is ``declared``.
     """
     for name, possible in undecided.items():
-        text = next(text for text in survey.levels[name] if all(spelling.matches(text) for spelling in possible))
+        text = next(text for text in statistics.levels[name] if all(spelling.matches(text) for spelling in possible))
         values = " or ".join(f"{spelling.value_of(text):.12g}" for spelling in possible)
         yield (
             f"{name}: {text} may be {values}: read as a category; set prepare.decimal: "
@@ -135,10 +135,10 @@ def spelling_doubts(
         )
     commas = [
         name
-        for name, column_type in survey.types.items()
+        for name, column_type in statistics.types.items()
         if (spelling := spellings.of_type(column_type)) is not None and spelling.decimal == ","
     ]
-    for name, column_type in survey.types.items() if commas else ():
+    for name, column_type in statistics.types.items() if commas else ():
         if column_type == spellings.PLAIN and name not in declared:
             yield (
                 f"{name}: read as numbers with a decimal point, though {commas[0]} has decimal commas; "
@@ -146,9 +146,9 @@ def spelling_doubts(
             )
 
 
-def _spelled(survey: ColumnStatistics) -> Iterator[str]:
+def _spelled(statistics: ColumnStatistics) -> Iterator[str]:
     columns: dict[str, list[str]] = {}
-    for name, column_type in survey.types.items():
+    for name, column_type in statistics.types.items():
         if (spelling := spellings.of_type(column_type)) is not None:
             columns.setdefault(str(spelling), []).append(name)
     for how, names in columns.items():
@@ -169,18 +169,18 @@ def code_lines(names: Collection[str]) -> Iterator[str]:
         )
 
 
-def _filled(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
-    gaps = [f"{name} ({survey.missing[name]:,})" for name in encoder.types if survey.missing[name]]
+def _filled(statistics: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
+    gaps = [f"{name} ({statistics.missing[name]:,})" for name in encoder.types if statistics.missing[name]]
     if gaps:
         means = "numbers by the mean of the training rows, categories by a level of their own"
         yield f"missing   filled in: {', '.join(gaps)}; {means}"
 
 
-def _merged(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
+def _merged(statistics: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
     for category in encoder.categories:
         if OTHER in category.levels:
             own_levels = frozenset(category.levels)
-            rest = {level: rows for level, rows in survey.levels[category.name].items() if level not in own_levels}
+            rest = {level: rows for level, rows in statistics.levels[category.name].items() if level not in own_levels}
             yield (
                 f"other     {category.name}: {len(rest):,} rare levels with {sum(rest.values()):,} rows are one, "
                 f"{OTHER}: {listed(ordered(rest), _NAMED, quoted)}; prepare.max_levels is the limit"
@@ -218,10 +218,10 @@ def held_out_lines(
             )
 
 
-def warnings(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
+def warnings(statistics: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
     """Warnings on columns: rounded whole numbers, and categories that may name the rows."""
     for column in encoder.numbers:
-        moments = survey.moments[column.name]
+        moments = statistics.moments[column.name]
         largest = max(abs(moments.minimum), abs(moments.maximum))
         if moments.all_integers and largest >= READ_EXACTLY:
             yield (
@@ -234,9 +234,9 @@ def warnings(survey: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
                 f"{EXACT_INTEGERS:,}; set prepare.standardise, or add it to prepare.categories if it is a code"
             )
     for category in encoder.categories:
-        if survey.names_rows(category.name):
-            levels = len(survey.levels[category.name])
+        if statistics.names_rows(category.name):
+            levels = len(statistics.levels[category.name])
             yield (
-                f"{category.name}: {levels:,} levels in {survey.count(category.name):,} rows; "
+                f"{category.name}: {levels:,} levels in {statistics.count(category.name):,} rows; "
                 "if it names the rows, leave it out of prepare.features"
             )

@@ -13,35 +13,35 @@ READ_EXACTLY = 2**53
 
 
 def describe(
-    survey: ColumnStatistics, roles: Mapping[str, str], ignored: Sequence[str], dropped: int = 0
+    statistics: ColumnStatistics, roles: Mapping[str, str], ignored: Sequence[str], dropped: int = 0
 ) -> dict[str, Any]:
     """The content of schema.json: each column that was read, over all rows, and the names of those that were not.
 
     ``roles``: per column "feature", "target", "split" or "key". Numbers carry exact moments, correctly rounded.
-    ``dropped`` rows had no label and are not among those of the survey.
+    ``dropped`` rows had no label and are not among those counted.
     """
     columns = [
         {
             "name": name,
             "role": roles[name],
             "kind": column_type,
-            "count": survey.count(name),
-            "missing": survey.missing[name],
+            "count": statistics.count(name),
+            "missing": statistics.missing[name],
         }
-        | _content(survey, name)
-        for name, column_type in survey.types.items()
+        | _content(statistics, name)
+        for name, column_type in statistics.types.items()
     ]
     without_label = {"rows_without_label": dropped} if dropped else {}
-    return {"rows": survey.rows, **without_label, "columns": columns, "ignored": list(ignored)}
+    return {"rows": statistics.rows, **without_label, "columns": columns, "ignored": list(ignored)}
 
 
-def _content(survey: ColumnStatistics, name: str) -> dict[str, Any]:
-    if name in survey.levels:
-        levels = survey.levels[name]
+def _content(statistics: ColumnStatistics, name: str) -> dict[str, Any]:
+    if name in statistics.levels:
+        levels = statistics.levels[name]
         return {"levels": [{"level": level, "rows": levels[level]} for level in ordered(levels)]}
-    if is_date(survey.types.get(name, "")):
-        return {"parts": {part: _content(survey, part_name(name, part)) for part in DATE_PARTS}}
-    moments = survey.moments.get(name)
+    if is_date(statistics.types.get(name, "")):
+        return {"parts": {part: _content(statistics, part_name(name, part)) for part in DATE_PARTS}}
+    moments = statistics.moments.get(name)
     if moments is None or moments.count == 0:
         return {}
     return {

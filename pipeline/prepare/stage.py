@@ -46,12 +46,13 @@ def main(*, params: PrepareParams, source: str | Path, out: Path, cache: Path | 
         if parsed is not None:
             parsed.commit()
     # Print: doubts first, then what was read and what became of it.
-    levels = learned.survey.levels
-    open_marks = params.decimal == "auto"
-    grouped = grouping.doubtful(table, learned.survey, params.missing_values, learned.declared) if open_marks else {}
+    levels = learned.statistics.levels
+    grouped = {}
+    if params.decimal == "auto":
+        grouped = grouping.doubtful(table, learned.statistics, params.missing_values, learned.declared)
     doubts = chain(
         report.header_doubts(header.column_names(table), params.target, levels),
-        report.spelling_doubts(learned.survey, learned.undecided, learned.declared),
+        report.spelling_doubts(learned.statistics, learned.undecided, learned.declared),
         report.grouping_doubts(grouped),
         report.label_doubts(params.target, levels[params.target]),
     )

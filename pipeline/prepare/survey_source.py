@@ -21,12 +21,12 @@ class Learned:
     """Results of the passes before the one that writes.
 
     ``classes`` maps each label's text to its class. ``row_wise``: ``assign`` needs no row numbers, so that threads may
-    call it. ``dropped`` rows have no label: no survey counts them, and ``assign`` sends them nowhere.
+    call it. ``dropped`` rows have no label: no statistics count them, and ``assign`` sends them nowhere.
     ``undecided``: columns of texts that are numbers in two spellings. ``codes``: columns of texts that are whole
     numbers, some of which begin with a zero. ``declared``: columns whose type does not depend on what they hold.
     """
 
-    survey: ColumnStatistics
+    statistics: ColumnStatistics
     training: ColumnStatistics
     classes: Mapping[str, Class]
     assign: Assign
@@ -50,13 +50,13 @@ class _FirstPass(type_inference.Watcher):
     unlabelled: int = 0
 
     def look(self, chunk: Chunk) -> ColumnStatistics | None:
-        """The survey of the chunk's training rows, where a row tells by itself that it trains."""
+        """The statistics of the chunk's training rows, where a row tells by itself that it trains."""
         if self.assign is None or self.training is None:
             return None
         return self.training.of(chunk.where(self.assign(chunk) == TRAIN))
 
     def see(self, chunk: Chunk, looked: ColumnStatistics | None) -> None:
-        """Gather the labels, or their training rows' survey."""
+        """Gather the labels, or their training rows' statistics."""
         target = chunk.texts[self.target]
         self.unlabelled += int(np.count_nonzero(target.codes < 0))
         for text in target.levels:
@@ -105,30 +105,30 @@ def learn(
         passes[:] = [_FirstPass(source, columns.target, row_wise, training)]
         return passes[0]
 
-    survey = type_inference.learn(source, read, params.missing_values, watch, options)
+    statistics = type_inference.learn(source, read, params.missing_values, watch, options)
     # Check: labels, weights, and texts that the encoder needs for itself.
     dropped = passes[0].unlabelled if drops else 0
-    data_checks.require_labels(source, params.target, params.missing_values, survey, dropped)
-    data_checks.require_no_reserved_text(source, survey, columns.features)
+    data_checks.require_labels(source, params.target, params.missing_values, statistics, dropped)
+    data_checks.require_no_reserved_text(source, statistics, columns.features)
     if params.weights is not None:
-        data_checks.require_weights(source, params.weights, params.missing_values, survey, labelled)
+        data_checks.require_weights(source, params.weights, params.missing_values, statistics, labelled)
     # Divide: the classes, and the training rows with their statistics.
     as_text = params.target in {*params.text_columns, *sources.texts_of(source)}
-    classes = target_classes.classes_of(source, params.target, survey.levels[params.target], as_text)
+    classes = target_classes.classes_of(source, params.target, statistics.levels[params.target], as_text)
     if row_wise is None:
         assign = by_seed_over_table(params.split, list(passes[0].texts), passes[0].codes, classes)
-        training = ColumnStatistics(survey.types, survey.uncounted, survey.weights)
-        for chunk in stream.read(source, survey.types, params.missing_values, options):
+        training = ColumnStatistics(statistics.types, statistics.uncounted, statistics.weights)
+        for chunk in stream.read(source, statistics.types, params.missing_values, options):
             training.add(chunk.where(assign(chunk) == TRAIN))
     else:
         assign = row_wise
-        training = passes[0].training or survey
+        training = passes[0].training or statistics
     data_checks.require_training_rows(source, params.target, classes, training)
     if params.weights is not None:
         data_checks.require_weight_to_train(source, params.weights, training)
     # Doubt: numbers that may be read in two ways, and codes.
-    undecided = type_inference.undecided(source, read, survey)
+    undecided = type_inference.undecided(source, read, statistics)
     if undecided and params.split.method == "hash" and params.split.key is None:
         data_checks.refuse_undecided(source, undecided)
-    codes = type_inference.codes(source, read, survey)
-    return Learned(survey, training, classes, assign, row_wise is not None, dropped, undecided, codes, fixed)
+    codes = type_inference.codes(source, read, statistics)
+    return Learned(statistics, training, classes, assign, row_wise is not None, dropped, undecided, codes, fixed)

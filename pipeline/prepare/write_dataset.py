@@ -61,7 +61,7 @@ def write(
     # Write, in order: the rows of each split, then schema and encoder.
     split_rows = dict.fromkeys(shard.SPLITS, 0)
     split_classes = {name: np.zeros(len(classes), dtype=np.int64) for name in shard.SPLITS}
-    reading = stream.Reading(learned.survey.types, params.missing_values, options)
+    reading = stream.Reading(learned.statistics.types, params.missing_values, options)
     with Writer(folder) as writer:
         for chunk, (result, row_digests) in stream.mapped_settled(source, reading, work):
             parts = _divided(result, learned.assign(chunk)) if isinstance(result, shard.Shard) else result
@@ -74,10 +74,10 @@ def write(
                 for index, name in enumerate(shard.SPLITS):
                     twins.add(row_digests[parts[name].rows], index)
         roles_by_column = columns.by_column()
-        writer.finish(schema.describe(learned.survey, roles_by_column, columns.ignored, learned.dropped), encoder)
+        writer.finish(schema.describe(learned.statistics, roles_by_column, columns.ignored, learned.dropped), encoder)
     # Report: what was read, and what to look at twice.
     return [
-        *report_lines(learned.survey, encoder, _class_rows(learned, columns.target), split_rows, learned.dropped),
+        *report_lines(learned.statistics, encoder, _class_rows(learned, columns.target), split_rows, learned.dropped),
         *code_lines(learned.codes),
         *label_lines(columns.target, learned.classes),
         *straddling_lines(0 if twins is None else twins.count()),
@@ -95,6 +95,6 @@ def _where(rows: shard.Shard, mask: NDArray[np.bool_]) -> shard.Shard:
 
 def _class_rows(learned: Learned, target: str) -> dict[Class, int]:
     rows: dict[Class, int] = dict.fromkeys(sorted(set(learned.classes.values())), 0)
-    for text, count in learned.survey.levels[target].items():
+    for text, count in learned.statistics.levels[target].items():
         rows[learned.classes[text]] += count
     return rows

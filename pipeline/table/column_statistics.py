@@ -73,10 +73,10 @@ class ColumnStatistics:
         return values, None if min(counts) == chunk.rows else present
 
     def of(self, chunk: Chunk) -> "ColumnStatistics":
-        """The survey of one chunk, of the same columns as this one."""
-        survey = ColumnStatistics(self.types, self.uncounted, self.weights)
-        survey.add(chunk)
-        return survey
+        """The statistics of one chunk, of the same columns as this one."""
+        statistics = ColumnStatistics(self.types, self.uncounted, self.weights)
+        statistics.add(chunk)
+        return statistics
 
     def merge(self, other: "ColumnStatistics") -> None:
         """Count in the rows that ``other``, of the same types, has counted."""

@@ -15,18 +15,19 @@ from pipeline.table.spellings import Spelling
 
 
 def require_labels(
-    source: TableSource, target: str, missing_values: Sequence[str], survey: ColumnStatistics, dropped: int = 0
+    source: TableSource, target: str, missing_values: Sequence[str], statistics: ColumnStatistics, dropped: int = 0
 ) -> None:
-    """Check that there are rows, and that each has a label but those that were ``dropped`` before the survey."""
-    if survey.rows + dropped == 0:
+    """Check that there are rows, and that each has a label but those that were ``dropped`` before."""
+    if statistics.rows + dropped == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
-    missing = survey.missing[target]
+    missing = statistics.missing[target]
     if missing:
         lines = locate.lines_without_value(source, target, missing_values, limit=5)
         numbers = ", ".join(map(str, lines)) + (", ..." if missing > len(lines) else "")
         raise UserError(
-            f"{source}, column {shortened(target)}: {missing:,} of {survey.rows:,} rows have no label: line {numbers}; "
-            "set prepare.missing_target: drop, or correct prepare.missing_values if a label is taken for missing"
+            f"{source}, column {shortened(target)}: {missing:,} of {statistics.rows:,} rows have no label: "
+            f"line {numbers}; set prepare.missing_target: drop, or correct prepare.missing_values if a label is taken "
+            "for missing"
         )
 
 
@@ -41,23 +42,23 @@ def refuse_undecided(source: TableSource, undecided: Mapping[str, Sequence[Spell
         )
 
 
-def require_no_reserved_text(source: TableSource, survey: ColumnStatistics, features: Sequence[str]) -> None:
+def require_no_reserved_text(source: TableSource, statistics: ColumnStatistics, features: Sequence[str]) -> None:
     """Check that no category holds a text by which the encoder names a level of its own."""
     for name in features:
         for reserved in RESERVED:
-            if reserved in survey.levels.get(name, ()):
+            if reserved in statistics.levels.get(name, ()):
                 place, _ = locate.find_cell(source, name, reserved.__eq__)
                 raise UserError(f"{place}: the text {reserved!r} is reserved; write it differently")
 
 
 def require_weights(
-    source: TableSource, column: str, missing_values: Sequence[str], survey: ColumnStatistics, others: locate.Others
+    source: TableSource, column: str, missing_values: Sequence[str], statistics: ColumnStatistics, others: locate.Others
 ) -> None:
-    """Check that every row of the survey, which are those that ``others`` hold of, has a weight, none below 0."""
-    if survey.missing[column] == 0 and survey.moments[column].minimum >= 0:
+    """Check that every row that ``others`` hold of has a weight, none below 0."""
+    if statistics.missing[column] == 0 and statistics.moments[column].minimum >= 0:
         return
 
-    spelling = spellings.of_type(survey.types[column])
+    spelling = spellings.of_type(statistics.types[column])
 
     def is_wrong(cell: str) -> bool:
         return cell in missing_values or (float(cell) if spelling is None else spelling.value_of(cell)) < 0

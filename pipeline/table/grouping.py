@@ -24,7 +24,7 @@ class _Cells:
 
 
 def doubtful(
-    source: TableSource, survey: ColumnStatistics, missing_values: Sequence[str], declared: Collection[str] = ()
+    source: TableSource, statistics: ColumnStatistics, missing_values: Sequence[str], declared: Collection[str] = ()
 ) -> dict[str, str]:
     """Per column of plain numbers all of whose points have three digits behind them, one such cell.
 
@@ -36,8 +36,8 @@ def doubtful(
         return {}
     open_columns = {
         name: _Cells()
-        for name, column_type in survey.types.items()
-        if column_type == spellings.PLAIN and name not in declared and _may_be_grouped(survey, name)
+        for name, column_type in statistics.types.items()
+        if column_type == spellings.PLAIN and name not in declared and _may_be_grouped(statistics, name)
     }
     place_of: dict[str, int] = {}
     looked_at = 0
@@ -65,6 +65,6 @@ def doubtful(
     }
 
 
-def _may_be_grouped(survey: ColumnStatistics, name: str) -> bool:
-    moments = survey.moments[name]
+def _may_be_grouped(statistics: ColumnStatistics, name: str) -> bool:
+    moments = statistics.moments[name]
     return not moments.all_integers and max(abs(moments.minimum), abs(moments.maximum)) < 1_000

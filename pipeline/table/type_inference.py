@@ -88,7 +88,7 @@ def learn(
     watch: StartCallback = lambda _: Watcher(),
     options: stream.ReadOptions = stream.DEFAULTS,
 ) -> ColumnStatistics:
-    """Read the whole table once and survey ``columns``. The types stand in the survey.
+    """Read the whole table once and survey ``columns``. The types stand in the statistics.
 
     Where a value contradicts the type assumed so far, the column's type is widened and reading starts again; ``watch``
     is called with the types at each start and gives the watcher that sees every chunk.
@@ -105,29 +105,29 @@ def learn(
     }
     reading = _Inference(source, missing_values, types, texts, {}, columns)
     while True:
-        survey = _attempt(reading, watch(reading.types), options)
-        if survey is not None and not _share_mark(reading, survey):
-            _refuse_nul(source, survey)
-            return survey
+        statistics = _attempt(reading, watch(reading.types), options)
+        if statistics is not None and not _share_mark(reading, statistics):
+            _refuse_nul(source, statistics)
+            return statistics
 
 
-def undecided(source: TableSource, columns: Columns, survey: ColumnStatistics) -> dict[str, list[Spelling]]:
+def undecided(source: TableSource, columns: Columns, statistics: ColumnStatistics) -> dict[str, list[Spelling]]:
     """Per column of texts that are numbers of two spellings, both of them, the decimal point first."""
     declared = {*columns.declared, *sources.texts_of(source)}
     candidates = {
         name: spellings.common(levels, columns.marks)
-        for name, levels in survey.levels.items()
+        for name, levels in statistics.levels.items()
         if name not in declared and levels
     }
     return {name: possible for name, possible in candidates.items() if len(possible) > 1}
 
 
-def codes(source: TableSource, columns: Columns, survey: ColumnStatistics) -> dict[str, str]:
+def codes(source: TableSource, columns: Columns, statistics: ColumnStatistics) -> dict[str, str]:
     """Per column that nobody declared and that is text since some of its whole numbers begin with a zero, the first."""
     declared = {*columns.declared, *sources.texts_of(source)}
     return {
         name: next(filter(spellings.is_padded, levels))
-        for name, levels in survey.levels.items()
+        for name, levels in statistics.levels.items()
         if name not in declared and type_rules.are_codes(levels)
     }
 
@@ -144,7 +144,7 @@ def _guess(source: TableSource, columns: Columns, missing_values: Sequence[str])
     return types
 
 
-def _share_mark(reading: _Inference, survey: ColumnStatistics) -> bool:
+def _share_mark(reading: _Inference, statistics: ColumnStatistics) -> bool:
     """Whether columns are to be read with the decimal mark that others show; their types are then changed."""
     if reading.columns.decimal != "auto":
         return False
@@ -153,7 +153,7 @@ def _share_mark(reading: _Inference, survey: ColumnStatistics) -> bool:
     for name, column_type in reading.types.items():
         if "," in marks and column_type == spellings.PLAIN and name not in reading.columns.fixed:
             changed[name] = spellings.COMMA
-    for name, possible in undecided(reading.source, reading.columns, survey).items() if len(marks) == 1 else ():
+    for name, possible in undecided(reading.source, reading.columns, statistics).items() if len(marks) == 1 else ():
         changed[name] = next(spelling.column_type for spelling in possible if {spelling.decimal} == marks)
     changed = {
         name: column_type for name, column_type in changed.items() if column_type not in reading.refused.get(name, ())
@@ -163,36 +163,36 @@ def _share_mark(reading: _Inference, survey: ColumnStatistics) -> bool:
 
 
 def _attempt(reading: _Inference, watcher: Watcher, options: stream.ReadOptions) -> ColumnStatistics | None:
-    """One reading of the table: its survey, or None after a type had to be changed."""
-    survey = ColumnStatistics(reading.types, reading.columns.uncounted, reading.columns.weights)
-    judged = {name: TextEvidence() for name in survey.levels if name not in reading.declared | reading.codes}
+    """One reading of the table: its statistics, or None after a type had to be changed."""
+    statistics = ColumnStatistics(reading.types, reading.columns.uncounted, reading.columns.weights)
+    judged = {name: TextEvidence() for name in statistics.levels if name not in reading.declared | reading.codes}
     padded: set[str] = set()
 
     def look(chunk: Chunk) -> tuple[ColumnStatistics, Any]:
-        return survey.of(chunk.having(reading.columns.required)), watcher.look(chunk)
+        return statistics.of(chunk.having(reading.columns.required)), watcher.look(chunk)
 
-    request = stream.Reading(survey.types, reading.missing_values, options)
+    request = stream.Reading(statistics.types, reading.missing_values, options)
     try:
         for chunk, (part, looked) in stream.mapped(reading.source, request, look):
-            survey.merge(part)
+            statistics.merge(part)
             padded |= chunk.padded
             watcher.see(chunk, looked)
-            _refuse_mixtures(reading, survey, judged)
-            _refuse_names_of_rows(reading, survey)
+            _refuse_mixtures(reading, statistics, judged)
+            _refuse_names_of_rows(reading, statistics)
     except parsing.WrongTypeError as wrong:
-        _widen(reading, survey, wrong.column)
-        _widen_like(reading, survey, wrong.rows)
+        _widen(reading, statistics, wrong.column)
+        _widen_like(reading, statistics, wrong.rows)
         return None
-    changed = [_narrow(reading, survey, judged), _take_codes(reading, survey, padded)]
-    return None if any(changed) else survey
+    changed = [_narrow(reading, statistics, judged), _take_codes(reading, statistics, padded)]
+    return None if any(changed) else statistics
 
 
-def _refuse_mixtures(reading: _Inference, survey: ColumnStatistics, judged: Mapping[str, TextEvidence]) -> None:
+def _refuse_mixtures(reading: _Inference, statistics: ColumnStatistics, judged: Mapping[str, TextEvidence]) -> None:
     """Stop at the first chunk that shows a mixture: a column of numbers read as text would fill the memory."""
     mixed: dict[str, str] = {}
     for name, column in judged.items():
         marks = reading.columns.marks
-        levels = survey.levels[name]
+        levels = statistics.levels[name]
         for level in islice(levels, column.levels, None) if len(levels) > column.levels else ():
             if not column.add(level, marks):
                 mixed[name] = next((text for text in levels if not spellings.of_text(text, marks)), level)
@@ -203,9 +203,9 @@ def _refuse_mixtures(reading: _Inference, survey: ColumnStatistics, judged: Mapp
         raise fault
 
 
-def _refuse_names_of_rows(reading: _Inference, survey: ColumnStatistics) -> None:
+def _refuse_names_of_rows(reading: _Inference, statistics: ColumnStatistics) -> None:
     """Refuse a column with too many distinct texts before they fill memory."""
-    for name, levels in survey.levels.items():
+    for name, levels in statistics.levels.items():
         if len(levels) > MOST_LEVELS:
             if name in reading.refused and (fault := reading.mixture(name)).text:
                 raise fault
@@ -213,9 +213,9 @@ def _refuse_names_of_rows(reading: _Inference, survey: ColumnStatistics) -> None
             raise read_errors.CrowdedError(reading.source, name, levels, MOST_LEVELS, are_codes, reading.columns.marks)
 
 
-def _refuse_nul(source: TableSource, survey: ColumnStatistics) -> None:
+def _refuse_nul(source: TableSource, statistics: ColumnStatistics) -> None:
     """Bytes 0 are no text: a file was damaged, or is written in an encoding of two bytes a character."""
-    for name, levels in survey.levels.items():
+    for name, levels in statistics.levels.items():
         if any("\0" in level for level in levels):
             place, text = locate.find_cell(source, name, lambda cell: "\0" in cell)
             raise UserError(
@@ -223,7 +223,7 @@ def _refuse_nul(source: TableSource, survey: ColumnStatistics) -> None:
             )
 
 
-def _widen(reading: _Inference, survey: ColumnStatistics, column: str) -> None:
+def _widen(reading: _Inference, statistics: ColumnStatistics, column: str) -> None:
     """Read ``column`` in another spelling or as text from now on, unless numbers and then a word were seen in it."""
     column_type = reading.types[column]
     if column in reading.columns.fixed:
@@ -231,10 +231,10 @@ def _widen(reading: _Inference, survey: ColumnStatistics, column: str) -> None:
     reading.types[column] = "text"
     if is_number(column_type):
         reading.refused.setdefault(column, set()).add(column_type)
-        reading.types[column] = _other_spelling(reading, column, column_type, has_numbers=survey.count(column) > 0)
+        reading.types[column] = _other_spelling(reading, column, column_type, has_numbers=statistics.count(column) > 0)
 
 
-def _widen_like(reading: _Inference, survey: ColumnStatistics, rows: Any) -> None:
+def _widen_like(reading: _Inference, statistics: ColumnStatistics, rows: Any) -> None:
     """Change the types of all columns that had no value before these ``rows``, which a guess then knew nothing of.
 
     Else each of thousands of such columns would start the reading once more.
@@ -243,7 +243,7 @@ def _widen_like(reading: _Inference, survey: ColumnStatistics, rows: Any) -> Non
         return
     for name, column in zip(rows.column_names, rows.columns, strict=True):
         column_type = reading.types[name]
-        is_empty = survey.count(name) == 0 and name not in reading.columns.fixed
+        is_empty = statistics.count(name) == 0 and name not in reading.columns.fixed
         if is_empty and is_number(column_type) and pa.types.is_string(column.type):
             reading.refused.setdefault(name, set()).add(column_type)
             reading.types[name] = type_rules.of_parsed(column, reading.columns.marks)
@@ -262,22 +262,24 @@ def _other_spelling(reading: _Inference, column: str, column_type: ColumnType, h
     return possible.pop() if len(possible) == 1 and len(spellings.simplest(own)) == 1 else "text"
 
 
-def _narrow(reading: _Inference, survey: ColumnStatistics, judged: Mapping[str, TextEvidence]) -> bool:
+def _narrow(reading: _Inference, statistics: ColumnStatistics, judged: Mapping[str, TextEvidence]) -> bool:
     """Whether a column that was read as text turns out to hold numbers or booleans only; its type is then changed."""
     changed = {
         name: column_type
         for name, column in judged.items()
-        if column.levels and (column_type := _natural_type(reading, name, survey.levels[name], column)) != "text"
+        if column.levels and (column_type := _natural_type(reading, name, statistics.levels[name], column)) != "text"
     }
     reading.types.update(changed)
     return bool(changed)
 
 
-def _take_codes(reading: _Inference, survey: ColumnStatistics, padded: Collection[str]) -> bool:
+def _take_codes(reading: _Inference, statistics: ColumnStatistics, padded: Collection[str]) -> bool:
     """Whether columns that were read as numbers turn out to hold codes; they are then read as text."""
     # Only a column without currencies and thousands separators may hold codes.
-    possible = (name for name in padded if name not in reading.columns.fixed and survey.types[name] in spellings.BARE)
-    codes = [name for name in possible if survey.moments[name].all_integers]
+    possible = (
+        name for name in padded if name not in reading.columns.fixed and statistics.types[name] in spellings.BARE
+    )
+    codes = [name for name in possible if statistics.moments[name].all_integers]
     reading.codes.update(codes)
     reading.types.update(dict.fromkeys(codes, "text"))
     return bool(codes)

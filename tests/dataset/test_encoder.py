@@ -27,8 +27,8 @@ CATEGORIES = ["island", "sex"]
 
 
 def _penguins(standardise: bool) -> tuple[Encoder, Chunk]:
-    survey = type_inference.learn(PENGUINS, type_inference.Columns([*NUMBERS, *CATEGORIES]), ["NA"])
-    encoder = fit_encoder.fit(PENGUINS, survey, list(survey.types), "species", ["a", "b"], ["NA"], standardise)
+    statistics = type_inference.learn(PENGUINS, type_inference.Columns([*NUMBERS, *CATEGORIES]), ["NA"])
+    encoder = fit_encoder.fit(PENGUINS, statistics, list(statistics.types), "species", ["a", "b"], ["NA"], standardise)
     return encoder, next(iter(stream.read(PENGUINS, encoder.types, ["NA"])))
 
 
@@ -171,17 +171,17 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     """A table that makes two columns of W of one name is told so."""
     source = tmp_path / "t.csv"
     source.write_text("c,c=u,y\nu,1,1\nv,2,2\n")
-    survey = type_inference.learn(source, type_inference.Columns(["c", "c=u"]), [])
+    statistics = type_inference.learn(source, type_inference.Columns(["c", "c=u"]), [])
     with pytest.raises(UserError, match="two columns of W would both be named 'c=u'"):
-        fit_encoder.fit(source, survey, ["c", "c=u"], "y", [1, 2], [], standardise=False)
+        fit_encoder.fit(source, statistics, ["c", "c=u"], "y", [1, 2], [], standardise=False)
 
 
 def test_a_column_without_values_in_training_is_told() -> None:
     """Columns of which no training row has a value are all named."""
-    survey = ColumnStatistics({"a": "number", "b": "text"})
-    survey.add(Chunk(1, 1, {"a": np.array([np.nan])}, {"b": Texts(np.array([-1], dtype=np.int32), ())}))
+    statistics = ColumnStatistics({"a": "number", "b": "text"})
+    statistics.add(Chunk(1, 1, {"a": np.array([np.nan])}, {"b": Texts(np.array([-1], dtype=np.int32), ())}))
     with pytest.raises(UserError, match="no value in any training row of column a, b"):
-        fit_encoder.fit(Path("t.csv"), survey, ["a", "b"], "y", [1, 2], [], standardise=False)
+        fit_encoder.fit(Path("t.csv"), statistics, ["a", "b"], "y", [1, 2], [], standardise=False)
 
 
 def test_encoder_and_shards_need_no_heavy_library() -> None:

@@ -25,8 +25,8 @@ def _doubts(folder: Path, cells: str, separator: str) -> dict[str, str]:
     rows = [f"{cell}{separator}a" for cell in cells.split()]
     source.write_text("\n".join([f"x{separator}y", *rows]) + "\n")
     table = find_source.find(str(source))
-    survey = type_inference.learn(table, type_inference.Columns(["x", "y"], ["y"]), ["NA"])
-    return grouping.doubtful(table, survey, ["NA"])
+    statistics = type_inference.learn(table, type_inference.Columns(["x", "y"], ["y"]), ["NA"])
+    return grouping.doubtful(table, statistics, ["NA"])
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -15,10 +15,10 @@ def _kind(source: Path, folder: Path | None = None, fixed: dict[str, ColumnType]
     table = find_source.find(str(source))
     with parse_cache.opened(folder, table) as store:
         columns = type_inference.Columns(["x", "y"], ["y"], fixed=fixed or {})
-        survey = type_inference.learn(table, columns, ["", "NA"], options=stream.ReadOptions(64, cache=store))
+        statistics = type_inference.learn(table, columns, ["", "NA"], options=stream.ReadOptions(64, cache=store))
         if store is not None:
             store.commit()
-    return survey.types["x"]
+    return statistics.types["x"]
 
 
 @pytest.mark.parametrize("cell", ["007", "+05", " 01 ", '"00334"', '" 01"', "0" * 38 + "1", "00"])
@@ -62,10 +62,10 @@ def test_decimal_commas_of_another_column_do_not_hide_codes(tmp_path: Path) -> N
     source = tmp_path / "t.csv"
     source.write_text("x;y;z\n" + "10115;a;1,5\n" * 20 + "01067;a;2,5\n")
     table = find_source.find(str(source))
-    survey = type_inference.learn(
+    statistics = type_inference.learn(
         table, type_inference.Columns(["x", "y", "z"], ["y"]), [""], options=stream.ReadOptions(64)
     )
-    assert survey.types == {"x": "text", "y": "text", "z": "number 1234,5"}
+    assert statistics.types == {"x": "text", "y": "text", "z": "number 1234,5"}
 
 
 def test_too_many_codes_are_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

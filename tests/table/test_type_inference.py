@@ -61,10 +61,10 @@ def _learn(folder: Path, cells: list[str], declared: list[str], chunk_bytes: int
     source = folder / "stream.csv"
     source.write_text("x,y\n" + "".join(f'"{cell}",1\n' for cell in cells))
     try:
-        survey = type_inference.learn(
+        statistics = type_inference.learn(
             source, type_inference.Columns(["x", "y"], declared), MISSING, options=stream.ReadOptions(chunk_bytes)
         )
-        return survey.types["x"]
+        return statistics.types["x"]
     except UserError as error:
         return str(error).removeprefix(str(source))
 
@@ -116,8 +116,8 @@ def test_declared_columns_keep_their_texts(tmp_path: Path) -> None:
     """A declared category of codes is text, with leading zeros as they stand."""
     source = tmp_path / "stream.csv"
     source.write_text("zip,y\n02139,1\n2139,1\n02139,2\n")
-    survey = type_inference.learn(source, type_inference.Columns(["zip", "y"], ["zip"]), MISSING)
-    assert (survey.types["zip"], survey.levels["zip"]) == ("text", {"02139": 2, "2139": 1})
+    statistics = type_inference.learn(source, type_inference.Columns(["zip", "y"], ["zip"]), MISSING)
+    assert (statistics.types["zip"], statistics.levels["zip"]) == ("text", {"02139": 2, "2139": 1})
 
 
 @pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e39", "1e400"])
@@ -134,12 +134,12 @@ def test_a_survey_counts_what_is_there(tmp_path: Path) -> None:
     source = tmp_path / "stream.csv"
     source.write_text("n,t,b\n1,u,true\nNA,v,NA\n4,NA,false\n5,u,true\n")
     for chunk_bytes in (16, stream.DEFAULTS.chunk_bytes):
-        survey = type_inference.learn(
+        statistics = type_inference.learn(
             source, type_inference.Columns(["n", "t", "b"], []), MISSING, options=stream.ReadOptions(chunk_bytes)
         )
-        assert (survey.rows, survey.missing) == (4, {"n": 1, "t": 1, "b": 1})
-        assert survey.levels == {"t": {"u": 2, "v": 1}}
-        assert (survey.moments["n"].mean(), survey.moments["b"].count) == (10 / 3, 3)
+        assert (statistics.rows, statistics.missing) == (4, {"n": 1, "t": 1, "b": 1})
+        assert statistics.levels == {"t": {"u": 2, "v": 1}}
+        assert (statistics.moments["n"].mean(), statistics.moments["b"].count) == (10 / 3, 3)
 
 
 @pytest.mark.parametrize("chunk_bytes", [1 << 10, 1 << 22])
@@ -151,10 +151,10 @@ def test_too_many_texts_are_told_before_they_fill_the_memory(
     source = tmp_path / "stream.csv"
     texts = [f"n{row}\n" for row in range(type_inference.MOST_LEVELS)]
     source.write_text("x\n" + "".join(texts * 2))
-    survey = type_inference.learn(
+    statistics = type_inference.learn(
         source, type_inference.Columns(["x"]), MISSING, options=stream.ReadOptions(chunk_bytes)
     )
-    assert len(survey.levels["x"]) == type_inference.MOST_LEVELS
+    assert len(statistics.levels["x"]) == type_inference.MOST_LEVELS
     source.write_text("x\n" + "".join([*texts, "m\n"]))
     with pytest.raises(
         UserError, match=r"column x: expected at most 3,000 distinct texts, got more\n.*prepare\.features"

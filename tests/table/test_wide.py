@@ -72,17 +72,17 @@ def test_columns_are_surveyed_together() -> None:
         nonlocal calls
         calls += event in ("call", "c_call")
 
-    survey = ColumnStatistics(dict.fromkeys(chunk.numbers, "number"))
+    statistics = ColumnStatistics(dict.fromkeys(chunk.numbers, "number"))
     sys.setprofile(count)
     try:
-        survey.add(chunk)
+        statistics.add(chunk)
     finally:
         sys.setprofile(None)
     assert calls < 25 * len(values)
     for name in ("c0", "c7", "c999"):
         alone = ColumnStatistics({name: "number"})
         alone.add(chunk)
-        assert (alone.moments[name], alone.missing[name]) == (survey.moments[name], survey.missing[name])
+        assert (alone.moments[name], alone.missing[name]) == (statistics.moments[name], statistics.missing[name])
 
 
 def _starts(folder: Path, cells: Any) -> tuple[int, UserError | None]:

@@ -3,7 +3,7 @@
 Other checks of a table live elsewhere: refusals in `table.data_checks`, doubts while preparing in `prepare.report`,
 doubts about single values in `hints`.
 
-n rows; columns are those of a survey. Everything but what gives the target away is judged over the whole table.
+n rows; columns are those of ColumnStatistics. Everything but what gives the target away is judged over the whole table.
 """
 
 import re
@@ -74,35 +74,35 @@ class ColumnFingerprints(type_inference.Watcher):
                 self.sample.setdefault(name, []).append(column)
 
 
-def reasons_to_leave_out(survey: ColumnStatistics, fingerprints: ColumnFingerprints, target: str) -> dict[str, str]:
+def reasons_to_leave_out(statistics: ColumnStatistics, fingerprints: ColumnFingerprints, target: str) -> dict[str, str]:
     """The columns that are of no use as a feature, each with the reason."""
     first_with: dict[int, str] = {}
     reasons: dict[str, str] = {}
-    for name, column_type in survey.types.items():
+    for name, column_type in statistics.types.items():
         if columns.is_date(column_type):
             continue
         twin = first_with.setdefault(fingerprints.prints[name], name)
         if twin != name:
             reasons[name] = f"holds the values of {twin}"
-        elif name != target and (reason := _reason(survey, name)):
+        elif name != target and (reason := _reason(statistics, name)):
             reasons[name] = reason
     reasons.pop(target, None)
     return reasons
 
 
-def _reason(survey: ColumnStatistics, name: str) -> str | None:
-    if survey.count(name) == 0:
+def _reason(statistics: ColumnStatistics, name: str) -> str | None:
+    if statistics.count(name) == 0:
         return "has no value in any row"
-    levels = survey.levels.get(name)
+    levels = statistics.levels.get(name)
     if levels is not None:
-        if survey.names_rows(name):
-            return f"names the rows: {len(levels):,} levels in {survey.count(name):,} rows"
-        return "is constant" if len(levels) == 1 and not survey.missing[name] else None
-    moments = survey.moments[name]
-    if moments.minimum == moments.maximum and not survey.missing[name]:
+        if statistics.names_rows(name):
+            return f"names the rows: {len(levels):,} levels in {statistics.count(name):,} rows"
+        return "is constant" if len(levels) == 1 and not statistics.missing[name] else None
+    moments = statistics.moments[name]
+    if moments.minimum == moments.maximum and not statistics.missing[name]:
         is_exact = abs(moments.minimum) < READ_EXACTLY
         return "is constant" if is_exact else "is constant as float64, which rounds such long whole numbers to one"
-    return "numbers the rows" if isinstance(moments, Moments) and _counts_up(moments, survey.rows) else None
+    return "numbers the rows" if isinstance(moments, Moments) and _counts_up(moments, statistics.rows) else None
 
 
 def _counts_up(moments: Moments, rows: int) -> bool:
@@ -116,30 +116,30 @@ def _counts_up(moments: Moments, rows: int) -> bool:
 
 
 def warnings(
-    survey: ColumnStatistics, fingerprints: ColumnFingerprints, target: str, left_out: Mapping[str, str]
+    statistics: ColumnStatistics, fingerprints: ColumnFingerprints, target: str, left_out: Mapping[str, str]
 ) -> Iterator[str]:
     """Warnings on columns that can be used but deserve a look."""
-    if survey.missing[target]:
-        gaps = "1 row has" if survey.missing[target] == 1 else f"{survey.missing[target]:,} rows have"
-        yield f"{gaps} no {target}, of {survey.rows:,}; missing_target: drop leaves them out"
-    yield from _about_classes(target, survey.levels[target])
+    if statistics.missing[target]:
+        gaps = "1 row has" if statistics.missing[target] == 1 else f"{statistics.missing[target]:,} rows have"
+        yield f"{gaps} no {target}, of {statistics.rows:,}; missing_target: drop leaves them out"
+    yield from _about_classes(target, statistics.levels[target])
     _, labels = np.unique(np.concatenate(fingerprints.sample[target]), return_inverse=True)
-    for name in survey.types:
+    for name in statistics.types:
         if name != target and name not in left_out:
-            if len(survey.levels.get(name, ())) > _MANY_LEVELS:
-                count = len(survey.levels[name])
+            if len(statistics.levels.get(name, ())) > _MANY_LEVELS:
+                count = len(statistics.levels[name])
                 yield f"{name} has {count:,} levels, a column of weights each; prepare.max_levels limits them"
-            if (seen := _distinct_rows(survey, fingerprints, name)) is not None:
-                each = "each row" if seen == survey.rows else f"each of the first {seen:,} rows"
+            if (seen := _distinct_rows(statistics, fingerprints, name)) is not None:
+                each = "each row" if seen == statistics.rows else f"each of the first {seen:,} rows"
                 yield f"{name} holds another whole number in {each}; if it names or numbers them, leave it out"
-            elif _is_another_text_in_each_row(survey, name):
+            elif _is_another_text_in_each_row(statistics, name):
                 yield f"{name} holds another text in each row, of which nothing can be learnt; leave it out"
-            elif (distinct := _values_that_come_again(survey, fingerprints, name)) is not None:
+            elif (distinct := _values_that_come_again(statistics, fingerprints, name)) is not None:
                 yield (
-                    f"{name} looks like an id that comes again: {distinct:,} values in {survey.rows:,} rows; leave it "
-                    "out, and, so that nobody both trains and tests, set split.method: hash and split.key to it"
+                    f"{name} looks like an id that comes again: {distinct:,} values in {statistics.rows:,} rows; leave "
+                    "it out, and, so that nobody both trains and tests, set split.method: hash and split.key to it"
                 )
-            if (shares := _hits(survey, fingerprints, name, labels)) is not None:
+            if (shares := _hits(statistics, fingerprints, name, labels)) is not None:
                 right, base = shares
                 yield (
                     f"{name} gives {target} away: alone it is right in {right:.1%} of rows, the largest class in "
@@ -171,39 +171,39 @@ def _about_classes(target: str, classes: Mapping[str, int]) -> Iterator[str]:
         )
 
 
-def _distinct_rows(survey: ColumnStatistics, fingerprints: ColumnFingerprints, name: str) -> int | None:
+def _distinct_rows(statistics: ColumnStatistics, fingerprints: ColumnFingerprints, name: str) -> int | None:
     """The number of rows in the sample, if a column of whole numbers holds another one in each; else None.
 
     Of few rows the numbers must be consecutive, or the column be called an id: a measure may differ by chance.
     """
-    moments = survey.moments.get(name)
-    if moments is None or survey.missing[name] or not moments.all_integers:
+    moments = statistics.moments.get(name)
+    if moments is None or statistics.missing[name] or not moments.all_integers:
         return None
     values = np.concatenate(fingerprints.sample[name]).view(np.float64)
     rows = len(values)
     if len(np.unique(values)) < rows or rows < _FEWEST_ROWS:
         return None
-    consecutive = moments.maximum - moments.minimum == survey.rows - 1
+    consecutive = moments.maximum - moments.minimum == statistics.rows - 1
     return rows if rows >= _ROWS_TO_TELL_APART or consecutive or _names_somebody(name) else None
 
 
-def _is_another_text_in_each_row(survey: ColumnStatistics, name: str) -> bool:
+def _is_another_text_in_each_row(statistics: ColumnStatistics, name: str) -> bool:
     """Whether a category tells all rows apart; of many rows it is left out already."""
-    return survey.rows >= _FEWEST_ROWS and len(survey.levels.get(name, ())) == survey.rows
+    return statistics.rows >= _FEWEST_ROWS and len(statistics.levels.get(name, ())) == statistics.rows
 
 
-def _values_that_come_again(survey: ColumnStatistics, fingerprints: ColumnFingerprints, name: str) -> int | None:
+def _values_that_come_again(statistics: ColumnStatistics, fingerprints: ColumnFingerprints, name: str) -> int | None:
     """The number of values of a column that is called an id of somebody with several rows; else None."""
-    if not _names_somebody(name) or name not in fingerprints.sample or columns.is_date(survey.types[name]):
+    if not _names_somebody(name) or name not in fingerprints.sample or columns.is_date(statistics.types[name]):
         return None
-    if name in survey.levels:
-        distinct = len(survey.levels[name])
-    elif survey.moments[name].all_integers:
+    if name in statistics.levels:
+        distinct = len(statistics.levels[name])
+    elif statistics.moments[name].all_integers:
         values = np.concatenate(fingerprints.sample[name]).view(np.float64)
         distinct = len(np.unique(values[~np.isnan(values)]))
     else:
         return None
-    return distinct if _FEWEST_IDS <= distinct < survey.count(name) else None
+    return distinct if _FEWEST_IDS <= distinct < statistics.count(name) else None
 
 
 def _names_somebody(name: str) -> bool:
@@ -216,7 +216,7 @@ def _names_somebody(name: str) -> bool:
 
 
 def _hits(
-    survey: ColumnStatistics, fingerprints: ColumnFingerprints, name: str, labels: NDArray[np.int64]
+    statistics: ColumnStatistics, fingerprints: ColumnFingerprints, name: str, labels: NDArray[np.int64]
 ) -> tuple[float, float] | None:
     """The share of rows whose class is the commonest of their value's, if it is suspiciously large beside the second.
 
@@ -225,7 +225,7 @@ def _hits(
     if name not in fingerprints.sample:
         return None
     values = np.concatenate(fingerprints.sample[name])
-    if name not in survey.levels:
+    if name not in statistics.levels:
         values = _binned(values.view(np.float64))
     _, groups = np.unique(values, return_inverse=True)
     pairs, counts = np.unique(groups.astype(np.int64) * (labels.max() + 1) + labels, return_counts=True)

@@ -47,5 +47,5 @@ def main(*, address: str, target: str, out: Path, template: Path, force: bool) -
     files.write_text(out, text)
     click.echo(written, nl=False)
     click.echo(f"written to {out}; next: dvc repro")
-    settings = f"-S train.solver=auto -S train.lr=null -S train.l2={1 / table.survey.rows:.1g}"
+    settings = f"-S train.solver=auto -S train.lr=null -S train.l2={1 / table.statistics.rows:.1g}"
     click.echo(f"or, with a solver that looks for the optimum: dvc exp run {settings}")

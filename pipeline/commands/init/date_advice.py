@@ -16,9 +16,9 @@ _MOST_CHARACTERS = 40
 
 
 def range_of_dates(table: InspectedTable, name: str) -> str:
-    column_type, levels = table.dated[name], table.survey.levels.get(name)
+    column_type, levels = table.dated[name], table.statistics.levels.get(name)
     if levels is None:
-        years = table.survey.moments[part_name(name, "year")]
+        years = table.statistics.moments[part_name(name, "year")]
         return f"{years.minimum:.0f} to {years.maximum:.0f}"
     in_order = sorted(levels, key=lambda level: dates.moment_of(level, column_type) or ())
     return f"{in_order[0]} to {in_order[-1]}"
@@ -44,7 +44,7 @@ def _short_years(table: InspectedTable) -> Iterator[str]:
     """The centuries of years of two digits, with the first cells: a birthday of 1963 would be read as of 2063."""
     for name, column_type in table.dated.items():
         if dates.has_short_years(column_type):
-            cells = list(table.survey.levels.get(name, ()))[:3]
+            cells = list(table.statistics.levels.get(name, ()))[:3]
             moments = [(cell, dates.moment_of(cell, column_type)) for cell in cells]
             example = "".join(f", {cell} as of {moment[0]}" for cell, moment in moments if moment is not None)
             yield (
@@ -55,8 +55,8 @@ def _short_years(table: InspectedTable) -> Iterator[str]:
 
 def _nearly_dates(table: InspectedTable) -> Iterator[str]:
     """Columns that were dates if it were not for a few texts."""
-    for name, levels in table.survey.levels.items():
-        if name == table.target or name in table.dates or hides_a_part(name, table.survey.types):
+    for name, levels in table.statistics.levels.items():
+        if name == table.target or name in table.dates or hides_a_part(name, table.statistics.types):
             continue
         forms, others = dates.forms(levels)
         rows = sum(levels.values())
@@ -87,7 +87,7 @@ def parts(table: InspectedTable) -> Iterator[DatePart]:
             continue  # it becomes hour and minute in any case
         if "hour" not in dates.parts_of(column_type):
             continue
-        levels = table.survey.levels.get(name)
+        levels = table.statistics.levels.get(name)
         moments = () if levels is None else (dates.moment_of(level, column_type) for level in levels)
         if levels is None or any(moment is not None and moment[DATE_PARTS.index("hour")] for moment in moments):
             yield "hour"

@@ -1,6 +1,6 @@
 """Doubts of `init` about values: marks for no value, sums, units, look-alikes, counts of a frequency table.
 
-Judged by the rows of a sample, or by the levels that a survey counts.
+Judged by the rows of a sample, or by the levels that are counted.
 """
 
 import re
@@ -49,9 +49,9 @@ _MANY_COLUMNS = 30
 _COUNTS = ("freq", "frequency", "count", "counts", "n", "weight", "weights")
 
 
-def marks(source: TableSource, survey: ColumnStatistics, mixed: Collection[str], target: str) -> Iterator[str]:
+def marks(source: TableSource, statistics: ColumnStatistics, mixed: Collection[str], target: str) -> Iterator[str]:
     """Hints at texts that may mean no value: few among numbers, or what many programs write for it."""
-    for name, levels in survey.levels.items():
+    for name, levels in statistics.levels.items():
         usual = {level: rows for level, rows in levels.items() if level.strip() in _NO_VALUES}
         if name not in mixed:
             among, means, words = "", "no value", usual
@@ -81,30 +81,31 @@ def marks(source: TableSource, survey: ColumnStatistics, mixed: Collection[str],
             yield f"{name} holds {among}{which}; if that means {means}, add it to missing_values"
 
 
-def sums(source: TableSource, survey: ColumnStatistics) -> Iterator[str]:
+def sums(source: TableSource, statistics: ColumnStatistics) -> Iterator[str]:
     """Hints at lines that add up others, by the word for it in a column of texts."""
-    for name, levels in survey.levels.items():
+    for name, levels in statistics.levels.items():
         words = [level for level in levels if level.strip().rstrip(":").casefold() in _SUMS]
-        if 0 < sum(levels[word] for word in words) <= max(1, survey.rows // _ROWS_PER_SUM):
+        if 0 < sum(levels[word] for word in words) <= max(1, statistics.rows // _ROWS_PER_SUM):
             place, word = locate.find_cell(source, name, words.__contains__)
             yield f"{place}: {quoted(word)} looks like the sum of other lines; if it is, delete the line"
 
 
-def numbers_in_texts(survey: ColumnStatistics, others: Collection[str]) -> Iterator[str]:
+def numbers_in_texts(statistics: ColumnStatistics, others: Collection[str]) -> Iterator[str]:
     """Hints at texts that are numbers with a unit or a sign around them; not of the columns ``others``."""
-    for name, levels in survey.levels.items():
+    for name, levels in statistics.levels.items():
         if name in others:
             continue
         around = [level for level in levels if _NUMBER_WITHIN.fullmatch(level.strip())]
         marked = [level for level in around if not spellings.of_text(level, ".,")]
-        if len(marked) >= _FEWEST_MARKED and sum(levels[level] for level in around) >= _NEARLY_ALL * survey.count(name):
+        rows = sum(levels[level] for level in around)
+        if len(marked) >= _FEWEST_MARKED and rows >= _NEARLY_ALL * statistics.count(name):
             examples = ", ".join(quoted(level, _MOST_CHARACTERS) for level in marked[:_FEWEST_MARKED])
             yield f"{name} holds numbers with more around them: {examples}; to be read as numbers they must stand alone"
 
 
-def lookalikes(survey: ColumnStatistics, target: str) -> Iterator[str]:
+def lookalikes(statistics: ColumnStatistics, target: str) -> Iterator[str]:
     """Hints at levels of a category that a person would take for one."""
-    for name, levels in survey.levels.items():
+    for name, levels in statistics.levels.items():
         groups = likeness.alike(levels) if name != target and len(levels) <= _MANY_LEVELS else []
         if groups:
             examples = ", ".join(quoted(level, _MOST_CHARACTERS) for level in groups[0][:_MOST_MARKS])
@@ -115,9 +116,9 @@ def lookalikes(survey: ColumnStatistics, target: str) -> Iterator[str]:
             )
 
 
-def sentinels(survey: ColumnStatistics, fingerprints: ColumnFingerprints, target: str) -> Iterator[str]:
+def sentinels(statistics: ColumnStatistics, fingerprints: ColumnFingerprints, target: str) -> Iterator[str]:
     """Hints at numbers such as -999 that stand on several rows and far from all others of their column."""
-    for name, column_type in survey.types.items():
+    for name, column_type in statistics.types.items():
         if name == target or not is_number(column_type) or name not in fingerprints.sample:
             continue
         values = np.concatenate(fingerprints.sample[name]).view(np.float64)
@@ -132,17 +133,19 @@ def sentinels(survey: ColumnStatistics, fingerprints: ColumnFingerprints, target
                     )
 
 
-def frequencies(survey: ColumnStatistics, fingerprints: ColumnFingerprints, left_out: Collection[str]) -> Iterator[str]:
+def frequencies(
+    statistics: ColumnStatistics, fingerprints: ColumnFingerprints, left_out: Collection[str]
+) -> Iterator[str]:
     """Hint at a column of counts if each row is another combination of all the others.
 
     Columns that are ``left_out`` do not count.
     """
-    others = [name for name in survey.types if name not in left_out and name in fingerprints.sample]
+    others = [name for name in statistics.types if name not in left_out and name in fingerprints.sample]
     for name in others if len(others) <= _MANY_COLUMNS else ():
-        moments = survey.moments.get(name)
+        moments = statistics.moments.get(name)
         if name.casefold() in _COUNTS and moments is not None and moments.all_integers and moments.minimum >= 0:
             columns = [np.concatenate(fingerprints.sample[other]) for other in others if other != name]
-            rows = np.stack(columns, axis=1) if columns else np.zeros((survey.rows, 0), dtype=np.uint64)
+            rows = np.stack(columns, axis=1) if columns else np.zeros((statistics.rows, 0), dtype=np.uint64)
             are_few = all(2 * len(np.unique(column)) <= len(column) for column in columns)
             if len(columns) > 1 and are_few and len(np.unique(rows, axis=0)) == len(rows):
                 yield (

@@ -28,7 +28,7 @@ class InspectedTable:
 
     source: Source
     target: str
-    survey: ColumnStatistics
+    statistics: ColumnStatistics
     fingerprints: column_advice.ColumnFingerprints
     mixed: Mapping[str, str]
     crowded: Mapping[str, str]
@@ -114,35 +114,35 @@ def inspect(source: Source, target: str) -> InspectedTable:
         )
     reading = _Reading(source, target, names, column_advice.ColumnFingerprints(target))
     with progress.bar("look", source.size()) as seen:
-        survey = reading.survey(replace(stream.DEFAULTS, watch=seen))
-    if survey.rows == 0:
+        statistics = reading.survey(replace(stream.DEFAULTS, watch=seen))
+    if statistics.rows == 0:
         raise UserError(f"{source}: expected rows below the header line, got none")
-    if supposed := _compact_dates(survey, reading.fingerprints, target):
+    if supposed := _compact_dates(statistics, reading.fingerprints, target):
         reading.fixed |= supposed
         reading.supposed |= {*supposed}
-        survey = reading.survey()
+        statistics = reading.survey()
     return InspectedTable(
         source=source,
         target=target,
-        survey=survey,
-        classes=target_classes.classes_of(source, target, survey.levels[target], as_text=False),
+        statistics=statistics,
+        classes=target_classes.classes_of(source, target, statistics.levels[target], as_text=False),
         fingerprints=reading.fingerprints,
         mixed=reading.mixed,
         crowded=reading.crowded,
-        dates=_dates_in(survey, target),
-        undecided=type_inference.undecided(source, reading.columns, survey),
-        codes=type_inference.codes(source, reading.columns, survey),
+        dates=_dates_in(statistics, target),
+        undecided=type_inference.undecided(source, reading.columns, statistics),
+        codes=type_inference.codes(source, reading.columns, statistics),
     )
 
 
 def _compact_dates(
-    survey: ColumnStatistics, fingerprints: column_advice.ColumnFingerprints, target: str
+    statistics: ColumnStatistics, fingerprints: column_advice.ColumnFingerprints, target: str
 ) -> dict[str, ColumnType]:
     """The type of each column of whole numbers such as 20241231, which in a sample all are dates."""
     dated: dict[str, ColumnType] = {}
-    for name, column_type in survey.types.items():
-        moments = survey.moments.get(name)
-        if name == target or column_type != PLAIN or moments is None or hides_a_part(name, survey.types):
+    for name, column_type in statistics.types.items():
+        moments = statistics.moments.get(name)
+        if name == target or column_type != PLAIN or moments is None or hides_a_part(name, statistics.types):
             continue
         date_type = dates.compact(moments.minimum, moments.maximum) if moments.all_integers else None
         if date_type is not None:
@@ -152,11 +152,11 @@ def _compact_dates(
     return dated
 
 
-def _dates_in(survey: ColumnStatistics, target: str) -> dict[str, list[ColumnType]]:
+def _dates_in(statistics: ColumnStatistics, target: str) -> dict[str, list[ColumnType]]:
     """The types that each column of dates can be of."""
-    dated = {name: [column_type] for name, column_type in survey.types.items() if is_date(column_type)}
-    for name, levels in survey.levels.items():
-        if name != target and len(levels) > 1 and (possible := _date_types(name, levels, survey.types)):
+    dated = {name: [column_type] for name, column_type in statistics.types.items() if is_date(column_type)}
+    for name, levels in statistics.levels.items():
+        if name != target and len(levels) > 1 and (possible := _date_types(name, levels, statistics.types)):
             dated[name] = possible
     return dated
 

@@ -38,9 +38,9 @@ def section(table: InspectedTable) -> str:
     doubts = _doubts(table, left_out)
     _require_features(table, left_out, doubts)
     others = {**left_out, **table.dated}
-    features = [name for name in table.survey.types if name != table.target and name not in others]
-    data_checks.require_no_reserved_text(table.source, table.survey, features)
-    columns = column_advice.warnings(table.survey, table.fingerprints, table.target, others)
+    features = [name for name in table.statistics.types if name != table.target and name not in others]
+    data_checks.require_no_reserved_text(table.source, table.statistics, features)
+    columns = column_advice.warnings(table.statistics, table.fingerprints, table.target, others)
     split = {**SplitParams().model_dump(), "method": "hash" if _is_split_by_hash(table) else "seed"}
     lines = [
         "prepare:",
@@ -53,7 +53,7 @@ def section(table: InspectedTable) -> str:
 
 
 def _reasons_to_leave_out(table: InspectedTable) -> dict[str, str]:
-    left_out = column_advice.reasons_to_leave_out(table.survey, table.fingerprints, table.target)
+    left_out = column_advice.reasons_to_leave_out(table.statistics, table.fingerprints, table.target)
     left_out = {name: why for name, why in left_out.items() if name not in table.dated or "names" not in why}
     unclear = dict.fromkeys(table.undecided, "holds numbers whose decimal mark is not clear")
     for name in date_advice.ambiguous(table):
@@ -68,22 +68,22 @@ def _reasons_to_leave_out(table: InspectedTable) -> dict[str, str]:
 
 def _doubts(table: InspectedTable, left_out: Mapping[str, str]) -> list[str]:
     """Doubts about header, labels, spellings and values, in the order in which they stand in the section."""
-    survey, target = table.survey, table.target
+    statistics, target = table.statistics, table.target
     # A header that comes again makes a mixture of a column of numbers, and is told of as such.
-    texts = {name: levels for name, levels in survey.levels.items() if name not in table.mixed}
+    texts = {name: levels for name, levels in statistics.levels.items() if name not in table.mixed}
     return [
-        *report.header_doubts([*survey.types, *table.crowded], target, texts),
+        *report.header_doubts([*statistics.types, *table.crowded], target, texts),
         *_guessed_encoding(table),
-        *report.spelling_doubts(survey, table.undecided),
-        *report.grouping_doubts(grouping.doubtful(table.source, survey, MISSING_VALUES)),
-        *report.label_doubts(target, survey.levels[target]),
+        *report.spelling_doubts(statistics, table.undecided),
+        *report.grouping_doubts(grouping.doubtful(table.source, statistics, MISSING_VALUES)),
+        *report.label_doubts(target, statistics.levels[target]),
         *(f"{target}: {line.split(maxsplit=1)[1]}" for line in report.label_lines(target, table.classes)),
-        *hints.marks(table.source, survey, table.mixed, target),
-        *hints.sums(table.source, survey),
-        *hints.numbers_in_texts(survey, {target, *table.dates, *table.codes, *table.undecided}),
-        *hints.lookalikes(survey, target),
-        *hints.sentinels(survey, table.fingerprints, target),
-        *hints.frequencies(survey, table.fingerprints, left_out),
+        *hints.marks(table.source, statistics, table.mixed, target),
+        *hints.sums(table.source, statistics),
+        *hints.numbers_in_texts(statistics, {target, *table.dates, *table.codes, *table.undecided}),
+        *hints.lookalikes(statistics, target),
+        *hints.sentinels(statistics, table.fingerprints, target),
+        *hints.frequencies(statistics, table.fingerprints, left_out),
         *date_advice.doubts(table),
     ]
 
@@ -107,7 +107,7 @@ def _param_lines(table: InspectedTable, left_out: Mapping[str, str]) -> list[str
         "date_parts": list(date_advice.parts(table)),
         "max_levels": MAX_LEVELS,
         "missing_values": list(MISSING_VALUES),
-        "missing_target": "drop" if table.survey.missing[table.target] else "error",
+        "missing_target": "drop" if table.statistics.missing[table.target] else "error",
         "standardise": True,
     }
     lines = {name: [f"  {name}: {to_yaml(value)}"] for name, value in values.items()}
@@ -117,19 +117,19 @@ def _param_lines(table: InspectedTable, left_out: Mapping[str, str]) -> list[str
 def _meanings(table: InspectedTable, left_out: Mapping[str, str]) -> dict[tuple[str, ...], str]:
     """The comment of each param: its meaning, or what the table holds."""
     meanings = {("prepare", *place): meaning for place, meaning in descriptions(PrepareParams).items()}
-    columns = len(table.survey.types) + len(table.crowded)
-    meanings["prepare", "source"] = f"{table.survey.rows:,} rows, {columns} columns"
+    columns = len(table.statistics.types) + len(table.crowded)
+    meanings["prepare", "source"] = f"{table.statistics.rows:,} rows, {columns} columns"
     meanings["prepare", "target"] = _classes(table)
     if (features := _feature_count(table, left_out)) > _MANY_FEATURES:
         meanings["prepare", "features"] = f"{features:,} columns: all but the target and those of leave_out"
-    if missing := table.survey.missing[table.target]:
+    if missing := table.statistics.missing[table.target]:
         rows = "1 row" if missing == 1 else f"{missing:,} rows"
         meanings["prepare", "missing_target"] = f"leaves out {rows} without a label; error stops at them"
     return meanings
 
 
 def _feature_count(table: InspectedTable, left_out: Mapping[str, str]) -> int:
-    return len(table.survey.types) - 1 - len(left_out)
+    return len(table.statistics.types) - 1 - len(left_out)
 
 
 def source_and_files(address: str) -> tuple[str, str]:
@@ -145,7 +145,7 @@ def source_and_files(address: str) -> tuple[str, str]:
 def _guessed_encoding(table: InspectedTable) -> Iterator[str]:
     """Examples of the text in the encoding that was guessed, since a person sees whether it is the right one."""
     if table.source.files[0].encoding == transcoding.GUESSED:
-        texts = [*table.survey.types, *chain.from_iterable(table.survey.levels.values())]
+        texts = [*table.statistics.types, *chain.from_iterable(table.statistics.levels.values())]
         not_ascii = (text for text in texts if not text.isascii())
         examples = ", ".join(quoted(text, _MOST_CHARACTERS) for text in islice(not_ascii, _EXAMPLES))
         read = f", in which it says {examples}" if examples else ""
@@ -153,7 +153,7 @@ def _guessed_encoding(table: InspectedTable) -> Iterator[str]:
 
 
 def _require_features(table: InspectedTable, left_out: Mapping[str, str], doubts: Sequence[str]) -> None:
-    if {*table.survey.types} <= {table.target, *left_out}:
+    if {*table.statistics.types} <= {table.target, *left_out}:
         reasons = {**left_out, **table.crowded}
         named = [f"{name} {reason}" for name, reason in reasons.items()]
         why = f": {listed(named, 5, str, '; ')}" if named else ""
@@ -172,10 +172,10 @@ def _column_lines(table: InspectedTable, left_out: Mapping[str, str]) -> dict[st
             reasons.insert(0, ("", "have no name" if len(nameless) > 1 else "has no name"))
         lines = ["  leave_out:", *(f"    - {to_yaml(name)}  # {why}" for name, why in reasons)]
         return {"leave_out": lines} if reasons else {}
-    used = [name for name in table.survey.types if name != table.target and name not in left_out]
+    used = [name for name in table.statistics.types if name != table.target and name not in left_out]
     described = {name: f"    - {to_yaml(name)}  # {_described(table, name)}" for name in used}
     described |= {name: f"    # - {to_yaml(name)}  # left out: {_comment(why)}" for name, why in unused.items()}
-    in_order = [described[name] for name in (*table.survey.types, *table.crowded) if name in described]
+    in_order = [described[name] for name in (*table.statistics.types, *table.crowded) if name in described]
     return {
         "features": [
             "  features:",
@@ -186,23 +186,23 @@ def _column_lines(table: InspectedTable, left_out: Mapping[str, str]) -> dict[st
 
 
 def _described(table: InspectedTable, name: str) -> str:
-    survey = table.survey
-    missing = survey.missing[name]
-    gaps = f", {missing / survey.rows:.2%} missing" if missing else ""
+    statistics = table.statistics
+    missing = statistics.missing[name]
+    gaps = f", {missing / statistics.rows:.2%} missing" if missing else ""
     if name in table.dated:
         return f"{table.dated[name]}, {date_advice.range_of_dates(table, name)}{gaps}"
-    if name in survey.levels:
+    if name in statistics.levels:
         mixture = f", codes with leading zeros such as {quoted(table.codes[name])}" if name in table.codes else ""
         mixture += f", mixes numbers and texts such as {quoted(table.mixed[name])}" if name in table.mixed else ""
-        count = len(survey.levels[name])
+        count = len(statistics.levels[name])
         return _comment(f"category, {count:,} level{'' if count == 1 else 's'}{mixture}{gaps}")
-    moments = survey.moments[name]
-    return f"{survey.types[name]}, {moments.minimum:g} to {moments.maximum:g}, mean {moments.mean():.6g}{gaps}"
+    moments = statistics.moments[name]
+    return f"{statistics.types[name]}, {moments.minimum:g} to {moments.maximum:g}, mean {moments.mean():.6g}{gaps}"
 
 
 def _classes(table: InspectedTable) -> str:
     rows: Counter[str] = Counter()
-    for text, count in table.survey.levels[table.target].items():
+    for text, count in table.statistics.levels[table.target].items():
         rows[str(table.classes[text])] += count
     in_order = sorted(rows, key=lambda label: (-rows[label], label))
     counts = [f"{label if label.strip() else quoted(label)} ({rows[label]:,})" for label in in_order]
@@ -210,8 +210,8 @@ def _classes(table: InspectedTable) -> str:
 
 
 def _is_split_by_hash(table: InspectedTable) -> bool:
-    rows = table.survey.levels[table.target].values()
-    return table.survey.rows > _LARGE and min(rows) >= _FEW_ROWS_OF_A_CLASS
+    rows = table.statistics.levels[table.target].values()
+    return table.statistics.rows > _LARGE and min(rows) >= _FEW_ROWS_OF_A_CLASS
 
 
 def _comment(text: str) -> str:

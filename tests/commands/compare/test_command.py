@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,9 @@ def test_commits_workspace_and_runs_are_compared(
     monkeypatch.chdir(project.folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
-    def compared(*names: str) -> list[dict[str, object]]:
+    def compared(*names: str) -> list[dict[str, Any]]:
         command.main(names=names, experiment="softmax", as_json=True, as_markdown=False)
-        results: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+        results: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
         return results
 
     (here,) = compared()

@@ -22,7 +22,7 @@ from tests.project import SOURCE, Project
 L2 = Penalties(values=[0.1, 0.01, 0.001])
 
 
-def knobs(**changes: object) -> TrainParams:
+def train_params(**changes: object) -> TrainParams:
     return TrainParams(**({"solver": "auto", "seed": 0, "epochs": 1000, "snapshot_every": 1} | changes))
 
 
@@ -30,7 +30,7 @@ def written(folder: Path, problem: Problem, **changes: object) -> dict[str, byte
     """The files that a sweep of the problem leaves."""
     prepared(folder, problem)
     chosen = SweepParams(**({"l2": L2, "folds": 3} | changes))
-    command.main(params=chosen, trained=knobs(), prepared=folder, out=folder / "reports")
+    command.main(params=chosen, trained=train_params(), prepared=folder, out=folder / "reports")
     return {path.name: path.read_bytes() for path in (folder / "reports").iterdir()}
 
 
@@ -77,7 +77,7 @@ def test_the_chosen_model_is_the_one_that_train_gives(tmp_path: Path) -> None:
     """train with the printed l2 reaches the sweep's objective, within both proven bounds."""
     line = json.loads(written(tmp_path / "data", synthetic(400, 3, (3,), 3))["sweep.json"])["lines"][1]
     data = reader.open_dataset(tmp_path / "data")
-    fitted, _ = fit(data, knobs(l2=line["l2"]), lambda _: None)
+    fitted, _ = fit(data, train_params(l2=line["l2"]), lambda _: None)
     allowed = fitted.result["bound"] + line["whole"]["relative_bound"] * line["whole"]["objective"]
     assert abs(fitted.result["objective"] - line["whole"]["objective"]) <= allowed
 
@@ -85,12 +85,12 @@ def test_the_chosen_model_is_the_one_that_train_gives(tmp_path: Path) -> None:
 def test_an_earlier_model_is_where_the_paths_begin(tmp_path: Path) -> None:
     """From the optimum of the strongest l2 the first model of all rows takes fewer passes, and is the same."""
     data = prepared(tmp_path / "data", synthetic(400, 3, (3,), 3))
-    earlier, _ = fit(data, knobs(l2=0.1), lambda _: None)
+    earlier, _ = fit(data, train_params(l2=0.1), lambda _: None)
     model.save(tmp_path / "models", earlier)
-    trained = knobs(start={"model": str(tmp_path / "models"), "key": earlier.key})
+    trained = train_params(start={"model": str(tmp_path / "models"), "key": earlier.key})
     cold, warm = (
         command.sweep(data, SweepParams(l2=L2, folds=2), chosen, begin).lines[0].full_fit
-        for chosen, begin in ((knobs(), None), (trained, earlier))
+        for chosen, begin in ((train_params(), None), (trained, earlier))
     )
     assert warm.passes < cold.passes
     allowed = sum(fit.relative_bound * fit.objective for fit in (warm, cold))
@@ -109,7 +109,7 @@ def test_unfinished_models_are_told(tmp_path: Path, capsys: pytest.CaptureFixtur
     """One step is too few: status in the files, mark and meaning in print, and a bound that still holds."""
     data = tmp_path / "data"
     prepared(data, synthetic(400, 3, (), 3))
-    command.main(params=SweepParams(l2=L2), trained=knobs(epochs=1), prepared=data, out=data / "reports")
+    command.main(params=SweepParams(l2=L2), trained=train_params(epochs=1), prepared=data, out=data / "reports")
     document = json.loads((data / "reports/sweep.json").read_text())
     assert document["lines"][0]["status"] == "not_converged"
     assert document["lines"][0]["relative_bound"] > 1e-8
@@ -193,15 +193,15 @@ def test_trainings_that_are_no_optimum_are_refused(tmp_path: Path, changes: dict
     """The sentence names the knob of train and the sweep."""
     data = prepared(tmp_path / "data", synthetic(50, 2, (), 2))
     with pytest.raises(UserError, match=message):
-        command.sweep(data, SweepParams(), knobs(**changes))
+        command.sweep(data, SweepParams(), train_params(**changes))
 
 
 def test_missing_data_and_missing_rows_are_told(tmp_path: Path) -> None:
     """No prepared folder, or one without a training row: the message says what to run or where to look."""
     with pytest.raises(UserError, match=r"prepared\.json: no such file; run `dvc repro`"):
-        command.main(params=SweepParams(), trained=knobs(), prepared=tmp_path / "none", out=tmp_path)
+        command.main(params=SweepParams(), trained=train_params(), prepared=tmp_path / "none", out=tmp_path)
     data = prepared(tmp_path / "data", synthetic(50, 2, (), 2))
     data.splits["validation"] = data.splits.pop("train")
     with pytest.raises(UserError, match="expected training rows of weight above 0"):
-        command.sweep(data, SweepParams(), knobs(class_weight="balanced"))
+        command.sweep(data, SweepParams(), train_params(class_weight="balanced"))
     assert not (tmp_path / "sweep.json").exists()

@@ -25,18 +25,20 @@ L2 = [1.0, 0.1, 0.01, 1e-3]
 LOG_LOSS = 1e-6
 
 
-def knobs(**changes: object) -> TrainParams:
+def train_params(**changes: object) -> TrainParams:
     chosen = {"solver": "auto", "seed": 0, "epochs": 1000, "snapshot_every": 1, "tolerance": 1e-15}
     return TrainParams(**(chosen | changes))
 
 
 def swept(data: reader.Dataset, count: int = 5, values: list[float] = L2, **changes: object) -> command.Swept:
-    return command.sweep(data, params.SweepParams(l2=params.Penalties(values=values), folds=count), knobs(**changes))
+    return command.sweep(
+        data, params.SweepParams(l2=params.Penalties(values=values), folds=count), train_params(**changes)
+    )
 
 
 def cut_rows(data: reader.Dataset, problem: Problem, count: int, **changes: object) -> tuple[np.ndarray, ...]:
     """The training rows as scikit-learn takes them, x dense, labels, weights and the fold of each row."""
-    cut = folds.cut(data, class_weights.class_weights(knobs(**changes), data), count, 0)
+    cut = folds.cut(data, class_weights.class_weights(train_params(**changes), data), count, 0)
     starts = np.cumsum([problem.numbers.shape[1], *problem.levels])[: len(problem.levels)]
     codes = np.vstack([block.codes.numpy() for block in cut.blocks]) - starts
     numbers = np.vstack([block.numbers.numpy() for block in cut.blocks])
@@ -119,13 +121,13 @@ def test_a_warm_path_is_the_cold_one_in_no_more_passes(tmp_path: Path, solver: s
 def test_packed_rows_are_shared_by_the_folds() -> None:
     """A part of packed rows holds the same packed blocks, and trains to the bits of the part packed alone."""
     problem = synthetic(300, 3, (4,), 3)
-    all_rows = packing.pack(knobs(l2=0.01), problem.data(size=100))
-    part = all_rows.part(knobs(l2=0.01), [0, 2])
+    all_rows = packing.pack(train_params(l2=0.01), problem.data(size=100))
+    part = all_rows.part(train_params(l2=0.01), [0, 2])
     assert part.rows.packed == [all_rows.rows.packed[0], all_rows.rows.packed[2]]
     alone = problem.take(np.r_[0:100, 200:300]).data(size=100)
     ends = []
     for rows in (part, alone):
-        method = solvers.CertifiedSolver(knobs(l2=0.01), rows)
+        method = solvers.CertifiedSolver(train_params(l2=0.01), rows)
         ends.append(loop.run(method, 100, lambda *_: None).parameters)
     assert ends[0].weights.equal(ends[1].weights)
     assert ends[0].bias.equal(ends[1].bias)
