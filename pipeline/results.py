@@ -119,8 +119,8 @@ class _Schema(_Open):
     columns: list[_Column] = Field(default_factory=list)
 
 
-def column_kinds(content: bytes, place: object) -> dict[str, str]:
-    """The kind of each column from schema.json. Raises: UserError that names ``place``."""
+def column_types(content: bytes, place: object) -> dict[str, str]:
+    """The type of each column from schema.json. Raises: UserError that names ``place``."""
     document = json_documents.parse(content, place, REMEDY)
     with json_documents.faults_named(place, REMEDY):
         return {column.name: column.kind for column in _Schema.model_validate(document).columns}

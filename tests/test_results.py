@@ -41,7 +41,7 @@ HISTORY = "epoch,cost\n0,1.5\n1,0.5\n"
 DOCUMENTS: dict[str, tuple[Callable[[bytes, object], object], dict[str, Any]]] = {
     "metrics.json": (results.metrics, METRICS),
     "sweep.json": (results.sweep, SWEEP),
-    "schema.json": (results.column_kinds, SCHEMA),
+    "schema.json": (results.column_types, SCHEMA),
 }
 
 # Places that nobody reads: anything may stand there.

@@ -198,6 +198,7 @@ for _ in range(300):
 """
 
 
+@pytest.mark.slow
 def test_workers_that_end_at_the_same_moment_all_tell(tmp_path: Path) -> None:
     """Each leaves its sentence in a file of its own: none meets a file that another is just writing."""
     children = [

@@ -29,6 +29,11 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
+def public_version(version: str) -> str:
+    """A version without its local part (PEP 440): the CPU build of torch 2.13.0 calls itself 2.13.0+cpu."""
+    return version.partition("+")[0]
+
+
 def parse_pins(text: str) -> dict[str, str]:
     """The versions by package of a requirements.lock, from its lines NAME==VERSION."""
     pins = (line.partition("==") for line in text.splitlines())

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, reject
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from pipeline.commands.yaml_text import commented, to_yaml, with_section
@@ -88,17 +88,25 @@ def test_an_anchor_that_is_defined_twice_is_refused(first: str, second: str) -> 
     assert with_section(text.replace("b: *x", "b: .nan"), "a", "a: 9\n") == f"z: &x {first}\na: 9\nb: .nan\n"
 
 
-_PARTS = st.sampled_from(
-    [
-        *("a: 1\n", "b: &x {c: .nan}\n", "a: *x\n", "c:\n  <<: *x\n", "<<: *x\n", "? a\n: 2\n", "? [1, 2]\n: 3\n"),
-        *("a: &x\n  c: 1\n", "e: |+\n  # a\n\n\n", "# a\n", "'a': >\n  1\n\n", "&y a: 1\n", "f: *y\n", "!!str a: []\n"),
-        *("d: *x\n", "---\n", "...\n"),
-    ]
-)
+# Ways to write the section of a key, or what stands between sections.
+_PARTS = [
+    ["a: 1\n", "a: *x\n", "a: &x\n  c: 1\n", "? a\n: 2\n", "&w a: 1\n", "!!str a: []\n", "'a': >\n  1\n\n"],
+    ["b: &x {c: .nan}\n", "b: *x\n"],
+    ["c:\n  <<: *x\n", "<<: *x\n", "? [1, 2]\n: 3\n"],
+    ["d: *x\n", "e: |+\n  # a\n\n\n", "# a\n"],
+]
+_SECTIONS = st.permutations([st.sampled_from(["", *part]) for part in _PARTS]).flatmap(lambda parts: st.tuples(*parts))
+_TEXT = st.tuples(
+    st.sampled_from(["", "---\n"]),
+    st.sampled_from(["", "z: &x 1\n", "z: &x {c: 1}\n"]),
+    _SECTIONS.map("".join),
+    st.sampled_from(["", "...\n"]),
+).map("".join)
 
 
 @pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
-@given(st.lists(_PARTS, min_size=1, max_size=6).map("".join))
+@settings(max_examples=40)
+@given(_TEXT)
 def test_an_edited_text_holds_the_section_and_the_others_as_they_were(text: str) -> None:
     """Whatever a text of sections is made of, it is edited so or refused."""
     try:

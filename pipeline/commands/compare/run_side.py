@@ -12,6 +12,7 @@ from pipeline.documents import json_documents
 from pipeline.errors import UserError
 from pipeline.output_files import METADATA_FILE, METRICS_FILE, WEIGHTS_FILE
 from pipeline.repository import revisions
+from pipeline.repository.environment import public_version
 from pipeline.repository.revisions import Revision
 from pipeline.tracking.client.run_files import MD5_FILE
 from pipeline.tracking.client.tags import DATA_TAG, KEY_TAG, WEIGHTS_TAG, recorded_versions
@@ -85,8 +86,8 @@ def _side(run: RunView, files: dict[str, bytes]) -> ComparisonSide:
 
 
 def _versions(known: dict[str, str]) -> dict[str, str]:
-    """Versions by package, without the name of a build such as ``+cpu``, which requirements.lock leaves open too."""
-    return {name: text.partition("+")[0] for name, text in recorded_versions(known).items()}
+    """Versions by package, without the names of builds, which requirements.lock leaves open too."""
+    return {name: public_version(text) for name, text in recorded_versions(known).items()}
 
 
 def _md5s(files: dict[str, bytes], place: str) -> dict[str, str]:

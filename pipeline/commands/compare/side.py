@@ -98,7 +98,7 @@ def of_revision(revision: Revision) -> ComparisonSide:
         versions=revision.pinned,
         metrics={} if metrics is None else results.metrics(metrics, f"{place}: {METRICS_FILE}"),
         coefficients=_coefficients(revision),
-        schema={} if schema is None else results.column_kinds(schema, f"{place}: {SCHEMA_FILE}"),
+        schema={} if schema is None else results.column_types(schema, f"{place}: {SCHEMA_FILE}"),
         source=changed or deps.get(source, ""),
         prepared="" if prepared is None else json_documents.key(prepared, f"{place}: {PREPARED_FILE}", results.REMEDY),
         table=lambda: revision.dependency(source, deps.get(source, "")),

@@ -43,9 +43,8 @@ def check_installed_versions(root: Path) -> Iterator[CheckResult]:
 
 
 def _installed(name: str) -> str | None:
-    """The version of a package without its local part: the CPU build of torch 2.13.0 calls itself 2.13.0+cpu."""
     try:
-        return metadata.version(name).partition("+")[0]
+        return environment.public_version(metadata.version(name))
     except metadata.PackageNotFoundError:
         return None
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.repository import revisions
-from pipeline.repository.environment import installed_versions, read_processor
+from pipeline.repository.environment import installed_versions, public_version, read_processor
 from pipeline.tracking.client.tags import CPU_TAG, recorded_versions
 
 
@@ -21,9 +21,8 @@ def sentences(tags: dict[str, str], checkout: Path) -> list[str]:
     source = "the run was made with"
     if not recorded:
         recorded, source = revisions.workspace(checkout).pinned, "requirements.lock of the commit asks for"
-    # The CPU build of torch 2.13.0 calls itself 2.13.0+cpu.
     shared = sorted(recorded.keys() & here.keys())
-    others = [name for name in shared if recorded[name].partition("+")[0] != here[name].partition("+")[0]]
+    others = [name for name in shared if public_version(recorded[name]) != public_version(here[name])]
     reasons += [f"{source} {name} {recorded[name]}, here is {here[name]}" for name in others]
     if CPU_TAG not in recorded:
         reasons.append(

@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 
 from pipeline.errors import listed, quoted, shortened
 from pipeline.repository import environment
-from pipeline.repository.environment import PINS_FILE
+from pipeline.repository.environment import PINS_FILE, public_version
 
 
 def disagreements(folder: Path) -> list[str]:
@@ -54,7 +54,6 @@ def _disagreement(requirement: Requirement) -> list[str]:
         installed = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
         return [f"{PINS_FILE} asks for {shortened(requirement)}, which is not installed here"]
-    # The CPU build of torch 2.13.0 calls itself 2.13.0+cpu.
-    if installed.partition("+")[0] in requirement.specifier:
+    if public_version(installed) in requirement.specifier:
         return []
     return [f"{PINS_FILE} asks for {shortened(requirement)}, here is {installed}"]

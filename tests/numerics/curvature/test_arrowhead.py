@@ -67,6 +67,7 @@ def test_threads_do_not_change_a_bit_of_a_hessian(levels: tuple[int, ...]) -> No
     assert {bits(threads) for threads in (2, 3, 8)} == {bits(1)}
 
 
+@pytest.mark.slow
 def test_by_class_holds_the_diagonal_blocks() -> None:
     """Each class by itself solves with its block of autograd's Hessian."""
     problem = synthetic(500, 4, (), 3)
@@ -96,6 +97,7 @@ def test_a_diagonal_takes_categories() -> None:
     np.testing.assert_allclose(1 / factor.solve(ones)[:-1, 0].numpy(), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_matrix_that_rounding_made_indefinite_leaves_its_diagonal() -> None:
     """No raising of its own diagonal makes it definite; its neighbour in the batch is factored as it is."""
     definite = torch.tensor([[4.0, 1.0], [1.0, 9.0]], dtype=torch.float64)
