@@ -133,7 +133,8 @@ def main() -> None:
             answers.write(json.dumps(content) + "\n")
 
         try:
-            mirror((json.loads(line) for line in sys.stdin), answer)
+            # Of a line without an end the parent was killed in the middle.
+            mirror((json.loads(line) for line in sys.stdin if line.endswith("\n")), answer)
         except UserError as error:
             answer({"answer": "failed", "message": explained(error)})
         except Exception as error:

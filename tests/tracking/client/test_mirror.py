@@ -32,9 +32,10 @@ QUICK = TrackingParams(live_after_s=0.0, timeout_s=60.0)
 
 # A parent that trains for ever: argv[1] is the project.
 ENDLESS = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from pipeline.tracking.client import mirror
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it starts in the background
 os.chdir(sys.argv[1])
 from pipeline.commands import track
 from pipeline.tracking.client.params import TrackingParams
@@ -63,12 +64,20 @@ def run_of(project: Project) -> Run:
 
 
 def until(condition: Callable[[], Any]) -> Any:
-    """Wait, for a minute at most, until the condition holds, and return what it gave."""
-    deadline = time.monotonic() + 60
+    """Wait, for four minutes at most, until the condition holds, and return what it gave."""
+    deadline = time.monotonic() + 240
     while not (value := condition()):
-        assert time.monotonic() < deadline, "waited for a minute"
+        assert time.monotonic() < deadline, "waited for four minutes"
         time.sleep(0.05)
     return value
+
+
+def run_with_costs(project: Project) -> Run:
+    """The run, as soon as it has costs."""
+    until((project.folder / "mlflow.db").exists)
+    client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
+    (run,) = until(lambda: [run for run in client.search_runs(["1"]) if "train/cost" in run.data.metrics])
+    return run
 
 
 def started(project: Project, stage: str, params: TrackingParams = QUICK) -> Any:
@@ -210,15 +219,23 @@ def test_parent_that_dies_leaves_a_killed_run(project: Project, end: signal.Sign
     command = [sys.executable, "-c", ENDLESS, str(project.folder)]
     parent = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
-        until((project.folder / "mlflow.db").exists)
-        client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
-        running = until(lambda: [run for run in client.search_runs(["1"]) if "train/cost" in run.data.metrics])
-        assert running[0].info.status == "RUNNING"
+        assert run_with_costs(project).info.status == "RUNNING"
     finally:
         parent.send_signal(end)
         parent.wait()
     until(lambda: run_of(project).info.status == "KILLED")
     assert "train/cost" in run_of(project).data.metrics
+
+
+def test_a_parent_that_is_killed_within_a_line_leaves_a_killed_run(project: Project) -> None:
+    """Of an event that is longer than a pipe takes at once the beginning may be all that the child gets."""
+    mirrored = mirror.Mirror("train", QUICK, PARAMS, project.paths)
+    mirrored.watch({"epoch": 0, "cost": 1.0})
+    run_with_costs(project)
+    assert mirrored._child.stdin is not None
+    mirrored._child.stdin.write(b'{"event": "epochs", "rec')
+    mirrored._leave()
+    assert run_of(project).info.status == "KILLED"
 
 
 @pytest.fixture
