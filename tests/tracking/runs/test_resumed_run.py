@@ -27,7 +27,7 @@ def _kill_when_it_is_seen(project: Project, end: signal.Signals, known_epochs: i
     """Train until the run has more epochs than these and there is a checkpoint; then end the process by a signal."""
     command = [sys.executable, "-m", "pipeline", "train", "--prepared", "data/prepared", "--out", "models"]
     process = subprocess.Popen(command, cwd=project.folder, env=os.environ, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     try:
         while not (_steps(project) > known_epochs and list((project.folder / ".cache/checkpoints").glob("*"))):
             assert process.poll() is None, "it has come to the end"
