@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.numerics.data.theta import parameters_of
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -58,4 +60,5 @@ class Point:
     @property
     def evaluation(self) -> Evaluation:
         """The same as W and b."""
-        return Evaluation(self.cost, self.penalty, self.gradient[:-1].T.contiguous(), self.gradient[-1].clone())
+        gradient = parameters_of(self.gradient)
+        return Evaluation(self.cost, self.penalty, gradient.weights, gradient.bias)

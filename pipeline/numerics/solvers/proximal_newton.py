@@ -20,6 +20,7 @@ from torch import Tensor
 
 from pipeline.numerics.certificates import duality_gap, l1_duality_gap
 from pipeline.numerics.data.sample import stratified
+from pipeline.numerics.data.theta import parameters_of
 from pipeline.numerics.objective.evaluation import Evaluation, Point
 from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import line_search
@@ -125,7 +126,8 @@ class ProximalNewton:
         """Cost, both penalties, and as gradient the subgradient of smallest norm."""
         slope = self._subgradient(point.theta, point.gradient)
         penalty = point.penalty + self._l1 * float(point.theta[:-1].abs().sum())
-        return Evaluation(point.cost, penalty, slope[:-1].T.contiguous(), slope[-1].clone())
+        gradient = parameters_of(slope)
+        return Evaluation(point.cost, penalty, gradient.weights, gradient.bias)
 
     def _evaluate(self, theta: Tensor) -> Point:
         return self._objective.loss_gradient(theta, torch.float64)
