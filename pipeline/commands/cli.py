@@ -25,6 +25,9 @@ class _Path(click.Path):
 
 
 _File = _Path(path_type=Path, allow_dash=True)
+_digits = click.option(
+    "--digits", type=click.IntRange(1, 8), default=4, show_default=True, help="Digits after the point."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -104,6 +107,31 @@ def summary(model: Path, reports: Path) -> None:
     from pipeline.commands import summary as command
 
     command.main(model=model, reports=reports)
+
+
+@cli.command()
+@click.option("--epoch", type=click.IntRange(-1), default=None, help="Those after this epoch; -1: before epoch 0.")
+@_digits
+@click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
+def weights(epoch: int | None, digits: int, model: Path) -> None:
+    """Print W and b: where training began, after the epochs of its snapshots, and as trained."""
+    from pipeline.commands import weights as command
+
+    command.main(model=model, epoch=epoch, digits=digits)
+
+
+@cli.command()
+@click.argument("row", metavar="ROW", type=click.IntRange(1))
+@click.option(
+    "--file", "source", type=_Path(), default=None, metavar="FILE.csv | -", help="Table of the row, not prepare.source."
+)
+@_digits
+@click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
+def explain(row: int, source: str | None, digits: int, model: Path) -> None:
+    """Print how the model scores row ROW of the table: x, W x + b, softmax, the row's cost and its gradient."""
+    from pipeline.commands import explain as command
+
+    command.main(row=row, source=source, model=model, digits=digits)
 
 
 @cli.command()

@@ -96,7 +96,7 @@ def main(*, source: str | Path, out: Path | None, model: Path) -> None:
     """
     # Load the model.
     trained = models.load(model)
-    _require_column_types(trained.encoder, model / output_files.METADATA_FILE)
+    require_column_types(trained.encoder, model / output_files.METADATA_FILE)
     unseen = Unseen(trained.encoder)
     # Score the table, a chunk at a time.
     with find_source.find_or_copy(str(source)) as table:
@@ -115,7 +115,7 @@ def main(*, source: str | Path, out: Path | None, model: Path) -> None:
         print(printable(warning), file=sys.stderr)
 
 
-def _require_column_types(encoder: Encoder, place: Path) -> None:
+def require_column_types(encoder: Encoder, place: Path) -> None:
     """Check that a table's columns can be read as the model says, which training and evaluation need not know.
 
     Raises: UserError that names ``place``, the model's file.
