@@ -30,9 +30,10 @@ ui: $(INSTALLED)  ## the MLflow UI on 127.0.0.1
 
 install: $(INSTALLED)
 
-$(INSTALLED): requirements.lock
+$(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .  # softmax
 	@touch $@
 
 lock: $(INSTALLED)  ## write requirements.lock anew from what pyproject.toml asks for

@@ -1,4 +1,4 @@
-"""`python -m pipeline WORD ...`: the one entry point.
+"""`python -m pipeline WORD ...`, or `softmax WORD ...`: the one entry point.
 
 A mistake of the user is one message and exit status 1; misuse of the command line exits 2; a bug keeps its traceback.
 """
@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from pipeline import errors
-from pipeline.commands import launch
+from pipeline.commands import launch, own_code
 from pipeline.commands.cli import cli
 from pipeline.errors import UserError
 from pipeline.parallel import workers
@@ -22,6 +22,10 @@ from pipeline.repository import git
 
 # What a disk or its owner refuses: a person mends it, and a traceback would only hide what.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+# Set by the script of a shell that completes words, and by whoever asks click for that script.
+_COMPLETION = "_SOFTMAX_COMPLETE"
 
 
 def _terminate(signal_number: int, _frame: object) -> NoReturn:
@@ -39,16 +43,18 @@ def _refusal(error: OSError) -> str:
     return f"{error.filename}: {reason}; change its permissions, or work in a folder that can be written"
 
 
-def main() -> None:
-    """Run the command line; the exit status is the process's."""
+def main(program: str = "python -m pipeline") -> None:
+    """Run the command line, as the person called it; the exit status is the process's."""
     git.leave_repository_of_hook()
+    if _COMPLETION not in os.environ:
+        own_code.run_that_of_project()
     if workers.rank():
         # It has nothing to clean up, and while it waits for the others in a collective no handler would be run.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     else:
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        cli.main(prog_name="python -m pipeline", standalone_mode=False)
+        cli.main(prog_name=program, complete_var=_COMPLETION, standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -71,8 +77,18 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-if __name__ == "__main__":
-    # Loading torch makes many objects and no garbage: collecting while it loads, and at exit, costs a second.
+def softmax() -> None:
+    """Run the script `softmax`, which takes the same words."""
+    _collect_no_garbage()
+    main("softmax")
+
+
+def _collect_no_garbage() -> None:
+    """Loading torch makes many objects and no garbage: collecting while it loads, and at exit, costs a second."""
     gc.disable()
     atexit.register(gc.freeze)
+
+
+if __name__ == "__main__":
+    _collect_no_garbage()
     main()

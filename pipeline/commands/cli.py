@@ -10,9 +10,15 @@ import click
 
 from pipeline import params
 from pipeline.commands import run_stage
+from pipeline.commands.place import Place
+from pipeline.commands.words import Words
 from pipeline.output_files import MODELS_FOLDER, PREPARED_FOLDER, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE
 from pipeline.tracking.client.params import TrackingParams
+
+# The headings of the list of words.
+_BEGIN, _STAGES, _USE = "Begin", "Stages, as `dvc repro` calls them", "Use"
+_LOOK, _PROVE = "Look", "Prove and mend"
 
 
 class _Path(click.Path):
@@ -21,6 +27,8 @@ class _Path(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail("expected a name, got nothing", param, ctx)
+        if isinstance(value, str) and ctx is not None and isinstance(ctx.obj, Place):
+            value = ctx.obj.from_root(value)  # defaults are no texts: they count from the root
         return super().convert(value, param, ctx)
 
 
@@ -30,12 +38,31 @@ _digits = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from pipeline.commands import version
+
+        click.echo(version.describe())
+        ctx.exit()
+
+
+@click.group(
+    cls=Words,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the versions of code and libraries, and exit.",
+)
 def cli() -> None:
     """Softmax regression a person can trust: `dvc repro` calls these words, and so can you."""
 
 
-@cli.command()
+@cli.command(section=_BEGIN, example="data/raw/mine.csv --target answer")
 @click.argument("source", metavar="FILE.csv", type=_Path())
 @click.option("--target", required=True, help="Column to predict.")
 @click.option("-o", "--out", type=_File, default=PARAMS_FILE, show_default=True, help="File to write.")
@@ -47,7 +74,7 @@ def init(source: str, target: str, out: Path, force: bool) -> None:
     command.main(address=source, target=target, out=out, template=PARAMS_FILE, force=force)
 
 
-@cli.command()
+@cli.command(section=_STAGES, example="--out data/prepared --cache .cache/prepare")
 @click.option(
     "--source",
     type=_Path(),
@@ -61,7 +88,7 @@ def prepare(source: str | None, out: Path, cache: Path | None) -> None:
     run_stage.prepare(source, out, cache)
 
 
-@cli.command()
+@cli.command(section=_STAGES, example="--prepared data/prepared --out models")
 @click.option("--prepared", type=_File, required=True, help="Folder that prepare wrote.")
 @click.option("--out", type=_File, required=True, help="Folder for model, history and snapshots.")
 def train(prepared: Path, out: Path) -> None:
@@ -69,7 +96,7 @@ def train(prepared: Path, out: Path) -> None:
     run_stage.train(prepared, out)
 
 
-@cli.command()
+@cli.command(section=_STAGES, example="--prepared data/prepared --model models --out reports")
 @click.option("--prepared", type=_File, required=True, help="Folder that prepare wrote.")
 @click.option("--model", type=_File, required=True, help="Folder that train wrote.")
 @click.option("--out", type=_File, required=True, help="Folder for metrics, predictions and plots.")
@@ -78,7 +105,7 @@ def evaluate(prepared: Path, model: Path, out: Path) -> None:
     run_stage.evaluate(prepared, model, out)
 
 
-@cli.command()
+@cli.command(section=_USE, example="")
 @click.option("--prepared", type=_File, default=PREPARED_FOLDER, show_default=True, help="Folder that prepare wrote.")
 @click.option("--out", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder for sweep.json and .csv.")
 def sweep(prepared: Path, out: Path) -> None:
@@ -86,7 +113,7 @@ def sweep(prepared: Path, out: Path) -> None:
     run_stage.sweep(prepared, out)
 
 
-@cli.command()
+@cli.command(section=_USE, example="new.csv -o scored.csv")
 @click.argument("source", metavar="FILE.csv | -", type=_Path())
 @click.option(
     "-o", "--out", type=_File, default=None, metavar="OUT.csv | -", help="Write all rows here; - prints them."
@@ -99,7 +126,7 @@ def predict(source: str, out: Path | None, model: Path) -> None:
     command.main(source=source, out=out, model=model)
 
 
-@cli.command()
+@cli.command(section=_LOOK, example="")
 @click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
 @click.option("--reports", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder that evaluate wrote.")
 def summary(model: Path, reports: Path) -> None:
@@ -109,7 +136,7 @@ def summary(model: Path, reports: Path) -> None:
     command.main(model=model, reports=reports)
 
 
-@cli.command()
+@cli.command(section=_LOOK, example="--epoch 200")
 @click.option("--epoch", type=click.IntRange(-1), default=None, help="Those after this epoch; -1: before epoch 0.")
 @_digits
 @click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
@@ -120,7 +147,7 @@ def weights(epoch: int | None, digits: int, model: Path) -> None:
     command.main(model=model, epoch=epoch, digits=digits)
 
 
-@cli.command()
+@cli.command(section=_LOOK, example="1 --digits 6")
 @click.argument("row", metavar="ROW", type=click.IntRange(1))
 @click.option(
     "--file", "source", type=_Path(), default=None, metavar="FILE.csv | -", help="Table of the row, not prepare.source."
@@ -134,7 +161,7 @@ def explain(row: int, source: str | None, digits: int, model: Path) -> None:
     command.main(row=row, source=source, model=model, digits=digits)
 
 
-@cli.command()
+@cli.command(section=_PROVE, example="HEAD~1")
 @click.argument("revision", metavar="[REV | MLFLOW_RUN_ID]", default="HEAD")
 @click.option("--deep", is_flag=True, help="Run everything again with 1, 2 and 3 threads and workers.")
 def verify(revision: str, deep: bool) -> None:
@@ -144,7 +171,7 @@ def verify(revision: str, deep: bool) -> None:
     command.main(name=revision, deep=deep, experiment=_mlflow_experiment())
 
 
-@cli.command()
+@cli.command(section=_PROVE, example="--json")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
 def doctor(as_json: bool) -> None:
     """Check the environment, the processor, git, DVC and MLflow, and say what to do about each finding."""
@@ -153,7 +180,7 @@ def doctor(as_json: bool) -> None:
     command.main(as_json=as_json)
 
 
-@cli.command()
+@cli.command(section=_LOOK, example="--port 5001")
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def ui(port: int) -> None:
     """Open the MLflow UI on 127.0.0.1."""
@@ -162,7 +189,7 @@ def ui(port: int) -> None:
     command.main(experiment=_mlflow_experiment(), port=port)
 
 
-@cli.command()
+@cli.command(section=_PROVE, example="--all-experiments")
 @click.argument("revision", required=False, metavar="[REV | A..B]")
 @click.option("--all-experiments", is_flag=True, help="Every DVC experiment.")
 @click.option("--relocate", is_flag=True, help="Mend the places of artifacts after the project's folder was moved.")
@@ -175,7 +202,7 @@ def track(revision: str | None, all_experiments: bool, relocate: bool) -> None:
     )
 
 
-@cli.command()
+@cli.command(section=_LOOK, example="HEAD~1 HEAD")
 @click.argument("names", nargs=-1, metavar="[REV | EXP]...")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def runs(names: tuple[str, ...], as_json: bool) -> None:
@@ -185,7 +212,7 @@ def runs(names: tuple[str, ...], as_json: bool) -> None:
     command.main(experiment=_mlflow_experiment(), names=names, as_json=as_json)
 
 
-@cli.command()
+@cli.command(section=_LOOK, example="HEAD~1 workspace --markdown")
 @click.argument("names", nargs=-1, metavar="[REV | EXP | RUN]...")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="For a pull request.")

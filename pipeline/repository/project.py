@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.params import PARAMS_FILE
+from pipeline.repository.lockfile import STAGES_FILE
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,14 @@ def project_root() -> Path:
         if (folder / PARAMS_FILE).is_file() or (folder / ".dvc").is_dir():
             return folder
     return here
+
+
+def enclosing(folder: Path) -> Path | None:
+    """The nearest folder, from this one upwards, with the stages of a project and its params or DVC's folder."""
+    for each in (folder, *folder.parents):
+        if (each / STAGES_FILE).is_file() and ((each / PARAMS_FILE).is_file() or (each / ".dvc").is_dir()):
+            return each
+    return None
 
 
 def experiment() -> Experiment | None:
