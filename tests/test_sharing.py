@@ -79,7 +79,7 @@ def test_postgresql_and_s3_take_the_place_of_the_local_stores(
         [run] = client.search_runs([client.get_experiment_by_name("softmax").experiment_id])
         assert run.info.status == "FINISHED"
         assert run.info.artifact_uri.startswith(f"s3://{BUCKET}/mlflow/")
-        assert len(client.get_metric_history(run.info.run_id, "train/cost")) == 1001
+        assert len(client.get_metric_history(run.info.run_id, "by epoch/cost")) == 1001
         assert run.data.metrics["eval/accuracy"] == 1.0
         for name in ("models/softmax.safetensors", "reports/metrics.json"):
             fetched = client.download_artifacts(run.info.run_id, Path(name).name, str(tmp_path))

@@ -104,7 +104,7 @@ def _runs(project: Project) -> list[str]:
 def test_the_link_leads_to_the_table_of_runs(server: str, browser: webdriver.Chrome) -> None:
     """The printed link shows the runs by names that say what they are, with their data set."""
     browser.set_window_size(1500, 640)
-    chromium.show(browser, server, *(f"tutorial sgd lr={rate}" for rate in RATES), "Train")
+    chromium.show(browser, server, *(f"sgd lr={rate}" for rate in RATES), "Train")
     _keep(browser, "mlflow-runs")
 
 
@@ -131,7 +131,7 @@ def test_a_runs_page_tells_its_story(root: str, project: Project, browser: webdr
     browser.set_window_size(1500, 900)
     first = _runs(project)[-1]
     page = f"{root}/#/experiments/1/runs/{first}?{MODE}"
-    texts = ("train log loss 0.1622 nats", "train/cost", "weights/0/x1", "Train", "model.md5", "git.dirty")
+    texts = ("train log loss 0.1622 nats", "by epoch/cost", "weights/0/x1", "Train", "model.md5", "git.dirty")
     chromium.show(browser, page, *texts)
     _keep(browser, "mlflow-run")
 
@@ -149,15 +149,15 @@ def test_the_charts_show_cost_and_weights(root: str, browser: webdriver.Chrome) 
     """The chart view has the sections eval, train and weights, in that order, the cost and its lines among them."""
     browser.set_window_size(1500, 3000)  # sections out of sight are not drawn
     page = f"{root}/#/experiments/1/runs?{MODE}&compareRunsMode=CHART"
-    chromium.show(browser, page, "eval\n(", "train\n(", "weights/0\n(", "train/cost")
+    chromium.show(browser, page, "by epoch\n(", "eval\n(", "train\n(", "weights/0\n(", "by epoch/cost")
     text = chromium.page_text(browser)
-    assert text.index("eval\n(") < text.index("train\n(") < text.index("weights/0\n(")
+    assert text.index("by epoch\n(") < text.index("eval\n(") < text.index("train\n(") < text.index("weights/0\n(")
     WebDriverWait(browser, chromium.PATIENCE).until(
         lambda driver: len(driver.find_elements(By.CSS_SELECTOR, ".js-plotly-plot .scatterlayer path.js-line")) >= 3
     )
     if "SCREENSHOTS" in os.environ:
         browser.set_window_size(1500, 2100)
-        _search_charts(browser, "train/cost|eval/log_loss$|weights/0/")
+        _search_charts(browser, "by epoch/cost|eval/log_loss$|weights/0/")
     _keep(browser, "mlflow-charts")
 
 

@@ -41,7 +41,7 @@ def test_kept_stages_become_the_run_that_was_missed(store: Store, project: Proje
     (run,) = store.client.search_runs([store.experiment_id])
     assert sent == [run.info.run_id] * 2
     assert (run.info.status, run.info.start_time, run.info.end_time) == ("FINISHED", 1000, 2000)
-    assert {"train/cost", "eval/log_loss"} <= run.data.metrics.keys()
+    assert {"by epoch/cost", "eval/log_loss"} <= run.data.metrics.keys()
     assert run.data.tags[KEY_TAG] == project.model.key
     assert outbox.waiting(project.folder) == []
 

@@ -10,17 +10,18 @@ from pipeline import results
 from pipeline.commands.compare.side import Coefficients, ComparisonSide, of_revision, recorded_source
 from pipeline.documents import json_documents
 from pipeline.errors import UserError
+from pipeline.nested import flatten
 from pipeline.output_files import METADATA_FILE, METRICS_FILE, WEIGHTS_FILE
 from pipeline.repository import revisions
 from pipeline.repository.environment import public_version
 from pipeline.repository.revisions import Revision
-from pipeline.tracking.client.run_files import MD5_FILE
+from pipeline.tracking.client.run_files import ALL_PARAMS_FILE, MD5_FILE
 from pipeline.tracking.client.tags import DATA_TAG, KEY_TAG, WEIGHTS_TAG, recorded_versions
 from pipeline.tracking.store import lookup
 from pipeline.tracking.store.database import RunView
 
 # What a comparison reads of a run's artifacts.
-_FILES = (METADATA_FILE, WEIGHTS_FILE, METRICS_FILE, MD5_FILE)
+_FILES = (ALL_PARAMS_FILE, METADATA_FILE, WEIGHTS_FILE, METRICS_FILE, MD5_FILE)
 
 
 def of_run(root: Path, text: str, experiment: str) -> ComparisonSide:
@@ -75,7 +76,7 @@ def _side(run: RunView, files: dict[str, bytes]) -> ComparisonSide:
     metrics = files.get(METRICS_FILE)
     return ComparisonSide(
         name=f"{place} {run.name}",
-        params={key: _value(text) for key, text in run.params.items()},
+        params=_params(run, files, place),
         code={path: md5 for path, md5 in _md5s(files, place).items() if path.endswith(".py")},
         versions=_versions(run.tags),
         prepared=run.tags.get(DATA_TAG, ""),
@@ -83,6 +84,23 @@ def _side(run: RunView, files: dict[str, bytes]) -> ComparisonSide:
         metrics={} if metrics is None else results.metrics(metrics, f"{place}: {METRICS_FILE}"),
         coefficients=Coefficients.of(metadata or b"", weights or b"", place) if has_model else None,
     )
+
+
+def _params(run: RunView, files: dict[str, bytes], place: str) -> dict[str, Any]:
+    """All params as params.yaml has them; MLflow's own are the telling ones, and all in earlier runs.
+
+    Raises: UserError if the artifact that has all holds something else.
+    """
+    telling = {key: _value(text) for key, text in run.params.items()}
+    if ALL_PARAMS_FILE not in files:
+        return telling
+    try:
+        document = json_documents.decoded(files[ALL_PARAMS_FILE])
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise UserError(f"{place}: {ALL_PARAMS_FILE}: expected params as JSON, got others; the artifact was edited")
+    return {key: value for key, value in telling.items() if key.startswith("evaluate.")} | flatten(document)
 
 
 def _versions(known: dict[str, str]) -> dict[str, str]:

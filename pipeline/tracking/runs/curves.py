@@ -27,6 +27,9 @@ _SCALARS = 32
 
 _WEIGHT_POINTS = 100
 
+# MLflow sorts the sections of its charts by name: curves come before the bars of eval/ and train/.
+BY_EPOCH = "by epoch/"
+
 _RATE = "lr"
 
 # Metrics shown for each split and for the baseline.
@@ -51,7 +54,7 @@ def costs(history: dict[str, list[float]], time: int, known: Iterable[int] = ())
             continue
         for position in thinned(len(epochs), limit(name)).tolist():
             if name == _RATE or epochs[position] not in seen:
-                metrics.append(Metric(f"train/{name}", values[position], time, epochs[position]))
+                metrics.append(Metric(f"{BY_EPOCH}{name}", values[position], time, epochs[position]))
     return metrics
 
 
@@ -62,13 +65,13 @@ def limit(column: str) -> int:
 
 def recorded(store: Store, run_id: str) -> set[int]:
     """The epochs whose costs are in the run."""
-    return {int(metric.step) for metric in store.client.get_metric_history(run_id, "train/cost")}
+    return {int(metric.step) for metric in store.client.get_metric_history(run_id, f"{BY_EPOCH}cost")}
 
 
 def records(rows: Iterable[dict[str, Any]], time: int) -> list[Metric]:
     """Curves from records of a training that still runs, without the rate: whether it changes is known at the end."""
     return [
-        Metric(f"train/{name}", float(value), time, int(row["epoch"]))
+        Metric(f"{BY_EPOCH}{name}", float(value), time, int(row["epoch"]))
         for row in rows
         for name, value in row.items()
         if name not in ("epoch", _RATE)
@@ -92,9 +95,10 @@ def weights(training: Training, time: int) -> list[Metric]:
 
 
 def final(training: Training, time: int) -> list[Metric]:
-    """The numbers that training ended with, as bars."""
-    result = {"final_cost": training.model.result.get("cost"), "epochs": training.model.result.get("epochs")}
-    return _bars("train", result, time)
+    """The numbers that training ended with, as bars; ``bound`` is in nats above the optimum, of a solver that knows."""
+    result = training.model.result
+    numbers = {"final_cost": result.get("cost"), "bound": result.get("bound"), "epochs": result.get("epochs")}
+    return _bars("train", numbers | {"l2": training.l2}, time)
 
 
 def evaluation(metrics: dict[str, Any], time: int) -> list[Metric]:

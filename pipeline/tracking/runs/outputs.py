@@ -56,6 +56,12 @@ class Training:
     updates: NDArray[np.int64]
     values: NDArray[np.float64]
 
+    @property
+    def l2(self) -> float | None:
+        """The l2 in force: the one that ``train.l2: auto`` chose, else that of the params; None if there is none."""
+        value = self.model.result.get("l2", self.model.params.get("l2"))
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
     def files(self) -> list[Path]:
         """The files that go into the run as they are."""
         return [self.folder / name for name in NEEDED["models"]]

@@ -21,7 +21,7 @@ from pipeline import results
 from pipeline.errors import shortened
 from pipeline.output_files import HISTORY_FILE, METRICS_FILE
 from pipeline.tracking.client.outbox import NEEDED
-from pipeline.tracking.client.run_files import COEFFICIENTS_FILE, MD5_FILE
+from pipeline.tracking.client.run_files import ALL_PARAMS_FILE, COEFFICIENTS_FILE, MD5_FILE
 from pipeline.tracking.client.tags import CIRCUMSTANCES, COPIED_TAG, NOTE_TAG, VERSION_PREFIX
 from pipeline.tracking.runs import curves, description, run_writer
 
@@ -29,15 +29,15 @@ KINDS = PARAM, METRIC, TAG, DATA, ARTIFACT, STATUS = "param", "metric", "tag", "
 
 # Names that begin so come from the outputs, and from nowhere else.
 _OUR_PARAMS = ("prepare.", "train.", "evaluate.")
-_OUR_METRICS = ("train/", "weights/", "eval/")
+_OUR_METRICS = (curves.BY_EPOCH, "train/", "weights/", "eval/")
 _OUR_TAGS = ("model.", "data.", "train.", "eval.")
 _EVALUATION = ("evaluate.", "eval/", "eval.")
-_CURVE = "train/"
+_CURVES = (curves.BY_EPOCH, "train/")  # the second in earlier runs
 
 # Only a clock knows it; a run that was looked at while it went on has it.
-_SECONDS = "train/seconds"
+_SECONDS = [f"{prefix}seconds" for prefix in _CURVES]
 
-_TRAINING_FILES = (*NEEDED["models"], COEFFICIENTS_FILE, MD5_FILE)
+_TRAINING_FILES = (*NEEDED["models"], ALL_PARAMS_FILE, COEFFICIENTS_FILE, MD5_FILE)
 _PICTURES = "images"
 
 # MLflow's name of a picture: its key, its step, then a time and an id of its own.
@@ -130,7 +130,7 @@ def _params(run: Run) -> dict[str, str]:
 def _metrics(recorded: RunContents, again: RunContents, evaluated: bool) -> Iterator[Difference]:
     """Compare the last value of each metric, which tables and bars show, and the points, which charts show."""
     values, all_expected = (
-        {key: _number(value) for key, value in side.run.data.metrics.items() if key != _SECONDS}
+        {key: _number(value) for key, value in side.run.data.metrics.items() if key not in _SECONDS}
         for side in (recorded, again)
     )
     expected = _of(all_expected, evaluated or COPIED_TAG in recorded.run.data.tags)
@@ -145,12 +145,13 @@ def _points(
     key: str, recorded: set[tuple[int, str]], expected: set[tuple[int, str]], course: dict[str, list[tuple[int, str]]]
 ) -> Iterator[Difference]:
     """The points of one metric that are not as they should be: the first of them."""
-    column = course.get(key.removeprefix(_CURVE)) if key.startswith(_CURVE) else None
+    name = key.rpartition("/")[2]
+    column = course.get(name) if key.startswith(_CURVES) else None
     allowed = expected
     if column is not None:
         # While a training goes on, more epochs than a chart needs may be sent: which ones, its clock says.
         allowed = set(column)
-        positions = curves.thinned(len(column), curves.limit(key.removeprefix(_CURVE))).tolist()
+        positions = curves.thinned(len(column), curves.limit(name)).tolist()
         expected = expected & {column[position] for position in positions}
     elif key.startswith("eval/"):
         # An evaluation that was repeated with other params leaves the earlier bar below the one that is shown.
@@ -197,8 +198,8 @@ def _note(recorded: dict[str, str], expected: dict[str, str]) -> Iterator[Differ
     """
     own, other = description.recorded_way_back(recorded), description.recorded_way_back(expected)
     text = recorded.get(NOTE_TAG, "")
-    for paragraph in expected.get(NOTE_TAG, "").split("\n\n"):
-        due = own if paragraph == other else paragraph
+    for line in re.split(f"\n\n|{description.LINE_BREAK}", expected.get(NOTE_TAG, "")):
+        due = own if line == other else line
         if due and due not in text:
             yield Difference(TAG, NOTE_TAG, _shortened(text), _shortened(due))
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStatus, RunTag
 
-from pipeline import files
+from pipeline import credentials, files
 from pipeline.dataset.columns import class_text
 from pipeline.tracking.client.run_context import RunContext
-from pipeline.tracking.client.run_files import CHANGES_FILE, COEFFICIENTS_FILE, MD5_FILE
+from pipeline.tracking.client.run_files import ALL_PARAMS_FILE, CHANGES_FILE, COEFFICIENTS_FILE, MD5_FILE
 from pipeline.tracking.client.tags import (
     COLOUR_TAG,
     COPIED_TAG,
@@ -26,7 +26,7 @@ from pipeline.tracking.client.tags import (
     STATUS_TAG,
     WEIGHTS_TAG,
 )
-from pipeline.tracking.runs import colours, curves, description, names
+from pipeline.tracking.runs import colours, curves, description, names, settings
 from pipeline.tracking.runs.heat_map import HeatMap
 from pipeline.tracking.runs.outputs import PreparedData, Training, main_split
 from pipeline.tracking.store.store import Store
@@ -38,7 +38,8 @@ _PICTURES = 12
 _SCHEMA_COLUMNS = 1000
 _SCHEMA_NAME = 150
 
-_HEAT_MAP = "weights/heat map"
+# MLflow shows the first step of a picture until its slider is moved: the last weights are a picture of their own.
+_LAST_WEIGHTS, _HEAT_MAP = "weights/final", "weights/heat map"
 
 # Sections that say something about a training; the rest is about its evaluation, or about MLflow.
 _SECTIONS = ("prepare", "train")
@@ -61,7 +62,7 @@ class Origin:
 def create(store: Store, origin: Origin, started: int, tags: dict[str, str], name: str | None = None) -> str:
     """Make a running run with its origin, named by its params unless ``name`` is given; returns its id."""
     # The run, under its name, with where it comes from.
-    name = name or description.run_name(origin.params, origin.data, origin.context.experiment)
+    name = name or description.run_name(origin.params, origin.context.experiment)
     origin_tags = origin.context.tags() | {
         SOURCE_NAME_TAG: "pipeline/train/stage.py",
         SOURCE_TYPE_TAG: "LOCAL",
@@ -72,8 +73,10 @@ def create(store: Store, origin: Origin, started: int, tags: dict[str, str], nam
     run = store.client.create_run(store.experiment_id, started, origin_tags | tags, name)
     run_id = str(run.info.run_id)
     # Params, data, and the changes that no commit has.
+    telling = {key: _brief(value) for key, value in settings.telling(origin.params).items()}
+    store.client.log_batch(run_id, params=[Param(key, value) for key, value in names.params(telling).items()])
     sections = {section: origin.params[section] for section in _SECTIONS if section in origin.params}
-    store.client.log_batch(run_id, params=[Param(key, value) for key, value in names.params(sections).items()])
+    _add_text(store, run_id, ALL_PARAMS_FILE, json.dumps(_masked(sections), ensure_ascii=False, indent=2))
     store.client.log_inputs(run_id, [_dataset(origin.data)])
     if origin.context.changes:
         _add_text(store, run_id, CHANGES_FILE, origin.context.changes)
@@ -83,14 +86,15 @@ def create(store: Store, origin: Origin, started: int, tags: dict[str, str], nam
 def fill(store: Store, run_id: str, origin: Origin, training: Training, ended: int, known: Iterable[int]) -> None:
     """Add what a finished training left; epochs in ``known`` have their costs in the run already."""
     # Curves, numbers and tags.
-    metrics = curves.costs(training.history, ended, known)
-    metrics += curves.weights(training, ended) + curves.final(training, ended)
+    metrics = curves.final(training, ended) + curves.costs(training.history, ended, known)
+    metrics += curves.weights(training, ended)
     tags = {
         WEIGHTS_TAG: training.model_md5,
         STATUS_TAG: str(training.model.result["status"]),
         NOTE_TAG: description.description(origin.data, training, origin.way_back, None),
     }
     store.client.log_batch(run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
+    _name_by_choice(store, run_id, origin, training)
     # Files and pictures.
     add_files(store, run_id, training.files())
     _add_text(store, run_id, COEFFICIENTS_FILE, _coefficients(training))
@@ -98,6 +102,14 @@ def fill(store: Store, run_id: str, origin: Origin, training: Training, ended: i
     _add_pictures(store, run_id, training, ended)
     # The key, at last: a run that has it is complete.
     store.client.set_tag(run_id, KEY_TAG, training.model.key)
+
+
+def _name_by_choice(store: Store, run_id: str, origin: Origin, training: Training) -> None:
+    """Say the l2 that ``train.l2: auto`` chose in the name, unless a person has given the run another one."""
+    experiment = origin.context.experiment
+    before, after = (description.run_name(origin.params, experiment, l2) for l2 in (None, training.l2))
+    if before != after and store.client.get_run(run_id).info.run_name == before:
+        store.client.update_run(run_id, name=after)
 
 
 def is_complete(run: Run) -> bool:
@@ -117,7 +129,8 @@ def add_evaluation(
     bars = [bar for bar in curves.evaluation(metrics, time) if run.data.metrics.get(bar.key) != bar.value]
     # The params of a run never change: those that it has with another value become tags.
     params = names.params({"evaluate": origin.params.get("evaluate", {})})
-    tags = {key: value for key, value in params.items() if run.data.params.get(key, value) != value}
+    held = run.data.params | run.data.tags
+    tags = {key: value for key, value in params.items() if held.get(key, value) != value}
     tags[SPLIT_TAG] = main_split(metrics)
     way_back = description.recorded_way_back(run.data.tags)
     tags[NOTE_TAG] = description.description(origin.data, training, way_back, metrics)
@@ -157,6 +170,19 @@ def _dataset(data: PreparedData) -> DatasetInput:
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])
 
 
+def _brief(value: Any) -> Any:
+    return settings.short(value) if isinstance(value, list) else value
+
+
+def _masked(value: Any) -> Any:
+    """A document without secrets."""
+    if isinstance(value, dict):
+        return {key: _masked(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked(inner) for inner in value]
+    return credentials.masked(value) if isinstance(value, str) else value
+
+
 def _add_text(store: Store, run_id: str, name: str, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files.write_text(Path(folder) / name, text)
@@ -185,3 +211,4 @@ def _add_pictures(store: Store, run_id: str, training: Training, time: int) -> N
         updates = int(training.updates[position])
         picture = heat_map.draw(f"W and b after {updates:,} updates", training.values[position])
         store.client.log_image(run_id, picture, key=_HEAT_MAP, step=updates, timestamp=time, synchronous=True)
+    store.client.log_image(run_id, picture, key=_LAST_WEIGHTS, step=0, timestamp=time, synchronous=True)

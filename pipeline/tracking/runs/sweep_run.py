@@ -49,9 +49,8 @@ def _parent(
     # The sweep tries every l2, so the one of the section is no param of it.
     train = {key: value for key, value in origin.params.get("train", {}).items() if key != "l2"}
     swept_origin = replace(origin, params=origin.params | {"train": train})
-    # tutorial sweep of 13 l2, 5 folds: l2=0.01
-    name = f"{origin.data.name} sweep of {len(swept['lines'])} l2, {swept['sweep']['folds']} folds"
-    name += f": l2={swept['chosen_l2']:g}"
+    # sweep: l2=0.01 of 13, 5 folds
+    name = f"sweep: l2={swept['chosen_l2']:g} of {len(swept['lines'])}, {swept['sweep']['folds']} folds"
     run_id = run_writer.create(store, swept_origin, started, _SOURCE | tags, name)
     params = [Param(key, value) for key, value in names.params({"sweep": swept["sweep"]}).items()]
     chosen = _line(swept, swept["chosen_l2"])

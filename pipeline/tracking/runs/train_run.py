@@ -85,9 +85,10 @@ class Mirrored:
         """Add the latest records and what the training left, close the run, and return its id."""
         training = outputs.read_training(self._started.paths["models"])
         run_id = self._run()
+        late = {int(record["epoch"]) for record in records}
+        run_writer.fill(self._store, run_id, self._origin, training, time, self._epochs | late)
         if records:
             self.epochs(records, time)
-        run_writer.fill(self._store, run_id, self._origin, training, time, self._epochs)
         search.copy_evaluation(self._store, run_id, training.model.key, time)
         run_writer.close(self._store, run_id, "FINISHED", time)
         return run_id

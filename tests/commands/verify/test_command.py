@@ -85,7 +85,7 @@ def test_an_edited_run_is_not_verified(project: Project) -> None:
             for statement in (
                 "UPDATE params SET value = '0.3' WHERE key = 'train.lr'",
                 "UPDATE latest_metrics SET value = 0.01 WHERE key = 'eval/log_loss'",
-                "UPDATE metrics SET value = 0.9 WHERE key = 'train/cost' AND step = 1",
+                "UPDATE metrics SET value = 0.9 WHERE key = 'by epoch/cost' AND step = 1",
                 "UPDATE tags SET value = 'converged' WHERE key = 'train.status'",
             ):
                 assert database.execute(statement).rowcount == 1
@@ -98,7 +98,7 @@ def test_an_edited_run_is_not_verified(project: Project) -> None:
     places = [line.split(f"MLflow run {run_id[:8]}: ")[1] for line in result.stdout.splitlines() if "DIFFERENT" in line]
     assert places[0] == "param train.lr: 0.3 recorded, 0.1 now"
     assert places[1].startswith("metric eval/log_loss: 0.01 recorded, ")
-    assert places[2].startswith("metric train/cost, step 1: 0.9 recorded, ")
+    assert places[2].startswith("metric by epoch/cost, step 1: 0.9 recorded, ")
     assert places[3].startswith("tag train.status: converged recorded, ")
     assert places[4].startswith("artifact metrics.json: ")
     assert len(places) == 5

@@ -76,7 +76,7 @@ def run_with_costs(project: Project) -> Run:
     """The run, as soon as it has costs."""
     until((project.folder / "mlflow.db").exists)
     client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
-    (run,) = until(lambda: [run for run in client.search_runs(["1"]) if "train/cost" in run.data.metrics])
+    (run,) = until(lambda: [run for run in client.search_runs(["1"]) if "by epoch/cost" in run.data.metrics])
     return run
 
 
@@ -104,7 +104,7 @@ def test_training_and_evaluation_become_one_run(project: Project, capsys: pytest
     assert lines == 2 * [
         f"MLflow: run {run.info.run_id[:8]} '{run.info.run_name}' in sqlite:///{project.folder}/mlflow.db"
     ]
-    assert {"train/cost", "eval/log_loss"} <= run.data.metrics.keys()
+    assert {"by epoch/cost", "eval/log_loss"} <= run.data.metrics.keys()
     assert run.info.end_time >= run.info.start_time > 0
 
 
@@ -134,7 +134,7 @@ def test_next_start_sends_what_was_kept(
     with started(project, "evaluate"):
         pass
     assert capsys.readouterr().out.strip().endswith("; 1 kept before went with it")
-    assert {"train/cost", "eval/log_loss"} <= run_of(project).data.metrics.keys()
+    assert {"by epoch/cost", "eval/log_loss"} <= run_of(project).data.metrics.keys()
 
 
 def test_server_that_hangs_is_one_warning_and_sent_later(
@@ -151,7 +151,7 @@ def test_server_that_hangs_is_one_warning_and_sent_later(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     track.main(experiment="softmax", revision=None, all_experiments=False, relocated=False)
     assert capsys.readouterr().out.startswith("1 kept stages sent to sqlite:///")
-    assert "train/cost" in run_of(project).data.metrics
+    assert "by epoch/cost" in run_of(project).data.metrics
 
 
 def test_disk_that_takes_no_file_is_told_in_the_same_warning(
@@ -224,7 +224,7 @@ def test_parent_that_dies_leaves_a_killed_run(project: Project, end: signal.Sign
         parent.send_signal(end)
         parent.wait()
     until(lambda: run_of(project).info.status == "KILLED")
-    assert "train/cost" in run_of(project).data.metrics
+    assert "by epoch/cost" in run_of(project).data.metrics
 
 
 def test_a_parent_that_is_killed_within_a_line_leaves_a_killed_run(project: Project) -> None:
@@ -284,7 +284,7 @@ def test_a_short_training_has_its_seconds(project: Project) -> None:
             mirrored.watch({"epoch": epoch, "cost": 1 / (1 + epoch), "seconds": epoch / 4})
     client, run = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}"), run_of(project)
     for name, values in (("seconds", [epoch / 4 for epoch in range(5)]), ("cost", [1 / (1 + e) for e in range(5)])):
-        history = client.get_metric_history(run.info.run_id, f"train/{name}")
+        history = client.get_metric_history(run.info.run_id, f"by epoch/{name}")
         assert [(point.step, point.value) for point in history] == list(enumerate(values))
 
 

@@ -35,7 +35,7 @@ def test_each_of_1001_costs_is_kept_and_100000_are_thinned() -> None:
 def test_learning_rate_is_a_curve_only_if_it_changes(rates: list[float], logged: bool) -> None:
     """A constant learning rate stays among the params, one with a schedule is a curve, streamed epochs or not."""
     history = {"epoch": [0.0, 1.0], "cost": [2.0, 1.0], "lr": rates}
-    steps = [metric.step for metric in curves.costs(history, 0, known=[0, 1]) if metric.key == "train/lr"]
+    steps = [metric.step for metric in curves.costs(history, 0, known=[0, 1]) if metric.key == "by epoch/lr"]
     assert steps == ([0, 1] if logged else [])
 
 

@@ -20,55 +20,85 @@ STEPS = {"solver": "sgd", "epochs": 7}
 
 def named(train: dict[str, Any], prepare: dict[str, Any] | None = None, experiment: Experiment | None = None) -> str:
     """The name of a run with these params."""
-    return description.run_name({"train": train, "prepare": prepare or {}}, DATA, experiment)
+    return description.run_name({"train": train, "prepare": prepare or {}}, experiment)
 
 
 @pytest.mark.parametrize(
     ("train", "prepare", "expected"),
     [
-        ({"solver": "sgd", "lr": 0.1, "seed": 1, "snapshot_every": 9}, {}, "toy sgd lr=0.1 seed=1"),
-        ({"solver": "adam", "lr": 1e-3, "l2": 0.0, "momentum": 0.9}, {}, "toy adam lr=0.001 momentum=0.9"),
-        (STEPS | {"schedule": {"method": "cosine", "every": 9, "factor": 0.5}}, {}, "toy sgd schedule=cosine epochs=7"),
-        (STEPS | {"schedule": {"method": "step", "every": 9}}, {}, "toy sgd schedule=step schedule.every=9 epochs=7"),
-        (STEPS | {"schedule": {"method": "constant", "every": 9}}, {}, "toy sgd epochs=7"),
-        (STEPS, {"standardise": True, "split": {"method": "none", "seed": 3}}, "toy sgd standardise=true epochs=7"),
-        (STEPS, {"split": {"method": "seed", "seed": 3, "test": 0.2}}, "toy sgd split=seed split.seed=3 epochs=7"),
-        ({"solver": "sgd"}, {"features": ["a", "b"], "categories": []}, "toy sgd features=2 columns"),
+        ({"solver": "sgd", "lr": 0.1, "seed": 1, "snapshot_every": 9}, {}, "sgd lr=0.1"),
+        ({"solver": "adam", "lr": 1e-3, "l2": 0.0, "seed": 2}, {}, "adam lr=0.001 seed=2"),
+        ({"solver": "sgd", "lr": 0.1, "momentum": 0.9, "epochs": 50}, {}, "sgd lr=0.1 momentum=0.9 epochs=50"),
+        (STEPS | {"schedule": {"method": "cosine", "every": 9, "factor": 0.5}}, {}, "sgd schedule=cosine epochs=7"),
+        (STEPS | {"schedule": {"method": "step", "every": 9}}, {}, "sgd schedule=step schedule.every=9 epochs=7"),
+        (STEPS | {"schedule": {"method": "constant", "every": 9}}, {}, "sgd epochs=7"),
+        (STEPS, {"standardise": True, "split": {"method": "none", "seed": 3}}, "sgd standardise epochs=7"),
+        (STEPS, {"split": {"method": "seed", "seed": 3, "test": 0.2}}, "sgd split.seed=3 epochs=7"),
+        (STEPS, {"split": {"method": "hash", "seed": 0, "column": "fold"}}, "sgd split=hash epochs=7"),
+        ({"solver": "newton", "lr": None, "l2": 0.003, "seed": 4, "epochs": 99}, {}, "newton l2=0.003"),
+        ({"solver": "auto", "l2": "auto", "class_weight": "balanced"}, {}, "auto l2=auto class_weight=balanced"),
+        ({"solver": "lbfgs", "l2": 0.1}, {"features": ["a", "b"], "categories": []}, "lbfgs l2=0.1 2 columns"),
+        ({}, {}, "run"),
     ],
 )
 def test_run_name_says_what_is_special(train: dict[str, Any], prepare: dict[str, Any], expected: str) -> None:
-    """Data, solver and learning rate first, then every setting that is not neutral."""
+    """Solver, learning rate and penalty first, then every setting that is not usual and that the solver reads."""
     assert named(train, prepare) == expected
+
+
+def test_run_name_tells_the_l2_that_was_chosen() -> None:
+    """Where the training chose l2 itself, the name has the value."""
+    params = {"train": {"solver": "newton", "l2": "auto"}}
+    assert description.run_name(params, None, l2=0.0123456789) == "newton l2=0.0123457"
 
 
 def test_the_shipped_params_have_a_short_name() -> None:
     """None of the knobs that stand in params.yaml with their usual value is said."""
-    shipped = read_params(SOURCE / "params.yaml")
-    assert description.run_name(shipped, DATA, None) == "toy sgd lr=0.1 seed=1 epochs=1001"
+    assert description.run_name(read_params(SOURCE / "params.yaml"), None) == "sgd lr=0.1 epochs=1001"
 
 
 def test_run_name_begins_with_the_dvc_experiment() -> None:
     """A DVC experiment is found by its name."""
-    assert named({"solver": "sgd"}, experiment=Experiment("ruddy-kaka", None)) == "ruddy-kaka: toy sgd"
+    assert named({"solver": "sgd"}, experiment=Experiment("ruddy-kaka", None)) == "ruddy-kaka: sgd"
 
 
 def test_run_name_is_never_longer_than_a_line() -> None:
     """A name is cut with an ellipsis."""
     name = named({"solver": "sgd", "class_weight": {f"class {number}": 1.5 for number in range(50)}})
-    assert (len(name), name[-1]) == (100, "…")
+    assert (len(name), name[-1]) == (60, "…")
 
 
 def test_description_has_the_verdict_first_and_the_way_back_last(project: Project) -> None:
-    """Metrics of the main split, data, a table of splits, and the command that brings the commit back."""
+    """Metrics of the main split, how it was fitted, data, and the command that brings the commit back: a line each."""
     training = outputs.read_training(project.paths["models"])
     metrics = outputs.read_metrics(project.paths["reports"])
-    lines = description.description(
-        DATA, training, description.way_back(Commit("a" * 40, "main", False), None), metrics
-    ).split("\n\n")
-    assert lines[0].startswith("**train log loss 0.2500 nats, accuracy 0.7500**; 3 classes, 3 features, sgd, 5 epochs")
-    assert lines[1] == "toy `01234567`: 1,200 train, 3 test rows from `data/raw/toy.csv`"
-    assert "| class frequencies, train | 1.1000 | 0.4000 |" in lines[2]
-    assert lines[3] == f"`git checkout {'a' * 12} && dvc checkout`"
+    text = description.description(DATA, training, description.way_back(Commit("a" * 40, "main", False), None), metrics)
+    assert text.split("  \n") == [
+        "**train log loss 0.2500 nats, accuracy 0.7500** (class frequencies alone: 1.1000, 0.4000)",
+        "sgd; 5 epochs (epochs done); 3 classes, 3 features",
+        "toy `01234567`: 1,200 train, 3 test rows from `data/raw/toy.csv`",
+        f"`git checkout {'a' * 12} && dvc checkout`",
+    ]
+
+
+def test_description_has_the_other_splits_beside_the_main_one(project: Project) -> None:
+    """Which split is the main one stands first; the others have a line of their own."""
+    training = outputs.read_training(project.paths["models"])
+    metrics = outputs.read_metrics(project.paths["reports"])
+    metrics |= {"validation": {"log_loss": 0.3, "accuracy": 0.7}, "test": {"log_loss": 0.4, "accuracy": None}}
+    verdict, others, *_ = description.description(DATA, training, None, metrics).split("  \n")
+    assert verdict == "**test log loss 0.4000 nats, accuracy not defined**"
+    assert others == "train 0.2500, 0.7500; validation 0.3000, 0.7000"
+
+
+def test_description_tells_the_l2_in_force_and_the_bound(project: Project) -> None:
+    """The l2 that was chosen goes before that of the params, which may be a word; a proven bound is said."""
+    training = outputs.read_training(project.paths["models"])
+    training.model.params["l2"] = "auto"
+    assert ", l2" not in description.description(DATA, training, None, None)
+    training.model.result.update(l2=0.003, status="converged", bound=2.34e-12)
+    text = description.description(DATA, training, None, None)
+    assert "sgd, l2 0.003; 5 epochs (converged, at most 2e-12 nats above the optimum); 3 classes" in text
 
 
 @pytest.mark.parametrize("status", [Status.WORSE_THAN_BASELINE, Status.SEPARABLE])
@@ -76,9 +106,10 @@ def test_description_says_second_what_went_wrong(project: Project, status: Statu
     """A training that did not end well is told with what to do, among the lines that MLflow does not fold away."""
     training = outputs.read_training(project.paths["models"])
     training.model.result.update(status=status.value, meaning=MEANING[status])
-    verdict, trouble, *_ = description.description(DATA, training, None, None).split("\n\n")
-    assert verdict.endswith(f"({status.value.replace('_', ' ')})")
+    verdict, trouble, fitted, *_ = description.description(DATA, training, None, None).split("  \n")
+    assert verdict.startswith("**final cost")
     assert trouble.endswith(MEANING[status])
+    assert f"({status.value.replace('_', ' ')}" in fitted
 
 
 def test_description_before_the_evaluation_tells_the_final_cost(project: Project) -> None:

@@ -43,7 +43,7 @@ def _steps(project: Project) -> int:
     if not (runs := _runs(project)):
         return 0
     client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
-    return max(len(client.get_metric_history(run.info.run_id, "train/cost")) for run in runs)
+    return max(len(client.get_metric_history(run.info.run_id, "by epoch/cost")) for run in runs)
 
 
 def test_a_killed_training_goes_on_in_its_run(tmp_path: Path, repro: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_killed_training_goes_on_in_its_run(tmp_path: Path, repro: Path) -> No
     assert (run.info.status, run.data.tags["resumed"]) == ("FINISHED", "2")
     assert run.info.run_id[:8] in printed
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "train/cost")]
+    steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "by epoch/cost")]
     assert sorted(steps) == list(range(EPOCHS))
     assert {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()} == undisturbed
     assert not list((tmp_path / ".cache/checkpoints").glob("*.checkpoint"))

@@ -125,25 +125,25 @@ TAMPERED = {
         "eval/x",
     ),
     "curve": (
-        "UPDATE metrics SET value = 0.1 WHERE run_uuid = :run AND key = 'train/cost' AND step = 2",
+        "UPDATE metrics SET value = 0.1 WHERE run_uuid = :run AND key = 'by epoch/cost' AND step = 2",
         METRIC,
-        "train/cost, step 2",
+        "by epoch/cost, step 2",
     ),
     "curve shorter": (
-        "DELETE FROM metrics WHERE run_uuid = :run AND key = 'train/cost' AND step = 2",
+        "DELETE FROM metrics WHERE run_uuid = :run AND key = 'by epoch/cost' AND step = 2",
         METRIC,
-        "train/cost, step 2",
+        "by epoch/cost, step 2",
     ),
     "curve longer": (
         "INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) "
-        "VALUES ('train/cost', 0.01, 1, 99, 0, :run)",
+        "VALUES ('by epoch/cost', 0.01, 1, 99, 0, :run)",
         METRIC,
-        "train/cost, step 99",
+        "by epoch/cost, step 99",
     ),
     "not a number": (
-        "UPDATE metrics SET is_nan = 1 WHERE run_uuid = :run AND key = 'train/cost' AND step = 2",
+        "UPDATE metrics SET is_nan = 1 WHERE run_uuid = :run AND key = 'by epoch/cost' AND step = 2",
         METRIC,
-        "train/cost, step 2",
+        "by epoch/cost, step 2",
     ),
     "weight": (
         "UPDATE metrics SET value = 9 WHERE run_uuid = :run AND key = 'weights/ant/x1' AND step = 3",

@@ -4,11 +4,13 @@ import csv
 import hashlib
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
 
+from pipeline import model
 from pipeline.tracking.client import run_context
 from pipeline.tracking.runs import run_writer, train_run
 from pipeline.tracking.runs.outputs import PreparedData
@@ -31,25 +33,47 @@ def run(store: Store, project: Project, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_run_has_the_times_and_params_of_the_training(run: Run) -> None:
-    """A finished run that lasted as long as the training, with every param of prepare and train."""
+    """A finished run that lasted as long as the training, with the params that tell it from others."""
     assert (run.info.status, run.info.start_time, run.info.end_time) == ("FINISHED", 1000, 4500)
-    assert run.info.run_name == "toy sgd lr=0.1 seed=1 epochs=5"
-    assert run.data.params == {
-        "prepare.source": "data/raw/toy.csv",
-        "prepare.target": "y",
-        "prepare.features": "all",
-        "prepare.split.method": "none",
-        "train.solver": "sgd",
-        "train.lr": "0.1",
-        "train.seed": "1",
-        "train.epochs": "5",
-        "train.snapshot_every": "2",
+    assert run.info.run_name == "sgd lr=0.1 epochs=5"
+    assert run.data.params == {"train.solver": "sgd", "train.lr": "0.1", "train.epochs": "5"}
+
+
+def test_run_keeps_all_params_as_a_file(store: Store, project: Project, tmp_path: Path) -> None:
+    """params.json has what params.yaml says of prepare and train, without secrets."""
+    source = "https://host/toy.csv?token=hidden"
+    params = PARAMS | {"prepare": PARAMS["prepare"] | {"source": source, "categories": ["a", source]}}
+    run_id = train_run.Mirrored(store, project.started(1000, params)).finished(4500)
+    kept = json.loads(Path(store.client.download_artifacts(run_id, "params.json", str(tmp_path))).read_text())
+    masked = "https://host/toy.csv?token=***"
+    assert kept == {
+        "prepare": params["prepare"] | {"source": masked, "categories": ["a", masked]},
+        "train": PARAMS["train"],
     }
+    assert store.client.get_run(run_id).data.params["prepare.categories"] == "2 columns"
+
+
+def test_run_is_named_by_the_l2_that_was_chosen(store: Store, project: Project) -> None:
+    """With `l2: auto` name and metric have the value, once it is known; a name that a person gave stays."""
+    params = PARAMS | {"train": PARAMS["train"] | {"l2": "auto"}}
+    names = []
+    for given in (None, "the good one"):
+        mirrored = train_run.Mirrored(store, project.started(1000, params))
+        mirrored.epochs([{"epoch": 0, "cost": 1.0}], 1500)
+        names.append(store.client.get_run(mirrored.run_id).info.run_name)
+        if given:
+            store.client.update_run(mirrored.run_id, name=given)
+        model.save(project.paths["models"], replace(project.model, result=project.model.result | {"l2": 0.25}))
+        run = store.client.get_run(mirrored.finished(4500))
+        names.append(run.info.run_name)
+        assert run.data.metrics["train/l2"] == 0.25
+    begun = "sgd lr=0.1 l2=auto epochs=5"
+    assert names == [begun, "sgd lr=0.1 l2=0.25 epochs=5", begun, "the good one"]
 
 
 def test_run_has_every_cost_by_epoch(store: Store, run: Run) -> None:
     """The history is a curve, the final cost a bar."""
-    costs = store.client.get_metric_history(run.info.run_id, "train/cost")
+    costs = store.client.get_metric_history(run.info.run_id, "by epoch/cost")
     assert [(cost.step, cost.value) for cost in costs] == [(epoch, 1 / (1 + epoch)) for epoch in range(5)]
     assert run.data.metrics["train/final_cost"] == 0.125
 
@@ -86,7 +110,7 @@ def test_run_has_the_files_at_its_root(store: Store, run: Run, project: Project)
     """Model, history and snapshots are the files that train wrote; W, b and DVC's md5s are tables."""
     paths = {info.path for info in store.client.list_artifacts(run.info.run_id) if not info.is_dir}
     names = {"softmax.json", "softmax.safetensors", "history.csv", "snapshots.safetensors"}
-    assert paths == names | {"coefficients.csv", "dvc-md5.csv"}
+    assert paths == names | {"coefficients.csv", "dvc-md5.csv", "params.json"}
     folder = Path(run.info.artifact_uri)
     for name in names:
         assert (folder / name).read_bytes() == (project.paths["models"] / name).read_bytes()
@@ -101,6 +125,15 @@ def test_run_has_a_heat_map_for_each_snapshot(store: Store, run: Run) -> None:
     names = [Path(info.path).name for info in store.client.list_artifacts(run.info.run_id, "images")]
     steps = {int(name.split("+step+")[1].split("+")[0]) for name in names if name.endswith(".png")}
     assert steps == {0, 1, 3, 5}
+
+
+def test_the_last_weights_are_a_picture_of_their_own(run: Run) -> None:
+    """MLflow shows a picture's first step, so the picture of the last weights has one step, with their pixels."""
+    folder = Path(run.info.artifact_uri) / "images"
+    (last,) = folder.glob("weights~final*.png")
+    (latest,) = folder.glob("weights~heat map*step+5+*.png")
+    assert "+step+0+" in last.name
+    assert last.read_bytes() == latest.read_bytes()
     assert run.data.tags["mlflow.loggedImages"] == "True"
 
 
@@ -119,7 +152,7 @@ def test_run_tells_commit_and_dvc_experiment(store: Store, project: Project, mon
     assert tags["mlflow.source.git.commit"] == sha.stdout.strip()
     assert (tags["mlflow.source.git.branch"], tags["git.dirty"]) == ("main", "true")
     assert (tags["dvc.exp"], tags["dvc.rev"]) == ("ruddy-kaka", "b" * 40)
-    assert run.info.run_name.startswith("ruddy-kaka: toy sgd")
+    assert run.info.run_name.startswith("ruddy-kaka: sgd")
 
 
 def test_names_that_mlflow_refuses_are_no_obstacle(store: Store, tmp_path: Path) -> None:
@@ -139,7 +172,7 @@ def test_long_training_is_visible_while_it_runs(store: Store, project: Project) 
     running = store.client.get_run(mirrored.run_id)
     assert (running.info.status, running.data.tags["owner"]) == ("RUNNING", search.owner())
     mirrored.finished(3000)
-    costs = store.client.get_metric_history(mirrored.run_id, "train/cost")
+    costs = store.client.get_metric_history(mirrored.run_id, "by epoch/cost")
     assert sorted((cost.step, cost.value) for cost in costs) == [(epoch, 1 / (1 + epoch)) for epoch in range(5)]
     assert store.client.get_run(mirrored.run_id).info.status == "FINISHED"
 

@@ -96,7 +96,7 @@ def test_names_say_what_differs(store: Store, paths: dict[str, Path], document: 
         f"l2={l2:g}" + (f" ({', '.join(words)})" if words else "") for l2, words in zip(VALUES, marks, strict=True)
     ]
     assert [child.info.run_name for child in children] == expected
-    assert parent.info.run_name == f"toy sweep of 3 l2, 4 folds: l2={document['chosen_l2']:g}"
+    assert parent.info.run_name == f"sweep: l2={document['chosen_l2']:g} of 3, 4 folds"
 
 
 @pytest.mark.parametrize(("l2", "step"), [(1.0, 0), (0.1, 1000), (0.0316, 1500), (10.0, -1000), (1e-6, 6000)])

@@ -68,7 +68,7 @@ def test_evaluation_without_a_run_makes_one_from_the_files(store: Store, project
     run = store.client.get_run(evaluate(store, project))
     assert (run.info.status, run.data.tags["rebuilt"]) == ("FINISHED", "true")
     assert run.data.metrics["eval/log_loss"] == 0.25
-    assert len(store.client.get_metric_history(run.info.run_id, "train/cost")) == project.epochs
+    assert len(store.client.get_metric_history(run.info.run_id, "by epoch/cost")) == project.epochs
 
 
 @pytest.mark.slow
