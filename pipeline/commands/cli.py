@@ -14,6 +14,7 @@ from pipeline.commands.place import Place
 from pipeline.commands.words import Words
 from pipeline.output_files import MODELS_FOLDER, PREPARED_FOLDER, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE
+from pipeline.repository import project
 from pipeline.tracking.client.params import TrackingParams
 
 # The headings of the list of words.
@@ -60,6 +61,37 @@ def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> 
 )
 def cli() -> None:
     """Softmax regression a person can trust: `dvc repro` calls these words, and so can you."""
+
+
+@cli.command(section=_BEGIN, example="../mine mine.csv --target answer", at_root=False)
+@click.argument("folder", metavar="DIR", required=False, type=_File)
+@click.argument("tables", metavar="FILE.csv...", nargs=-1, type=_Path())
+@click.option("--target", help="Column to predict.")
+@click.option("--update", is_flag=True, help="Instead: bring a later version of the code into this project.")
+@click.option("--from", "source", metavar="ADDRESS", help="Repository of the code, not the recorded one.")
+@click.option("--revision", default="HEAD", show_default=True, help="Its commit, branch or tag to update to.")
+def new(
+    folder: Path | None, tables: tuple[str, ...], target: str | None, update: bool, source: str | None, revision: str
+) -> None:
+    """Make a project for a table in a new folder: git, DVC, params.yaml, this version of the code."""
+    if update:
+        from pipeline.commands.new import update as command
+
+        if folder is not None or target is not None:
+            raise click.UsageError("expected --update without DIR, FILE.csv and --target: it is for this project")
+        command.main(root=project.project_root(), source=source, revision=revision)
+        return
+    if folder is None or not tables or target is None:
+        raise click.UsageError("expected a new folder, a table and its target: DIR FILE.csv --target COLUMN")
+    from pipeline.commands.init import command as init
+    from pipeline.commands.new import command as making
+    from pipeline.commands.version import code_folder
+
+    def write_params(address: str, column: str) -> None:
+        template = code_folder() / PARAMS_FILE
+        init.main(address=address, target=column, out=PARAMS_FILE, template=template, force=True)
+
+    making.main(folder=folder, tables=tables, target=target, write_params=write_params)
 
 
 @cli.command(section=_BEGIN, example="data/raw/mine.csv --target answer")

@@ -2,12 +2,18 @@
 
 import glob
 import os
+import shlex
 from pathlib import Path
 
 from pipeline.repository import project
 from pipeline.table import remote
 
 _AFTER_A_NAME = (":", ",", "/")
+
+
+def at_root(root: Path, command: str) -> str:
+    """The command as it is typed where the person stands, to run in the root."""
+    return command if root.samefile(Path.cwd()) else f"cd {shlex.quote(os.path.relpath(root))} && {command}"
 
 
 class Place:
