@@ -15,28 +15,20 @@ from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
 from pipeline.train import stage as train
 from pipeline.train.params import TrainParams
+from tests import sessions
 from tests.project import UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
 
-# The lines that README.md shows for the penguins.
-PENGUINS = (
-    "prepare.source=data/raw/penguins.csv",
-    "prepare.target=species",
-    "prepare.standardise=true",
-    "prepare.split.method=seed",
-)
-
-
-def _changes(settings: tuple[str, ...]) -> list[str]:
-    return [word for setting in settings for word in ("-S", setting)]
-
 
 @pytest.fixture(scope="module")
 def penguins(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project after an experiment on the penguins."""
+    """The project after the experiment on the penguins that README shows."""
     project = Project(tmp_path_factory.mktemp("penguins") / "project")
-    project.dvc("exp", "run", "-n", "penguins", *_changes(PENGUINS), **UNTRACKED)
+    shown = sessions.step(sessions.README, "dvc exp run -n penguins")
+    status, printed = sessions.run(project, shown.command)
+    assert status == 0, printed
+    assert shown.agrees_with(printed)
     return project
 
 

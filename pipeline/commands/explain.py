@@ -235,7 +235,9 @@ def _print_cost(
     table.add_section()
     table.add_row("sum", "", "", number(products.sum(), tables.digits))
     console.print(table)
-    console.print(f"cost {number(-log_p[actual], tables.digits)} nats, that of torch.nn.functional.cross_entropy\n")
+    console.print(
+        f"cost {number(-log_p[actual], tables.digits)} nats, as torch.nn.functional.cross_entropy computes it\n"
+    )
 
 
 def _omissions(encoder: Encoder, inputs: _Inputs, tables: ClassTables) -> Iterator[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from tests import sessions
 from tests.project import Project
 
 pytestmark = [
@@ -52,6 +53,7 @@ def test_an_mlflow_run_is_verified_and_tagged(project: Project) -> None:
     ((run_id, _),) = _runs(project)
     head = project.run("git", "rev-parse", "HEAD").stdout.strip()
     printed = project.pipeline("verify", run_id[:8]).stdout
+    assert sessions.step(sessions.README, "python -m pipeline verify").agrees_with(printed)
     assert "DIFFERENT" not in printed
     assert "identical  models/softmax.safetensors" in printed
     assert "identical  data/prepared/encoder.json" in printed

@@ -1,0 +1,138 @@
+"""README and the tutorial: every command that they show runs as it stands there, and prints what they show.
+
+A section of README begins where `make run` ends, in a copy of its own; the tutorial is run from beginning to end.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from tests import sessions
+from tests.project import SOURCE, Project
+from tests.sessions import README, Step
+
+pytestmark = pytest.mark.slow
+
+TUTORIAL, KOREAN_TUTORIAL = "docs/tutorial.md", "docs/tutorial.ko.md"
+
+# How commands begin that are shown and not run here, and why not. One more is a decision, not a way out.
+NOT_RUN = {
+    "make test": "runs this test",
+    "dvc exp run -n penguins": "12 processor seconds; tests/test_bring_your_own.py runs it as it stands there",
+    "python -m pipeline verify": "half a minute; tests/commands/verify/test_command.py compares what is shown",
+    "python -m benchmarks.solver --slow": "minutes, and prints timings",
+    "python -m benchmarks.scaling": "minutes, and prints timings",
+    "python -m benchmarks.prepare --large": "minutes, and prints timings",
+    "python -m benchmarks.overhead": "a minute, and prints timings",
+    "python -m benchmarks.tracking": "minutes, and prints timings",
+    "python -m benchmarks.tampering": "an hour",
+}
+
+# A mistake is shown, too.
+FAILING = ("python -m pipeline predict august.csv",)
+
+# How a line begins that a person types, where no session shows it as one.
+TYPED = re.compile(r"(?:\$ )?((?:python|dvc|git|make|softmax|pip|mlflow) .+)")
+
+# What a person brings to the section on their own table: 2,000 rows, and new ones with and without a mistake.
+COLOURS = ("red", "green", "blue")
+ROWS = [f"{(7 * i) % 40}.5,{COLOURS[i % 3]},{('no', 'yes')[(13 * i) % 40 + (7 * i) % 40 > 40]}" for i in range(2_000)]
+MINE = "\n".join(["size,colour,answer", *ROWS, ""])
+TABLES = {
+    "data/raw/mine.csv": MINE,
+    "../mine.csv": MINE,
+    "new.csv": "size,colour\n3.5,red\n31.5,blue\n",
+    "august.csv": "size,colour\n3.5,red\n31.5,blue\nbig,green\n",
+}
+
+
+def typed_elsewhere(document: str) -> list[str]:
+    """Commands in blocks that are no sessions, and in the cells of tables."""
+    lines: list[str] = []
+    in_table = False
+    for token in MarkdownIt("commonmark").enable("table").parse((SOURCE / document).read_text(encoding="utf-8")):
+        in_table = token.type == "table_open" or (in_table and token.type != "table_close")
+        if token.type in ("fence", "code_block") and token.info != "console":
+            lines += token.content.splitlines()
+        if in_table and token.type == "inline":
+            lines += [part.content for part in token.children or () if part.type == "code_inline"]
+    return [match[1] for line in lines if (match := TYPED.fullmatch(line.strip()))]
+
+
+@pytest.fixture
+def project(repro: Path, tmp_path: Path) -> Project:
+    """A fresh clone after `make run`, and a person's own tables."""
+    project = Project.after_repro(tmp_path / "project", repro)
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        (project.folder / name).write_bytes((SOURCE / name).read_bytes())
+    assert sessions.run(project, "git add -A; git commit -q -m clone")[0] == 0
+    # The environment is there already.
+    (project.folder / ".venv").mkdir()
+    (project.folder / ".venv" / "installed").touch()
+    for name, text in TABLES.items():
+        (project.folder / name).write_text(text, encoding="utf-8")
+    return project
+
+
+def is_listed(command: str) -> bool:
+    """Whether the command is one of those that are not run here."""
+    return any(f"{command} ".startswith(f"{beginning} ") for beginning in NOT_RUN)
+
+
+def run_all(project: Project, steps: list[Step]) -> None:
+    """Run the steps in order; each exits as it should, and prints what is shown."""
+    for step in steps:
+        if is_listed(step.command):
+            continue
+        status, printed = sessions.run(project, step.command)
+        assert status == (step.command in FAILING), f"$ {step.command}\n{printed}"
+        if not step.agrees_with(printed):
+            # Unequal all the same: pytest shows where.
+            assert printed.splitlines() == step.shown.splitlines(), f"$ {step.command}"
+
+
+@pytest.mark.parametrize("heading", sessions.sections(README))
+def test_a_section_of_the_readme_does_what_it_shows(project: Project, heading: str) -> None:
+    """Whoever copies its commands from top to bottom sees the same."""
+    run_all(project, sessions.sections(README)[heading])
+
+
+def test_the_tutorial_does_what_it_shows(project: Project) -> None:
+    """Every number of the lesson is printed by the command above it."""
+    run_all(project, sessions.steps(TUTORIAL))
+
+
+def test_the_korean_tutorial_is_the_same_lesson() -> None:
+    """The same commands in the same sections, with the same output."""
+    english, korean = (list(sessions.sections(document).values()) for document in (TUTORIAL, KOREAN_TUTORIAL))
+    assert korean == english
+
+
+def test_every_command_is_run_or_listed() -> None:
+    """What stands outside of sessions is listed with a reason, and nothing is listed that no document shows."""
+    documents = (README, TUTORIAL, KOREAN_TUTORIAL)
+    elsewhere = [command for document in documents for command in typed_elsewhere(document)]
+    in_sessions = [step.command for document in documents for step in sessions.steps(document)]
+    assert [command for command in elsewhere if not is_listed(command)] == []
+    for beginning in (*NOT_RUN, *FAILING):
+        assert any(f"{command} ".startswith(f"{beginning} ") for command in [*elsewhere, *in_sessions]), beginning
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "agree"),
+    [
+        ("a\nb", "a   \nb\n\n", True),
+        ("a\nb", "a\nc\n", False),
+        ("a\n...\nd", "a\nb\nc\nd\n", True),
+        ("a\n...\nd", "a\nb\nc\n", False),
+        ("...\nd", "a\nd\n", True),
+        ("", "a\n", True),
+        ("within 1.4e-11 of 0.0137", "within 9.1e-12 of 0.0137", True),
+        ("within 1.4e-3", "within 9.1e-3", False),
+    ],
+)
+def test_what_is_shown_is_compared(shown: str, printed: str, agree: bool) -> None:
+    """Line by line, blanks at their ends aside; the digits of what rounding leaves are the processor's."""
+    assert Step("command", shown).agrees_with(printed) == agree
