@@ -49,6 +49,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> 
 
 @click.group(
     cls=Words,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
@@ -59,8 +60,16 @@ def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> 
     callback=_print_version,
     help="Show the versions of code and libraries, and exit.",
 )
-def cli() -> None:
-    """Softmax regression a person can trust: `dvc repro` calls these words, and so can you."""
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Softmax regression a person can trust: `dvc repro` calls these words, and so can you.
+
+    Without a word: the project, its last run, what is out of date, and what to do next.
+    """
+    if ctx.invoked_subcommand is None:
+        from pipeline.commands.status import command
+
+        command.main(program=ctx.command_path)
 
 
 @cli.command(section=_BEGIN, example="../mine mine.csv --target answer", at_root=False)

@@ -187,5 +187,9 @@ def inputs(folder: Path, stage: str) -> dict[str, str]:
 
 def files_below(folder: Path, path: str) -> dict[str, str]:
     """The md5 by path of the files below ``folder / path``, without the bytecode that .dvcignore leaves out."""
-    inside = [file for file in sorted((folder / path).rglob("*")) if file.is_file()]
-    return {file.relative_to(folder).as_posix(): md5_file(file) for file in inside if file.parent.name != _BYTECODE}
+    return {file.relative_to(folder).as_posix(): md5_file(file) for file in counted_files(folder / path)}
+
+
+def counted_files(folder: Path) -> list[Path]:
+    """The files below a folder, sorted, without the bytecode that .dvcignore leaves out."""
+    return [file for file in sorted(folder.rglob("*")) if file.is_file() and file.parent.name != _BYTECODE]

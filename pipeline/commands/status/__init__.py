@@ -1,0 +1,1 @@
+"""Without a word: where the project is, what is out of date and why, what to do next."""
