@@ -24,6 +24,8 @@ from pipeline.table import find_source, remote, sources
 # Tables lie here, as the outputs of stages lie where dvc.yaml has them.
 _RAW = Path("data/raw")
 
+_NAMES_OF_DVC = ("dvc.yaml", "dvc.lock")
+
 _WARNING = "# warning: "
 _SECONDS = 600.0
 _LONGEST_NAME = 200  # bytes: of 255 a temporary name takes some more
@@ -35,6 +37,8 @@ def main(*, folder: Path, tables: Sequence[str], target: str, write_params: Call
     Raises: UserError if that cannot be; then nothing is left of it.
     """
     # Refuse what cannot be, before anything is written.
+    if git.run(Path.cwd(), "--version") is None:
+        raise UserError("git: expected it to be installed, got none: a project is a repository; install it")
     code = upstream.running()
     _require_new(folder)
     _require_author(folder.parent)
@@ -86,9 +90,7 @@ def _require_new(folder: Path) -> None:
 
 
 def _require_author(folder: Path) -> None:
-    """Check that git is there and knows who commits. Raises: UserError."""
-    if git.run(folder, "--version") is None:
-        raise UserError("git: expected it to be installed, got none: a project is a repository; install it")
+    """Check that git knows who commits. Raises: UserError."""
     done = git.run(folder, "var", "GIT_COMMITTER_IDENT")
     if done is None or done.returncode:
         raise UserError(
@@ -114,6 +116,8 @@ def _located(tables: Sequence[str]) -> list[Path] | None:
             raise UserError(f"{path}: expected files of different names, got two of this one; rename one")
         if not path.name.isprintable():
             raise UserError(f"{shortened(path)}: expected a name that can be printed; rename it")
+        if path.name.startswith(".") or path.name in _NAMES_OF_DVC or path.suffix == ".dvc":
+            raise UserError(f"{path}: expected the name of a table, got one that git or DVC reads; rename it")
     return located
 
 

@@ -14,6 +14,7 @@ A softmax regression that predicts {target} from {source}. Its code is [{distrib
     softmax predict new.csv -o scored.csv     # probabilities for new rows
     softmax verify                            # runs the commit again and compares every byte
 
+- `make run VENV=PATH` takes an environment that is there, in place of a new `.venv`.
 - `params.yaml` has every param with its meaning, and what was found in the table.
 - `dvc exp run -S train.l2=0.01` tries another value, `softmax compare` shows what that changed.
 - `make ui` opens the runs in MLflow.

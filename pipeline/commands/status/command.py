@@ -92,17 +92,17 @@ def _last_run(root: Path) -> Iterator[tuple[str, str]]:
     split = next((split for split in _SPLITS if numbers.get(split)), _SPLITS[-1])
     shares: dict[str, Any] = next((each for each in numbers["baseline"] if each["split"] == split), {})
     of = numbers[split]
-    pairs = [_pair(of, shares, "log_loss", "log loss"), _pair(of, shares, "accuracy", "accuracy")]
+    pairs = [_pair(of, shares, "log_loss", "log loss", "class shares "), _pair(of, shares, "accuracy", "accuracy")]
     yield "metrics", f"{split}, {of.get('rows', '?')} rows: {', '.join(filter(None, pairs))}"
     if None not in (of.get("log_loss"), shares.get("log_loss")) and of["log_loss"] > shares["log_loss"]:
         yield "", "the model predicts these rows worse than the shares of the classes alone"
 
 
-def _pair(of: dict[str, Any], shares: dict[str, Any], name: str, shown: str) -> str:
+def _pair(of: dict[str, Any], shares: dict[str, Any], name: str, shown: str, beside: str = "") -> str:
     if of.get(name) is None:
         return ""
-    beside = f" (class shares {shares[name]:.4f})" if shares.get(name) is not None else ""
-    return f"{shown} {of[name]:.4f}{beside}"
+    other = f" ({beside}{shares[name]:.4f})" if shares.get(name) is not None else ""
+    return f"{shown} {of[name]:.4f}{other}"
 
 
 def _described(state: StageState) -> str:

@@ -87,6 +87,13 @@ def test_an_address_stays_where_it_is(place: Path) -> None:
     assert not (place / "far/data/raw").exists()
 
 
+@pytest.mark.parametrize("name", [".gitignore", "mine.dvc", "dvc.yaml", "a\nb.csv"])
+def test_a_table_has_a_name_that_means_nothing_else(name: str, tmp_path: Path) -> None:
+    """In the project git, DVC or a line of a file would take it for something of theirs."""
+    shutil.copyfile(PENGUINS, tmp_path / name)
+    assert refusal("p", str(tmp_path / name), "--target", "species").endswith("; rename it")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
