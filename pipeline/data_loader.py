@@ -126,6 +126,12 @@ def _row_weights(
     return per_class if sample is None else per_class * sample
 
 
+def groups_of(split: SplitRows) -> NDArray[np.uint64] | None:
+    """(n,) digests of the key whose equal values stay together; None if rows have none."""
+    groups = [shard.groups for shard in split.shards if shard.groups is not None]
+    return np.concatenate(groups) if groups else None
+
+
 def class_totals(prepared: Dataset) -> NDArray[np.float64]:
     """Training rows (or their sample weights, summed) in each class, shape (k,)."""
     classes = len(prepared.encoder.classes)

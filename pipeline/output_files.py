@@ -20,6 +20,7 @@ SNAPSHOTS_FILE = "snapshots.safetensors"
 
 # Of evaluate.
 METRICS_FILE = "metrics.json"
+HEADLINE_FILE = "headline.json"
 PREDICTIONS_FILE = "predictions.csv"
 PLOTS_FOLDER = "plots"
 

@@ -107,12 +107,20 @@ def new(
 @click.argument("source", metavar="FILE.csv", type=_Path())
 @click.option("--target", required=True, help="Column to predict.")
 @click.option("-o", "--out", type=_File, default=PARAMS_FILE, show_default=True, help="File to write.")
-@click.option("--force", is_flag=True, help="Replace the section `prepare:` of a file that is there.")
+@click.option("--force", is_flag=True, help="Replace the sections `prepare:` and `train:` of a file that is there.")
 def init(source: str, target: str, out: Path, force: bool) -> None:
     """Look at a table and write params.yaml for it, with what was found and what to doubt as comments."""
     from pipeline.commands.init import command
 
     command.main(address=source, target=target, out=out, template=PARAMS_FILE, force=force)
+
+
+@cli.command(section=_STAGES, example="")
+def check() -> None:
+    """Check every param before a stage's outputs are taken away."""
+    from pipeline.commands import check as command
+
+    command.main()
 
 
 @cli.command(section=_STAGES, example="--out data/prepared --cache .cache/prepare")

@@ -1,8 +1,9 @@
-"""YAML for people: values on one line, comments behind keys, one section in place of another.
+"""YAML for people: values on one line, comments behind keys, one section in place of another, and DVC's layout.
 
 All else in a text stays byte for byte; ruamel.yaml's round trip lays out anew what a person has laid out.
 """
 
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -86,6 +87,29 @@ def with_section(text: str, name: str, section: str) -> str:
     return edited
 
 
+def as_dvc_writes(text: str) -> str:
+    """A YAML text laid out as `dvc exp run -S` leaves it, so that a changed param is a changed line.
+
+    Lists stand on lines of their own, and comments behind an item or below a list are lost, as DVC loses them. A text
+    that DVC would not write back with the same values stays as it is.
+    """
+    round_trip = YAML()
+    round_trip.default_flow_style = False
+    document = round_trip.load(text)
+    _renew_lists(document)
+    written = io.StringIO()
+    round_trip.dump(document, written)
+    return written.getvalue() if _is_read_as(written.getvalue(), yaml_documents.parse(text)) else text
+
+
+def _renew_lists(mapping: dict[Any, Any]) -> None:
+    for key, value in mapping.items():
+        if isinstance(value, dict):
+            _renew_lists(value)
+        elif isinstance(value, list):
+            mapping[key] = list(value)
+
+
 def _is_read_as(text: str, expected: dict[Any, Any]) -> bool:
     """Whether a YAML text holds these sections, in any order; 1, 1.0 and true are three values, NaN equals itself."""
     try:
@@ -101,11 +125,12 @@ def _is_read_as(text: str, expected: dict[Any, Any]) -> bool:
 def _ends(mapping: MappingNode, above: Place = ()) -> Iterator[tuple[Place, int, int]]:
     """Per key of a mapping and of those in it: its place, and the line and column behind its value.
 
-    A value on lines of its own counts as ending with the key's colon.
+    A value on lines of its own, and one that is not there, count as ending with the key's colon.
     """
     for key, value in mapping.value:
         place = (*above, key.value)
-        if not isinstance(value, CollectionNode) or value.flow_style:
+        is_there = value.start_mark.index < value.end_mark.index
+        if is_there and (not isinstance(value, CollectionNode) or value.flow_style):
             yield place, value.end_mark.line, value.end_mark.column
             continue
         yield place, key.end_mark.line, key.end_mark.column + 1

@@ -5,10 +5,11 @@
     train-00000.safetensors ...      at most 4 blocks of one split, rows in the order of the source
 
 Tensors of a shard with n rows: numbers (n, p) float32, codes (n, c) uint8, int16 or int32, labels (n,) int32, rows (n,)
-int64 = 1-based data row in the source, and weights (n,) float64 if rows have any. Digests are of content only.
+int64 = 1-based data row in the source; if rows have any, weights (n,) float64, and groups (n,) uint64,
+digests of the key whose equal values stay together. Other digests are of content only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,7 +30,9 @@ from pipeline.output_files import ENCODER_FILE, PREPARED_FILE, SCHEMA_FILE
 from pipeline.parallel import workers
 from pipeline.parallel.lazy import CachedSequence
 
-_DTYPES = {"F32": "<f4", "F64": "<f8", "U8": "u1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
+_DTYPES = {"F32": "<f4", "F64": "<f8", "U8": "u1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U64": "<u8"}
+
+_OPTIONAL = {"weights": "F64", "groups": "U64"}
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,9 @@ def open_dataset(folder: Path) -> Dataset:
     digest, form = _index(folder)
     _verify(folder / SCHEMA_FILE, form.schema_digest)
     encoder = _encoder(folder, form)
-    # All rows have weights, or none: the first shard tells.
-    is_weighted = "weights" in _header(folder / form.splits["train"].shards[0].file)[0]
-    splits = {name: _open_split(folder, split, encoder, is_weighted) for name, split in form.splits.items()}
+    # All rows have weights and groups, or none: the first shard tells.
+    optional = _header(folder / form.splits["train"].shards[0].file)[0].keys() & _OPTIONAL.keys()
+    splits = {name: _open_split(folder, split, encoder, optional) for name, split in form.splits.items()}
     schema = json_documents.read(folder / SCHEMA_FILE, _REMEDY, _MISSING)
     return Dataset(digest=digest, schema=schema, encoder=encoder, splits=splits)
 
@@ -143,13 +146,13 @@ def _require_names_and_rows(name: str, split: _SplitForm) -> None:
         raise ValueError(f"{name}: expected {rows} rows, as its shards have together, got {split.rows}")
 
 
-def _open_split(folder: Path, split: _SplitForm, encoder: Encoder, is_weighted: bool) -> SplitRows:
+def _open_split(folder: Path, split: _SplitForm, encoder: Encoder, optional: Set[str]) -> SplitRows:
     entries = split.shards
 
     def opened(place: int) -> Shard:
         path = folder / entries[place].file
         _verify(path, entries[place].sha256)
-        shard = _mapped(path, entries[place].rows, encoder, is_weighted)
+        shard = _mapped(path, entries[place].rows, encoder, optional)
         values.require(shard, encoder, path)
         return shard
 
@@ -159,10 +162,10 @@ def _open_split(folder: Path, split: _SplitForm, encoder: Encoder, is_weighted: 
     return SplitRows(rows=split.rows, shards=shards, shard_rows=[shard.rows for shard in entries])
 
 
-def _mapped(path: Path, rows: int, encoder: Encoder, is_weighted: bool) -> Shard:
+def _mapped(path: Path, rows: int, encoder: Encoder, optional: Set[str]) -> Shard:
     """Tensors of a safetensors file as views of the mapped file; the library's own reader copies them."""
     header, start = _header(path)
-    _require_tensors(path, header, rows, encoder, is_weighted)
+    _require_tensors(path, header, rows, encoder, optional)
     raw: NDArray[np.uint8] = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
     return Shard(**{name: _view(raw[start:], entry) for name, entry in header.items()})
 
@@ -185,14 +188,14 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def _require_tensors(path: Path, header: Mapping[str, Any], rows: int, encoder: Encoder, is_weighted: bool) -> None:
+def _require_tensors(path: Path, header: Mapping[str, Any], rows: int, encoder: Encoder, optional: Set[str]) -> None:
     """Check that a shard has the tensors of the format, of its types and shapes."""
     expected = {
         "numbers": (("F32",), [rows, encoder.number_count]),
         "codes": (("U8", "I16", "I32"), [rows, len(encoder.categories)]),
         "labels": (("I32",), [rows]),
         "rows": (("I64",), [rows]),
-        **({"weights": (("F64",), [rows])} if is_weighted else {}),
+        **{name: ((dtype,), [rows]) for name, dtype in _OPTIONAL.items() if name in optional},
     }
     if header.keys() != expected.keys():
         raise UserError(f"{path}: expected the tensors {', '.join(expected)}, got {listed(sorted(header))}: {_REMEDY}")

@@ -1,5 +1,6 @@
 """One shard of a dataset: rows of one split as arrays, and the constants of the format."""
 
+from collections.abc import Container
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -21,6 +22,7 @@ class Shard:
     labels: NDArray[np.int32]
     rows: NDArray[np.int64]
     weights: NDArray[np.float64] | None = None
+    groups: NDArray[np.uint64] | None = None
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """The arrays that are there, by name."""
@@ -30,6 +32,11 @@ class Shard:
     def part(self, start: int, stop: int | None = None) -> "Shard":
         """Rows from ``start`` to before ``stop``."""
         return Shard(**{name: array[start:stop] for name, array in self.tensors().items()})
+
+
+def most_held_out(splits: Container[str]) -> str:
+    """Of the splits that have rows, the one that says most of new rows: test, else validation, else train."""
+    return next((split for split in reversed(SPLITS) if split in splits), "train")
 
 
 def file_name(split: str, position: int) -> str:

@@ -2,8 +2,8 @@
 
 It has one mapping of numbers a split, and ``solver`` with the numbers that training ended with; these are
 what ``dvc metrics show`` and ``dvc exp show`` lay out as columns. ``baseline``, ``per_class`` and ``undefined`` are
-lists of records, which DVC leaves out: as columns they would drown the rest. Null is a metric that is not defined;
-``undefined`` holds the reason.
+lists of records, which DVC leaves out: as columns they would drown the rest; so is ``l2_path``, how train.l2 was
+chosen, if it was auto. Null is a metric that is not defined; ``undefined`` holds the reason.
 """
 
 from typing import Any
@@ -38,6 +38,8 @@ def prior_only(predicted: Predictions, training: Predictions) -> Predictions:
 def metrics_document(splits: dict[str, Predictions], model: models.Model, bins: int) -> dict[str, Any]:
     """The content of metrics.json; the module's docstring says how it is laid out."""
     document: dict[str, Any] = {"solver": _numbers(model.result), "baseline": [], "per_class": [], "undefined": []}
+    if search := model.result.get("l2_search"):
+        document["l2_path"] = search["path"]
     for split, predicted in splits.items():
         rows = {"rows": len(predicted.labels)}
         own = metrics.score(predicted, model.classes, bins)

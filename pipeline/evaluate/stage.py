@@ -6,11 +6,11 @@ from pipeline import files
 from pipeline import model as models
 from pipeline.dataset import reader
 from pipeline.errors import UserError, printable
-from pipeline.evaluate import metrics, plots
+from pipeline.evaluate import metrics, plots, verdict
 from pipeline.evaluate.metrics_json import metrics_document
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.evaluate.predict_splits import compute_logits_only, predict_splits
-from pipeline.output_files import METRICS_FILE, PLOTS_FOLDER, PREDICTIONS_FILE
+from pipeline.output_files import HEADLINE_FILE, METRICS_FILE, PLOTS_FOLDER, PREDICTIONS_FILE
 from pipeline.parallel import workers
 from pipeline.scoring import predictions
 
@@ -38,6 +38,11 @@ def main(*, params: EvaluateParams, prepared: Path, model: Path, out: Path) -> N
     if formula := predictions.formula_warning(out / PREDICTIONS_FILE, trained.classes):
         print(printable(formula))
     # Write: metrics of every split, plots of the last, which is the most held out.
-    files.write_json(out / METRICS_FILE, metrics_document(splits, trained, params.calibration_bins))
+    document = metrics_document(splits, trained, params.calibration_bins)
+    files.write_json(out / METRICS_FILE, document)
+    files.write_json(out / HEADLINE_FILE, verdict.headline(document, trained.params, trained.result))
     drawn = list(splits)[-1]
     plots.write(out / PLOTS_FOLDER, drawn, splits[drawn], trained, params.calibration_bins)
+    # Print: what came out, and where to read on.
+    print(f"evaluate: {verdict.sentence(document)}")
+    print("evaluate: `python -m pipeline summary` shows more, and what to do next")

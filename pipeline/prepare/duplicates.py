@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dataset.row_digests import Digests
 from pipeline.prepare.split import TRAIN
-from pipeline.table.row_hash import Digests
 
 # Rows are dealt by the first 6 bits of their digests: equal rows meet in one file, a 64th of all.
 _FILES_BITS = 6

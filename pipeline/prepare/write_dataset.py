@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.dataset import shard
 from pipeline.dataset.columns import Chunk, Class
+from pipeline.dataset.row_digests import Digests
 from pipeline.dataset.writer import Writer
 from pipeline.prepare import fit_encoder, schema
 from pipeline.prepare.column_roles import Roles
@@ -17,7 +18,6 @@ from pipeline.prepare.report import code_lines, held_out_lines, label_lines, rep
 from pipeline.prepare.split import Assignment
 from pipeline.prepare.survey_source import Learned, renumbered
 from pipeline.table import row_hash, stream
-from pipeline.table.row_hash import Digests
 from pipeline.table.sources import TableSource
 
 Parts = dict[str, shard.Shard]
@@ -54,7 +54,9 @@ def write(
         weights = None if columns.weights is None else chunk.numbers[columns.weights]
         labels = renumbered(chunk.texts[columns.target], numbers)
         encoded = encoder.encode(chunk)
-        rows = shard.Shard(encoded.numbers, encoded.codes, labels, np.arange(chunk.rows, dtype=np.int64), weights)
+        groups = None if columns.key is None else row_hash.of_rows(chunk, [columns.key])
+        positions = np.arange(chunk.rows, dtype=np.int64)
+        rows = shard.Shard(encoded.numbers, encoded.codes, labels, positions, weights, groups)
         divided = _divided(rows, learned.assign(chunk)) if learned.row_wise else rows
         return divided, None if twins is None else row_hash.of_rows(chunk, compared)
 

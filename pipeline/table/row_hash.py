@@ -8,12 +8,10 @@ import hashlib
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.dataset.columns import Chunk
+from pipeline.dataset.row_digests import Digests, mixed
 from pipeline.table.parsing import FALSE_WORDS, TRUE_WORDS
-
-Digests = NDArray[np.uint64]
 
 # The bits of a NaN, which no number of a table has.
 _MISSING = np.uint64(0x7FF8000000000000)
@@ -47,13 +45,3 @@ def _of_level(level: str) -> int:
 
 def _of_text(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
-
-
-def mixed(values: Digests) -> Digests:
-    """A bijection after which every bit of the input sways every bit of the output by a half chance.
-
-    Source: Steele, Lea, Flood 2014, Fast splittable pseudorandom number generators, figure 16 (variant 13 of Stafford).
-    """
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))

@@ -24,6 +24,7 @@ from pipeline.parallel import workers
 from pipeline.parallel.threads import thread_count
 from pipeline.train import baselines, checkpoint, checkpoint_form, initial_point, solvers
 from pipeline.train.class_weights import class_weights
+from pipeline.train.cross_validation import choose_l2
 from pipeline.train.history import History, row
 from pipeline.train.outcome import MEANING, FitOutcome
 from pipeline.train.params import TrainParams
@@ -67,6 +68,8 @@ def fit(
 
     Raises: UserError if the cost diverges, or if a param or the earlier model does not fit the data.
     """
+    if params.l2 == "auto":
+        return _fit_with_best_l2(prepared, params, watch, earlier, saved)
     # Rows: blocks of the training split, weighed by their classes.
     weights = class_weights(params, prepared)
     totals = _class_totals(prepared, weights)
@@ -80,7 +83,7 @@ def fit(
         precision, columns = getattr(torch, params.precision), len(data.features)
         placed = placed_on.placed(rows) if placed_on else rows
         return PlainObjective(
-            placed, columns, params.l2, thread_count(), precision, params.intercept, device_of(placed_on)
+            placed, columns, params.l2_value, thread_count(), precision, params.intercept, device_of(placed_on)
         )
 
     # Start: the initial point, or the state that a killed training left.
@@ -119,6 +122,23 @@ def fit(
         )
     # Outcome: how good the last point is, and what it is judged by.
     return _model(prepared, params, solver, result, begin.sentences, device_of(placed_on), totals), history
+
+
+def _fit_with_best_l2(
+    prepared: reader.Dataset,
+    params: TrainParams,
+    watch: Watch,
+    earlier: model.Model | None,
+    saved: checkpoint.Checkpoint | None,
+) -> tuple[model.Model, History]:
+    """Choose l2 by cross-validation and fit with it: W and b are those of a training with this number."""
+    weights = class_weights(params, prepared)
+    _class_totals(prepared, weights)
+    begin = initial_point.of(prepared.encoder, params, earlier)
+    choice = choose_l2.choose(prepared, params, weights, begin.parameters)
+    fitted, history = fit(prepared, params.model_copy(update={"l2": choice.l2}), watch, earlier, saved)
+    result = fitted.result | {"l2": choice.l2, "l2_search": choice.to_json()}
+    return replace(fitted, params=params.model_dump(), result=result), history
 
 
 def _class_totals(prepared: reader.Dataset, class_weights: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ class Packed:
         They are not packed again, unless there is something more to leave out: a class has no row in them.
         """
         blocks = [self.rows.blocks[position] for position in chosen]
-        reduced = reduction.reduce(blocks, self.rows.levels, self.rows.classes, params.l2, params.intercept)
+        reduced = reduction.reduce(blocks, self.rows.levels, self.rows.classes, params.l2_value, params.intercept)
         shared = len(blocks) == len(reduced.blocks) and all(map(operator.is_, blocks, reduced.blocks))
         part_of = (self.rows, chosen) if shared else None
         classes = len(reduced.present)
@@ -36,8 +36,8 @@ class Packed:
 
 def pack(params: TrainParams, data: TrainingRows) -> Packed:
     """Look at the rows, leave out what changes nothing, and pack the rest."""
-    findings = diagnostics.find(data, params.l1 + params.l2, params.intercept, thread_count())
-    reduced = reduction.reduce(data.blocks, data.levels, data.classes, params.l2, params.intercept)
+    findings = diagnostics.find(data, params.l1 + params.l2_value, params.intercept, thread_count())
+    reduced = reduction.reduce(data.blocks, data.levels, data.classes, params.l2_value, params.intercept)
     classes = len(reduced.present)
     rows = Rows(reduced.blocks, reduced.levels, classes, thread_count(), params.intercept, accelerator=data.accelerator)
     return Packed(findings, reduced, rows)

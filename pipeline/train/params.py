@@ -79,9 +79,10 @@ class TrainParams(Section):
         description="newton and auto only: adds l1 * sum |W| to the cost, b excepted; >= 0\n"
         "scikit-learn's elasticnet: C = 1 / (rows * (l1 + l2)), l1_ratio = l1 / (l1 + l2); both as for l2",
     )
-    l2: NonNegativeFloat = Field(
+    l2: NonNegativeFloat | Literal["auto"] = Field(
         default=0.0,
-        description="adds l2/2 * ||W||^2 to the cost, b excepted; >= 0\n"
+        description="adds l2/2 * ||W||^2 to the cost, b excepted; >= 0, or auto: newton, lbfgs and auto take the value "
+        "of the lowest log loss in 5-fold cross-validation over the training rows\n"
         "scikit-learn's C = 1 / (rows * l2); with two classes l2/2 stands for l2 there, with weights their sum "
         "for rows",
     )
@@ -104,6 +105,12 @@ class TrainParams(Section):
         description="of passes over all rows: cpu | cuda | auto (cuda where there is one, else cpu). A GPU has bits of "
         "its own, the same in every run on its kind; l1 and sweep: cpu",
     )
+
+    @property
+    def l2_value(self) -> float:
+        """l2 as a number, where it is one; auto is for whoever chooses it."""
+        assert self.l2 != "auto"
+        return self.l2
 
     @model_validator(mode="after")
     def _momentum_belongs_to_sgd(self) -> "TrainParams":
@@ -136,6 +143,26 @@ class TrainParams(Section):
             raise ValueError(
                 f"train.device cpu or auto with train.l1 {self.l1}, which runs on the processor, got cuda; "
                 "add -S train.device=cpu"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _choosing_l2_belongs_to_proven_optima(self) -> "TrainParams":
+        if self.l2 != "auto":
+            return self
+        if self.solver in FIRST_ORDER:
+            raise ValueError(
+                f"train.l2 a number with train.solver {self.solver}, got auto, which compares proven optima; "
+                "add -S train.l2=0, or -S train.solver=auto -S train.lr=null"
+            )
+        if self.l1:
+            raise ValueError(
+                f"train.l2 a number with train.l1 {self.l1:g}, got auto, which varies l2 alone; add -S train.l1=0"
+            )
+        if self.early_stopping.patience:
+            raise ValueError(
+                f"train.l2 a number with train.early_stopping.patience {self.early_stopping.patience}, got auto, which "
+                "compares proven optima; add -S train.early_stopping.patience=0"
             )
         return self
 

@@ -90,15 +90,15 @@ class FirstOrderSolver(first_order.FirstOrder):
         )
 
     def _bound(self, parameters: Parameters, final: Evaluation) -> float | None:
-        if not self._params.l2:
+        if not self._params.l2_value:
             return None
         rows = Rows(
             self._data.blocks, self._data.levels, self._data.classes, thread_count(), intercept=self._params.intercept
         )
         gradient = theta_of(Parameters(final.weights_gradient, final.bias_gradient))
-        means = PackedObjective(rows, self._params.l2).label_means()
+        means = PackedObjective(rows, self._params.l2_value).label_means()
         inputs = duality_gap.CertificateInputs(theta_of(parameters), gradient, final.cost, means)
-        return duality_gap.bound(inputs, self._params.l2, self._params.intercept)
+        return duality_gap.bound(inputs, self._params.l2_value, self._params.intercept)
 
 
 class _Delegate:
@@ -147,9 +147,9 @@ class CertifiedSolver(_Delegate):
         """Choose what to scale steps with; ``start`` is W and b of the whole problem, None for 0."""
         packed = rows if isinstance(rows, Packed) else pack(params, rows)
         self._params = params
-        self._unlooked = rows if isinstance(rows, TrainingRows) and params.l2 == 0 else None
+        self._unlooked = rows if isinstance(rows, TrainingRows) and params.l2_value == 0 else None
         self._findings, self._reduction = packed.findings, packed.reduction
-        self._objective = PackedObjective(packed.rows, params.l2)
+        self._objective = PackedObjective(packed.rows, params.l2_value)
         self._plan = _plan(params.solver, auto.sizes_of(packed.rows))
         # Centred: no step moves all classes together, so what is common to them would stay.
         begin = packed.rows.zero() if start is None else centred(theta_of(self._reduction.reduce(start)))
@@ -206,11 +206,11 @@ class L1Solver(_Delegate):
         ``start`` is W and b of the whole problem, None for 0.
         """
         self._params = params
-        self._findings = diagnostics.find(data, params.l1 + params.l2, params.intercept, thread_count())
+        self._findings = diagnostics.find(data, params.l1 + params.l2_value, params.intercept, thread_count())
         self._reduction = reduction.reduce(data.blocks, data.levels, data.classes, 0.0, params.intercept)
         classes = len(self._reduction.present)
         rows = Rows(self._reduction.blocks, data.levels, classes, thread_count(), params.intercept)
-        self._objective = PackedObjective(rows, params.l2)
+        self._objective = PackedObjective(rows, params.l2_value)
         begin = rows.zero() if start is None else theta_of(self._reduction.reduce(start))
         self._solver: ProximalNewton = ProximalNewton(self._objective, params.l1, begin, params.tolerance)
 

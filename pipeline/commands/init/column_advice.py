@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset import columns
+from pipeline.dataset import columns, row_digests
 from pipeline.dataset.columns import Chunk
 from pipeline.errors import quoted
 from pipeline.prepare.schema import READ_EXACTLY
@@ -57,16 +57,16 @@ class ColumnFingerprints(type_inference.Watcher):
     prints: dict[str, int] = field(default_factory=dict)
     sample: dict[str, list[NDArray[np.uint64]]] = field(default_factory=dict)
 
-    def look(self, chunk: Chunk) -> dict[str, row_hash.Digests]:
+    def look(self, chunk: Chunk) -> dict[str, row_digests.Digests]:
         """Each column's values as digests, which are equal where values are."""
         return {name: row_hash.of_column(chunk, name) for name in (*chunk.numbers, *chunk.texts)}
 
-    def see(self, chunk: Chunk, looked: Mapping[str, row_hash.Digests]) -> None:
+    def see(self, chunk: Chunk, looked: Mapping[str, row_digests.Digests]) -> None:
         """Take in the next rows."""
         numbers = np.arange(chunk.first_row, chunk.first_row + chunk.rows, dtype=np.uint64)
         for name, values in looked.items():
             total = self.prints.get(name, 0) + int(
-                row_hash.mixed(values + row_hash.mixed(numbers)).sum(dtype=np.uint64)
+                row_digests.mixed(values + row_digests.mixed(numbers)).sum(dtype=np.uint64)
             )
             self.prints[name] = total % 2**64
             if chunk.first_row <= SAMPLE_ROWS:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.commands.init import column_advice, date_advice, hints
 from pipeline.commands.init.inspect_table import InspectedTable
-from pipeline.commands.yaml_text import commented, to_yaml
+from pipeline.commands.yaml_text import as_dvc_writes, commented, to_yaml
 from pipeline.errors import UserError, listed, quoted
 from pipeline.params import descriptions
 from pipeline.prepare import report
@@ -49,7 +49,7 @@ def section(table: InspectedTable) -> str:
         "  split:",
         *(f"    {name}: {to_yaml(value)}" for name, value in split.items()),
     ]
-    return commented("\n".join(lines) + "\n", _meanings(table, left_out))
+    return commented(as_dvc_writes("\n".join(lines) + "\n"), _meanings(table, left_out))
 
 
 def _reasons_to_leave_out(table: InspectedTable) -> dict[str, str]:
@@ -162,7 +162,10 @@ def _require_features(table: InspectedTable, left_out: Mapping[str, str], doubts
 
 
 def _column_lines(table: InspectedTable, left_out: Mapping[str, str]) -> dict[str, list[str]]:
-    """The lines of ``features`` and ``leave_out``: each column that is used or not, with what it holds or why."""
+    """The lines of ``features`` or ``leave_out``: what each column holds, or why it is left out, above the list.
+
+    Behind the items of a list DVC would lose the comments.
+    """
     # A column without a name is none of those that were looked at.
     nameless = [position for position, name in enumerate(header.column_names(table.source), 1) if not name]
     unused = {**left_out, **table.crowded}
@@ -170,19 +173,25 @@ def _column_lines(table: InspectedTable, left_out: Mapping[str, str]) -> dict[st
         reasons = [(name, _comment(why)) for name, why in unused.items()]
         if nameless:
             reasons.insert(0, ("", "have no name" if len(nameless) > 1 else "has no name"))
-        lines = ["  leave_out:", *(f"    - {to_yaml(name)}  # {why}" for name, why in reasons)]
-        return {"leave_out": lines} if reasons else {}
+        comments = [f"    # {_shown(name)}: {why}" for name, why in reasons]
+        items = [f"  - {to_yaml(name)}" for name, _ in reasons]
+        return {"leave_out": ["  leave_out:", *comments, *items]} if reasons else {}
     used = [name for name in table.statistics.types if name != table.target and name not in left_out]
-    described = {name: f"    - {to_yaml(name)}  # {_described(table, name)}" for name in used}
-    described |= {name: f"    # - {to_yaml(name)}  # left out: {_comment(why)}" for name, why in unused.items()}
-    in_order = [described[name] for name in (*table.statistics.types, *table.crowded) if name in described]
+    described = {name: _described(table, name) for name in used}
+    described |= {name: f"left out, {_comment(why)}" for name, why in unused.items()}
+    in_order = [name for name in (*table.statistics.types, *table.crowded) if name in described]
     return {
         "features": [
             "  features:",
-            *in_order,
-            *(f"    # column {position}  # left out: has no name" for position in nameless),
+            *(f"    # {_shown(name)}: {described[name]}" for name in in_order),
+            *(f"    # column {position}: left out, has no name" for position in nameless),
+            *(f"  - {to_yaml(name)}" for name in used),
         ]
     }
+
+
+def _shown(name: str) -> str:
+    return _comment(to_yaml(name))
 
 
 def _described(table: InspectedTable, name: str) -> str:

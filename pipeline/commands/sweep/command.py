@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import files, model
-from pipeline.commands.sweep import cross_validation, folds, selection
-from pipeline.commands.sweep.cross_validation import Line
 from pipeline.commands.sweep.params import SweepParams
 from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.numerics.solvers.status import Status
 from pipeline.output_files import SWEEP_FILE, SWEEP_TABLE_FILE
 from pipeline.train import class_weights, initial_point
+from pipeline.train.cross_validation import folds, path, selection
+from pipeline.train.cross_validation.path import Line
 from pipeline.train.outcome import MEANING
 from pipeline.train.params import FIRST_ORDER, TrainParams
 from pipeline.train.training_rows import TrainingRows
@@ -53,7 +53,7 @@ def sweep(
     cut = folds.cut(prepared, weights, params.folds, params.seed)
     data = TrainingRows(cut.blocks, encoder.level_counts, encoder.features, encoder.classes)
     begin = initial_point.of(encoder, trained, earlier).parameters
-    lines, rows, findings = cross_validation.validate(trained, params.l2.descending(), data, cut, begin)
+    lines, rows, findings = path.validate(trained, params.l2.descending(), data, cut, begin)
     return Swept(lines, rows, findings, *selection.choose([line.estimate for line in lines], params.rule))
 
 

@@ -1,19 +1,19 @@
 """Section `sweep` of params.yaml."""
 
-import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from pipeline.commands.sweep import selection
 from pipeline.params import Section
+from pipeline.train.cross_validation import penalties, selection
 
 
 class Penalties(Section):
     """The values of l2 to try: ``values``, or where there are none ``count`` evenly on a logarithmic scale."""
 
-    strongest: PositiveFloat = Field(default=1.0, description="> 0")
-    weakest: PositiveFloat = Field(default=1e-6, description="> 0")
+    strongest: PositiveFloat = Field(default=penalties.STRONGEST, description="> 0")
+    weakest: PositiveFloat = Field(default=penalties.WEAKEST, description="> 0")
     count: PositiveInt = Field(
-        default=13, description="of values, evenly on a logarithmic scale, rounded to 3 digits; integer >= 1"
+        default=penalties.COUNT,
+        description="of values, evenly on a logarithmic scale, rounded to 3 digits; integer >= 1",
     )
     values: list[float] = Field(default=[], description="these values > 0 instead: [0.1, 0.01]")
 
@@ -28,15 +28,14 @@ class Penalties(Section):
 
     def descending(self) -> list[float]:
         """Strong to weak, each once; those of a scale have three digits, so that they can be typed."""
-        scale = np.geomspace(self.strongest, self.weakest, self.count)
-        return sorted(set(self.values or (float(f"{value:.3g}") for value in scale)), reverse=True)
+        return sorted(set(self.values or penalties.on_scale(self.strongest, self.weakest, self.count)), reverse=True)
 
 
 class SweepParams(Section):
     """The penalties to try, and the rule by which one is chosen."""
 
     l2: Penalties = Field(default=Penalties(), description="the values to try, from strong to weak")
-    folds: int = Field(default=5, ge=2, description="of the cross-validation; integer >= 2")
+    folds: int = Field(default=penalties.FOLDS, ge=2, description="of the cross-validation; integer >= 2")
     seed: NonNegativeInt = Field(default=0, description="of the cut into folds, which goes by content; integer >= 0")
     rule: selection.Rule = Field(
         default="one_standard_error",

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 
 from pipeline import params
 from pipeline.commands.init import command, inspect_table, section
+from pipeline.commands.params_file import ParamsFile
 from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.params import read_params
@@ -57,12 +58,12 @@ def test_the_penguins_run_unedited(tmp_path: Path) -> None:
     """The penguins' params have every section and param, tell levels, gaps and classes, and prepare the table."""
     text = _init(Path("data/raw/penguins.csv"), "species", tmp_path / "p.yaml")
     assert "target: species                # 3 classes: Adelie (152), Gentoo (124), Chinstrap (68)" in text
-    assert "- sex  # category, 2 levels, 3.20% missing" in text
+    assert "# sex: category, 2 levels, 3.20% missing" in text
     assert "# warning" not in text
     written, ours = read_params(tmp_path / "p.yaml"), read_params(TEMPLATE)
-    assert {name: written[name] for name in ours if name != "prepare"} == {
-        name: ours[name] for name in ours if name != "prepare"
-    }
+    others = [name for name in ours if name not in ("prepare", "train")]
+    assert [written[name] for name in others] == [ours[name] for name in others]
+    assert list(written["train"]) == list(ours["train"])
     assert list(written["prepare"]) == list(ours["prepare"])
     assert written["prepare"]["split"].keys() == ours["prepare"]["split"].keys()
     assert _prepared(tmp_path / "p.yaml", tmp_path / "out").splits["train"].rows == 206
@@ -74,19 +75,19 @@ def test_doubtful_columns_are_found(tmp_path: Path) -> None:
     pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
     text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
     for line in (
-        "# - row  # left out: numbers the rows",
-        "# - copy  # left out: holds the values of size of it",
-        "# - one  # left out: is constant",
-        "# - name  # left out: names the rows: 400 levels in 400 rows",
-        "- day  # date, 2024-01-01 to 2025-02-03",
-        "- mixed  # category, 3 levels, mixes numbers and texts such as 'many'",
+        "# row: left out, numbers the rows",
+        "# copy: left out, holds the values of size of it",
+        "# one: left out, is constant",
+        "# name: left out, names the rows: 400 levels in 400 rows",
+        "# day: date, 2024-01-01 to 2025-02-03",
+        "# mixed: category, 3 levels, mixes numbers and texts such as 'many'",
         "# warning: verdict gives y away: alone it is right in 100.0% of rows",
         "# warning: score gives y away: alone it is right in",
     ):
         assert line in text
     assert text.count("# warning") == 2
     prepared = _prepared(tmp_path / "p.yaml", tmp_path / "out")
-    assert "date_parts: [year, month, day, weekday]  #" in text
+    assert read_params(tmp_path / "p.yaml")["prepare"]["date_parts"] == ["year", "month", "day", "weekday"]
     assert {"day weekday", "size of it", "mixed=many", "colour=#1: blue"} <= set(prepared.encoder.features)
     assert not {"row", "one", "copy"} & set(prepared.encoder.features)
 
@@ -131,14 +132,15 @@ def test_gaps_are_told(tmp_path: Path) -> None:
     assert "# warning: 1 row has no y, of 5; missing_target: drop leaves them out" in text
     assert "  missing_target: drop           # leaves out 1 row without a label; error stops at them\n" in text
     assert _prepared(tmp_path / "p.yaml", tmp_path / "out").schema["rows_without_label"] == 1
-    assert "# - void  # left out: has no value in any row" in text
+    assert "# void: left out, has no value in any row" in text
 
 
 def test_a_date_whose_part_is_a_column_stays_text(tmp_path: Path) -> None:
     """Beside a column `day hour` the dates of `day` would give another of that name: they are left as categories."""
     lines = [f"2024-01-{row:02},{row % 24},{'ab'[row % 2]}\n" for row in range(1, 20)]
     (tmp_path / "t.csv").write_text("day,day hour,y\n" + "".join(lines))
-    assert "types: null" in _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
+    _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
+    assert read_params(tmp_path / "p.yaml")["prepare"]["types"] is None
     assert _prepared(tmp_path / "p.yaml", tmp_path / "out").splits["train"].rows == 11
 
 
@@ -150,8 +152,8 @@ def test_dates_of_other_formats_are_guessed_where_clear(tmp_path: Path) -> None:
     table = {"clear": clear, "unclear": unclear, "y": ["a", "b", "b"] * 30}
     pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
     text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
-    assert 'types: {clear: "date %d/%m/%Y"}  #' in text
-    assert "- clear  # date %d/%m/%Y, 01/01/2024 to 30/03/2024" in text
+    assert "types: {clear: date %d/%m/%Y}  #" in text
+    assert "# clear: date %d/%m/%Y, 01/01/2024 to 30/03/2024" in text
     assert 'say which in types: unclear: "date %d/%m/%Y" or unclear: "date %m/%d/%Y"' in text
     columns = read_params(tmp_path / "p.yaml")["prepare"]["features"]
     assert columns == ["clear"]
@@ -174,10 +176,10 @@ def test_columns_of_too_many_texts_are_dates_or_left_out(tmp_path: Path, monkeyp
     pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
     text = _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
     assert "# 2,001 rows, 4 columns" in text
-    assert "- at  # date, 2024 to 2024" in text
-    assert "date_parts: [year, month, day, weekday, hour]  #" in text
-    assert "# - name  # left out: names the rows: more than 2,000 distinct texts" in text
-    assert "# - either  # left out: more than 2,000 numbers of which nothing tells the decimal mark" in text
+    assert "# at: date, 2024 to 2024" in text
+    assert "  - weekday\n  - hour\n" in text
+    assert "# name: left out, names the rows: more than 2,000 distinct texts" in text
+    assert "# either: left out, more than 2,000 numbers of which nothing tells the decimal mark" in text
     assert re.search(r"categories: \[\] +# ", text)
 
 
@@ -201,16 +203,17 @@ def test_a_pattern_of_files_becomes_a_folder_and_files(tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
-    """A file that is there stays, unless it may be replaced; its other sections are kept."""
+    """A file that is there stays, unless it may be replaced; its other sections are kept, and those it lacks added."""
     out = tmp_path / "p.yaml"
-    mine = "prepare: {}\ntrain:\n  lr: 12.5  # mine\n"
+    mine = "prepare: {}\ntrain:\n  lr: 12.5\nevaluate:\n  calibration_bins: 7  # mine\n"
     out.write_text(mine)
     with pytest.raises(UserError, match=r"p.yaml: is there already; --force replaces"):
         _init(Path("data/raw/penguins.csv"), "species", out)
     assert out.read_text() == mine
     text = _init(Path("data/raw/penguins.csv"), "species", out, force=True)
-    assert text.endswith("\ntrain:\n  lr: 12.5  # mine\n")
-    assert "source: " in text
+    assert "evaluate:\n  calibration_bins: 7  # mine\n" in text
+    written = ParamsFile.model_validate(read_params(out))
+    assert (written.train.solver, written.train.l2, written.train.lr) == ("auto", "auto", None)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +277,7 @@ def test_names_of_few_rows_are_left_out_as_prepare_doubts_them(tmp_path: Path, c
     names = [f"n{row}" if row % 4 == 0 else None for row in range(200)]
     table = {"name": names, "x": np.arange(200) // 2, "y": ["a", "b"] * 100}
     pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
-    assert "# - name  # left out: names the rows: 50 levels in 50 rows" in _init(
+    assert "# name: left out, names the rows: 50 levels in 50 rows" in _init(
         tmp_path / "t.csv", "y", tmp_path / "p.yaml"
     )
     chosen = PrepareParams(source=str(tmp_path / "t.csv"), target="y")

@@ -10,6 +10,7 @@ import pytest
 from pipeline import params
 from pipeline.commands.init import command
 from pipeline.dataset import reader
+from pipeline.documents import yaml_documents
 from pipeline.errors import UserError
 from pipeline.params import read_params
 from pipeline.prepare import stage as prepare
@@ -48,12 +49,13 @@ def test_short_years_months_and_times_are_proposed_and_prepared(tmp_path: Path) 
             "at": pd.date_range("2024-01-01", periods=60, freq="37min").strftime("%H:%M"), "y": _labels(60),
         },
     )  # fmt: skip
-    assert 'types: {born: "date %d/%m/%y", issued: "date %b-%Y", paid: "date %m/%Y", at: "date %H:%M"}  #' in text
+    types = {"born": "date %d/%m/%y", "issued": "date %b-%Y", "paid": "date %m/%Y", "at": "date %H:%M"}
+    assert yaml_documents.parse(text)["prepare"]["types"] == types
     assert _warnings(text) == [
         "born has years of two digits: 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to 2068, "
         "25/11/60 as of 2060, 14/09/61 as of 2061, 04/07/62 as of 2062; write four digits if that is wrong"
     ]
-    assert "date_parts: [year, month, day, weekday]  #" in text
+    assert "  - year\n  - month\n  - day\n  - weekday\n" in text
     assert _features(tmp_path) == (
         *(f"born {part}" for part in ("year", "month", "day", "weekday")),
         *("issued year", "issued month", "paid year", "paid month", "at hour", "at minute"),
@@ -92,10 +94,10 @@ def test_dates_written_as_whole_numbers_are_dates(tmp_path: Path) -> None:
     looks[7] = 20240230
     columns = {"day": days.strftime("%Y%m%d"), "month": days.strftime("%Y%m"), "looks": looks, "y": _labels(60)}
     text = _init(tmp_path, columns)
-    assert 'types: {day: "date %Y%m%d", month: "date %Y%m"}  #' in text
-    assert "- day  # date %Y%m%d, 2023 to 2025" in text
-    assert "date_parts: [year, month, day, weekday]  #" in text
-    assert "- looks  # number, " in text
+    assert "types: {day: date %Y%m%d, month: date %Y%m}  #" in text
+    assert "# day: date %Y%m%d, 2023 to 2025" in text
+    assert "  - year\n  - month\n  - day\n  - weekday\n" in text
+    assert "# looks: number, " in text
     parts = [f"day {part}" for part in ("year", "month", "day", "weekday")]
     assert _features(tmp_path) == (*parts, "month year", "month month", "looks")
 
@@ -109,8 +111,8 @@ def test_a_number_beyond_the_sample_that_is_no_date_leaves_numbers(
     days = pd.date_range("2023-11-20", periods=60, freq="7D").strftime("%Y%m%d").astype(int).to_numpy().copy()
     days[55] = 20240230
     text = _init(tmp_path, {"day": days, "x": np.sin(np.arange(60)), "y": _labels(60)})
-    assert "- day  # number, " in text
-    assert "types: null" in text
+    assert "# day: number, " in text
+    assert "\n  types:                         #" in text
     assert len(_features(tmp_path)) == 2
 
 
@@ -126,7 +128,7 @@ def test_dates_of_either_order_say_so_where_no_column_is_left(tmp_path: Path) ->
 def test_scores_are_no_times_of_day(tmp_path: Path) -> None:
     """2:1 has too few digits for a minute."""
     text = _init(tmp_path, {"score": [f"{row % 4}:{row % 3}" for row in range(60)], "y": _labels(60)})
-    assert "- score  # category, 12 levels" in text
+    assert "# score: category, 12 levels" in text
 
 
 @pytest.mark.parametrize("rows", [6, 20, 60, 300])
@@ -142,7 +144,7 @@ def test_columns_that_tell_all_rows_apart_are_named_at_any_size(tmp_path: Path, 
     )  # fmt: skip
     named = [warning.split(" holds another")[0] for warning in _warnings(text) if " holds another" in warning]
     assert named == ["nr", "patient_id", "name"] if rows <= 20 else ["nr", "patient_id"]
-    assert rows <= 20 or "# - name  # left out: names the rows" in text
+    assert rows <= 20 or "# name: left out, names the rows" in text
 
 
 @pytest.mark.parametrize("name", ["id", "subject", "PatientID", "customer_no", "userid", "Participant number"])

@@ -51,8 +51,8 @@ def test_a_cell_that_spoils_a_column_of_numbers_is_named(tmp_path: Path, word: s
         cells[4] = word
         lines = _init(tmp_path, {"x": cells, "z": ROW % 7, "y": Y})
         assert any(warning in line for line in _warnings(lines))
-        assert (f"- x  # category, 51 levels, mixes numbers and texts such as '{word}'" in lines) == is_feature
-        left_out = f"# - x  # left out: mixes numbers and texts such as '{word}', 300 levels in 300 rows"
+        assert (f"# x: category, 51 levels, mixes numbers and texts such as '{word}'" in lines) == is_feature
+        left_out = f"# x: left out, mixes numbers and texts such as '{word}', 300 levels in 300 rows"
         assert (left_out in lines) == (not is_feature)
         assert read_params(tmp_path / "p.yaml")["prepare"]["categories"] == (["x"] if is_feature else [])
         assert len(_prepared(tmp_path).encoder.categories) == int(is_feature)
@@ -74,7 +74,7 @@ def test_codes_with_leading_zeros_are_categories(tmp_path: Path) -> None:
     """Digits of which some begin with a zero are written as categories and keep their zeros; 0 and 0.5 are numbers."""
     table = {"zip": [f"{row % 40 + 95:05}" for row in ROW], "n": ROW % 9, "x": ROW % 30 / 10, "y": Y}
     lines = _init(tmp_path, table)
-    assert "- zip  # category, 40 levels, codes with leading zeros such as '00095'" in lines
+    assert "# zip: category, 40 levels, codes with leading zeros such as '00095'" in lines
     assert read_params(tmp_path / "p.yaml")["prepare"]["categories"] == ["zip"]
     (category,) = _prepared(tmp_path).encoder.categories
     assert category.levels[:2] == ("00095", "00096")
@@ -217,7 +217,7 @@ def test_columns_without_a_name_are_named_by_their_place(tmp_path: Path) -> None
     )
     lines = [line.strip() for line in (tmp_path / "p.yaml").read_text().splitlines()]
     assert [line for line in lines if "has no name" in line] == [
-        f"# column {place}  # left out: has no name" for place in (2, 4)
+        f"# column {place}: left out, has no name" for place in (2, 4)
     ]
     assert _prepared(tmp_path).encoder.features == ("x",)
 

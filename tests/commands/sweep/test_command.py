@@ -15,9 +15,9 @@ from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.train.fit import fit
 from pipeline.train.params import TrainParams
-from tests.commands.sweep.test_folds import prepared
 from tests.problems import Problem, synthetic
 from tests.project import SOURCE, Project
+from tests.train.cross_validation.test_folds import prepared
 
 L2 = Penalties(values=[0.1, 0.01, 0.001])
 

@@ -16,9 +16,9 @@ from pipeline.tracking.runs import sweep_run
 from pipeline.tracking.runs.train_run import Started
 from pipeline.tracking.store.store import Store
 from pipeline.train.params import TrainParams
-from tests.commands.sweep.test_folds import prepared
 from tests.problems import synthetic
 from tests.tracking.outputs import PARAMS
+from tests.train.cross_validation.test_folds import prepared
 
 VALUES = [0.1, 0.01, 0.001]
 

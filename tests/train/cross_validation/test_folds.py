@@ -8,15 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
 
-from pipeline.commands.sweep import folds
-from pipeline.dataset import reader, shard
+from pipeline.dataset import reader, row_digests, shard
 from pipeline.dataset.encoder import CategoryColumn, Encoder, NumberColumn
 from pipeline.dataset.writer import Writer
 from pipeline.errors import UserError
+from pipeline.train.cross_validation import folds
 from tests.problems import Problem, synthetic
 
 
-def prepared(folder: Path, problem: Problem, classes: int | None = None) -> reader.Dataset:
+def prepared(
+    folder: Path, problem: Problem, classes: int | None = None, groups: np.ndarray | None = None
+) -> reader.Dataset:
     """A problem as the format holds it; levels and classes are called by their numbers."""
     numbers = tuple(
         NumberColumn(f"x{column}", "number", 0.0, 0.0, 1.0, False) for column in range(problem.numbers.shape[1])
@@ -30,7 +32,7 @@ def prepared(folder: Path, problem: Problem, classes: int | None = None) -> read
     folder.mkdir(exist_ok=True)
     writer = Writer(folder)
     labels, codes = problem.labels.astype(np.int32), problem.codes.astype(np.uint8)
-    writer.add("train", shard.Shard(problem.numbers, codes, labels, np.arange(1, count + 1), problem.weights))
+    writer.add("train", shard.Shard(problem.numbers, codes, labels, np.arange(1, count + 1), problem.weights, groups))
     writer.finish({}, encoder)
     return reader.open_dataset(folder)
 
@@ -69,16 +71,27 @@ def test_folds_hold_every_row_once_in_blocks_of_the_format(tmp_path: Path) -> No
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30)), min_size=1, max_size=200),
     st.integers(2, 10),
 )
-def test_equal_rows_share_a_fold_and_classes_spread_evenly(rows: list[tuple[int, int]], count: int) -> None:
-    """Of distinct rows each fold has as many as the others, but for one; likewise within each class."""
+def test_classes_and_equal_rows_spread_evenly(rows: list[tuple[int, int]], count: int) -> None:
+    """Each fold has as many rows as the others, but for one; likewise within each class, and of equal rows."""
     labels, digests = (np.array(column) for column in zip(*rows, strict=True))
-    assigned, distinct = folds.deal(digests.astype(np.uint64), labels, count)
-    fold_of = dict(zip(rows, assigned.tolist(), strict=True))
-    assert distinct == len(fold_of)
-    assert [fold_of[row] for row in rows] == assigned.tolist()
-    for chosen in ({*fold_of}, *({row for row in fold_of if row[0] == label} for label in range(4))):
-        sizes = np.bincount([fold_of[row] for row in chosen], minlength=count)
+    assigned = folds.deal(digests.astype(np.uint64), labels, np.ones(len(rows)), count)
+    parts = [np.ones(len(rows), dtype=bool), *(labels == label for label in range(4))]
+    parts += [(labels == label) & (digests == digest) for label, digest in set(rows)]
+    for part in parts:
+        sizes = np.bincount(assigned[part], minlength=count)
         assert sizes.max() - sizes.min() <= 1
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=200), st.integers(2, 6), st.integers(0, 3))
+def test_a_group_shares_a_fold_and_folds_fill_up_evenly(keys: list[int], count: int, seed: int) -> None:
+    """No group is cut, no two folds differ by more than the largest group, and the order of rows does not matter."""
+    groups = row_digests.mixed(np.array(keys, dtype=np.uint64))
+    assigned, distinct = folds.deal_groups(groups, count, seed)
+    assert distinct == len(set(keys))
+    assert all(len(set(assigned[groups == group])) == 1 for group in groups)
+    sizes = np.bincount(assigned, minlength=count)
+    assert sizes.max() - sizes.min() <= np.unique(groups, return_counts=True)[1].max()
+    assert np.array_equal(folds.deal_groups(groups[::-1], count, seed)[0][::-1], assigned)
 
 
 def test_folds_are_as_stratified_as_scikit_learns(tmp_path: Path) -> None:
@@ -94,22 +107,37 @@ def test_folds_are_as_stratified_as_scikit_learns(tmp_path: Path) -> None:
 def test_minus_zero_is_zero() -> None:
     """A row is the same with either zero."""
     codes = np.zeros((2, 1), np.int64)
-    first, second = folds.digests_of(np.array([[0.0, 1.0], [-0.0, 1.0]], np.float32), codes, 3)
+    first, second = row_digests.digests_of(np.array([[0.0, 1.0], [-0.0, 1.0]], np.float32), codes, 3)
     assert first == second
 
 
 def test_swapped_columns_are_another_row() -> None:
     """The column is part of the content."""
     numbers = np.array([[1.0, 2.0], [2.0, 1.0]], np.float32)
-    first, second = folds.digests_of(numbers, np.zeros((2, 0), np.int64), 3)
+    first, second = row_digests.digests_of(numbers, np.zeros((2, 0), np.int64), 3)
     assert first != second
 
 
-def test_too_few_distinct_rows_are_refused(tmp_path: Path) -> None:
-    """Ten copies of two rows cannot be cut in three."""
-    problem = synthetic(2, 1, (), 2).take(np.repeat([0, 1], 10))
-    with pytest.raises(UserError, match=r"sweep\.folds: expected at most 2, .* got 3; lower sweep\.folds"):
+def test_too_few_rows_are_refused(tmp_path: Path) -> None:
+    """Two rows cannot be cut in three."""
+    problem = synthetic(2, 1, (), 2)
+    with pytest.raises(folds.TooFewRowsError, match=r"sweep\.folds: expected at most 2, .* got 3; lower sweep\.folds"):
         folds.cut(prepared(tmp_path / "a", problem), None, 3, 0)
+
+
+def test_a_sample_is_one_of_content(tmp_path: Path) -> None:
+    """Half of the rows are the same half in any order, and no row comes in that a smaller share lacks not."""
+    problem = synthetic(2000)
+    order = np.random.default_rng(0).permutation(2000)
+    half, other = (
+        folds.cut(prepared(tmp_path / name, part), None, 5, 0, 0.5)
+        for name, part in (("a", problem), ("b", problem.take(order)))
+    )
+    assert [rows_of(half, fold).tolist() for fold in range(5)] == [rows_of(other, fold).tolist() for fold in range(5)]
+    assert 900 < sum(len(block.labels) for block in half.blocks) < 1100
+    tenth = folds.cut(prepared(tmp_path / "a", problem), None, 5, 0, 0.1)
+    rows = {tuple(row) for fold in range(5) for row in rows_of(half, fold).tolist()}
+    assert {tuple(row) for fold in range(5) for row in rows_of(tenth, fold).tolist()} < rows
 
 
 def test_rows_that_do_not_count_are_no_rows(tmp_path: Path) -> None:

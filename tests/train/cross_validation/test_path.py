@@ -9,14 +9,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
-from pipeline.commands.sweep import command, folds, params
+from pipeline.commands.sweep import command, params
 from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.numerics.solvers import loop
 from pipeline.train import class_weights, packing, solvers
+from pipeline.train.cross_validation import folds
 from pipeline.train.params import TrainParams
-from tests.commands.sweep.test_folds import prepared
 from tests.problems import Problem, numbers_only, solve, standardised, synthetic
+from tests.train.cross_validation.test_folds import prepared
 
 L2 = [1.0, 0.1, 0.01, 1e-3]
 

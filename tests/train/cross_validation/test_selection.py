@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.commands.sweep.selection import Estimate, choose, estimate
+from pipeline.train.cross_validation.selection import Estimate, choose, estimate
 
 LOSSES = st.lists(st.floats(0, 100), min_size=2, max_size=10)
 

@@ -14,14 +14,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from pipeline.commands.sweep import folds, selection
 from pipeline.errors import UserError
 from pipeline.numerics.data.block import Parameters
 from pipeline.numerics.objective.plain import PlainObjective
 from pipeline.numerics.solvers import loop
 from pipeline.numerics.solvers.status import Status
+from pipeline.parallel import workers
 from pipeline.parallel.threads import thread_count
 from pipeline.train import packing, solvers
+from pipeline.train.cross_validation import folds, selection
 from pipeline.train.params import TrainParams
 from pipeline.train.training_rows import TrainingRows
 
@@ -91,7 +92,7 @@ class _Rows:
         if len(present) < self.packed.rows.classes:
             self.findings.append(self._left_out(fold, present))
         if not scored:
-            raise UserError(
+            raise folds.TooFewRowsError(
                 f"params.yaml: sweep.folds: expected each fold to have rows of classes that other folds have too, but "
                 f"{self.findings[-1]}; lower sweep.folds, or collect more rows of these classes"
             )
@@ -116,7 +117,9 @@ def validate(
     params = params.model_copy(update={"l2": penalties[0]})
     rows = _Rows(params, data, cut)
     begin = rows.packed.reduction.reduce(begin)
-    with tqdm(total=len(penalties) * (cut.count + 1), unit="model", disable=None, delay=1, leave=False) as bar:
+    silent = True if workers.rank() else None  # None: where standard error is not a terminal
+    models = len(penalties) * (cut.count + 1)
+    with tqdm(total=models, unit="model", desc="penalties", disable=silent, delay=1, leave=False) as bar:
         path = partial(_path, params, penalties, begin, bar.update)
         by_fold = []
         for fold in range(cut.count):
@@ -155,7 +158,7 @@ def _fit(
         loss = outcome.final.cost if log_loss is None else log_loss(result.parameters)
     except OverflowError:
         raise UserError(
-            f"sweep: l2 {params.l2:g}: the cost became NaN or infinite; set prepare.standardise to true"
+            f"cross-validation: l2 {params.l2:g}: the cost became NaN or infinite; set prepare.standardise to true"
         ) from None
     assert outcome.bound is not None
     objective = outcome.final.cost + outcome.final.penalty
