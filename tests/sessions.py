@@ -6,11 +6,12 @@ In what is shown `...` is any text, as in doctest. Where nothing is shown a comm
 import doctest
 import re
 import shlex
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 
-from tests.project import SOURCE, UNTRACKED, Project
+from tests.project import SOURCE, Project
 
 README = "README.md"
 
@@ -63,15 +64,25 @@ def step(document: str, beginning: str) -> Step:
     return only
 
 
-def run(project: Project, command: str) -> tuple[int, str]:
+def run(project: Project, command: str, **environment: str) -> tuple[int, str]:
     """Exit status and output, standard error included, of a command in a shell in the project's root.
 
     The folder around it is the person's home.
     """
-    environment = {"HOME": str(project.folder.parent)} | UNTRACKED | _COMMIT
+    variables = {"HOME": str(project.folder.parent)} | _COMMIT | environment
     # A terminal's width would be the output's.
-    result = project.run("bash", "-c", f"unset COLUMNS; exec 2>&1\n{command}", check=False, **environment)
+    result = project.run("bash", "-c", f"unset COLUMNS; exec 2>&1\n{command}", check=False, **variables)
     return result.returncode, result.stdout
+
+
+def run_all(project: Project, steps: Iterable[Step], failing: Collection[str] = (), **environment: str) -> None:
+    """Run the steps in order and check that each prints what is shown, and exits with 0, or 1 if it is ``failing``."""
+    for step in steps:
+        status, printed = run(project, step.command, **environment)
+        assert status == (step.command in failing), f"$ {step.command}\n{printed}"
+        if not step.agrees_with(printed):
+            # Unequal all the same: pytest shows where.
+            assert printed.splitlines() == step.shown.splitlines(), f"$ {step.command}"
 
 
 def _steps(block: str) -> list[Step]:

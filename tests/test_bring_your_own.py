@@ -25,10 +25,7 @@ pytestmark = pytest.mark.slow
 def penguins(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project after the experiment on the penguins that README shows."""
     project = Project(tmp_path_factory.mktemp("penguins") / "project")
-    shown = sessions.step(sessions.README, "dvc exp run -n penguins")
-    status, printed = sessions.run(project, shown.command)
-    assert status == 0, printed
-    assert shown.agrees_with(printed)
+    sessions.run_all(project, [sessions.step(sessions.README, "dvc exp run -n penguins")], **UNTRACKED)
     return project
 
 
@@ -97,18 +94,6 @@ def test_labels_of_any_type_are_sorted_and_kept(tmp_path: Path, labels: list[str
     assert json.loads((models / "softmax.json").read_text(encoding="utf-8"))["classes"] == classes
     predictions = list(csv.DictReader(io.StringIO((reports / "predictions.csv").read_text(encoding="utf-8"))))
     assert [row["predicted"] for row in predictions] == [labels[i % 2] for i in range(40)]
-
-
-def test_a_table_of_ones_own(tmp_path: Path) -> None:
-    """Two lines in params.yaml, then `dvc repro`."""
-    project = Project(tmp_path / "project")
-    _table(project.folder / "data/raw/mine.csv", ["no", "yes"])
-    text = project.read("params.yaml")
-    text = text.replace("data/raw/tutorial.csv", "data/raw/mine.csv").replace("target: y ", "target: answer ")
-    (project.folder / "params.yaml").write_text(text, encoding="utf-8")
-    project.dvc("repro", **UNTRACKED)
-    assert json.loads(project.read("models/softmax.json"))["classes"] == ["no", "yes"]
-    assert json.loads(project.read("reports/metrics.json"))["train"]["accuracy"] == 1.0
 
 
 @pytest.mark.parametrize("folder", ["", "data/raw/"], ids=["root", "data"])

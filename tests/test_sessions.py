@@ -10,7 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tests import sessions
-from tests.project import SOURCE, Project
+from tests.project import SOURCE, UNTRACKED, Project
 from tests.sessions import README, Step
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,9 @@ TUTORIAL, KOREAN_TUTORIAL = "docs/tutorial.md", "docs/tutorial.ko.md"
 # How commands begin that are shown and not run here, and why not. One more is a decision, not a way out.
 NOT_RUN = {
     "make test": "runs this test",
-    "dvc exp run -n penguins": "12 processor seconds; tests/test_bring_your_own.py runs it as it stands there",
+    "dvc exp run -n penguins": "run by tests/test_bring_your_own.py",
+    "dvc exp run -n faster": "run by tests/test_experiments.py",
+    "python -m pipeline compare": "run by tests/test_experiments.py",
     "python -m pipeline verify": "half a minute; tests/commands/verify/test_command.py compares what is shown",
     "python -m benchmarks.solver --slow": "minutes, and prints timings",
     "python -m benchmarks.scaling": "minutes, and prints timings",
@@ -82,15 +84,9 @@ def is_listed(command: str) -> bool:
 
 
 def run_all(project: Project, steps: list[Step]) -> None:
-    """Run the steps in order; each exits as it should, and prints what is shown."""
-    for step in steps:
-        if is_listed(step.command):
-            continue
-        status, printed = sessions.run(project, step.command)
-        assert status == (step.command in FAILING), f"$ {step.command}\n{printed}"
-        if not step.agrees_with(printed):
-            # Unequal all the same: pytest shows where.
-            assert printed.splitlines() == step.shown.splitlines(), f"$ {step.command}"
+    """Run those that are not listed."""
+    not_listed = [step for step in steps if not is_listed(step.command)]
+    sessions.run_all(project, not_listed, FAILING, **UNTRACKED)
 
 
 @pytest.mark.parametrize("heading", sessions.sections(README))
