@@ -19,7 +19,7 @@ from pipeline.tracking.client.params import TrackingParams, is_switched_off
 
 def prepare(source: str | None, out: Path, cache: Path | None) -> None:
     """Run `prepare` on ``source``, or on prepare.source of params.yaml; worker 0 reads, with threads."""
-    with _in_workers():
+    with _in_workers("prepare", source=source, out=out, cache=cache):
         from pipeline.prepare import stage
         from pipeline.prepare.params import PrepareParams
 
@@ -30,7 +30,7 @@ def prepare(source: str | None, out: Path, cache: Path | None) -> None:
 
 def train(prepared: Path, out: Path) -> None:
     """Run `train`, mirrored into a run of MLflow, with a checkpoint to go on from after a kill."""
-    with _in_workers(), _tracked("train", prepared=prepared, models=out) as mirrored:
+    with _in_workers("train", prepared=prepared, out=out), _tracked("train", prepared=prepared, models=out) as mirrored:
         from pipeline.train import checkpoint, stage
         from pipeline.train.params import CheckpointParams, TrainParams
 
@@ -50,7 +50,8 @@ def train(prepared: Path, out: Path) -> None:
 
 def evaluate(prepared: Path, model: Path, out: Path) -> None:
     """Run `evaluate`; its metrics join the run of the model."""
-    with _in_workers(), _tracked("evaluate", prepared=prepared, models=model, reports=out):
+    paths = {"prepared": prepared, "model": model, "out": out}
+    with _in_workers("evaluate", **paths), _tracked("evaluate", prepared=prepared, models=model, reports=out):
         from pipeline.evaluate import stage
         from pipeline.evaluate.params import EvaluateParams
 
@@ -71,11 +72,15 @@ def sweep(prepared: Path, out: Path) -> None:
 
 
 @contextmanager
-def _in_workers() -> Iterator[None]:
-    """Run the stage inside the block in as many processes as params.yaml asks for; in these, join the others."""
+def _in_workers(stage: str, **options: str | Path | None) -> Iterator[None]:
+    """Run the stage inside the block in as many processes as params.yaml asks for; in these, join the others.
+
+    They are started in this process's folder, and with names that count from there, wherever the person stands.
+    """
     count = 1 if launch.is_worker() else launch.worker_count(PARAMS_FILE)
     if count > 1:
-        launch.run(sys.argv[1:], count)
+        words = [f"--{name}={value}" for name, value in options.items() if value is not None]
+        launch.run([stage, *words], count)
         sys.exit(0)
     if workers.rank() == 0:
         _warn_of_processor()
