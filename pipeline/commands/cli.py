@@ -178,11 +178,12 @@ def predict(source: str, out: Path | None, model: Path) -> None:
 @cli.command(section=_LOOK, example="")
 @click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
 @click.option("--reports", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder that evaluate wrote.")
-def summary(model: Path, reports: Path) -> None:
-    """Print the cost table, the metrics, and where to look next."""
+@click.option("--prepared", type=_File, default=PREPARED_FOLDER, show_default=True, help="Folder that prepare wrote.")
+def summary(model: Path, reports: Path, prepared: Path) -> None:
+    """Print what came out, what it is worth, and where to look next."""
     from pipeline.commands import summary as command
 
-    command.main(model=model, reports=reports)
+    command.main(model=model, reports=reports, prepared=prepared)
 
 
 @cli.command(section=_LOOK, example="--epoch 200")

@@ -1,45 +1,105 @@
-"""The end of `make run`: the cost table, the metrics, the model's key, and where to look next."""
+"""The end of `make run`: the data, how training ended, the metrics, the columns that matter, and what to do next."""
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from pipeline import model as models
 from pipeline import results
-from pipeline.dataset.shard import SPLITS
+from pipeline.commands import class_tables
+from pipeline.dataset import reader
+from pipeline.dataset.columns import class_text, is_date, part_name
+from pipeline.dataset.shard import SPLITS, most_held_out
 from pipeline.documents import json_documents
-from pipeline.errors import shortened
-from pipeline.output_files import HISTORY_FILE, METADATA_FILE, METRICS_FILE
+from pipeline.errors import UserError, printable, shortened
+from pipeline.evaluate import verdict
+from pipeline.model import Model
+from pipeline.output_files import HISTORY_FILE, METRICS_FILE, SCHEMA_FILE
+from pipeline.params import PARAMS_FILE, read_params
+from pipeline.scoring.column_effects import ColumnEffect, column_effects
 
 _COST_LINES = 11
+_EFFECTS = 8
 _MISSING = "run `dvc repro` first"
 _METRICS = ("rows", "log_loss", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc_ovr", "brier")
-
-_NEXT = """Where to look next
-  make ui                                  the run in MLflow: costs, weights, pictures
-  dvc metrics show; dvc plots show         the same numbers from DVC, and the plots
-  dvc exp run -S train.lr=0.5              another run with one knob changed
-  python -m pipeline predict FILE.csv      probabilities for new rows
-  data/README.md, params.yaml              bring your own CSV"""
+_FIRST_ORDER = ("sgd", "adam")
 
 
-def main(*, model: Path, reports: Path) -> None:
+def main(*, model: Path, reports: Path, prepared: Path) -> None:
     """Print to standard output."""
-    # Read: the files of train and evaluate.
-    history, metrics, metadata = model / HISTORY_FILE, reports / METRICS_FILE, model / METADATA_FILE
+    # Read: the files of train and evaluate, and what prepare says of the table.
+    history, metrics = model / HISTORY_FILE, reports / METRICS_FILE
     costs = results.history(json_documents.read_bytes(history, _MISSING), history)
     numbers = results.metrics(json_documents.read_bytes(metrics, _MISSING), metrics)
-    key = json_documents.key(json_documents.read_bytes(metadata, _MISSING), metadata, results.REMEDY)
-    # Print: costs, metrics and doubts about them, the model's key, and the next steps.
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(_cost_table(costs))
-    console.print(_metrics_table({name: numbers[name] for name in SPLITS if name in numbers}))
+    trained = models.load(model)
+    # Print: data, training, metrics and doubts about them, columns, the verdict, the model's key, and the next steps.
+    console = class_tables.console()
+    _print_sentence(console, _data(trained, prepared))
+    if trained.result.get("method") in _FIRST_ORDER:
+        console.print("Cost before each epoch's update (nats)")
+        console.print(_cost_table(costs))
+    for sentence in _training(trained):
+        _print_sentence(console, sentence)
+    console.print("Metrics")
+    console.print(_metrics_table(numbers))
     for sentence in _doubts(numbers):
-        console.print(sentence, markup=False)
-    console.print(f"model.key {key}\n", markup=False)
-    console.print(_NEXT, markup=False)
+        _print_sentence(console, sentence)
+    effects = column_effects(trained, _deviations(prepared, trained))
+    _print_sentence(console, _effects_title(effects))
+    console.print(_effects_table(effects))
+    _print_sentence(console, f"{verdict.sentence(numbers)}.")
+    console.print(f"model.key {trained.key}\n", soft_wrap=True)
+    console.print("Where to look next")
+    for command, purpose in _next_steps(trained, "tutorial" in _source()):
+        console.print(f"  {command:<40} {purpose}".rstrip(), soft_wrap=True)
+
+
+def _print_sentence(console: Console, sentence: str) -> None:
+    console.print(textwrap.fill(printable(sentence), console.width, break_long_words=False), soft_wrap=True)
+
+
+def _data(trained: Model, prepared: Path) -> str:
+    """The table, as far as params.yaml and the prepared data are there and are the model's."""
+    encoder = trained.encoder
+    target = f"target {class_tables.name(encoder.target)} of {len(encoder.classes)} classes"
+    columns = len({column.column for column in encoder.numbers}) + len(encoder.categories)
+    try:
+        contents = reader.contents(prepared)
+    except UserError:
+        contents = None
+    if contents is None or contents.digest != trained.data_digest:
+        return f"Data {trained.data_digest[:8]}: {target}, {columns} columns"
+    rows = ", ".join(f"{split} {contents.rows[split]:,}" for split in SPLITS if split in contents.rows)
+    return f"Data {shortened(_source())}: {target}, {columns} columns, rows: {rows}"
+
+
+def _source() -> str:
+    """prepare.source of params.yaml, nothing where that is not to be read."""
+    try:
+        return str(read_params(PARAMS_FILE)["prepare"]["source"])
+    except (UserError, KeyError, TypeError):
+        return ""
+
+
+def _training(trained: Model) -> Iterator[str]:
+    """How training ended, and what that proves."""
+    result = trained.result
+    if result.get("method") not in _FIRST_ORDER:
+        l2 = result.get("l2", trained.params.get("l2"))
+        yield f"Training: {result.get('method')}, {result.get('epochs', 0)} steps, l2 {l2:g}"
+    if search := result.get("l2_search"):
+        yield f"l2 auto: {search['reason']}"
+    if result.get("bound") is not None:
+        yield (
+            f"Proof: the objective is at most {result['relative_bound']:.1e} of itself above its optimum, "
+            f"probabilities are within {result['probability_bound']:.1e} (root mean square of the training rows)"
+        )
+    if result.get("method") not in _FIRST_ORDER and result.get("status") != "converged":
+        yield f"{str(result.get('status')).replace('_', ' ')}: {result.get('meaning')}"
 
 
 def _cost_table(history: dict[str, list[float]]) -> Table:
@@ -50,16 +110,20 @@ def _cost_table(history: dict[str, list[float]]) -> Table:
     lines = costs[::step]
     if lines[-1] is not last:
         lines.append(last)
-    table = Table("epoch", "cost", title="Cost before each epoch's update (nats)", title_justify="left")
+    table = Table("epoch", "cost")
     for epoch, cost in lines:
         table.add_row(epoch, f"{cost:.6f}")
     return table
 
 
-def _metrics_table(metrics: dict[str, Any]) -> Table:
-    table = Table("metric", *metrics, title="Metrics", title_justify="left")
+def _metrics_table(numbers: dict[str, Any]) -> Table:
+    """The metrics of each split, and beside them those of the class shares alone on the most held-out one."""
+    splits = {split: numbers[split] for split in SPLITS if split in numbers}
+    main = most_held_out(numbers)
+    shares: dict[str, Any] = next((row for row in numbers["baseline"] if row["split"] == main), {})
+    table = Table("metric", *splits, f"class shares, {main}")
     for name in _METRICS:
-        table.add_row(name, *(_cell(split.get(name)) for split in metrics.values()))
+        table.add_row(name, *(_cell(row.get(name)) for row in (*splits.values(), shares)))
     return table
 
 
@@ -71,6 +135,59 @@ def _doubts(metrics: dict[str, Any]) -> Iterator[str]:
         if len(present) == 1 < len(rows):
             only = shortened(present[0])
             yield f"{split}: all rows are of class {only}; its accuracy and F1 say nothing of the other classes"
+
+
+def _effects_title(effects: Sequence[ColumnEffect]) -> str:
+    more = f"; {len(effects) - _EFFECTS:,} more move them less" if len(effects) > _EFFECTS else ""
+    return f"Columns that move the logits most: nats by a standard deviation, or between levels{more}"
+
+
+def _effects_table(effects: Sequence[ColumnEffect]) -> Table:
+    table = Table("column", "nats", "speaks for", "by")
+    for effect in effects[:_EFFECTS]:
+        label = class_tables.name(class_text(effect.label))
+        table.add_row(class_tables.name(effect.column), f"{effect.nats:.3f}", label, class_tables.name(effect.value))
+    return table
+
+
+def _deviations(prepared: Path, trained: Model) -> dict[str, float]:
+    """The standard deviation of each number column and part of a date, from the schema of the model's data."""
+    try:
+        if reader.contents(prepared).digest != trained.data_digest:
+            return {}
+        schema = json_documents.read(prepared / SCHEMA_FILE, "run `dvc repro`", _MISSING)
+        deviations: dict[str, float] = {}
+        for column in schema["columns"]:
+            parts = column["parts"].items() if is_date(column["kind"]) else ()
+            described = {part_name(column["name"], part): content for part, content in parts} or {
+                column["name"]: column
+            }
+            deviations |= {
+                name: float(content["standard_deviation"])
+                for name, content in described.items()
+                if "standard_deviation" in content
+            }
+    except (UserError, KeyError, TypeError, ValueError, AttributeError):
+        return {}
+    return deviations
+
+
+def _next_steps(trained: Model, is_tutorial: bool) -> Iterator[tuple[str, str]]:
+    """Commands that run from here, each with its purpose."""
+    yield "make ui", "the run in MLflow: costs, weights, pictures"
+    yield "dvc metrics show; dvc plots show", "the same numbers from DVC, and the plots"
+    yield f"dvc exp run -S {_another(trained)}", "another run with one knob changed"
+    yield "python -m pipeline predict FILE.csv", "probabilities for new rows"
+    if is_tutorial:
+        yield "python -m pipeline init --help", "params for a table of your own"
+
+
+def _another(trained: Model) -> str:
+    """A change that the params of this model allow."""
+    lr, l2 = trained.params.get("lr"), trained.result.get("l2", trained.params.get("l2"))
+    if isinstance(lr, float):
+        return f"train.lr={lr * 5 if lr < 1 else lr / 5:g}"
+    return f"train.l2={l2 * 10:.3g}" if isinstance(l2, float) and l2 else "train.l2=0.001"
 
 
 def _cell(value: float | int | None) -> str:

@@ -67,7 +67,6 @@ def choose(
     except folds.TooFewRowsError:
         l2 = float(f"{1 / of_rows:.3g}")
         reason = f"{of_rows:,} training rows are too few to choose l2 by {FOLDS} folds: l2 is 1 / rows"
-        _print(reason)
         return L2Choice(l2, reason, of_rows=of_rows)
 
 

@@ -1,0 +1,58 @@
+"""`check`: what is wrong in params.yaml is told before DVC takes outputs away."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.commands import check
+from pipeline.errors import UserError
+from tests.project import SOURCE
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tutorial's params and table in the current folder."""
+    shutil.copy(SOURCE / "params.yaml", tmp_path)
+    (tmp_path / "data/raw").mkdir(parents=True)
+    shutil.copy(SOURCE / "data/raw/tutorial.csv", tmp_path / "data/raw")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "params.yaml"
+
+
+def test_the_shipped_params_pass(params: Path) -> None:
+    """Without a word."""
+    check.main()
+    assert params.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("lr: 0.1 ", "lr: fast ", r"train\.lr: expected a valid number, got 'fast'"),
+        ("target: y ", "target: z ", r"prepare\.target: expected a column of data/raw/tutorial\.csv, got 'z'"),
+        ("required: false", "required: maybe", r"tracking\.required: expected a valid boolean, got 'maybe'"),
+        ("workers: 1", "workers: many", r"workers: expected a whole number"),
+        ("patience: 0", "patience: 5", r"patience: expected 0 with prepare\.split\.method none"),
+        ("tutorial.csv", "tutorials.csv", r"data/raw/tutorials\.csv: .*no such file"),
+        ("l2: 0.0 ", "l2: auto ", r"train\.l2 a number with train\.solver sgd"),
+    ],
+)
+def test_a_wrong_param_is_a_sentence(params: Path, old: str, new: str, message: str) -> None:
+    """Wherever it stands: types, columns of the table, what two params mean together."""
+    params.write_text(params.read_text().replace(old, new, 1))
+    with pytest.raises(UserError, match=message):
+        check.main()
+
+
+def test_every_wrong_section_has_its_line(params: Path) -> None:
+    """A person mends them at once."""
+    text = params.read_text().replace("lr: 0.1 ", "lr: fast ").replace("every_s: 30.0", "every_s: soon")
+    params.write_text(text.replace("target: y ", "target: z "))
+    with pytest.raises(UserError) as raised:
+        check.main()
+    assert [line.split(":")[1].strip() for line in str(raised.value).splitlines()] == [
+        "train.lr",
+        "checkpoint.every_s",
+        "prepare.target",
+    ]
