@@ -50,8 +50,8 @@ def name(text: str) -> str:
     # Characters count beside the cells that they fill: any number of accents fits one cell.
     if max(len(line), cell_len(line)) <= _WIDEST_NAME:
         return line
-    half = (_WIDEST_NAME - 1) // 2
-    return f"{chop_cells(line, half)[0][:half]}…{chop_cells(line[::-1], half)[0][:half][::-1]}"
+    half = (_WIDEST_NAME - len("...")) // 2
+    return f"{chop_cells(line, half)[0][:half]}...{chop_cells(line[::-1], half)[0][:half][::-1]}"
 
 
 def plain_table(headings: Sequence[str]) -> Table:
