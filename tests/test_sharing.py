@@ -76,7 +76,7 @@ def test_postgresql_and_s3_take_the_place_of_the_local_stores(
         for name, value in s3.items():
             monkeypatch.setenv(name, value)
         client = MlflowClient(database)
-        [run] = client.search_runs([client.get_experiment_by_name("softmax").experiment_id])
+        [run] = client.search_runs([client.get_experiment_by_name("tutorial").experiment_id])
         assert run.info.status == "FINISHED"
         assert run.info.artifact_uri.startswith(f"s3://{BUCKET}/mlflow/")
         assert len(client.get_metric_history(run.info.run_id, "by epoch/cost")) == 1001

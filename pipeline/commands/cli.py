@@ -8,14 +8,13 @@ from typing import Any
 
 import click
 
-from pipeline import params
 from pipeline.commands import run_stage
 from pipeline.commands.place import Place
 from pipeline.commands.words import Words
 from pipeline.output_files import MODELS_FOLDER, PREPARED_FOLDER, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE
 from pipeline.repository import project
-from pipeline.tracking.client.params import TrackingParams
+from pipeline.tracking.client import experiment
 
 # The headings of the list of words.
 _BEGIN, _STAGES, _USE = "Begin", "Stages, as `dvc repro` calls them", "Use"
@@ -248,7 +247,10 @@ def track(revision: str | None, all_experiments: bool, relocate: bool) -> None:
     from pipeline.commands import track as command
 
     command.main(
-        experiment=_mlflow_experiment(), revision=revision, all_experiments=all_experiments, relocated=relocate
+        setting=experiment.setting_of(PARAMS_FILE),
+        revision=revision,
+        all_experiments=all_experiments,
+        relocated=relocate,
     )
 
 
@@ -274,4 +276,4 @@ def compare(names: tuple[str, ...], as_json: bool, as_markdown: bool) -> None:
 
 
 def _mlflow_experiment() -> str:
-    return params.load(PARAMS_FILE, "tracking", TrackingParams).experiment
+    return experiment.of_project(PARAMS_FILE)

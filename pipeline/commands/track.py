@@ -8,7 +8,7 @@ from pipeline.errors import UserError
 from pipeline.repository import project, revisions
 from pipeline.repository.revisions import Revision
 from pipeline.tracking import rebuild, resend
-from pipeline.tracking.client import location
+from pipeline.tracking.client import experiment, location
 from pipeline.tracking.store import relocate
 from pipeline.tracking.store.failures import as_user_errors
 from pipeline.tracking.store.store import Store, open_store
@@ -18,8 +18,10 @@ gc.freeze()
 gc.enable()
 
 
-def main(*, experiment: str, revision: str | None, all_experiments: bool, relocated: bool) -> None:
+def main(*, setting: str, revision: str | None, all_experiments: bool, relocated: bool) -> None:
     """Print a line for each entry that was sent and each revision; ``revision`` may be a range ``A..B``.
+
+    ``setting`` is ``tracking.experiment``: with ``auto`` each revision's run goes into the experiment of its data.
 
     Raises: UserError if the store cannot be used, or a revision that was asked for by name has no run.
     """
@@ -29,9 +31,9 @@ def main(*, experiment: str, revision: str | None, all_experiments: bool, reloca
         return
     chosen = _chosen(root, revision, all_experiments)
     with as_user_errors("; nothing is lost: call `python -m pipeline track` again"):
-        store = open_store(root, experiment)
-        _send(store, root)
-        _ensure_all(store, chosen, strict=revision is not None and ".." not in revision)
+        stores = _Stores(root, setting)
+        _send(stores.of(revisions.Revision(root, revisions.WORKSPACE, None)), root)
+        _ensure_all(stores, chosen, strict=revision is not None and ".." not in revision)
 
 
 def _chosen(root: Path, revision: str | None, all_experiments: bool) -> list[Revision]:
@@ -51,10 +53,24 @@ def _send(store: Store, root: Path) -> None:
         print(f"warning: {sentence}; delete the folder if the run is not worth mending")
 
 
-def _ensure_all(store: Store, chosen: Iterable[Revision], *, strict: bool) -> None:
+class _Stores:
+    """The store, opened for the experiment of each revision."""
+
+    def __init__(self, root: Path, setting: str) -> None:
+        self._root, self._setting = root, setting
+        self._opened: dict[str, Store] = {}
+
+    def of(self, revision: Revision) -> Store:
+        name = experiment.named(self._setting, revision.params)
+        if name not in self._opened:
+            self._opened[name] = open_store(self._root, name)
+        return self._opened[name]
+
+
+def _ensure_all(stores: _Stores, chosen: Iterable[Revision], *, strict: bool) -> None:
     for revision in chosen:
         try:
-            run, done = rebuild.ensure(store, revision)
+            run, done = rebuild.ensure(stores.of(revision), revision)
         except UserError as error:
             if strict:
                 raise

@@ -10,10 +10,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.repository import project
-from pipeline.tracking.client import location
+from pipeline.tracking.client import experiment_view, location
 
 HOST = "127.0.0.1"
 
@@ -84,17 +85,42 @@ def _wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
 
 
 def _address(root_url: str, experiment: str) -> str:
-    """The table of runs; before the first run, the list of experiments.
+    """The table of runs with the columns that matter; before the first run, the list of experiments.
 
     The workflow type keeps MLflow from opening on its pages for language models.
     """
     query = urllib.parse.urlencode({"experiment_name": experiment})
     try:
-        with urllib.request.urlopen(f"{root_url}/api/2.0/mlflow/experiments/get-by-name?{query}", timeout=20) as answer:
-            place = f"experiments/{json.load(answer)['experiment']['experiment_id']}/runs"
+        record = _asked(root_url, f"get-by-name?{query}")["experiment"]
     except urllib.error.HTTPError:
-        place = "experiments"
-    return f"{root_url}/#/{place}?workflowType=machine_learning"
+        return f"{root_url}/#/experiments?workflowType=machine_learning"
+    address = f"{root_url}/#/experiments/{record['experiment_id']}/runs?workflowType=machine_learning"
+    return f"{address}&viewStateShareKey={experiment_view.VIEW}" if _has_view(root_url, record) else address
+
+
+def _has_view(root_url: str, experiment: dict[str, Any]) -> bool:
+    """Give the experiment view and description, if an earlier version or a person made it; a description stays."""
+    given = {tag["key"]: tag["value"] for tag in experiment.get("tags", [])}
+    due = {key: value for key, value in experiment_view.tags().items() if key not in given}
+    due[experiment_view.VIEW_TAG] = experiment_view.tags()[experiment_view.VIEW_TAG]
+    try:
+        for key, value in due.items():
+            if given.get(key) != value:
+                _asked(root_url, "set-experiment-tag", experiment_id=experiment["experiment_id"], key=key, value=value)
+    except urllib.error.HTTPError:
+        return False  # a store that cannot be written is still one to look at
+    return True
+
+
+def _asked(root_url: str, path: str, **content: str) -> dict[str, Any]:
+    """MLflow's answer about an experiment; with content, after it was changed. Raises: HTTPError."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(
+        f"{root_url}/api/2.0/mlflow/experiments/{path}", json.dumps(content).encode() if content else None, headers
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        document: dict[str, Any] = json.load(answer)
+    return document
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

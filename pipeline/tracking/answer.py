@@ -82,7 +82,7 @@ def _newest_run(uri: str, key: str) -> tuple[MlflowClient, Run] | None:
 
 
 def _state(store: Store) -> dict[str, Any]:
-    runs = store.client.search_runs([store.experiment_id], "", max_results=1000)
+    runs = store.client.search_runs(search.everywhere(store), "", max_results=1000)
     abandoned = [str(run.info.run_id) for run in runs if run.info.status == "RUNNING" and search.is_abandoned(run)]
     return {"uri": location.masked(store.uri), "runs": len(runs), "abandoned": abandoned}
 

@@ -34,6 +34,7 @@ pytestmark = [
 ]
 
 MODE = "workflowType=machine_learning"
+VIEW = "viewStateShareKey=softmax"
 # Clicks the innermost element whose text is a file's name; tells whether there is one.
 CLICK_FILE = """
 const named = [...document.querySelectorAll("*")].filter(element => element.textContent.trim() === arguments[0]);
@@ -41,16 +42,25 @@ named.slice(-1).forEach(element => element.click());
 return named.length > 0;
 """
 
-RATES = ("0.1", "0.5", "0.05")
+# What each run changes in params.yaml, and its name.
+RUNS = {
+    "sgd lr=0.1 epochs=1001": {},
+    "sgd lr=0.5 epochs=1001": {"lr: 0.1 ": "lr: 0.5 "},
+    "newton l2=0.01": {"solver: sgd": "solver: newton", "lr: 0.1 ": "lr: null ", "l2: 0.0 ": "l2: 0.01 "},
+}
 
 
 @pytest.fixture(scope="module")
 def project(repro: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with three runs, of three learning rates."""
+    """A project with three runs: two learning rates, and the optimum with a penalty."""
     project = Project.after_repro(tmp_path_factory.mktemp("ui"), repro)
     params = project.read("params.yaml")
-    for rate in RATES:
-        (project.folder / "params.yaml").write_text(params.replace("lr: 0.1 ", f"lr: {rate} "), encoding="utf-8")
+    for changes in RUNS.values():
+        changed = params
+        for before, after in changes.items():
+            assert before in changed
+            changed = changed.replace(before, after, 1)
+        (project.folder / "params.yaml").write_text(changed, encoding="utf-8")
         project.pipeline("train", "--prepared", "data/prepared", "--out", "models")
         project.pipeline("evaluate", "--prepared", "data/prepared", "--model", "models", "--out", "reports")
     return project
@@ -102,15 +112,22 @@ def _runs(project: Project) -> list[str]:
 
 
 def test_the_link_leads_to_the_table_of_runs(server: str, browser: webdriver.Chrome) -> None:
-    """The printed link shows the runs by names that say what they are, with their data set."""
+    """The printed link shows the runs by names that say what differs, with the columns that matter, in their order."""
     browser.set_window_size(1500, 640)
-    chromium.show(browser, server, *(f"sgd lr={rate}" for rate in RATES), "Train")
+    columns = ["eval/log_loss", "eval/accuracy", "train/bound", "train/l2", "train.solver", "train.lr", "Dataset"]
+    about = "the lower eval/log_loss, the better"
+    chromium.show(browser, server, *RUNS, *columns, "What matters", about, "tutorial (", "Train")
+    cells = browser.find_elements(By.CSS_SELECTOR, ".ag-header-cell[col-id]")
+    header = [cell.text for cell in sorted(cells, key=lambda cell: cell.location["x"])]
+    assert [name for name in header if name in columns] == columns
     _keep(browser, "mlflow-runs")
 
 
 def test_the_server_listens_to_this_machine_only(server: str) -> None:
     """The address is of 127.0.0.1, and no other address of this machine answers."""
-    port = int(re.fullmatch(rf"http://127\.0\.0\.1:(\d+)/#/experiments/1/runs\?{MODE}", server)[1])
+    port = int(
+        re.fullmatch(rf"http://127\.0\.0\.1:(\d+)/#/experiments/1/runs\?{MODE}&viewStateShareKey=softmax", server)[1]
+    )
     with socket.socket() as probe:
         probe.settimeout(2)
         assert probe.connect_ex(("127.0.0.2", port)) != 0
@@ -127,12 +144,13 @@ def test_a_port_that_is_taken_is_said(server: str, project: Project) -> None:
 
 
 def test_a_runs_page_tells_its_story(root: str, project: Project, browser: webdriver.Chrome) -> None:
-    """A run's page has description, metrics, data set, commit and tags."""
+    """A run's page has metrics, data set, commit and tags, and a description that nobody has to unfold."""
     browser.set_window_size(1500, 900)
     first = _runs(project)[-1]
     page = f"{root}/#/experiments/1/runs/{first}?{MODE}"
     texts = ("train log loss 0.1622 nats", "by epoch/cost", "weights/0/x1", "Train", "model.md5", "git.dirty")
     chromium.show(browser, page, *texts)
+    assert "Show more" not in chromium.page_text(browser)
     _keep(browser, "mlflow-run")
 
 
@@ -155,16 +173,26 @@ def test_the_charts_show_cost_and_weights(root: str, browser: webdriver.Chrome) 
     WebDriverWait(browser, chromium.PATIENCE).until(
         lambda driver: len(driver.find_elements(By.CSS_SELECTOR, ".js-plotly-plot .scatterlayer path.js-line")) >= 3
     )
-    if "SCREENSHOTS" in os.environ:
-        browser.set_window_size(1500, 2100)
-        _search_charts(browser, "by epoch/cost|eval/log_loss$|weights/0/")
+
+
+def test_the_view_shows_cost_numbers_and_weights(server: str, browser: webdriver.Chrome) -> None:
+    """Behind the printed link the charts are the cost, log loss and accuracy, then a picture of each run's weights."""
+    browser.set_window_size(1500, 1180)
+    names = ("Cost and error", "by epoch/cost", "eval/log_loss", "eval/accuracy", "Weights", "weights/final", *RUNS)
+    chromium.show(browser, f"{server}&compareRunsMode=CHART", *names)
+    WebDriverWait(browser, chromium.PATIENCE).until(
+        lambda driver: (
+            driver.execute_script("return [...document.images].filter(i => i.naturalWidth > 100).length") == len(RUNS)
+        )
+    )
+    assert "train.epochs=" not in chromium.page_text(browser)  # above its picture a run has its name alone
     _keep(browser, "mlflow-charts")
 
 
 def test_runs_have_colours_of_their_own(project: Project) -> None:
     """The three runs are drawn in three colours."""
     client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
-    assert len({client.get_run(run).data.tags[COLOUR_TAG] for run in _runs(project)}) == len(RATES)
+    assert len({client.get_run(run).data.tags[COLOUR_TAG] for run in _runs(project)}) == len(RUNS)
 
 
 def test_the_compare_page_shows_what_differs(root: str, project: Project, browser: webdriver.Chrome) -> None:
@@ -172,13 +200,16 @@ def test_the_compare_page_shows_what_differs(root: str, project: Project, browse
     browser.set_window_size(1500, 3000)
     runs = quote(str(_runs(project)).replace("'", '"').replace(" ", ""))
     page = f"{root}/#/compare-runs?runs={runs}&experiments=%5B%221%22%5D&{MODE}"
-    chromium.show(browser, page, "Comparing 3 Runs", *RATES, "train.lr", "eval/accuracy", "Select a file to preview")
+    chromium.show(browser, page, "Comparing 3 Runs", *RUNS, "train.lr", "eval/accuracy", "Select a file to preview")
+    # What is drawn unasked: the params that differ, against what the training is about.
+    drawn = chromium.page_text(browser).partition("Run details")[0]
+    assert all(name in drawn for name in ("train.l2", "train.lr", "train.solver", "train/final_cost"))
     # MLflow lists the files in a panel that a person draws open; among the texts that are shown they are not.
     WebDriverWait(browser, chromium.PATIENCE).until(
         lambda driver: driver.execute_script(CLICK_FILE, "coefficients.csv")
     )
     WebDriverWait(browser, chromium.PATIENCE).until(
-        lambda driver: chromium.page_text(driver).count("bias") >= len(RATES)
+        lambda driver: chromium.page_text(driver).count("bias") >= len(RUNS)
     )
     if "SCREENSHOTS" in os.environ:
         browser.execute_script("document.querySelectorAll('button[role=switch]').forEach(button => button.click())")
@@ -197,8 +228,8 @@ def test_weights_of_a_larger_model_are_pictures_with_a_slider(
     page = f"{root}/#/experiments/{store.experiment_id}/runs/{run_id}/model-metrics?{MODE}"
     chromium.show(browser, page, "train\n(", "weights\n(")
     _search_charts(browser, "heat map")
-    chromium.wait_for(browser, "weights/heat map")
-    slider = (By.CSS_SELECTOR, "[role=slider]")
+    chromium.wait_for(browser, "weights/heat map", "train.solver=sgd, train.lr=0.1, train.epochs=5")
+    slider = (By.CSS_SELECTOR, "[role=slider]:not([data-disabled])")
     WebDriverWait(browser, chromium.PATIENCE).until(lambda driver: driver.find_elements(*slider))
     assert browser.find_element(*slider).get_attribute("aria-valuemax") == str(larger.epochs)
     WebDriverWait(browser, chromium.PATIENCE).until(

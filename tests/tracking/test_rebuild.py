@@ -17,6 +17,7 @@ from pipeline.repository import outputs, revisions
 from pipeline.tracking.client import location
 from pipeline.tracking.runs import evaluate_run, train_run
 from pipeline.tracking.store.store import Store, open_store
+from tests.tracking.outputs import PARAMS
 from tests.tracking.versioned import Versioned
 
 pytestmark = pytest.mark.slow
@@ -43,7 +44,7 @@ def versioned(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def run_track(capsys: pytest.CaptureFixture[str], revision: str | None = None, **flags: bool) -> list[str]:
     """Lines that the command prints."""
     chosen = {"all_experiments": False, "relocated": False} | flags
-    track.main(experiment="softmax", revision=revision, **chosen)
+    track.main(setting="softmax", revision=revision, **chosen)
     return capsys.readouterr().out.splitlines()
 
 
@@ -97,6 +98,26 @@ def test_range_of_commits_is_rebuilt_once(versioned: Versioned, capsys: pytest.C
     assert len(store.client.search_runs([store.experiment_id])) == 2
 
 
+def test_each_data_set_has_its_experiment(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:
+    """With `auto` a commit's run goes to the experiment of the data that the commit trains on, and is found there."""
+    params = PARAMS | {"prepare": PARAMS["prepare"] | {"source": "data/other.csv.gz"}}
+    (versioned.folder / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
+    versioned.save("another source")
+    track.main(setting="auto", revision="HEAD~2", all_experiments=False, relocated=False)
+    track.main(setting="auto", revision="HEAD", all_experiments=False, relocated=False)
+    capsys.readouterr()
+    client = open_store(versioned.folder, "other").client
+    runs_of = {
+        each.name: len(client.search_runs([each.experiment_id]))
+        for each in client.search_experiments()
+        if each.name != "Default"
+    }
+    assert runs_of == {"toy": 1, "other": 1}
+    runs_command.main(experiment="other", names=("HEAD~2", "HEAD"), as_json=True)
+    places = [run["link"].split("/")[5] for record in json.loads(capsys.readouterr().out) for run in record["runs"]]
+    assert [client.get_experiment(place).name for place in places] == ["toy", "other"]
+
+
 def test_experiments_are_rebuilt_with_their_names(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:
     """A DVC experiment is a run with its name, its baseline and what it changed."""
     (versioned.folder / "code.py").write_text("step = 2\n", encoding="utf-8")
@@ -144,7 +165,7 @@ def test_a_damaged_entry_of_the_cache_is_no_run(versioned: Versioned, path: str)
     entry.write_bytes(content[:-4] + bytes([content[-4] ^ 1]) + content[-3:])
     entry.chmod(0o444)  # as DVC leaves it, and trusts it from then on
     with pytest.raises(UserError, match=re.escape(f"{entry}: expected the bytes that its name is the md5 of")):
-        track.main(experiment="softmax", revision="HEAD", all_experiments=False, relocated=False)
+        track.main(setting="softmax", revision="HEAD", all_experiments=False, relocated=False)
     store = open_store(versioned.folder, "softmax")
     assert store.client.search_runs([store.experiment_id]) == []
 
@@ -158,7 +179,7 @@ def test_a_damaged_remote_is_no_run(versioned: Versioned, tmp_path: Path) -> Non
     (tmp_path / "remote" / entry).chmod(0o644)
     (tmp_path / "remote" / entry).write_text("epoch,cost\n0,0.1\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"models/history\.csv: expected md5 .* in DVC's remote, got other bytes"):
-        track.main(experiment="softmax", revision="HEAD", all_experiments=False, relocated=False)
+        track.main(setting="softmax", revision="HEAD", all_experiments=False, relocated=False)
 
 
 def test_an_edited_workspace_is_no_run(versioned: Versioned, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from pipeline.errors import UserError, listed
 from pipeline.output_files import MODELS_FOLDER, PREPARED_FOLDER, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE, Section
 from pipeline.repository import git, lockfile, revisions
-from pipeline.tracking.client.params import TrackingParams
+from pipeline.tracking.client import experiment
 from pipeline.tracking.client.query import StoreProcess
 
 _REMOTE_SECONDS = 20.0
@@ -184,8 +184,8 @@ def _answer_of_remote(name: str, repository: Any) -> CheckResult:
 
 def check_store(root: Path) -> Iterator[CheckResult]:
     try:
-        experiment = params.load(root / PARAMS_FILE, "tracking", TrackingParams).experiment
-        with StoreProcess(root, experiment) as store:
+        name = experiment.of_project(root / PARAMS_FILE)
+        with StoreProcess(root, name) as store:
             state = store.state()
     except UserError as error:
         cures = {"out-of-date": "mlflow db upgrade URI", "another process holds": "close it there, and look again"}

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from pipeline.errors import UserError
 from pipeline.repository import project
-from pipeline.tracking.client import database_lock, location, outbox, run_context
+from pipeline.tracking.client import database_lock, experiment, location, outbox, run_context
 from pipeline.tracking.client.params import TrackingParams
 from pipeline.tracking.client.process import start_child
 from pipeline.tracking.client.thinning import SECONDS_BETWEEN_BATCHES, SHARE_BETWEEN_BATCHES, Recent
@@ -36,6 +36,7 @@ class Mirror:
         self._stage = stage
         self._params = params
         self._document: dict[str, Any] = json.loads(json.dumps(document, default=_plain))
+        self._experiment = experiment.named(params.experiment, self._document)
         self._paths = dict(paths)
         self._identity = outbox.new_identity()
         self._started = _now()
@@ -106,7 +107,7 @@ class Mirror:
         entry = outbox.OutboxEntry(
             stage=self._stage,
             identity=self._identity,
-            experiment=self._params.experiment,
+            experiment=self._experiment,
             params=self._document,
             circumstances=self._circumstances,
             started=self._started,
@@ -182,7 +183,7 @@ class Mirror:
             "time": self._started,
             "stage": self._stage,
             "identity": self._identity,
-            "experiment": self._params.experiment,
+            "experiment": self._experiment,
             "params": self._document,
             "circumstances": self._circumstances,
             "paths": {name: str(path) for name, path in self._paths.items()},

@@ -11,6 +11,8 @@ from pipeline.params import Section
 
 TRACKING_VARIABLE = "PIPELINE_TRACKING"
 
+AUTO = "auto"  # of the experiment
+
 
 class TrackingParams(Section):
     """Settings of the recording of runs in MLflow.
@@ -21,7 +23,11 @@ class TrackingParams(Section):
     """
 
     experiment: str = Field(
-        default="softmax", min_length=1, max_length=500, pattern=r"\S", description="name of the MLflow experiment"
+        default=AUTO,
+        min_length=1,
+        max_length=500,
+        pattern=r"\S",
+        description="name of the MLflow experiment; auto: that of the data set",
     )
     required: bool = Field(
         default=False,

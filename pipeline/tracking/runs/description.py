@@ -4,7 +4,6 @@ import shlex
 from typing import Any
 
 from pipeline import markdown
-from pipeline.dataset.shard import SPLITS
 from pipeline.model import Model
 from pipeline.repository.git import Commit
 from pipeline.repository.project import Experiment
@@ -53,33 +52,31 @@ def description(
 ) -> str:
     """A paragraph of Markdown, what matters first.
 
-    MLflow folds what is higher than 100 pixels, five lines, and greys all of it but the first two.
+    MLflow folds what is higher than 100 pixels, four lines, and greys all of it but the first two.
     """
     rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
     lines = [f"{markdown.text(data.name)} `{data.digest[:8]}`: {rows} rows from {markdown.code(data.source)}"]
     if training:
         result = training.model.result
-        headline, *others = _results(training.model, metrics)
         # Whoever reads this did not see the terminal.
         ended_well = result["status"] in _ENDED_WELL
         trouble = (
             [] if ended_well else [f"**{str(result['status']).replace('_', ' ').capitalize()}**: {result['meaning']}"]
         )
-        lines = [headline, *trouble, *others, _fitted(training), *lines]
+        lines = [_results(training.model, metrics), *trouble, _fitted(training), *lines]
     return LINE_BREAK.join([*lines, *([way_back] if way_back else [])])
 
 
-def _results(model: Model, metrics: dict[str, Any] | None) -> list[str]:
-    """The two numbers of the main split beside those of the class frequencies alone, then those of the other splits."""
+def _results(model: Model, metrics: dict[str, Any] | None) -> str:
+    """The two numbers of the main split beside those of the training rows and of the class frequencies alone."""
     if not metrics:
-        return [f"**final cost {model.result['cost']:.6f} nats**"]
+        return f"**final cost {model.result['cost']:.6f} nats**"
     main = main_split(metrics)
-    baseline = next((row for row in metrics["baseline"] if row["split"] == main), None)
-    beside = "" if baseline is None else f" (class frequencies alone: {_cells(baseline)})"
-    lines = [f"**{main} log loss {_cell(metrics[main], 'log_loss')} nats, accuracy "]
-    lines[0] += f"{_cell(metrics[main], 'accuracy')}**{beside}"
-    others = [f"{split} {_cells(metrics[split])}" for split in SPLITS if split in metrics and split != main]
-    return [*lines, "; ".join(others)] if others else lines
+    text = f"**{main} log loss {_cell(metrics[main], 'log_loss')} nats, accuracy {_cell(metrics[main], 'accuracy')}**"
+    beside = [("train", metrics["train"])] if main != "train" and "train" in metrics else []
+    beside += [("class frequencies alone", row) for row in metrics["baseline"] if row["split"] == main]
+    cells = [f"{name} {_cell(row, 'log_loss')}, {_cell(row, 'accuracy')}" for name, row in beside]
+    return "; ".join([text, *cells])
 
 
 def _fitted(training: Training) -> str:
@@ -95,10 +92,6 @@ def _fitted(training: Training) -> str:
         f"{len(model.classes)} classes, {len(model.features)} features",
     ]
     return "; ".join(parts)
-
-
-def _cells(row: dict[str, Any]) -> str:
-    return f"{_cell(row, 'log_loss')}, {_cell(row, 'accuracy')}"
 
 
 def _cell(row: dict[str, Any], metric: str) -> str:

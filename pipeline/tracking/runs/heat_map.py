@@ -1,5 +1,8 @@
 """The weights as heat maps: a class a row, a feature a column, the bias last, red above and blue below zero.
 
+MLflow shows a picture as wide as its tile, in the middle of a square of which the lower half is out of sight: the
+pictures are square at least, with the cells at the top, then their labels, then title and scale.
+
 Drawn with Pillow: importing matplotlib alone takes longer than everything else that is logged for a short training.
 k is the number of classes, d the number of features.
 """
@@ -20,7 +23,7 @@ _ROWS = 32
 _CELL_HEIGHT = 34
 _CELL_WIDTHS = (26, 76)
 _MARGIN = 16
-_TITLE_HEIGHT = 30
+_TITLE_HEIGHT = 26
 _LABEL_LENGTH = 28
 
 # Ends of ColorBrewer's RdBu (colorbrewer2.org), safe for colour-blind readers.
@@ -56,38 +59,39 @@ class HeatMap:
         self._upright = widest > wide or len(self._columns) * wide > 1400
         self._cell_width = narrow if self._upright else max(56, widest + 12)
         self._left = _MARGIN + max(_width(name) for name in self._rows) + 10
-        self._top = _MARGIN + _TITLE_HEIGHT + (widest + 8 if self._upright else 24)
+        self._bottom = _MARGIN + _CELL_HEIGHT * len(self._rows)  # of the cells
+        self._foot = self._bottom + (widest + 16 if self._upright else 30)
 
     def draw(self, title: str, values: NDArray[np.float64]) -> Image.Image:
         """One picture of ``values`` (k, d + 1)."""
         grid_width = self._cell_width * len(self._columns)
-        bottom = self._top + _CELL_HEIGHT * len(self._rows)
         width = self._left + max(grid_width, _width(title), 220) + _MARGIN
-        image = Image.new("RGB", (width, bottom + 44 + _MARGIN), "white")
+        height = self._foot + _TITLE_HEIGHT + 20 + _MARGIN
+        image = Image.new("RGB", (width, max(height, width)), "white")
         draw = ImageDraw.Draw(image)
-        draw.text((_MARGIN, _MARGIN), title, fill=_INK, font=_font(15))
         self._draw_labels(image, draw)
         self._draw_cells(draw, values[: len(self._rows), self.chosen])
-        self._draw_scale(draw, bottom + 20)
+        draw.text((self._left, self._foot), title, fill=_INK, font=_font(15))
+        self._draw_scale(draw, self._foot + _TITLE_HEIGHT)
         return image
 
     def _draw_labels(self, image: Image.Image, draw: ImageDraw.ImageDraw) -> None:
         for row, name in enumerate(self._rows):
-            middle = self._top + _CELL_HEIGHT * row + _CELL_HEIGHT // 2
+            middle = _MARGIN + _CELL_HEIGHT * row + _CELL_HEIGHT // 2
             draw.text((self._left - 10, middle), name, fill=_INK, font=_font(13), anchor="rm")
         for column, name in enumerate(self._columns):
             middle = self._left + self._cell_width * column + self._cell_width // 2
             if self._upright:
                 label = _upright_label(name)
-                image.paste(label, (middle - label.width // 2, self._top - 6 - label.height))
+                image.paste(label, (middle - label.width // 2, self._bottom + 6))
             else:
-                draw.text((middle, self._top - 8), name, fill=_INK, font=_font(13), anchor="ms")
+                draw.text((middle, self._bottom + 6), name, fill=_INK, font=_font(13), anchor="ma")
 
     def _draw_cells(self, draw: ImageDraw.ImageDraw, values: NDArray[np.float64]) -> None:
         for row, line in enumerate(values):
             for column, value in enumerate(line):
                 x = self._left + self._cell_width * column
-                y = self._top + _CELL_HEIGHT * row
+                y = _MARGIN + _CELL_HEIGHT * row
                 fill = _colour(float(value) / self.scale)
                 draw.rectangle((x, y, x + self._cell_width - 2, y + _CELL_HEIGHT - 2), fill=fill)
                 if not self._upright:

@@ -17,6 +17,7 @@ from pipeline.dataset.shard import SPLITS
 from pipeline.documents import json_documents
 from pipeline.files import md5_file
 from pipeline.output_files import HISTORY_FILE, METRICS_FILE, PLOTS_FOLDER, SNAPSHOTS_FILE, SWEEP_FILE, WEIGHTS_FILE
+from pipeline.tracking.client import experiment
 from pipeline.tracking.client.outbox import NEEDED
 
 _MISSING = "run `dvc repro`"
@@ -36,8 +37,8 @@ class PreparedData:
 
     @property
     def name(self) -> str:
-        """The source's file name without its ending."""
-        return Path(self.source).stem or "data"
+        """The source's name, which is that of its experiment too, unless another one is set."""
+        return experiment.data_name(self.source)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ import json
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStatus, RunTag
+from PIL import Image
 
 from pipeline import credentials, files
 from pipeline.dataset.columns import class_text
@@ -38,8 +40,12 @@ _PICTURES = 12
 _SCHEMA_COLUMNS = 1000
 _SCHEMA_NAME = 150
 
-# MLflow shows the first step of a picture until its slider is moved: the last weights are a picture of their own.
-_LAST_WEIGHTS, _HEAT_MAP = "weights/final", "weights/heat map"
+# Pixels of a picture in a tile: two stand side by side on a usual screen.
+_THUMBNAIL = 480
+
+# MLflow shows the first step of a picture until its slider is moved: the weights of the model, which no snapshot need
+# have, are a picture of their own.
+_MODEL, _HEAT_MAP = "weights/final", "weights/heat map"
 
 # Sections that say something about a training; the rest is about its evaluation, or about MLflow.
 _SECTIONS = ("prepare", "train")
@@ -205,10 +211,26 @@ def _coefficients(training: Training) -> str:
 
 
 def _add_pictures(store: Store, run_id: str, training: Training, time: int) -> None:
-    classes = [*map(class_text, training.model.classes)]
-    heat_map = HeatMap(classes, training.model.features, training.values)
+    model = training.model
+    last = np.column_stack([model.weights, model.bias])
+    heat_map = HeatMap([*map(class_text, model.classes)], model.features, np.stack([*training.values, last]))
     for position in curves.thinned(len(training.updates), _PICTURES).tolist():
         updates = int(training.updates[position])
         picture = heat_map.draw(f"W and b after {updates:,} updates", training.values[position])
         store.client.log_image(run_id, picture, key=_HEAT_MAP, step=updates, timestamp=time, synchronous=True)
-    store.client.log_image(run_id, picture, key=_LAST_WEIGHTS, step=0, timestamp=time, synchronous=True)
+    picture = heat_map.draw("W and b of the model", last)
+    store.client.log_image(run_id, picture, key=_MODEL, step=0, timestamp=time, synchronous=True)
+    _enlarge_thumbnail(store, run_id, picture)
+
+
+def _enlarge_thumbnail(store: Store, run_id: str, picture: Image.Image) -> None:
+    """Replace the copy of the model's picture that tiles show: MLflow's own, of 256 pixels, has labels of 5."""
+    prefix = f"images/{_MODEL.replace('/', '~')}+"
+    for entry in store.client.list_artifacts(run_id, "images"):
+        if entry.path.startswith(prefix) and entry.path.endswith(".webp"):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / PurePosixPath(entry.path).name
+                small = picture.copy()
+                small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+                small.save(path, lossless=True)
+                store.client.log_artifact(run_id, str(path), "images")

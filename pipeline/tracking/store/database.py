@@ -26,8 +26,9 @@ LOCAL_UI = "http://127.0.0.1:5000"
 _UNFINISHED = (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY)
 
 _RUNS = """
-SELECT run_uuid, name, status, artifact_uri FROM runs
-WHERE experiment_id = ? AND lifecycle_stage = 'active' AND {}
+SELECT run_uuid, runs.experiment_id, runs.name, status, artifact_uri
+FROM runs JOIN experiments USING (experiment_id)
+WHERE runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active' AND {}
 ORDER BY start_time DESC, run_uuid LIMIT ?
 """
 
@@ -47,24 +48,23 @@ class RunView:
 
 
 class Database:
-    """The runs of one experiment in a database file, newest first."""
+    """The runs in a database file, of all experiments, newest first."""
 
     page = LOCAL_UI
 
-    def __init__(self, path: Path, experiment: str, patience: float) -> None:
+    def __init__(self, path: Path, patience: float) -> None:
         """Nothing is opened yet; ``is_readable`` tells whether it can be.
 
         A database that another process holds is waited for, ``patience`` seconds at most; then each method raises
         UserError.
         """
         self._path = path
-        self._experiment = experiment
         self._patience = patience
 
     def is_readable(self) -> bool:
-        """Whether the file has the known schema, the experiment is there, and its files are on this machine."""
+        """Whether the file has the known schema, and all runs keep their files on this machine."""
         try:
-            return version(self._path, self._patience) == schema_dump.revision() and self._place() is not None
+            return version(self._path, self._patience) == schema_dump.revision() and self._is_local()
         except sqlite3.DatabaseError:
             return False
 
@@ -82,25 +82,21 @@ class Database:
         folder = Path(unquote(urlsplit(run.artifacts).path))
         return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
-    def _place(self) -> int | None:
-        """The experiment's number, if it is active and its runs keep their files here."""
-        query = "SELECT experiment_id, artifact_location FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
-        rows = self._answer(query, (self._experiment,))
-        return next((number for number, place in rows if urlsplit(place).scheme in ("", "file")), None)
+    def _is_local(self) -> bool:
+        places = self._answer("SELECT artifact_location FROM experiments WHERE lifecycle_stage = 'active'", ())
+        return all(urlsplit(place).scheme in ("", "file") for (place,) in places)
 
     def _runs_where(self, condition: str, value: tuple[str, ...]) -> list[RunView]:
-        number = self._place()
-        rows = self._answer(_RUNS.format(condition), (number, *value, MOST_RUNS))
-        return [self._view(str(number), *row) for row in rows]
+        return [self._view(*row) for row in self._answer(_RUNS.format(condition), (*value, MOST_RUNS))]
 
-    def _view(self, experiment: str, run_id: str, name: str, status: str, artifacts: str) -> RunView:
+    def _view(self, run_id: str, experiment: int, name: str, status: str, artifacts: str) -> RunView:
         numbers = self._answer("SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ?", (run_id,))
         metrics = {key: math.nan if is_nan else value for key, value, is_nan in numbers}
         params, tags = (
             dict(self._answer(f"SELECT key, value FROM {table} WHERE run_uuid = ?", (run_id,)))
             for table in ("params", "tags")
         )
-        return RunView(run_id, experiment, name, status, artifacts, metrics, params, tags)
+        return RunView(run_id, str(experiment), name, status, artifacts, metrics, params, tags)
 
     def _answer(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         return _answer(self._path, query, values, self._patience)

@@ -14,13 +14,13 @@ Runs: TypeAlias = "Database | Served"
 
 
 def opened(root: Path, experiment: str) -> Runs:
-    """The runs of an experiment of the project at ``root``.
+    """The runs of the project at ``root``, whose experiment is ``experiment``, and of all others in its store.
 
     Raises: UserError if the store cannot be used; so do the methods.
     """
     path = location.sqlite_file(location.tracking_uri(root))
     if path is not None:
-        database = Database(path, experiment, timeout_s(root))
+        database = Database(path, timeout_s(root))
         if database.is_readable():
             return database
     from pipeline.tracking.store.served import Served

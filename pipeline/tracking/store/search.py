@@ -1,5 +1,8 @@
 """Runs of a model, and runs whose process is gone.
 
+A question about a run is asked of every experiment of the store, since each data set may have its own; a stage writes
+into one.
+
 The tag ``model.key`` joins DVC and MLflow: it is the digest in softmax.json, the same for the same model wherever and
 whenever it was trained, restored from a cache or pulled from a remote.
 """
@@ -34,13 +37,13 @@ def find(store: Store, key: str, experiment: Experiment | None) -> Run | None:
 
 
 def tagged(store: Store, tag: str, value: str) -> list[Run]:
-    """Runs that have a tag with this value, newest first."""
-    return _search(store, f"tags.`{tag}` = '{value}'", MOST_RUNS)
+    """Runs of any experiment that have a tag with this value, newest first."""
+    return _search(store, f"tags.`{tag}` = '{value}'", MOST_RUNS, everywhere(store))
 
 
 def starting_with(store: Store, text: str) -> list[Run]:
-    """Runs whose id begins with a text of hexadecimal digits."""
-    return _search(store, f"attributes.run_id LIKE '{text}%'", MOST_RUNS)
+    """Runs of any experiment whose id begins with a text of hexadecimal digits."""
+    return _search(store, f"attributes.run_id LIKE '{text}%'", MOST_RUNS, everywhere(store))
 
 
 def begun(store: Store, identity: str) -> list[Run]:
@@ -74,8 +77,8 @@ def owner() -> str:
 
 
 def end_abandoned(store: Store, time: int) -> None:
-    """Mark as KILLED, at ``time`` in ms, the running runs of this host whose owner is gone."""
-    for run in _search(store, "attributes.status = 'RUNNING'", 1000):
+    """Mark as KILLED, at ``time`` in ms, the running runs of this host whose owner is gone, in any experiment."""
+    for run in _search(store, "attributes.status = 'RUNNING'", 1000, everywhere(store)):
         if is_abandoned(run):
             store.client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED), time)
 
@@ -101,10 +104,19 @@ def _start_of(pid: int) -> str:
         return ""
 
 
-def _search(store: Store, condition: str, limit: int) -> list[Run]:
-    """Runs that are not deleted, newest first."""
+def everywhere(store: Store) -> list[str]:
+    """The experiments of the store: its own, and the others that are not deleted, the latest used of a thousand."""
+    others = store.client.search_experiments(max_results=1000, order_by=["last_update_time DESC"])
+    return [store.experiment_id, *(each.experiment_id for each in others if each.experiment_id != store.experiment_id)]
+
+
+def _search(store: Store, condition: str, limit: int, experiments: list[str] | None = None) -> list[Run]:
+    """Runs that are not deleted, newest first; of the store's own experiment, unless others are given."""
     return list(
         store.client.search_runs(
-            [store.experiment_id], condition, max_results=limit, order_by=["attributes.start_time DESC"]
+            experiments or [store.experiment_id],
+            condition,
+            max_results=limit,
+            order_by=["attributes.start_time DESC"],
         )
     )

@@ -14,10 +14,10 @@ from pipeline.tracking.store.store import open_store
 
 
 class Served:
-    """The runs of one experiment, newest first; ``page`` is the server's address, if there is one."""
+    """The runs of a store, newest first; ``page`` is the server's address, if there is one."""
 
     def __init__(self, root: Path, experiment: str) -> None:
-        """Open the store.
+        """Open the store, with the experiment of the project.
 
         Raises: UserError if it cannot be used; so do the methods.
         """

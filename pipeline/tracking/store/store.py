@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import UserError, quoted, shortened
-from pipeline.tracking.client import location
+from pipeline.tracking.client import experiment_view, location
 from pipeline.tracking.client.params import timeout_s
 from pipeline.tracking.store import database, schema_dump
 
@@ -58,7 +58,7 @@ def open_store(root: Path, experiment: str) -> Store:
     if path is not None:
         _refuse_read_only(path)
         if not _is_complete(path):
-            _make_database(path, artifacts or str(root), experiment)
+            _make_database(path, artifacts or str(root))
         _wait_for_locks(patience)
         _refuse_other_version(path, patience)
     elif location.is_database(uri):
@@ -142,7 +142,7 @@ def _refuse_schema(schema: str, place: str, uri: str) -> None:
         )
 
 
-def _make_database(path: Path, artifacts: str, experiment: str) -> None:
+def _make_database(path: Path, artifacts: str) -> None:
     """Build the database under a temporary name, one process at a time, and rename it when it is complete.
 
     MLflow's own first use takes no lock: of two processes one fails, and a kill leaves half a schema for ever.
@@ -156,27 +156,21 @@ def _make_database(path: Path, artifacts: str, experiment: str) -> None:
         for leftover in (unfinished, unfinished.with_name(f"{unfinished.name}-journal")):
             leftover.unlink(missing_ok=True)
         if schema_dump.is_current():
-            places = {"Default": f"{artifacts}/0"}  # MLflow's own, of id 0
-            schema_dump.load(unfinished, places if experiment in places else places | {experiment: artifacts})
+            schema_dump.load(unfinished, {"Default": f"{artifacts}/0"})  # MLflow's own, of id 0
         else:
             with _unsynced():
-                _migrate(unfinished, artifacts, experiment)
+                _migrate(unfinished, artifacts)
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
         unfinished.replace(path)
 
 
-def _migrate(path: Path, artifacts: str, experiment: str) -> None:
+def _migrate(path: Path, artifacts: str) -> None:
     from mlflow.store.tracking import sqlalchemy_store
 
     # The constructor runs MLflow's migrations and makes the experiment "Default" with files below ``artifacts``.
     make: Any = sqlalchemy_store.SqlAlchemyStore  # its functions have no types
-    store = make(location.sqlite_uri(path), artifacts)
-    try:
-        if store.get_experiment_by_name(experiment) is None:
-            store.create_experiment(experiment, artifact_location=artifacts)
-    finally:
-        store.engine.dispose()
+    make(location.sqlite_uri(path), artifacts).engine.dispose()
 
 
 @contextmanager
@@ -198,7 +192,7 @@ def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> st
     existing = client.get_experiment_by_name(name)
     if existing is None:
         try:
-            return str(client.create_experiment(name, artifact_location=artifacts))
+            return str(client.create_experiment(name, artifact_location=artifacts, tags=experiment_view.tags()))
         except MlflowException:
             # Another process may have made it in between; if none has, the error is a real one.
             existing = client.get_experiment_by_name(name)

@@ -36,7 +36,7 @@ def test_commits_workspace_and_runs_are_compared(
     (commits,) = compared("HEAD~1", "HEAD")
     assert len(commits["coefficients"]) == 10
     assert commits["code"] == []
-    track.main(experiment="softmax", revision="HEAD", all_experiments=False, relocated=False)
+    track.main(setting="softmax", revision="HEAD", all_experiments=False, relocated=False)
     run_id = capsys.readouterr().out.split("run ")[1][:8]
     same, other = compared(run_id[:6], "HEAD", "HEAD~1")  # as much of an id as `verify` takes
     assert (same["coefficients"], same["code"], same["params"]) == ([], [], [])

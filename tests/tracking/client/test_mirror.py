@@ -149,7 +149,7 @@ def test_server_that_hangs_is_one_warning_and_sent_later(
     assert line.startswith("warning: MLflow: no answer within 2 s (tracking.timeout_s); the stage's files are complete")
     assert line.endswith("`python -m pipeline track` sends it")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    track.main(experiment="softmax", revision=None, all_experiments=False, relocated=False)
+    track.main(setting="auto", revision=None, all_experiments=False, relocated=False)
     assert capsys.readouterr().out.startswith("1 kept stages sent to sqlite:///")
     assert "by epoch/cost" in run_of(project).data.metrics
 

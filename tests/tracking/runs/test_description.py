@@ -74,21 +74,20 @@ def test_description_has_the_verdict_first_and_the_way_back_last(project: Projec
     metrics = outputs.read_metrics(project.paths["reports"])
     text = description.description(DATA, training, description.way_back(Commit("a" * 40, "main", False), None), metrics)
     assert text.split("  \n") == [
-        "**train log loss 0.2500 nats, accuracy 0.7500** (class frequencies alone: 1.1000, 0.4000)",
+        "**train log loss 0.2500 nats, accuracy 0.7500**; class frequencies alone 1.1000, 0.4000",
         "sgd; 5 epochs (epochs done); 3 classes, 3 features",
         "toy `01234567`: 1,200 train, 3 test rows from `data/raw/toy.csv`",
         f"`git checkout {'a' * 12} && dvc checkout`",
     ]
 
 
-def test_description_has_the_other_splits_beside_the_main_one(project: Project) -> None:
-    """Which split is the main one stands first; the others have a line of their own."""
+def test_description_has_the_training_rows_beside_the_main_split(project: Project) -> None:
+    """How far test and training rows are apart stands in the first line."""
     training = outputs.read_training(project.paths["models"])
     metrics = outputs.read_metrics(project.paths["reports"])
     metrics |= {"validation": {"log_loss": 0.3, "accuracy": 0.7}, "test": {"log_loss": 0.4, "accuracy": None}}
-    verdict, others, *_ = description.description(DATA, training, None, metrics).split("  \n")
-    assert verdict == "**test log loss 0.4000 nats, accuracy not defined**"
-    assert others == "train 0.2500, 0.7500; validation 0.3000, 0.7000"
+    verdict = description.description(DATA, training, None, metrics).split("  \n")[0]
+    assert verdict == "**test log loss 0.4000 nats, accuracy not defined**; train 0.2500, 0.7500"
 
 
 def test_description_tells_the_l2_in_force_and_the_bound(project: Project) -> None:

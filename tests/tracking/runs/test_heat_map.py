@@ -38,3 +38,13 @@ def test_any_names_and_values_are_drawn() -> None:
     heat_map = HeatMap(["класс\n" * 9] * 40, ["特徴", "x" * 300], values)
     assert heat_map.scale == 1.0
     assert pixels(heat_map.draw("title", values[0]), (160, 160, 160)) > 0
+
+
+def test_the_cells_are_at_the_top_of_a_square() -> None:
+    """Where MLflow shows the upper half of a square, the cells are in it, however many features there are."""
+    for features in (2, 12, 200):
+        values = np.ones((1, 3, features + 1))
+        picture = HeatMap(["a", "b", "c"], [f"feature {n}" for n in range(features)], values).draw("title", values[0])
+        full = (np.asarray(picture) == (178, 24, 43)).all(axis=2).any(axis=1)
+        assert picture.height >= picture.width
+        assert full[: picture.height // 2].sum() >= 90  # three rows of cells

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
+from PIL import Image
 
 from pipeline import model
 from pipeline.tracking.client import run_context
@@ -127,14 +128,18 @@ def test_run_has_a_heat_map_for_each_snapshot(store: Store, run: Run) -> None:
     assert steps == {0, 1, 3, 5}
 
 
-def test_the_last_weights_are_a_picture_of_their_own(run: Run) -> None:
-    """MLflow shows a picture's first step, so the picture of the last weights has one step, with their pixels."""
+def test_the_weights_of_the_model_are_a_picture_of_their_own(run: Run) -> None:
+    """MLflow shows a picture's first step, so that of the model has one step; its cells are those of the last one."""
     folder = Path(run.info.artifact_uri) / "images"
-    (last,) = folder.glob("weights~final*.png")
+    (of_model,) = folder.glob("weights~final*.png")
+    (in_tile,) = folder.glob("weights~final*+compressed.webp")
     (latest,) = folder.glob("weights~heat map*step+5+*.png")
-    assert "+step+0+" in last.name
-    assert last.read_bytes() == latest.read_bytes()
-    assert run.data.tags["mlflow.loggedImages"] == "True"
+    assert "+step+0+" in of_model.name
+    with Image.open(of_model) as one, Image.open(latest) as other, Image.open(in_tile) as small:
+        assert one.size == other.size
+        cells = (0, 0, one.width, 100)
+        assert one.crop(cells).tobytes() == other.crop(cells).tobytes()
+        assert max(small.size) == min(480, max(one.size)) > 256
 
 
 def test_run_tells_commit_and_dvc_experiment(store: Store, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

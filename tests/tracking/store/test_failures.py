@@ -44,7 +44,7 @@ def test_a_missing_driver_is_the_same_sentence_everywhere(root: Path, monkeypatc
     monkeypatch.setattr(sys, "stdout", output)
     answer.main()
     with pytest.raises(UserError) as tracking:
-        track.main(experiment="softmax", revision=None, all_experiments=False, relocated=False)
+        track.main(setting="softmax", revision=None, all_experiments=False, relocated=False)
     assert str(read.value) == json.loads(output.getvalue())["failed"] == SENTENCE
     assert str(tracking.value).startswith(SENTENCE)
 

@@ -72,21 +72,34 @@ def test_reading_never_loads_mlflow(store: Store, store_root: Path, run_id: str)
     assert done.stdout == f"['{run_id}'] False\n"
 
 
-@pytest.mark.parametrize("change", ["another schema", "deleted experiment", "files elsewhere", "no database"])
+@pytest.mark.parametrize("change", ["another schema", "files elsewhere", "no database"])
 def test_everything_else_is_left_to_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    """A file of another version, an experiment that is not active, and artifacts in a bucket are not read directly."""
+    """A file of another version, and one whose artifacts are in a bucket, are not read directly."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     if change == "files elsewhere":
         monkeypatch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", "s3://bucket/files")
     path = tmp_path / location.DATABASE_FILE
     if change == "no database":
-        assert not Database(path, "softmax", patience=1).is_readable()
+        assert not Database(path, patience=1).is_readable()
         return
-    new_store = open_store(tmp_path, "softmax")
-    if change == "deleted experiment":
-        new_store.client.delete_experiment(new_store.experiment_id)
+    open_store(tmp_path, "softmax")
     if change == "another schema":
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("UPDATE alembic_version SET version_num = 'other'")
             connection.commit()
-    assert not Database(path, "softmax", patience=1).is_readable()
+    assert not Database(path, patience=1).is_readable()
+
+
+@pytest.mark.slow
+def test_runs_are_found_in_every_experiment(tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each data set has an experiment, a run of another one is found; where that one was deleted, it is not."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    here, there = open_store(tmp_path, "penguins"), open_store(tmp_path, "iris")
+    run_id = train_run.Mirrored(there, project.started(1000)).finished(2000)
+    direct, served = lookup.opened(tmp_path, "penguins"), Served(tmp_path, "penguins")
+    assert isinstance(direct, Database)
+    for runs in (direct, served):
+        for (run,) in (runs.starting_with(run_id[:8]), runs.tagged(KEY_TAG, project.model.key)):
+            assert (run.run_id, run.experiment_id) == (run_id, there.experiment_id)
+    here.client.delete_experiment(there.experiment_id)
+    assert [runs.starting_with(run_id) for runs in (direct, served)] == [[], []]

@@ -1,5 +1,6 @@
 """The store's first use: safe when two come at once, safe when it is killed, and files lie where they should."""
 
+import json
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.tracking.client import experiment_view
 from pipeline.tracking.store.store import Store, open_store
 from tests.project import SOURCE
 
@@ -77,6 +79,17 @@ def test_opening_again_finds_the_same_experiment(root: Path) -> None:
     again, other = open_store(root, "softmax"), open_store(root, "other")
     assert first.experiment_id == again.experiment_id != other.experiment_id
     assert other.client.get_experiment(other.experiment_id).artifact_location == str(root / "mlartifacts")
+
+
+def test_an_experiment_is_made_with_view_and_description(root: Path) -> None:
+    """MLflow's pages read them from tags; a view is JSON within JSON, of fewer characters than a tag may have."""
+    for name in ("first of a new database", "second"):
+        store = open_store(root, name)
+        tags = store.client.get_experiment(store.experiment_id).tags
+        assert tags == experiment_view.tags()
+        assert len(tags[experiment_view.VIEW_TAG]) < 5000
+        columns = json.loads(json.loads(tags[experiment_view.VIEW_TAG])["state"])["selectedColumns"]
+        assert {"metrics.`eval/log_loss`", "metrics.`train/bound`", "params.`train.solver`"} < set(columns)
 
 
 def test_empty_file_counts_as_no_database(root: Path) -> None:
