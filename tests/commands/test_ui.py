@@ -177,7 +177,7 @@ def test_the_charts_show_cost_and_weights(root: str, browser: webdriver.Chrome) 
 
 def test_the_view_shows_cost_numbers_and_weights(server: str, browser: webdriver.Chrome) -> None:
     """Behind the printed link the charts are the cost, log loss and accuracy, then a picture of each run's weights."""
-    browser.set_window_size(1500, 1180)
+    browser.set_window_size(1500, 1330)
     names = ("Cost and error", "by epoch/cost", "eval/log_loss", "eval/accuracy", "Weights", "weights/final", *RUNS)
     chromium.show(browser, f"{server}&compareRunsMode=CHART", *names)
     WebDriverWait(browser, chromium.PATIENCE).until(

@@ -317,4 +317,4 @@ def test_a_sweep_becomes_a_parent_and_its_children(project: Project, capsys: pyt
     (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
     assert len(runs) == 3
     assert {run.data.tags.get("mlflow.parentRunId", parent.info.run_id) for run in runs} == {parent.info.run_id}
-    assert capsys.readouterr().out.startswith(f"MLflow: run {parent.info.run_id[:8]} 'toy sweep of 2 l2, 2 folds")
+    assert capsys.readouterr().out.startswith(f"MLflow: run {parent.info.run_id[:8]} 'sweep: l2=")
