@@ -84,11 +84,12 @@ def _fitted(training: Training) -> str:
     model, result = training.model, training.model.result
     status = str(result["status"]).replace("_", " ")
     penalty, bound = training.l2, result.get("bound")
+    solver, method = model.params.get("solver", "trained"), result.get("method")
+    chosen = f" ({method})" if method and method != solver else ""  # by `auto`
+    near = "" if bound is None else f", at most {bound:.1g} nats above the optimum"
     parts = [
-        f"{model.params.get('solver', 'trained')}{f', l2 {penalty:g}' if penalty else ''}",
-        f"{result['epochs']:,} epochs ({status})"
-        if bound is None
-        else f"{result['epochs']:,} epochs ({status}, at most {bound:.1g} nats above the optimum)",
+        f"{solver}{chosen}{f', l2 {penalty:g}' if penalty else ''}",
+        f"{result['epochs']:,} epochs ({status}{near})",
         f"{len(model.classes)} classes, {len(model.features)} features",
     ]
     return "; ".join(parts)

@@ -97,6 +97,8 @@ def test_description_tells_the_l2_in_force_and_the_bound(project: Project) -> No
     assert ", l2" not in description.description(DATA, training, None, None)
     training.model.result.update(l2=0.003, status="converged", bound=2.34e-12)
     text = description.description(DATA, training, None, None)
+    training.model.params["solver"], training.model.result["method"] = "auto", "newton"
+    assert "auto (newton), l2 0.003; 5" in description.description(DATA, training, None, None)
     assert "sgd, l2 0.003; 5 epochs (converged, at most 2e-12 nats above the optimum); 3 classes" in text
 
 
