@@ -22,6 +22,7 @@ from pipeline.repository import git
 
 # What a disk or its owner refuses: a person mends it, and a traceback would only hide what.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 # Set by the script of a shell that completes words, and by whoever asks click for that script.
@@ -64,6 +65,11 @@ def main(program: str = "python -m pipeline") -> None:
     except (UserError, workers.LostWorkerError) as error:
         sys.exit(1 if launch.tell(error) else f"{errors.printable(launch.message(error))}{_way_back()}")
     except OSError as error:
+        if error.errno in _FULL:
+            # What is still to be written to standard output would fail again when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            place = error.filename or "what was to be written"
+            sys.exit(f"{place}: {os.strerror(error.errno).lower()}; make room, or write elsewhere{_way_back()}")
         if error.errno not in _REFUSED or not error.filename:
             raise
         sys.exit(f"{_refusal(error)}{_way_back()}")

@@ -164,7 +164,7 @@ def _print(source: TableSource, classes: list[Class], scores: Iterable[ScoredRow
             table.add_row(*line)
         table.add_section()
     # Wide enough for any name: at a terminal's width rich would cut names and digits off.
-    console = Console(highlight=False, markup=False, width=10_000)
+    console = Console(highlight=False, markup=False, emoji=False, width=10_000)
     console.print(table)
     if len(rows) > MOST_ROWS_PRINTED:
         console.print(f"The first {MOST_ROWS_PRINTED} rows of {printable(str(source))}; -o OUT.csv writes all of them.")

@@ -9,6 +9,8 @@ from pipeline.dataset.shard import most_held_out
 
 HEADLINE = ("log_loss", "accuracy")
 
+_HARDLY = 0.005  # share of the uncertainty that is as good as none
+
 
 def headline(document: dict[str, Any], params: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """The content of headline.json; ``params`` are those of train, ``result`` is the end of training."""
@@ -30,7 +32,7 @@ def sentence(document: dict[str, Any]) -> str:
         return f"{split} log loss is not defined: a class of these rows is none of training's"
     numbers = f"{split} log loss {loss:.4f} nats, accuracy {accuracy:.4f}"
     shares = f"the class shares alone give {share_loss:.4f} and {share_accuracy:.4f}"
-    if loss >= share_loss:
+    if loss >= share_loss * (1 - _HARDLY):
         return f"{numbers}: no better than knowing nothing of a row; {shares}"
     told = f"{numbers}: {1 - loss / share_loss:.0%} of the uncertainty is gone; {shares}"
     return f"{told}; these rows were trained on: new rows tell more" if split == "train" else told

@@ -34,6 +34,11 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"X\n\0\0\0", "a file of R", _EXPORT),
     (b"{\\rtf", "a text of a word processor (RTF)", _EXPORT),
     (b"\xfd7zXZ\0", "a file packed by xz", "unpack it, or pack it by gzip or zstd"),
+    (b"\x7fELF", "a program", "name the file with the numbers"),
+    (b"MZ\x90\0", "a program", "name the file with the numbers"),
+    (b"\xcf\xfa\xed\xfe", "a program", "name the file with the numbers"),
+    (b"\x80\x04\x95", "a pickle of Python, which is never opened", _EXPORT),
+    (b"\x80\x05\x95", "a pickle of Python, which is never opened", _EXPORT),
 )
 # A header cell may begin with a bracket; it is JSON if what follows it is what follows it in JSON.
 _PATTERNS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (

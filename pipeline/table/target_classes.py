@@ -90,5 +90,6 @@ def _continuous(place: str, what: str) -> UserError:
     return UserError(
         f"{place}: looks continuous: it {what}; expected class labels, which are texts, "
         f"true or false, or at most {MANY_NUMBERS:,} distinct whole numbers\n"
-        "  choose another prepare.target, or add it to prepare.categories if these are names of classes"
+        "  to predict a number is regression, which this tool does not do: choose another prepare.target, cut its "
+        "values into classes, or add it to prepare.categories if these are names of classes"
     )

@@ -61,7 +61,7 @@ def _cell(value: Any) -> str:
 def print_text(record: dict[str, Any]) -> None:
     """Print tables to standard output."""
     width = None if sys.stdout.isatty() else _FILE_WIDTH
-    console = Console(highlight=False, soft_wrap=True, width=width)
+    console = Console(highlight=False, emoji=False, soft_wrap=True, width=width)
     console.print(printable(f"a: {record['a']}\nb: {record['b']}"), markup=False)
     parts = sections(record)
     for title, header, lines in parts:

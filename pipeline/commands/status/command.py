@@ -148,7 +148,7 @@ def _print(lines: Iterator[tuple[str, str]]) -> None:
     printed = [(printable(name), printable(sentence)) for name, sentence in lines]
     indent = max(len(name) for name, _ in printed) + 2
     width = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST) - indent
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, emoji=False, soft_wrap=True)
     for name, sentence in printed:
         wrapped = textwrap.wrap(sentence, max(width, _NARROWEST), break_long_words=False, break_on_hyphens=False)
         text = Text(name.ljust(indent), style="bold")

@@ -107,7 +107,7 @@ def main(*, params: SweepParams, trained: TrainParams, prepared: Path, out: Path
 
 
 def _print(swept: Swept, params: SweepParams) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, emoji=False, soft_wrap=True)
     console.print(_table(swept, params))
     for sentence in [*swept.findings, *_advice(swept, params)]:
         console.print(f"sweep: {sentence}", markup=False)

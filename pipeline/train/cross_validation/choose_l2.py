@@ -66,7 +66,9 @@ def choose(
         return _Search(prepared, params, begin, cut, share < 1).choose()
     except folds.TooFewRowsError:
         l2 = float(f"{1 / of_rows:.3g}")
-        reason = f"{of_rows:,} training rows are too few to choose l2 by {FOLDS} folds: l2 is 1 / rows"
+        reason = (
+            f"{of_rows:,} training rows, or those of a class, are too few to choose l2 by {FOLDS} folds: l2 is 1 / rows"
+        )
         return L2Choice(l2, reason, of_rows=of_rows)
 
 
@@ -119,9 +121,11 @@ class _Search:
 
     def _reason(self, lowest: Line) -> str:
         estimate = lowest.estimate
+        is_strongest = lowest is self._lines[0] and len(self._lines) > 1
+        nothing = "; no weaker one is better: the columns tell next to nothing of other rows" if is_strongest else ""
         return (
             f"l2 {lowest.l2:g} has the lowest log loss of {len(self._lines)} values in {FOLDS}-fold cross-validation: "
-            f"{estimate.mean:.6f} nats, standard error {estimate.standard_error:.6f}"
+            f"{estimate.mean:.6f} nats, standard error {estimate.standard_error:.6f}{nothing}"
         )
 
 
