@@ -107,11 +107,13 @@ def new(
 @click.option("--target", required=True, help="Column to predict.")
 @click.option("-o", "--out", type=_File, default=PARAMS_FILE, show_default=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Replace the sections `prepare:` and `train:` of a file that is there.")
-def init(source: str, target: str, out: Path, force: bool) -> None:
+@click.pass_obj
+def init(place: Place, source: str, target: str, out: Path, force: bool) -> None:
     """Look at a table and write params.yaml for it, with what was found and what to doubt as comments."""
     from pipeline.commands.init import command
 
-    command.main(address=source, target=target, out=out, template=PARAMS_FILE, force=force)
+    above = place.way_to_root
+    command.main(address=source, target=target, out=out, template=PARAMS_FILE, force=force, way_to_root=above)
 
 
 @cli.command(section=_STAGES, example="")

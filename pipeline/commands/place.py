@@ -34,6 +34,11 @@ class Place:
         os.chdir(root)
         return cls(here.relative_to(root))
 
+    @property
+    def way_to_root(self) -> str | None:
+        """The root as seen from where the person stands; None there."""
+        return "/".join([".."] * len(self._below.parts)) or None
+
     def from_root(self, typed: str) -> str:
         """The name of a file or folder, a pattern of names or an address, as it counts from the root."""
         if not self._below.parts or typed == "-" or Path(typed).is_absolute() or remote.is_remote(typed):

@@ -20,12 +20,12 @@ from pipeline.table import find_source, remote, sources
 STANDARD_OUTPUT = Path("-")
 
 
-def main(*, address: str, target: str, out: Path, template: Path, force: bool) -> None:
+def main(*, address: str, target: str, out: Path, template: Path, force: bool, way_to_root: str | None = None) -> None:
     """Write ``out``: `prepare` and `train` for the table at ``address``, and the other sections.
 
     These are as ``out`` has them, or ``template`` where it is not there yet; what it lacks is as by default.
 
-    ``-`` is standard output.
+    ``-`` is standard output; ``way_to_root`` is where the project's root is from where the person stands.
     Raises: UserError if ``out`` is there and not to be replaced, or is no params file, or the table cannot be read.
     """
     # Refuse what could not be read or written, before the table is read.
@@ -58,7 +58,7 @@ def main(*, address: str, target: str, out: Path, template: Path, force: bool) -
     files.write_text(out, text)
     click.echo(written, nl=False)
     click.echo(f"written to {out}; next:")
-    for step in _next_steps(address, out):
+    for step in [*([shlex.join(["cd", way_to_root])] if way_to_root else []), *_next_steps(address, out)]:
         click.echo(f"  {step}")
 
 
