@@ -12,6 +12,7 @@ _PARTS = (
     "data",
     "models/.gitignore",
     "reports/.gitignore",
+    "reports/headline.json",
     "reports/metrics.json",
     ".dvc",
     ".dvcignore",
