@@ -5,7 +5,6 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -16,6 +15,7 @@ from pipeline.commands.place import at_root
 from pipeline.commands.status import stages
 from pipeline.commands.status.stages import StageState
 from pipeline.errors import printable, shortened
+from pipeline.evaluate import verdict
 from pipeline.output_files import METRICS_FILE, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE, read_params
 from pipeline.repository import git, outputs, project
@@ -26,9 +26,6 @@ _WIDEST = 100
 _NARROWEST = 30
 _NEXT = "next"
 _SHORT_COMMIT = 10
-
-# The split whose metrics say most of new rows.
-_SPLITS = ("test", "validation", "train")
 
 _COLOURS = {"up to date": "not bold green", "out of date": "not bold yellow", "has not run": "not bold yellow"}
 
@@ -80,7 +77,7 @@ def _lines(root: Path, program: str) -> Iterator[tuple[str, str]]:
 
 
 def _last_run(root: Path) -> Iterator[tuple[str, str]]:
-    """The commit of the last run, and its metrics beside those of the class shares alone."""
+    """The commit of the last run, and what it came to."""
     path = REPORTS_FOLDER / METRICS_FILE
     content = outputs.read(root / path)
     if content is None:
@@ -89,20 +86,7 @@ def _last_run(root: Path) -> Iterator[tuple[str, str]]:
     commit = (git.stdout(root, "log", "-1", "--format=%h %s", "--", LOCK_FILE) or "").strip() if is_committed else ""
     yield "last run", f"commit {shortened(commit)}" if commit else "not committed"
     numbers = results.metrics(content, path)
-    split = next((split for split in _SPLITS if numbers.get(split)), _SPLITS[-1])
-    shares: dict[str, Any] = next((each for each in numbers["baseline"] if each["split"] == split), {})
-    of = numbers[split]
-    pairs = [_pair(of, shares, "log_loss", "log loss", "class shares "), _pair(of, shares, "accuracy", "accuracy")]
-    yield "metrics", f"{split}, {of.get('rows', '?')} rows: {', '.join(filter(None, pairs))}"
-    if None not in (of.get("log_loss"), shares.get("log_loss")) and of["log_loss"] > shares["log_loss"]:
-        yield "", "the model predicts these rows worse than the shares of the classes alone"
-
-
-def _pair(of: dict[str, Any], shares: dict[str, Any], name: str, shown: str, beside: str = "") -> str:
-    if of.get(name) is None:
-        return ""
-    other = f" ({beside}{shares[name]:.4f})" if shares.get(name) is not None else ""
-    return f"{shown} {of[name]:.4f}{other}"
+    yield "metrics", verdict.sentence(numbers)
 
 
 def _described(state: StageState) -> str:

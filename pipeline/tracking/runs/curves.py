@@ -13,9 +13,9 @@ from mlflow.entities import Metric
 from numpy.typing import NDArray
 
 from pipeline.dataset.columns import class_text
-from pipeline.dataset.shard import SPLITS
+from pipeline.dataset.shard import SPLITS, most_held_out
 from pipeline.tracking.runs import names
-from pipeline.tracking.runs.outputs import Training, main_split
+from pipeline.tracking.runs.outputs import Training
 from pipeline.tracking.store.store import Store
 
 # A chart is some 1,000 pixels wide; MLflow needs a tenth of a second for 1,000 points. history.csv keeps them all.
@@ -108,7 +108,7 @@ def evaluation(metrics: dict[str, Any], time: int) -> list[Metric]:
     alone reach on the main split; the same for accuracy. ``eval/f1/<class>`` is there if the classes are few. Each
     section of MLflow's charts then holds what belongs together; metrics.json among the artifacts holds all.
     """
-    main = main_split(metrics)
+    main = most_held_out(metrics)
     overall = {name: value for name, value in metrics[main].items() if name != "rows"}
     splits = [split for split in SPLITS if split in metrics]
     groups = {split: metrics[split] for split in splits} if len(splits) > 1 else {}

@@ -4,12 +4,13 @@ import shlex
 from typing import Any
 
 from pipeline import markdown
+from pipeline.dataset.shard import most_held_out
 from pipeline.model import Model
 from pipeline.repository.git import Commit
 from pipeline.repository.project import Experiment
 from pipeline.tracking.client.tags import BRANCH_TAG, COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG
 from pipeline.tracking.runs import settings
-from pipeline.tracking.runs.outputs import PreparedData, Training, main_split
+from pipeline.tracking.runs.outputs import PreparedData, Training
 
 # MLflow's table has room for some 25 characters, a chart's legend for 60.
 _NAME_LENGTH = 60
@@ -71,7 +72,7 @@ def _results(model: Model, metrics: dict[str, Any] | None) -> str:
     """The two numbers of the main split beside those of the training rows and of the class frequencies alone."""
     if not metrics:
         return f"**final cost {model.result['cost']:.6f} nats**"
-    main = main_split(metrics)
+    main = most_held_out(metrics)
     text = f"**{main} log loss {_cell(metrics[main], 'log_loss')} nats, accuracy {_cell(metrics[main], 'accuracy')}**"
     beside = [("train", metrics["train"])] if main != "train" and "train" in metrics else []
     beside += [("class frequencies alone", row) for row in metrics["baseline"] if row["split"] == main]

@@ -122,11 +122,6 @@ def read_sweep(reports: Path) -> dict[str, Any]:
     return results.sweep(json_documents.read_bytes(path, "run `python -m pipeline sweep`"), path)
 
 
-def main_split(metrics: dict[str, Any]) -> str:
-    """The split that says most about new rows: test, else validation, else train."""
-    return [split for split in SPLITS if split in metrics][-1]
-
-
 def report_files(reports: Path) -> list[Path]:
     """The reports that go into the run as they are; predictions.csv has a line a row and stays with DVC."""
     return [reports / METRICS_FILE, *sorted((reports / PLOTS_FOLDER).glob("*.csv"))]

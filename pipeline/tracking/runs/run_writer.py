@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipeline import credentials, files
 from pipeline.dataset.columns import class_text
+from pipeline.dataset.shard import most_held_out
 from pipeline.tracking.client.run_context import RunContext
 from pipeline.tracking.client.run_files import ALL_PARAMS_FILE, CHANGES_FILE, COEFFICIENTS_FILE, MD5_FILE
 from pipeline.tracking.client.tags import (
@@ -30,7 +31,7 @@ from pipeline.tracking.client.tags import (
 )
 from pipeline.tracking.runs import colours, curves, description, names, settings
 from pipeline.tracking.runs.heat_map import HeatMap
-from pipeline.tracking.runs.outputs import PreparedData, Training, main_split
+from pipeline.tracking.runs.outputs import PreparedData, Training
 from pipeline.tracking.store.store import Store
 
 # Each picture costs 20 ms, and a slider with more steps than these is no easier to read.
@@ -137,7 +138,7 @@ def add_evaluation(
     params = names.params({"evaluate": origin.params.get("evaluate", {})})
     held = run.data.params | run.data.tags
     tags = {key: value for key, value in params.items() if held.get(key, value) != value}
-    tags[SPLIT_TAG] = main_split(metrics)
+    tags[SPLIT_TAG] = most_held_out(metrics)
     way_back = description.recorded_way_back(run.data.tags)
     tags[NOTE_TAG] = description.description(origin.data, training, way_back, metrics)
     store.client.log_batch(
