@@ -13,8 +13,8 @@ from typing import NoReturn
 
 import click
 
-from pipeline import errors
-from pipeline.commands import launch, own_code
+from pipeline import screen
+from pipeline.commands import interruption, launch, own_code
 from pipeline.commands.cli import cli
 from pipeline.errors import UserError
 from pipeline.parallel import workers
@@ -63,7 +63,9 @@ def main(program: str = "python -m pipeline") -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except (UserError, workers.LostWorkerError) as error:
-        sys.exit(1 if launch.tell(error) else f"{errors.printable(launch.message(error))}{_way_back()}")
+        if not launch.tell(error):
+            screen.say(f"{launch.message(error)}{_way_back()}", error=True)
+        sys.exit(1)
     except OSError as error:
         if error.errno in _FULL:
             # What is still to be written to standard output would fail again when Python ends.
@@ -72,11 +74,15 @@ def main(program: str = "python -m pipeline") -> None:
             sys.exit(f"{place}: {os.strerror(error.errno).lower()}; make room, or write elsewhere{_way_back()}")
         if error.errno not in _REFUSED or not error.filename:
             raise
-        sys.exit(f"{_refusal(error)}{_way_back()}")
+        screen.say(f"{_refusal(error)}{_way_back()}", error=True)
+        sys.exit(1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
+    except click.Abort as abort:
+        sentence = interruption.advice(abort.__cause__)
+        if sentence and not launch.is_worker():
+            screen.say(f"interrupted: {sentence}{_way_back()}", error=True)
         sys.exit(130)
     finally:
         # All is written or given up: what a signal raised among the exit handlers would only be noise.

@@ -20,7 +20,6 @@ WATCHED_WITHOUT_NEED: dict[str, set[str]] = {
         "pipeline/dataset/reader.py",
         "pipeline/dataset/values.py",
         "pipeline/parallel/lazy.py",
-        "pipeline/parallel/workers.py",
     },
     "train": {"pipeline/dataset/writer.py"},
     "evaluate": {"pipeline/dataset/row_digests.py", "pipeline/dataset/writer.py", "pipeline/parallel/threads.py"},

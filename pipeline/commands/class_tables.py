@@ -3,7 +3,6 @@
 k is the number of classes, c the number of columns.
 """
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,28 +13,27 @@ from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.table import Table
 
+from pipeline import screen
 from pipeline.errors import on_one_line
 
 # What a person reads at once.
 _MOST_LINES = 20
 
-_WIDEST_SCREEN = 100
-_NARROWEST_SCREEN = 60
 _WIDEST_NAME = 24
+_NARROWEST_SCREEN = 60
 _GAP = 2
 
 # From here on the exponent tells more than the digits do.
 _LARGE = 1e5
 
 
-def screen_width() -> int:
-    """Characters of a line: those of the terminal, at most 100."""
-    return max(_NARROWEST_SCREEN, min(_WIDEST_SCREEN, shutil.get_terminal_size((_WIDEST_SCREEN, 24)).columns))
+def _width() -> int:
+    return max(_NARROWEST_SCREEN, screen.width())
 
 
 def console() -> Console:
     """Standard output; names of people's tables are printed as they are, never as markup or emoji."""
-    return Console(width=screen_width(), highlight=False, markup=False, emoji=False)
+    return Console(width=_width(), highlight=False, markup=False, emoji=False)
 
 
 def number(value: float, digits: int) -> str:
@@ -126,10 +124,10 @@ def choose(
     if len(classes) <= _MOST_LINES:
         tables = ClassTables(_named(classes), _named(columns), True, digits, len(classes), len(columns))
         taken = _widest(["class", *tables.classes.values()])
-        if taken + sum(widths([*tables.columns.values(), *further])) <= screen_width():
+        if taken + sum(widths([*tables.columns.values(), *further])) <= _width():
             return tables
     shown = _named(columns, _largest(column_sizes, _MOST_LINES))
-    room = screen_width() - _widest(["column", *shown.values(), *further])
+    room = _width() - _widest(["column", *shown.values(), *further])
     # No more than these fit, since each takes a digit and a gap.
     candidates = _largest(class_sizes, room // (1 + _GAP), in_order=False)
     ends = np.cumsum(widths(_named(classes, candidates).values()))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.commands import run_stage
+from pipeline.commands import interruption, run_stage
 from pipeline.commands.place import Place
 from pipeline.commands.words import Words
 from pipeline.output_files import MODELS_FOLDER, PREPARED_FOLDER, REPORTS_FOLDER
@@ -99,7 +99,8 @@ def new(
         template = code_folder() / PARAMS_FILE
         init.main(address=address, target=column, out=PARAMS_FILE, template=template, force=True)
 
-    making.main(folder=folder, tables=tables, target=target, write_params=write_params)
+    with interruption.advised(f"{folder} is not made; the same command begins anew"):
+        making.main(folder=folder, tables=tables, target=target, write_params=write_params)
 
 
 @cli.command(section=_BEGIN, example="data/raw/mine.csv --target answer")
@@ -113,7 +114,8 @@ def init(place: Place, source: str, target: str, out: Path, force: bool) -> None
     from pipeline.commands.init import command
 
     above = place.way_to_root
-    command.main(address=source, target=target, out=out, template=PARAMS_FILE, force=force, way_to_root=above)
+    with interruption.advised(f"{place.typed(out)} is as it was; the same command begins anew"):
+        command.main(address=source, target=target, out=out, template=PARAMS_FILE, force=force, way_to_root=above)
 
 
 @cli.command(section=_STAGES, example="")
@@ -169,11 +171,14 @@ def sweep(prepared: Path, out: Path) -> None:
     "-o", "--out", type=_File, default=None, metavar="OUT.csv | -", help="Write all rows here; - prints them."
 )
 @click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
-def predict(source: str, out: Path | None, model: Path) -> None:
+@click.pass_obj
+def predict(place: Place, source: str, out: Path | None, model: Path) -> None:
     """Score a CSV, or what stands at standard input: logits, softmax probabilities, ranks and label of each row."""
     from pipeline.commands import predict as command
 
-    command.main(source=source, out=out, model=model)
+    unchanged = "" if out is None else f"{place.typed(out)} is as it was; "
+    with interruption.advised(f"{unchanged}the same command begins anew"):
+        command.main(source=source, out=out, model=model, typed=place.typed)
 
 
 @cli.command(section=_LOOK, example="")
@@ -219,7 +224,8 @@ def verify(revision: str, deep: bool) -> None:
     """Run a commit, DVC experiment or MLflow run again, and compare every byte with what was recorded."""
     from pipeline.commands.verify import command
 
-    command.main(name=revision, deep=deep, experiment=_mlflow_experiment())
+    with interruption.advised("nothing is verified, and the project is as it was; the same command begins anew"):
+        command.main(name=revision, deep=deep, experiment=_mlflow_experiment())
 
 
 @cli.command(section=_PROVE, example="--json")
@@ -248,12 +254,13 @@ def track(revision: str | None, all_experiments: bool, relocate: bool) -> None:
     """Send kept stages to MLflow, and rebuild missing runs from DVC; without REV those of HEAD and workspace."""
     from pipeline.commands import track as command
 
-    command.main(
-        setting=experiment.setting_of(PARAMS_FILE),
-        revision=revision,
-        all_experiments=all_experiments,
-        relocated=relocate,
-    )
+    with interruption.advised("no run is lost; the same command goes on with those that MLflow lacks"):
+        command.main(
+            setting=experiment.setting_of(PARAMS_FILE),
+            revision=revision,
+            all_experiments=all_experiments,
+            relocated=relocate,
+        )
 
 
 @cli.command(section=_LOOK, example="HEAD~1 HEAD")

@@ -5,6 +5,7 @@ Under `torchrun -m pipeline STAGE` the processes are there already, and the para
 
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -42,11 +43,16 @@ def is_worker() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
+def is_launcher() -> bool:
+    """Whether this process started workers that run its stage."""
+    return _ERRORS_VARIABLE in os.environ and not is_worker()
+
+
 def run(words: Sequence[str], count: int) -> None:
     """Run `python -m pipeline` with these words in so many processes on this machine; return when all have ended well.
 
     Raises: UserError that the first of them to fail met, or that one was lost; SystemExit if one failed otherwise, and
-    has said why, or if a signal ended them.
+    has said why, or if a signal ended them; KeyboardInterrupt if that was Ctrl-C.
     """
     from torch.distributed import run as torchrun
     from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -60,6 +66,8 @@ def run(words: Sequence[str], count: int) -> None:
         try:
             torchrun.main(["--standalone", f"--nproc-per-node={count}", "-m", "pipeline", *words])
         except SignalException as ended:
+            if ended.sigval == signal.SIGINT:
+                raise KeyboardInterrupt from None
             sys.exit(128 + ended.sigval)
         except ChildFailedError as failed:
             sentences = [path for kind in (_MISTAKE, _LOST) for path in sorted(Path(folder).glob(f"{kind}-*.txt"))]

@@ -56,6 +56,10 @@ class Place:
         self._typed[name] = typed
         return name
 
+    def typed(self, name: object) -> str:
+        """A name that counts from the root as it was typed."""
+        return self._typed.get(str(name), str(name))
+
     def as_typed(self, message: str) -> str:
         """A message that begins with the name of a file, with that name as it was typed."""
         for name, typed in self._typed.items():

@@ -1,8 +1,9 @@
 """Score a CSV with a trained model: logits, softmax probabilities, ranks and label of every row."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -12,14 +13,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import files, output_files
+from pipeline import files, output_files, screen
 from pipeline import model as models
 from pipeline.dataset.columns import Chunk, Class, class_text
 from pipeline.dataset.encoder import OTHER, Encoder
 from pipeline.errors import UserError, listed, printable, quoted, shortened
 from pipeline.scoring import predictions, probabilities
 from pipeline.scoring.logits import compute_logits
-from pipeline.table import find_source, sources, stream, type_rules
+from pipeline.table import find_source, progress, sources, stream, type_rules
 from pipeline.table.sources import Source, TableSource
 
 # A person reads no more than this on a screen; a file takes any number.
@@ -66,13 +67,15 @@ class Unseen:
         return f"warning: {source}: values that training did not see, scored as <unseen>: {named}"
 
 
-def predict(model: models.Model, source: TableSource, unseen: Unseen) -> Iterator[ScoredRows]:
+def predict(
+    model: models.Model, source: TableSource, unseen: Unseen, options: stream.ReadOptions = stream.DEFAULTS
+) -> Iterator[ScoredRows]:
     """Score the rows of ``source`` in order, a chunk at a time; its columns may come in any order, among others.
 
     Raises: UserError for a missing column, or a file or value that cannot be read.
     """
     encoder = model.encoder
-    for chunk in stream.read(source, encoder.types, encoder.missing_values):
+    for chunk in stream.read(source, encoder.types, encoder.missing_values, options):
         unseen.look(chunk)
         encoded = encoder.encode(chunk)
         logits = compute_logits(model, encoded.numbers, encoded.codes)
@@ -87,10 +90,11 @@ def predict(model: models.Model, source: TableSource, unseen: Unseen) -> Iterato
         )
 
 
-def main(*, source: str | Path, out: Path | None, model: Path) -> None:
+def main(*, source: str | Path, out: Path | None, model: Path, typed: Callable[[object], str] = str) -> None:
     """Score ``source`` with the model in folder ``model``; write every row to ``out``, or print the first rows.
 
-    As ``source`` ``-`` is standard input, as ``out`` standard output.
+    As ``source`` ``-`` is standard input, as ``out`` standard output. ``typed`` gives a file's name as the person typed
+    it, to say how many rows went where.
     Raises: UserError if the model or the source cannot be used, the source has no rows, or ``out`` is one of the files
     that are read; ``out`` then stays as it is.
     """
@@ -99,20 +103,35 @@ def main(*, source: str | Path, out: Path | None, model: Path) -> None:
     require_column_types(trained.encoder, model / output_files.METADATA_FILE)
     unseen = Unseen(trained.encoder)
     # Score the table, a chunk at a time.
-    with find_source.find_or_copy(str(source)) as table:
+    with find_source.find_or_copy(str(source)) as table, _bar(out, table) as options:
         if out is not None and out != predictions.STANDARD_OUTPUT:
             _require_place(out, table, model)
-        scores = _at_least_one(table, predict(trained, table, unseen))
+        scores = _at_least_one(table, predict(trained, table, unseen, options))
         if out is None:
             _print(table, trained.classes, scores)
         else:
             with predictions.open_csv(out, trained.classes) as write:
                 for part in scores:
                     write(_block(trained.classes, part))
+                    rows = int(part.rows[-1])
     # Warn of what the predictions do not tell.
     formula = None if out is None else predictions.formula_warning(out, trained.classes)
     for warning in filter(None, (unseen.warning(table), formula)):
-        print(printable(warning), file=sys.stderr)
+        screen.say(warning, error=True)
+    # Say what is where; rows that are printed stand alone.
+    if out is not None and out != predictions.STANDARD_OUTPUT:
+        places = [screen.unbroken(typed(name)) for name in (table, out)]
+        screen.say(f"{rows:,} rows of {places[0]} scored, written to {places[1]}")
+
+
+@contextmanager
+def _bar(out: Path | None, source: Source) -> Iterator[stream.ReadOptions]:
+    """A bar while a file is written; rows on the screen show for themselves how far it is."""
+    if out is None or (out == predictions.STANDARD_OUTPUT and sys.stdout.isatty()):
+        yield stream.DEFAULTS
+        return
+    with progress.bar("predict", source.size()) as watch:
+        yield replace(stream.DEFAULTS, watch=watch)
 
 
 def require_column_types(encoder: Encoder, place: Path) -> None:

@@ -4,11 +4,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import click
-
-from pipeline import credentials, params
-from pipeline.commands import launch
+from pipeline import credentials, params, screen
+from pipeline.commands import interruption, launch
 from pipeline.parallel import workers
 from pipeline.params import PARAMS_FILE
 from pipeline.repository import environment, project
@@ -16,10 +15,16 @@ from pipeline.tracking.client import mirror
 from pipeline.tracking.client.mirror import Mirror
 from pipeline.tracking.client.params import TrackingParams, is_switched_off
 
+if TYPE_CHECKING:
+    from pipeline.train.checkpoint import Checkpoint
+
 
 def prepare(source: str | None, out: Path, cache: Path | None) -> None:
     """Run `prepare` on ``source``, or on prepare.source of params.yaml; worker 0 reads, with threads."""
-    with _in_workers("prepare", source=source, out=out, cache=cache):
+    with (
+        interruption.advised(lambda: f"{out} is not written; {interruption.again()} begins anew"),
+        _in_workers("prepare", source=source, out=out, cache=cache),
+    ):
         from pipeline.prepare import stage
         from pipeline.prepare.params import PrepareParams
 
@@ -30,19 +35,37 @@ def prepare(source: str | None, out: Path, cache: Path | None) -> None:
 
 def train(prepared: Path, out: Path) -> None:
     """Run `train`, mirrored into a run of MLflow, with a checkpoint to go on from after a kill."""
-    with _in_workers("train", prepared=prepared, out=out), _tracked("train", prepared=prepared, models=out) as mirrored:
-        from pipeline.train import checkpoint, stage
-        from pipeline.train.params import CheckpointParams, TrainParams
+    saved: Checkpoint | None = None
+
+    def how_to_go_on() -> str:
+        again = interruption.again()
+        if launch.is_launcher():
+            return f"{again} goes on from the training's checkpoint, or begins anew where none was written yet"
+        if saved is None or saved.epochs is None:
+            return f"no checkpoint was written yet, {again} begins anew"
+        return f"{again} goes on after epoch {saved.epochs - 1}, from a checkpoint"
+
+    with (
+        interruption.advised(how_to_go_on),
+        _in_workers("train", prepared=prepared, out=out),
+        _tracked("train", prepared=prepared, models=out) as mirrored,
+    ):
+        with screen.bar("loading PyTorch"):
+            from pipeline.train import checkpoint, stage
+            from pipeline.train.params import CheckpointParams, TrainParams
 
         chosen = params.load(PARAMS_FILE, "train", TrainParams)
         every_s = params.load(PARAMS_FILE, "checkpoint", CheckpointParams).every_s
         folder = project.project_root() / ".cache" / "checkpoints"
 
-        def checkpoint_of(key: str) -> checkpoint.Checkpoint:
+        def checkpoint_of(key: str) -> "Checkpoint":
+            nonlocal saved
             if mirrored is None:
-                return checkpoint.Checkpoint(folder, key, every_s)
-            mirrored.begun(key)
-            return checkpoint.Checkpoint(folder, key, every_s, mirrored.resumed)
+                saved = checkpoint.Checkpoint(folder, key, every_s)
+            else:
+                mirrored.begun(key)
+                saved = checkpoint.Checkpoint(folder, key, every_s, mirrored.resumed)
+            return saved
 
         watch = mirrored.watch if mirrored else None
         stage.main(params=chosen, prepared=prepared, out=out, watch=watch, checkpoints=checkpoint_of)
@@ -51,9 +74,14 @@ def train(prepared: Path, out: Path) -> None:
 def evaluate(prepared: Path, model: Path, out: Path) -> None:
     """Run `evaluate`; its metrics join the run of the model."""
     paths = {"prepared": prepared, "model": model, "out": out}
-    with _in_workers("evaluate", **paths), _tracked("evaluate", prepared=prepared, models=model, reports=out):
-        from pipeline.evaluate import stage
-        from pipeline.evaluate.params import EvaluateParams
+    with (
+        interruption.advised(lambda: f"the reports are not written; {interruption.again()} begins evaluate anew"),
+        _in_workers("evaluate", **paths),
+        _tracked("evaluate", prepared=prepared, models=model, reports=out),
+    ):
+        with screen.bar("loading scikit-learn"):
+            from pipeline.evaluate import stage
+            from pipeline.evaluate.params import EvaluateParams
 
         chosen = params.load(PARAMS_FILE, "evaluate", EvaluateParams)
         stage.main(params=chosen, prepared=prepared, model=model, out=out)
@@ -61,10 +89,12 @@ def evaluate(prepared: Path, model: Path, out: Path) -> None:
 
 def sweep(prepared: Path, out: Path) -> None:
     """Run `sweep`; it becomes a parent run with a child a penalty."""
-    with _tracked("sweep", prepared=prepared, reports=out):
-        from pipeline.commands.sweep import command
-        from pipeline.commands.sweep.params import SweepParams
-        from pipeline.train.params import TrainParams
+    advice = f"sweep.json and sweep.csv in {out} are as they were; the same command begins anew"
+    with interruption.advised(advice), _tracked("sweep", prepared=prepared, reports=out):
+        with screen.bar("loading PyTorch"):
+            from pipeline.commands.sweep import command
+            from pipeline.commands.sweep.params import SweepParams
+            from pipeline.train.params import TrainParams
 
         chosen = params.load(PARAMS_FILE, "sweep", SweepParams)
         trained = params.load(PARAMS_FILE, "train", TrainParams)
@@ -93,7 +123,7 @@ def _warn_of_processor() -> None:
     processor = environment.read_processor()
     if not processor.avx2:
         warning = f"warning: {processor.name} has no AVX2: outputs may differ from those of other machines"
-        click.echo(f"{warning}; take an x86-64 machine with AVX2 where bytes are to be the same", err=True)
+        screen.say(f"{warning}; take an x86-64 machine with AVX2 where bytes are to be the same", error=True)
 
 
 def _tracked(stage: str, **paths: Path) -> AbstractContextManager[Mirror | None]:

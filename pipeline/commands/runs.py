@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from pipeline import screen
 from pipeline.output_files import WEIGHTS_FILE
 from pipeline.repository import project, revisions
 from pipeline.repository.revisions import Revision
@@ -63,10 +64,10 @@ def _print(records: list[dict[str, Any]]) -> None:
         commit = f" {record['commit'][:8]}" if record["commit"] else ""
         if not record["runs"]:
             again = "track" if record["revision"] == revisions.WORKSPACE else f"track {record['revision']}"
-            print(f"{record['revision']}{commit}: no MLflow run; `python -m pipeline {again}` makes it")
+            screen.say(f"{record['revision']}{commit}: no MLflow run; `python -m pipeline {again}` makes it")
             continue
-        print(f"{record['revision']}{commit}")
+        screen.say(f"{record['revision']}{commit}")
         for run in record["runs"]:
             numbers = [f"{name} {value:.6f}" for name, value in run["metrics"].items()]
-            print(" ", "  ".join([run["run_id"][:8], run["status"], run["name"], *numbers]))
-            print("  ", run["link"])
+            screen.say("  " + "  ".join([run["run_id"][:8], run["status"], run["name"], *numbers]), indent=12)
+            screen.say(f"   {screen.unbroken(run['link'])}")

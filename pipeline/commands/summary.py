@@ -1,21 +1,19 @@
 """The end of `make run`: the data, how training ended, the metrics, the columns that matter, and what to do next."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from pipeline import model as models
-from pipeline import results
+from pipeline import results, screen
 from pipeline.commands import class_tables
 from pipeline.dataset import reader
 from pipeline.dataset.columns import class_text, is_date, part_name
 from pipeline.dataset.shard import SPLITS, most_held_out
 from pipeline.documents import json_documents
-from pipeline.errors import UserError, printable, shortened
+from pipeline.errors import UserError, shortened
 from pipeline.evaluate import verdict
 from pipeline.model import Model
 from pipeline.output_files import HISTORY_FILE, METRICS_FILE, SCHEMA_FILE
@@ -38,28 +36,23 @@ def main(*, model: Path, reports: Path, prepared: Path) -> None:
     trained = models.load(model)
     # Print: data, training, metrics and doubts about them, columns, the verdict, the model's key, and the next steps.
     console = class_tables.console()
-    _print_sentence(console, _data(trained, prepared))
+    screen.say(_data(trained, prepared))
     if trained.result.get("method") in _FIRST_ORDER:
         console.print("Cost before each epoch's update (nats)")
         console.print(_cost_table(costs))
     for sentence in _training(trained):
-        _print_sentence(console, sentence)
+        screen.say(sentence)
     console.print("Metrics")
     console.print(_metrics_table(numbers))
     for sentence in _doubts(numbers):
-        _print_sentence(console, sentence)
+        screen.say(sentence)
     effects = column_effects(trained, _deviations(prepared, trained))
-    _print_sentence(console, _effects_title(effects))
+    screen.say(_effects_title(effects))
     console.print(_effects_table(effects))
-    _print_sentence(console, f"{verdict.sentence(numbers)}.")
-    console.print(f"model.key {trained.key}\n", soft_wrap=True)
-    console.print("Where to look next")
+    screen.say(f"{verdict.sentence(numbers)}.")
+    screen.say(f"model.key {trained.key}\n\nWhere to look next")
     for command, purpose in _next_steps(trained, "tutorial" in _source()):
-        console.print(f"  {command:<40} {purpose}".rstrip(), soft_wrap=True)
-
-
-def _print_sentence(console: Console, sentence: str) -> None:
-    console.print(textwrap.fill(printable(sentence), console.width, break_long_words=False), soft_wrap=True)
+        screen.say(screen.unbroken(f"  {command:<40} {purpose}".rstrip()))
 
 
 def _data(trained: Model, prepared: Path) -> str:

@@ -1,9 +1,10 @@
 """`python -m pipeline track`: sends what waits, and rebuilds the runs that MLflow lacks."""
 
 import gc
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import screen
 from pipeline.errors import UserError
 from pipeline.repository import project, revisions
 from pipeline.repository.revisions import Revision
@@ -27,7 +28,7 @@ def main(*, setting: str, revision: str | None, all_experiments: bool, relocated
     """
     root = project.project_root()
     if relocated:
-        print(relocate.main(root))
+        screen.say(relocate.main(root))
         return
     chosen = _chosen(root, revision, all_experiments)
     with as_user_errors("; nothing is lost: call `python -m pipeline track` again"):
@@ -46,11 +47,12 @@ def _chosen(root: Path, revision: str | None, all_experiments: bool) -> list[Rev
 
 
 def _send(store: Store, root: Path) -> None:
-    result = resend.send(store, root)
+    with screen.bar("sending kept stages"):
+        result = resend.send(store, root)
     if result.sent:
-        print(f"{len(result.sent)} kept stages sent to {location.masked(store.uri)}")
+        screen.say(f"{len(result.sent)} kept stages sent to {screen.unbroken(location.masked(store.uri))}")
     for sentence in result.damaged:
-        print(f"warning: {sentence}; delete the folder if the run is not worth mending")
+        screen.say(f"warning: {sentence}; delete the folder if the run is not worth mending")
 
 
 class _Stores:
@@ -67,14 +69,15 @@ class _Stores:
         return self._opened[name]
 
 
-def _ensure_all(stores: _Stores, chosen: Iterable[Revision], *, strict: bool) -> None:
-    for revision in chosen:
+def _ensure_all(stores: _Stores, chosen: Sequence[Revision], *, strict: bool) -> None:
+    for number, revision in enumerate(chosen, 1):
+        name = revision.name if revision.sha is None else f"{revision.name} {revision.sha[:8]}"
         try:
-            run, done = rebuild.ensure(stores.of(revision), revision)
+            with screen.bar(f"{name}, {number} of {len(chosen)}"):
+                run, done = rebuild.ensure(stores.of(revision), revision)
         except UserError as error:
             if strict:
                 raise
-            print(f"- {error}")
+            screen.say(f"- {error}")
             continue
-        name = revision.name if revision.sha is None else f"{revision.name} {revision.sha[:8]}"
-        print(f"{name}: run {run.info.run_id[:8]} '{run.info.run_name}' {done}")
+        screen.say(f"{name}: run {run.info.run_id[:8]} '{run.info.run_name}' {done}")

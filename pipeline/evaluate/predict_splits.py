@@ -16,9 +16,15 @@ from pipeline.scoring.logits import compute_logits
 
 
 def predict_splits(
-    model: models.Model, prepared: reader.Dataset, write: Callable[[predictions.Block], None]
+    model: models.Model,
+    prepared: reader.Dataset,
+    write: Callable[[predictions.Block], None],
+    progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Predictions]:
-    """Predictions for each split that has rows of weight > 0; ``write`` gets every row of predictions.csv."""
+    """Predictions for each split that has rows of weight > 0.
+
+    ``write`` gets every row of predictions.csv, ``progress`` how many were written.
+    """
     splits: dict[str, Predictions] = {}
     for name in _present(prepared):
         parts = []
@@ -28,6 +34,7 @@ def predict_splits(
             predictions.check_sums(predicted.probabilities)
             # Write: a line a row, whatever its weight.
             write(_lines(model.classes, name, shard.rows, predicted, logits))
+            progress(len(shard.rows))
             parts.append(predicted.weighted_rows())
         # Join: the rows that count, where there are any.
         joined = Predictions.join(parts)

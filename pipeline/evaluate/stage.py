@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pipeline import files
+from pipeline import files, screen
 from pipeline import model as models
 from pipeline.dataset import reader
-from pipeline.errors import UserError, printable
+from pipeline.errors import UserError
 from pipeline.evaluate import metrics, plots, verdict
 from pipeline.evaluate.metrics_json import metrics_document
 from pipeline.evaluate.params import EvaluateParams
@@ -21,7 +21,8 @@ def main(*, params: EvaluateParams, prepared: Path, model: Path, out: Path) -> N
     Raises: UserError if a file is missing or damaged, or if the model was trained on other data than ``prepared``.
     """
     # Open: the dataset, and the model that was trained on it.
-    dataset = reader.open_dataset(prepared)
+    with screen.bar("reading rows"):
+        dataset = reader.open_dataset(prepared)
     trained = models.load(model)
     if trained.data_digest != dataset.digest:
         raise UserError(f"{model}: the model was trained on other data than {prepared} holds; run `dvc repro`")
@@ -29,20 +30,25 @@ def main(*, params: EvaluateParams, prepared: Path, model: Path, out: Path) -> N
         compute_logits_only(trained, dataset)
         return
     # Predict: every row of every split.
-    with predictions.open_csv(out / PREDICTIONS_FILE, trained.classes) as write:
-        splits = predict_splits(trained, dataset, write)
+    rows = sum(split.rows for split in dataset.splits.values())
+    with (
+        screen.bar("predicting", rows, "rows") as bar,
+        predictions.open_csv(out / PREDICTIONS_FILE, trained.classes) as write,
+    ):
+        splits = predict_splits(trained, dataset, write, bar.advance)
     # Print: what makes a metric or a file doubtful.
     for split, predicted in splits.items():
         for sentence in metrics.doubts(predicted, trained.classes):
-            print(printable(f"evaluate: {split}: {sentence}"))
+            screen.say(f"evaluate: {split}: {sentence}")
     if formula := predictions.formula_warning(out / PREDICTIONS_FILE, trained.classes):
-        print(printable(formula))
+        screen.say(formula)
     # Write: metrics of every split, plots of the last, which is the most held out.
-    document = metrics_document(splits, trained, params.calibration_bins)
-    files.write_json(out / METRICS_FILE, document)
-    files.write_json(out / HEADLINE_FILE, verdict.headline(document, trained.params, trained.result))
-    drawn = list(splits)[-1]
-    plots.write(out / PLOTS_FOLDER, drawn, splits[drawn], trained, params.calibration_bins)
+    with screen.bar("computing metrics and plots"):
+        document = metrics_document(splits, trained, params.calibration_bins)
+        files.write_json(out / METRICS_FILE, document)
+        files.write_json(out / HEADLINE_FILE, verdict.headline(document, trained.params, trained.result))
+        drawn = list(splits)[-1]
+        plots.write(out / PLOTS_FOLDER, drawn, splits[drawn], trained, params.calibration_bins)
     # Print: what came out, and where to read on.
-    print(f"evaluate: {verdict.sentence(document)}")
-    print("evaluate: `python -m pipeline summary` shows more, and what to do next")
+    screen.say(f"evaluate: {verdict.sentence(document)}")
+    screen.say("evaluate: `python -m pipeline summary` shows more, and what to do next")

@@ -8,10 +8,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-import click
-
-from pipeline import files
-from pipeline.errors import printable
+from pipeline import files, screen
 from pipeline.output_files import PREPARED_FILE
 from pipeline.prepare import report
 from pipeline.prepare.column_roles import roles_of
@@ -20,6 +17,8 @@ from pipeline.prepare.survey_source import learn
 from pipeline.prepare.write_dataset import write
 from pipeline.table import find_source, grouping, header, parse_cache, progress, stream
 from pipeline.table.unchanged_source import UnchangedSource
+
+_MARGIN = 10  # of what the lines say, beside their names
 
 
 def main(*, params: PrepareParams, source: str | Path, out: Path, cache: Path | None = None) -> None:
@@ -57,4 +56,5 @@ def main(*, params: PrepareParams, source: str | Path, out: Path, cache: Path | 
         report.label_doubts(params.target, levels[params.target]),
     )
     warnings = [f"warning   {doubt}" for doubt in doubts]
-    click.echo(printable("\n".join([*warnings, report.source_line(table), *reused, *lines])))
+    for line in [*warnings, report.source_line(table), *reused, *lines]:
+        screen.say(line, indent=_MARGIN)

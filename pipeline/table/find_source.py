@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import credentials, files
+from pipeline import credentials, files, screen
 from pipeline.errors import UserError, shortened
 from pipeline.table import remote, transcoding
 from pipeline.table.sources import File, Source, as_user_error
@@ -61,7 +61,12 @@ def find_or_copy(address: str) -> Iterator[Source]:
     name, pipe = (STANDARD_INPUT, 0) if address in _STANDARD_INPUT else (address, address)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "table"
-        with as_user_error(name), open(pipe, "rb", closefd=pipe != 0) as stream, copy.open("wb") as file:
+        with (
+            screen.bar(f"waiting for {name}"),
+            as_user_error(name),
+            open(pipe, "rb", closefd=pipe != 0) as stream,
+            copy.open("wb") as file,
+        ):
             shutil.copyfileobj(stream, file)
         yield _source(name, [File(str(copy), name=name)], "auto", "auto")
 

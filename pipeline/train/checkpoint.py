@@ -8,7 +8,6 @@ ends with the bytes of one that was not disturbed.
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
@@ -17,7 +16,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from pipeline import files
+from pipeline import files, screen
 from pipeline.documents import json_documents
 from pipeline.errors import UserError
 
@@ -44,6 +43,7 @@ class Checkpoint:
         self._every_s = every_s
         self._key = key
         self._due = monotonic() + every_s
+        self.epochs: int | None = None  # that the state in the file has run, if there is one
 
     def load(self, fits: Callable[[State], bool] = lambda _: True) -> dict[str, Tensor] | None:
         """The state that an earlier process left; None without one.
@@ -55,11 +55,12 @@ class Checkpoint:
         state = self._loaded()
         if state is not None and fits(state):
             self._resumed()
+            self.epochs = int(state["epochs"])
             return state
-        print(
+        screen.say(
             f"warning: train: the checkpoint {self._path.name[:12]} is damaged or belongs to another training; "
             "it is not used, training begins anew",
-            file=sys.stderr,
+            error=True,
         )
         return None
 
@@ -78,12 +79,14 @@ class Checkpoint:
         """Write the state, if it is time."""
         if monotonic() < self._due:
             return
-        content = safetensors.torch.save({name: tensor.contiguous().clone() for name, tensor in state().items()})
+        tensors = {name: tensor.contiguous().clone() for name, tensor in state().items()}
+        content = safetensors.torch.save(tensors)
         digest = hashlib.sha256(self._key.encode() + content).digest()
         # Two trainings with one key may run at once, in a queue of experiments: each writes to a name of its own.
         mine = self._path.with_suffix(f".{os.getpid()}")
         files.write_bytes(mine, digest + content)
         mine.replace(self._path)
+        self.epochs = int(tensors["epochs"])
         self._due = monotonic() + self._every_s
 
     def remove(self) -> None:

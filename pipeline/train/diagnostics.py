@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline import screen
 from pipeline.errors import listed
 from pipeline.numerics.data import reduction
 from pipeline.numerics.data.block import Block, row_counts
@@ -34,6 +35,11 @@ class Diagnostics:
 
 def find(data: TrainingRows, penalty: float, intercept: bool, threads: int) -> Diagnostics:
     """Look at the rows of positive weight; ``penalty`` is that on W, of either kind, in all."""
+    with screen.bar("looking for columns that follow from others"):
+        return _find(data, penalty, intercept, threads)
+
+
+def _find(data: TrainingRows, penalty: float, intercept: bool, threads: int) -> Diagnostics:
     rows, features, classes = reduction.counted(data.blocks), data.features, data.labels
     separable = [] if penalty else collinearity.separable_classes(rows, len(features), len(classes), intercept)
     columns, shared = _of_columns(rows, features, threads), _of_categories(rows, features)

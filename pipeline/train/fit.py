@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from pipeline import data_loader, model
+from pipeline import data_loader, model, screen
 from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.numerics.certificates import duality_gap
@@ -27,7 +26,7 @@ from pipeline.train.class_weights import class_weights
 from pipeline.train.cross_validation import choose_l2
 from pipeline.train.history import History, row
 from pipeline.train.outcome import MEANING, FitOutcome
-from pipeline.train.params import TrainParams
+from pipeline.train.params import FIRST_ORDER, TrainParams
 from pipeline.train.training_rows import TrainingRows
 
 Watch = Callable[[dict[str, Any]], None]
@@ -43,8 +42,8 @@ class _CheckpointedCourse:
         self._history = history
         self._left: Mapping[str, torch.Tensor] | None = workers.broadcast(lambda: saved.load(fits))
         self.epochs = int(self._left["epochs"]) if self._left else 0  # that were run before
-        if self._left and workers.rank() == 0:
-            print(f"train: goes on after epoch {self.epochs - 1}, from the checkpoint that it left")
+        if self._left:
+            screen.say(f"train: goes on after epoch {self.epochs - 1}, from the checkpoint that it left")
 
     def load(self) -> Mapping[str, torch.Tensor] | None:
         left, self._left = self._left, None
@@ -71,10 +70,11 @@ def fit(
     if params.l2 == "auto":
         return _fit_with_best_l2(prepared, params, watch, earlier, saved)
     # Rows: blocks of the training split, weighed by their classes.
-    weights = class_weights(params, prepared)
-    totals = _class_totals(prepared, weights)
-    blocks = data_loader.blocks_of(prepared, prepared.splits["train"], weights)
-    data_loader.require_weight(blocks)
+    with screen.bar("reading rows"):
+        weights = class_weights(params, prepared)
+        totals = _class_totals(prepared, weights)
+        blocks = data_loader.blocks_of(prepared, prepared.splits["train"], weights)
+        data_loader.require_weight(blocks)
     encoder = prepared.encoder
     placed_on = accelerator_of(params)
     data = TrainingRows(blocks, encoder.level_counts, encoder.features, encoder.classes, placed_on)
@@ -98,19 +98,15 @@ def fit(
     began = monotonic()
     solver = solvers.make(params, data, begin.parameters, objective)
     early = params.early_stopping
-    silent = True if workers.rank() else None  # None: where standard error is not a terminal
-    before = store.epochs if store else 0
-    with tqdm(
-        initial=before, total=params.epochs, unit="epoch", desc="train", disable=silent, delay=1, leave=False
-    ) as bar:
+    # Nobody knows how many epochs a solver takes that ends at a bound; the others run all, but for early stopping.
+    epochs = params.epochs if params.solver in FIRST_ORDER else None
+    with screen.bar("train", epochs, "epochs", done=store.epochs if store else 0) as bar:
 
-        def record_epoch(record: loop.Record, solver: loop.IterativeSolver) -> None:
+        def record_epoch(record: loop.Record, _: loop.IterativeSolver) -> None:
             history.record(record, solver)
             watch(row(record) | {"seconds": monotonic() - began})
-            passes = record.number + 1 if record.epoch.passes is None else record.epoch.passes
-            gradient = f"{record.epoch.gradient_norm:.1e}"
-            bar.set_postfix(cost=f"{record.epoch.cost:.6f}", gradient=gradient, passes=passes, refresh=False)
-            bar.update()
+            bar.advance()
+            bar.note = _progress(record, solver.approximate_bound, params.tolerance)
 
         result = loop.run(
             solver,
@@ -122,6 +118,17 @@ def fit(
         )
     # Outcome: how good the last point is, and what it is judged by.
     return _model(prepared, params, solver, result, begin.sentences, device_of(placed_on), totals), history
+
+
+def _progress(record: loop.Record, bound: float | None, tolerance: float) -> str:
+    """How far training is, for its bar; ``bound`` and ``tolerance`` are shares of the objective."""
+    epoch = record.epoch
+    measures = [f"cost {epoch.cost:.6f}", f"gradient {epoch.gradient_norm:.1e}"]
+    if epoch.passes is None:
+        return ", ".join(measures)
+    if bound is not None and bound < 1:  # more than the whole objective tells nothing
+        measures.append(f"bound about {bound:.0e}, to reach {tolerance:.0e}")
+    return ", ".join([f"epoch {record.number}", *measures])
 
 
 def _fit_with_best_l2(

@@ -4,6 +4,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline import screen
 from pipeline.numerics.data import reduction
 from pipeline.numerics.data.layout import Rows
 from pipeline.parallel.threads import thread_count
@@ -37,7 +38,8 @@ class Packed:
 def pack(params: TrainParams, data: TrainingRows) -> Packed:
     """Look at the rows, leave out what changes nothing, and pack the rest."""
     findings = diagnostics.find(data, params.l1 + params.l2_value, params.intercept, thread_count())
-    reduced = reduction.reduce(data.blocks, data.levels, data.classes, params.l2_value, params.intercept)
-    classes = len(reduced.present)
-    rows = Rows(reduced.blocks, reduced.levels, classes, thread_count(), params.intercept, accelerator=data.accelerator)
+    with screen.bar("packing rows"):
+        reduced = reduction.reduce(data.blocks, data.levels, data.classes, params.l2_value, params.intercept)
+        classes, threads = len(reduced.present), thread_count()
+        rows = Rows(reduced.blocks, reduced.levels, classes, threads, params.intercept, accelerator=data.accelerator)
     return Packed(findings, reduced, rows)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import psutil
 import torch
 
+from pipeline import screen
 from pipeline.errors import UserError
 from pipeline.numerics.certificates import duality_gap
 from pipeline.numerics.data import reduction
@@ -36,6 +37,10 @@ _BY_DIAGONAL = (
 
 class Solver(loop.IterativeSolver, Protocol):
     """A method of the loop that can also say how good its result is."""
+
+    @property
+    def approximate_bound(self) -> float | None:
+        """About how far from the optimum it is, as a share of the objective, if the last epoch tells; no proof."""
 
     def outcome(self, parameters: Parameters, epochs: int) -> FitOutcome:
         """Of the parameters to keep, after so many epochs. Raises: OverflowError if they are NaN or infinite."""
@@ -72,6 +77,11 @@ class FirstOrderSolver(first_order.FirstOrder):
         decay = schedules.rates(schedule.method, params.lr, params.epochs, schedule.every, schedule.factor)
         update = adam.Adam([start.weights, start.bias]) if params.solver == "adam" else sgd.Sgd(params.momentum)
         super().__init__(start, batches, update, decay, generator)
+
+    @property
+    def approximate_bound(self) -> float | None:
+        """None: no bound is looked for on the way."""
+        return None
 
     def outcome(self, parameters: Parameters, epochs: int) -> FitOutcome:
         """Three more passes: at the parameters, at the start, and over the labels; they are not counted.
@@ -162,6 +172,12 @@ class CertifiedSolver(_Delegate):
         return lbfgs.SampledPreconditioner(self._objective, lbfgs.PRECONDITIONERS[self._plan.preconditioner], memory)
 
     @property
+    def approximate_bound(self) -> float | None:
+        """The part of it that W has; None without l2."""
+        bound, point = self._solver.weights_part, self._solver.point
+        return None if bound is None or point is None else bound / (abs(point.objective) or 1.0)
+
+    @property
     def status(self) -> Status | None:
         """The wrapped solver's status; SEPARABLE where no optimum exists."""
         status = super().status
@@ -176,7 +192,8 @@ class CertifiedSolver(_Delegate):
         """Looked for at the end, once, and without a penalty only: the linear programs take their time."""
         if self._unlooked is not None:
             data, self._unlooked = self._unlooked, None
-            self._findings = diagnostics.of_optimum(self._findings, data, self._params.intercept)
+            with screen.bar("looking for columns that tell classes apart"):
+                self._findings = diagnostics.of_optimum(self._findings, data, self._params.intercept)
         return self._findings.separable
 
     def outcome(self, parameters: Parameters, epochs: int) -> FitOutcome:  # noqa: ARG002  (passes are counted)
@@ -213,6 +230,12 @@ class L1Solver(_Delegate):
         self._objective = PackedObjective(rows, params.l2_value)
         begin = rows.zero() if start is None else theta_of(self._reduction.reduce(start))
         self._solver: ProximalNewton = ProximalNewton(self._objective, params.l1, begin, params.tolerance)
+
+    @property
+    def approximate_bound(self) -> float | None:
+        """The proven one."""
+        bound, point = self._solver.bound, self._solver.point
+        return None if bound is None or point is None else bound / (self._solver.objective_at(point) or 1.0)
 
     def outcome(self, parameters: Parameters, epochs: int) -> FitOutcome:  # noqa: ARG002  (passes are counted)
         """One more pass where the parameters are not the last ones."""

@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 
-from pipeline import files, model
+from pipeline import files, model, screen
 from pipeline.dataset import reader
-from pipeline.errors import printable
 from pipeline.output_files import HISTORY_FILE, SNAPSHOTS_FILE
 from pipeline.parallel import workers
 from pipeline.train import checkpoint, initial_point
@@ -29,7 +28,8 @@ def main(
     ``checkpoints`` gives the place of a checkpoint by its key; without it a killed training begins anew.
     """
     # Open: the dataset, and the checkpoint that a killed training of the same data, params and code left.
-    dataset = reader.open_dataset(prepared)
+    with screen.bar("reading rows"):
+        dataset = reader.open_dataset(prepared)
     key = checkpoint.key_of(
         data=dataset.digest,
         params=params.model_dump(),
@@ -57,15 +57,17 @@ def _print(solver: str, result: dict[str, Any]) -> None:
     if search := result.get("l2_search"):
         print(f"train: l2 auto: {search['reason']}")
     if solver != result["method"]:
-        print(f"train: {solver} takes {result['method']}: {result['reason']}")
+        screen.say(f"train: {solver} takes {result['method']}: {result['reason']}")
     for sentence in result["findings"]:
-        print(printable(f"train: {sentence}"))
+        screen.say(f"train: {sentence}")
     proven = ""
     if result["bound"] is not None:
         proven = f"objective proven within {result['relative_bound']:.1e} of its optimum, "
         proven += f"probabilities within {result['probability_bound']:.1e} (root mean square of the training rows), "
     if "nonzero_weights" in result:
-        print(f"train: l1 leaves {result['nonzero_weights']} weights of W that are not 0")
-    print(f"train: {result['method']}, {result['epochs']} epochs, {result['passes']} passes, ", end="")
-    print(f"cost {result['cost']:.6f} nats, {proven}", end="")
-    print(f"gradient norm {result['gradient_norm']:.2e}: {result['meaning']}")
+        screen.say(f"train: l1 leaves {result['nonzero_weights']} weights of W that are not 0")
+    screen.say(
+        f"train: {result['method']}, {result['epochs']} epochs, {result['passes']} passes, "
+        f"cost {result['cost']:.6f} nats, {proven}"
+        f"gradient norm {result['gradient_norm']:.2e}: {result['meaning']}"
+    )

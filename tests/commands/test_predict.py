@@ -14,6 +14,7 @@ from pipeline import model
 from pipeline.commands import predict
 from pipeline.dataset.encoder import MISSING, UNSEEN, CategoryColumn, Encoder, NumberColumn
 from pipeline.errors import UserError
+from tests.terminal import unwrapped
 
 # The tutorial's final W and b, as it prints them.
 W = [[0.7005, 0.6048, -0.8661, 0.0389], [0.6576, 2.1999, 0.2597, -2.3961], [-1.5017, -2.7867, 0.5453, 2.8710]]
@@ -116,9 +117,10 @@ def test_unseen_values_are_scored_and_named_in_one_warning(penguins: Path, capsy
     rows = score(penguins, "mass,island,sex\n1,Torgersen,male\n1,,x1\n1,Dream,x2\n1,Dream,x1\n")
     assert [logit(row) for row in rows] == [1 + 16 + 64, 1 + 16 + 256, 1 + 8 + 256, 1 + 8 + 256]
     printed = capsys.readouterr()
-    assert printed.out == ""
+    source, out = penguins.parent / "in.csv", penguins.parent / "out" / "scored.csv"
+    assert unwrapped(printed.out) == f"4 rows of {source} scored, written to {out}"
     assert printed.err.splitlines() == [
-        f"warning: {penguins.parent / 'in.csv'}: values that training did not see, scored as <unseen>: "
+        f"warning: {source}: values that training did not see, scored as <unseen>: "
         "column island: 'Torgersen'; column sex: 'x1', 'x2'"
     ]
 
@@ -208,6 +210,7 @@ def test_a_pipe_is_read_and_standard_output_written(tutorial: Path, capfd: pytes
     """A table that another program writes gives the bytes that its file gives."""
     text = "x1,x2,x3,x4\n2,1,3,2\n9,6,3,3\n"
     score(tutorial, text)
+    capfd.readouterr()
     pipe = tutorial.parent / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=(text,))

@@ -10,6 +10,7 @@ from pipeline.dataset.encoder import Encoder
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
 from pipeline.table import find_source, stream
+from tests.terminal import unwrapped
 
 
 def _prepared(folder: Path, extra: str) -> reader.Dataset:
@@ -29,8 +30,8 @@ def test_codes_are_categories_unless_a_type_says_number(tmp_path: Path, capsys: 
     assert [(category.name, category.levels[:3]) for category in encoder.categories] == [
         ("zip", ("00334", "334", "501"))
     ]
-    line = "codes     read as categories, since some begin with 0: zip; prepare.types: {zip: number} reads numbers"
-    assert line in capsys.readouterr().out.splitlines()
+    line = "codes read as categories, since some begin with 0: zip; prepare.types: {zip: number} reads numbers"
+    assert f" {line} " in unwrapped(capsys.readouterr().out)
     assert encoder.classes == (1, 2)
     assert _read(encoder, tmp_path, "334") != _read(encoder, tmp_path, "00334") == 0
     encoder = _prepared(tmp_path, roles + ", types: {zip: number}").encoder

@@ -24,6 +24,7 @@ from pipeline.train import stage as train
 from pipeline.train.outcome import MEANING
 from pipeline.train.params import TrainParams
 from tests.problems import Problem, solve, synthetic
+from tests.terminal import unwrapped
 
 PROBLEM = synthetic(300, 3, (4,), 3)
 TOTALS = np.bincount(PROBLEM.labels).astype(np.float64)
@@ -139,6 +140,6 @@ def test_weighted_columns_as_they_come_are_told_everywhere(
     metrics = json.loads((tmp_path / "reports/metrics.json").read_text())
     assert result["status"] == metrics["solver"]["status"] == status
     assert result["meaning"] == MEANING[Status(status)]
-    printed = capsys.readouterr().out
+    printed = unwrapped(capsys.readouterr().out)
     assert result["meaning"] in printed
     assert ("above the" in printed) is (status == "worse_than_baseline")

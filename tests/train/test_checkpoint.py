@@ -91,7 +91,7 @@ class _Terminal(io.StringIO):
 def test_the_bar_goes_on_where_the_training_does(
     tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of six epochs of which four were run before, the fifth is shown as 5/6."""
+    """Of six epochs of which four were run before, the fifth is shown as 5 of 6."""
     params = TrainParams.model_validate({"seed": 1, "snapshot_every": 2, "solver": "sgd", "lr": 0.1, "epochs": 6})
     data, folder = {"params": params, "prepared": prepared, "out": tmp_path / "out"}, _at(tmp_path / "kept")
     with pytest.raises(_StoppedError):
@@ -99,7 +99,7 @@ def test_the_bar_goes_on_where_the_training_does(
     terminal = _Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     train.main(**data, watch=lambda _: time.sleep(1.2), checkpoints=folder)  # nothing is drawn in the first second
-    assert "5/6" in terminal.getvalue()
+    assert " 5 of 6 epochs" in terminal.getvalue()
 
 
 def test_another_training_does_not_take_a_checkpoint_up(tmp_path: Path, prepared: Path) -> None:

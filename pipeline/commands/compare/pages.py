@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import screen
 from pipeline.errors import printable
 from pipeline.markdown import text
 
@@ -62,7 +63,7 @@ def print_text(record: dict[str, Any]) -> None:
     """Print tables to standard output."""
     width = None if sys.stdout.isatty() else _FILE_WIDTH
     console = Console(highlight=False, emoji=False, soft_wrap=True, width=width)
-    console.print(printable(f"a: {record['a']}\nb: {record['b']}"), markup=False)
+    screen.say(f"a: {record['a']}\nb: {record['b']}")
     parts = sections(record)
     for title, header, lines in parts:
         table = Table(*header, title=title, title_justify="left")

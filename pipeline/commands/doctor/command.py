@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pipeline import screen
 from pipeline.commands.doctor.machine import (
     check_free_space,
     check_installed_versions,
@@ -20,8 +21,9 @@ from pipeline.commands.doctor.project import (
     check_store,
 )
 from pipeline.commands.doctor.result import PROBLEM, CheckResult
-from pipeline.errors import printable
 from pipeline.repository import project
+
+_MARGIN = 9  # of the sentences, beside their states
 
 # Quick ones first.
 CHECKS: dict[str, Callable[[Path], Iterator[CheckResult]]] = {
@@ -51,9 +53,9 @@ def main(*, as_json: bool) -> None:
     for result in diagnose(project.project_root()):
         results.append(result)
         if not as_json:
-            print(printable(f"{result.state:8} {result.area}: {result.sentence}"), flush=True)
+            screen.say(f"{result.state:8} {result.area}: {result.sentence}", indent=_MARGIN)
             if result.do:
-                print(printable(f"{'':8} -> {result.do}"), flush=True)
+                screen.say(f"{'':8} -> {result.do}", indent=_MARGIN + 3)
     # Conclude.
     healthy = all(result.state != PROBLEM for result in results)
     if as_json:

@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
-
-from pipeline import credentials, files
+from pipeline import credentials, files, screen
 from pipeline.commands.new import readme, upstream
 from pipeline.commands.new.upstream import RECORD_FILE, SOURCE_SETTING, Record
-from pipeline.errors import UserError, listed, printable, quoted, shortened
+from pipeline.errors import UserError, listed, quoted, shortened
 from pipeline.repository import git
 from pipeline.table import find_source, remote, sources
 
@@ -61,12 +59,14 @@ def main(*, folder: Path, tables: Sequence[str], target: str, write_params: Call
         files.write_text(made / "README.md", readme.text(folder.name, target, source, record))
         _commit(made, f"A project for {shortened(source)}, with softmax-pipeline {record}")
     # Say what was made, what to doubt, and what to do.
-    click.echo(f"{printable(str(folder))}: a project for {shortened(source)} with softmax-pipeline {record}, committed")
+    shown = screen.unbroken(folder)
+    screen.say(f"{shown}: a project for {shortened(source)} with softmax-pipeline {record}, committed")
     for warning in warnings:
-        click.echo(f"  warning: {warning}")
+        screen.say(f"  warning: {warning}", indent=4)
     if left_behind:
-        click.echo(f"  not in it, since not committed in {code.folder}: {listed(left_behind)}")
-    click.echo(f"next: cd {shlex.quote(str(folder))} && make run")
+        where = screen.unbroken(code.folder)
+        screen.say(f"  not in it, since not committed in {where}: {listed(left_behind)}", indent=4)
+    screen.say(f"next: {screen.unbroken(f'cd {shlex.quote(str(folder))} && make run')}")
 
 
 def _require_new(folder: Path) -> None:

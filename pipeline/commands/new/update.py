@@ -8,9 +8,7 @@ git's own. Nothing but the recorded commit must be known of the past, so a histo
 import tempfile
 from pathlib import Path
 
-import click
-
-from pipeline import credentials
+from pipeline import credentials, screen
 from pipeline.commands import place
 from pipeline.commands.new.upstream import RECORD_FILE, SOURCE_SETTING, Record, Version
 from pipeline.errors import UserError, listed, printable, shortened
@@ -40,7 +38,7 @@ def main(*, root: Path, source: str | None, revision: str) -> None:
         later = Version(clone, _commit(clone, revision, shown))
         earlier = Version(clone, _commit(clone, record.commit, shown))
         if later.commit == earlier.commit:
-            click.echo(f"up to date: softmax-pipeline {record} is the version of {shown}")
+            screen.say(f"up to date: softmax-pipeline {record} is the version of {shown}")
             return
         if git.stdout(clone, "merge-base", "--is-ancestor", later.commit, earlier.commit) is not None:
             raise UserError(
@@ -56,8 +54,8 @@ def main(*, root: Path, source: str | None, revision: str) -> None:
     base = _printed(root, "commit-tree", trees[0], "-m", f"softmax-pipeline {record}")
     picked = _printed(root, "commit-tree", trees[1], "-p", base, "-m", message)
     _pick(root, picked)
-    click.echo(f"updated from softmax-pipeline {record} to {new_record}; `git show --stat` lists what it changed")
-    click.echo(f"next: {place.at_root(root, 'make run')}")
+    screen.say(f"updated from softmax-pipeline {record} to {new_record}; `git show --stat` lists what it changed")
+    screen.say(f"next: {screen.unbroken(place.at_root(root, 'make run'))}")
 
 
 def _commit(clone: Path, revision: str, shown: str) -> str:

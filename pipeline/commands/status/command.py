@@ -1,15 +1,13 @@
 """Say where the person is: the project, its last run and metrics, what is out of date, and one command to go on."""
 
 import shlex
-import shutil
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import results
+from pipeline import results, screen
 from pipeline.commands.new.upstream import RECORD_FILE, Record
 from pipeline.commands.place import at_root
 from pipeline.commands.status import stages
@@ -22,8 +20,6 @@ from pipeline.repository import git, outputs, project
 from pipeline.repository.lockfile import LOCK_FILE
 from pipeline.table import remote
 
-_WIDEST = 100
-_NARROWEST = 30
 _NEXT = "next"
 _SHORT_COMMIT = 10
 
@@ -131,13 +127,16 @@ def _print(lines: Iterator[tuple[str, str]]) -> None:
     """A line or more each, within the terminal and 100 columns; the command that is next is never broken."""
     printed = [(printable(name), printable(sentence)) for name, sentence in lines]
     indent = max(len(name) for name, _ in printed) + 2
-    width = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST) - indent
+    width = screen.width() - indent
     console = Console(highlight=False, emoji=False, soft_wrap=True)
     for name, sentence in printed:
-        wrapped = textwrap.wrap(sentence, max(width, _NARROWEST), break_long_words=False, break_on_hyphens=False)
         text = Text(name.ljust(indent), style="bold")
-        text.append(sentence if name == _NEXT else f"\n{' ' * indent}".join(wrapped), style=_style(sentence))
+        text.append(sentence if name == _NEXT else _indented(sentence, width, indent), style=_style(sentence))
         console.print(text)
+
+
+def _indented(sentence: str, width: int, indent: int) -> str:
+    return screen.wrapped(sentence, width, indent=0).replace("\n", f"\n{' ' * indent}")
 
 
 def _style(sentence: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import files, model
+from pipeline import files, model, screen
 from pipeline.commands.sweep.params import SweepParams
 from pipeline.dataset import reader
 from pipeline.errors import UserError
@@ -97,7 +97,8 @@ def document(swept: Swept, params: SweepParams, trained: TrainParams, data_diges
 def main(*, params: SweepParams, trained: TrainParams, prepared: Path, out: Path) -> None:
     """Read ``prepared``, sweep, write sweep.json and sweep.csv into ``out``, and print what came out."""
     # Cross-validate every l2, and choose.
-    data = reader.open_dataset(prepared)
+    with screen.bar("reading rows"):
+        data = reader.open_dataset(prepared)
     swept = sweep(data, params, trained, initial_point.earlier(trained.start))
     # Write the table and the choice, and print both.
     rows = [line.row for line in swept.lines]
@@ -107,10 +108,9 @@ def main(*, params: SweepParams, trained: TrainParams, prepared: Path, out: Path
 
 
 def _print(swept: Swept, params: SweepParams) -> None:
-    console = Console(highlight=False, emoji=False, soft_wrap=True)
-    console.print(_table(swept, params))
+    Console(highlight=False, emoji=False, soft_wrap=True).print(_table(swept, params))
     for sentence in [*swept.findings, *_advice(swept, params)]:
-        console.print(f"sweep: {sentence}", markup=False)
+        screen.say(f"sweep: {sentence}")
 
 
 def _table(swept: Swept, params: SweepParams) -> Table:
@@ -155,4 +155,4 @@ def _advice(swept: Swept, params: SweepParams) -> Iterator[str]:
     if len(swept.lines) > 1 and swept.lowest in (0, len(swept.lines) - 1):
         side = "raise sweep.l2.strongest" if swept.lowest == 0 else "lower sweep.l2.weakest"
         yield f"the lowest log loss lies at an end of the values tried: {side}, or give other sweep.l2.values"
-    yield f"next: dvc exp run -S train.l2={chosen.l2!r}"
+    yield f"next: {screen.unbroken(f'dvc exp run -S train.l2={chosen.l2!r}')}"

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import files
+from pipeline import files, screen
 from pipeline.commands import launch
 from pipeline.commands.verify import (
     causes,
@@ -84,7 +84,8 @@ def main(*, name: str, deep: bool, experiment: str) -> None:
 
 def _say(sentence: str) -> None:
     """Print a line at once: stages take their time."""
-    print(on_one_line(sentence), flush=True)
+    margin = len(sentence) - len(sentence.lstrip())
+    screen.say(on_one_line(sentence), indent=margin + 2)
 
 
 def _trials(
@@ -96,7 +97,8 @@ def _trials(
     """
     place.set_aside(recorded)
     with declared.repository(place.folder, target.commit) as repository:
-        place.get_data(recorded)
+        with screen.bar("getting data"):
+            place.get_data(recorded)
         ignored = declared.ignored(repository, place.folder, place.tracked)
         others = declared.other_commands(repository)
         contradictions = consistency.contradictions(place, recorded, repository)
@@ -135,12 +137,14 @@ def _settings(deep: bool) -> dict[str, dict[str, str]]:
 def _trial(place: Checkout, recorded: Lock, target: Target, setting: str, environment: dict[str, str]) -> Trial:
     _say(f"{', '.join(recorded.stages)} again, {setting}")
     place.set_aside(recorded)
-    place.run_stages(environment)
+    with screen.bar("running stages"):
+        place.run_stages(environment)
     silent = recorded.stages.keys() - place.recording.stages()
     if silent:
         sentence = "which code they loaded is not known, as no Python of theirs that heeds its environment ran"
         _say(f"note: {listed(sorted(silent))}: {sentence}")
-    trial = Trial(setting, comparison.compare(place, recorded, target.tags))
+    with screen.bar("comparing outputs"):
+        trial = Trial(setting, comparison.compare(place, recorded, target.tags))
     _print(trial.findings)
     return trial
 
@@ -183,7 +187,8 @@ def _examine(store: StoreProcess, target: Target, place: Checkout, recorded: Loc
     """
     key = comparison.model_key(place, recorded)
     try:
-        runs = run_record.examine(store, key, target.run_id, place if identical else None)
+        with screen.bar("comparing MLflow's runs"):
+            runs = run_record.examine(store, key, target.run_id, place if identical else None)
     except UserError as error:
         if target.run_id:
             raise

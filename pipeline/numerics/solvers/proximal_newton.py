@@ -83,7 +83,7 @@ class ProximalNewton:
         if self.point is None:
             self.point = self._evaluate(self._first())
         self.bound = self.bound_at(self.point)
-        if self.bound <= self._tolerance * self._value(self.point):
+        if self.bound <= self._tolerance * self.objective_at(self.point):
             self.status = Status.CONVERGED
         epoch = Epoch(self.point.cost, self.evaluation_at(self.point).gradient_norm, None, self.passes)
         if self.status is None:
@@ -132,7 +132,8 @@ class ProximalNewton:
     def _evaluate(self, theta: Tensor) -> Point:
         return self._objective.loss_gradient(theta, torch.float64)
 
-    def _value(self, point: Point) -> float:
+    def objective_at(self, point: Point) -> float:
+        """F there, in nats."""
         return point.objective + self._l1 * float(point.theta[:-1].abs().sum())
 
     def _subgradient(self, theta: Tensor, gradient: Tensor) -> Tensor:
@@ -187,7 +188,7 @@ class ProximalNewton:
         moved = (point.theta + direction)[:-1].abs() - point.theta[:-1].abs()
         decrease = float((point.gradient * direction).sum()) + self._l1 * float(moved.sum())
         self._model.decrements.append(-decrease)
-        value, step = self._value(point), 1.0
+        value, step = self.objective_at(point), 1.0
         if -decrease <= _ROUNDING * value:
             trial = self._evaluate(point.theta + direction)
             before, after = (
@@ -197,7 +198,7 @@ class ProximalNewton:
             return trial if bool(after <= 0.5 * before) else None
         while step >= _SHORTEST:
             trial = self._evaluate(point.theta + step * direction)
-            if line_search.accept(step, decrease, self._value(trial) - value, _ROUNDING * value):
+            if line_search.accept(step, decrease, self.objective_at(trial) - value, _ROUNDING * value):
                 return trial
             step /= 2
         return None

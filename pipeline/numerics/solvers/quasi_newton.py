@@ -57,6 +57,7 @@ class QuasiNewton:
         """``tolerance`` is the bound to reach, as a share of the objective."""
         self.status: Status | None = None
         self.bound: float | None = None
+        self.weights_part: float | None = None  # about the bound, in nats; None without l2
         self.point: Point | None = None
         self._objective, self._source, self._tolerance = objective, source, tolerance
         self._start = start
@@ -155,7 +156,8 @@ class QuasiNewton:
         if self._objective.l2 == 0:
             self._look_for_separation(point)
             return point
-        if self._weights_part(point) > self._goal(point):
+        self.weights_part = self._weights_part(point)
+        if self.weights_part > self._goal(point):
             return point
         point = self._in_float64(point)
         for _ in range(_BIAS_STEPS):

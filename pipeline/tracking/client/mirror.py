@@ -8,7 +8,6 @@ what MLflow did not get is kept for later (``pipeline.tracking.client.outbox``).
 import json
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from pipeline import screen
 from pipeline.errors import UserError
 from pipeline.repository import project
 from pipeline.tracking.client import database_lock, experiment, location, outbox, run_context
@@ -224,8 +224,9 @@ def started(
     except BaseException as error:
         mirror.stop("KILLED" if isinstance(error, KeyboardInterrupt | SystemExit) else "FAILED")
         raise
-    sentence = mirror.finish()
-    print(sentence, file=sys.stderr if sentence.startswith("warning:") else sys.stdout)
+    with screen.bar(f"waiting for MLflow, at most {params.timeout_s:g} s"):
+        sentence = mirror.finish()
+    screen.say(sentence, error=sentence.startswith("warning:"))
 
 
 def _now() -> int:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import screen
 from pipeline.dataset.encoder import Encoder
 from pipeline.dataset.reader import Dataset
 from pipeline.numerics.data.block import Parameters
-from pipeline.parallel import workers
 from pipeline.train.cross_validation import folds, path, selection
 from pipeline.train.cross_validation.path import Line
 from pipeline.train.cross_validation.penalties import COUNT, FOLDS, MOST_WORK, STRONGEST, WEAKEST, on_scale, work
@@ -136,5 +136,4 @@ def _share(encoder: Encoder, rows: int) -> float:
 
 
 def _print(sentence: str) -> None:
-    if workers.rank() == 0:
-        print(f"train: l2 auto: {sentence}", flush=True)
+    screen.say(f"train: l2 auto: {sentence}")

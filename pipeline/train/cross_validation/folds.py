@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline import data_loader
+from pipeline import data_loader, screen
 from pipeline.dataset.reader import Dataset
 from pipeline.dataset.row_digests import Digests, digests_of, mixed
 from pipeline.dataset.shard import BLOCK_ROWS
@@ -55,9 +55,10 @@ def cut(
     ``share`` below 1 takes so much of the rows, by a digest of their content; of groups, so much of the groups.
     Raises: UserError if there are no such rows; TooFewRowsError if there are fewer of them, or of groups, than folds.
     """
-    table, groups = _counted_rows(prepared, class_weights, share)
-    labels = table.labels.numpy()
-    digests = digests_of(table.numbers.numpy(), table.codes.numpy(), seed)
+    with screen.bar("cutting rows into folds"):
+        table, groups = _counted_rows(prepared, class_weights, share)
+        labels = table.labels.numpy()
+        digests = digests_of(table.numbers.numpy(), table.codes.numpy(), seed)
     weights = np.ones(len(labels)) if table.weights is None else table.weights.numpy()
     if groups is None:
         assigned, parts, what = deal(digests, labels, weights, folds), len(labels), "training rows"

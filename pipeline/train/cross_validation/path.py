@@ -12,14 +12,13 @@ from functools import partial
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
+from pipeline import screen
 from pipeline.errors import UserError
 from pipeline.numerics.data.block import Parameters
 from pipeline.numerics.objective.plain import PlainObjective
 from pipeline.numerics.solvers import loop
 from pipeline.numerics.solvers.status import Status
-from pipeline.parallel import workers
 from pipeline.parallel.threads import thread_count
 from pipeline.train import packing, solvers
 from pipeline.train.cross_validation import folds, selection
@@ -117,10 +116,9 @@ def validate(
     params = params.model_copy(update={"l2": penalties[0]})
     rows = _Rows(params, data, cut)
     begin = rows.packed.reduction.reduce(begin)
-    silent = True if workers.rank() else None  # None: where standard error is not a terminal
     models = len(penalties) * (cut.count + 1)
-    with tqdm(total=models, unit="model", desc="penalties", disable=silent, delay=1, leave=False) as bar:
-        path = partial(_path, params, penalties, begin, bar.update)
+    with screen.bar("cross-validation", models, "models") as bar:
+        path = partial(_path, params, penalties, begin, bar.advance)
         by_fold = []
         for fold in range(cut.count):
             training = rows.training(fold)
@@ -134,7 +132,7 @@ def _path(
     params: TrainParams,
     penalties: Sequence[float],
     begin: Parameters,
-    count: Callable[[], Any],
+    count: Callable[[], None],
     rows: packing.Packed,
     log_loss: Callable[[Parameters], float] | None,
 ) -> Iterator[Fit]:

@@ -8,6 +8,7 @@ import pytest
 from pipeline.commands.new import update
 from pipeline.commands.new.upstream import RECORD_FILE, Record, Version
 from pipeline.errors import UserError
+from tests.terminal import unwrapped
 
 LIST = "pipeline/commands/new/template.txt"
 LINES = "".join(f"line {number}\n" for number in range(20))
@@ -95,7 +96,7 @@ def test_the_difference_of_two_versions_is_one_commit(
     assert subject.startswith("softmax-pipeline 1.0 (")
     assert body == ["- Begin lines with a capital"]
     update.main(root=mine.folder, source=None, revision="HEAD")
-    assert capsys.readouterr().out.splitlines()[-1].startswith("up to date: softmax-pipeline 1.1")
+    assert "make run up to date: softmax-pipeline 1.1" in unwrapped(capsys.readouterr().out)
 
 
 def test_a_history_that_was_rewritten_is_updated(code: Repository, mine: Repository) -> None:

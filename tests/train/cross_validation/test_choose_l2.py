@@ -15,6 +15,7 @@ from pipeline.train.cross_validation import choose_l2, folds, penalties
 from pipeline.train.fit import fit
 from pipeline.train.params import TrainParams
 from tests.problems import Problem, numbers_only, synthetic
+from tests.terminal import unwrapped
 from tests.train.cross_validation.test_folds import prepared
 
 
@@ -91,7 +92,7 @@ def test_a_large_table_is_judged_by_a_sample(
     monkeypatch.setattr(choose_l2, "MOST_WORK", penalties.work(1000, len(data.encoder.classes), width))
     sampled = _choice(data)
     printed = capsys.readouterr().out
-    assert "a sample by content of the 4,000 training rows" in printed
+    assert "a sample by content of the 4,000 training rows" in unwrapped(printed)
     assert 800 < sampled.rows < 1200
     assert sampled.of_rows == 4000
     assert 0.1 <= sampled.l2 / everything.l2 <= 10
