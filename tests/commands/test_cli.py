@@ -1,5 +1,7 @@
 """The command line: exit statuses, messages, and what they leave behind."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,30 @@ def test_a_secret_in_a_source_reaches_no_file(params: Project) -> None:
         assert len(result.stderr.splitlines()) == 1
     written = [path for path in params.folder.rglob("*") if path.is_file() and path.name != "params.yaml"]
     assert not any(b"hunter2" in path.read_bytes() for path in written)
+
+
+def test_a_wrong_param_leaves_every_output_under_dvc(params: Project) -> None:
+    """`check` runs first, so that DVC takes nothing away: the model of before still scores rows."""
+    before = _content(params.folder / "models")
+    _with_param(params, "lr: 0.1 ", "lr: -1 ")
+    failed = params.dvc("repro", check=False)
+    assert failed.returncode != 0
+    assert "params.yaml: train.lr: expected" in failed.stdout + failed.stderr
+    assert _content(params.folder / "models") == before
+    params.pipeline("predict", "data/raw/tutorial-query.csv")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_a_sentence(project: Project) -> None:
+    """Of standard output, too, and nothing more is said when Python ends."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "pipeline", "weights"],
+            cwd=project.folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "no space left on device; make room, or write elsewhere" in ended.stderr

@@ -1,14 +1,17 @@
 """Edits of YAML change what they are for, and nothing else."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
-from pipeline.commands.yaml_text import commented, to_yaml, with_section
+from pipeline.commands.yaml_text import as_dvc_writes, commented, to_yaml, with_section
 from pipeline.documents import yaml_documents
 from pipeline.documents.yaml_documents import InvalidYamlError
+from tests.project import SOURCE
 
 TEXT = """# head
 
@@ -135,3 +138,36 @@ def test_a_value_on_one_line_is_read_again(value: Any) -> None:
     assert line.isprintable()
     assert yaml_documents.parse(f"k: {line}  # c") == {"k": value}
     assert yaml_documents.parse(f"k:\n  - {line}  # c\n  # - x\nj: 1\n") == {"k": [value], "j": 1}
+
+
+_DVC_STYLE = """# head
+a:                               # of a
+  b: [x, 'no', ": odd"]          # of b
+  empty: null
+  # d holds what c is not
+  c:                             # of c
+    # what its items are
+  - 1
+  - 2
+  d: {e: 1.5}
+  number: 1e-8
+"""
+
+
+def test_what_dvc_writes_stays_when_it_changes_a_param(tmp_path: Path) -> None:
+    """`dvc exp run -S` changes the line of the param, in the shipped params.yaml as in a text laid out here."""
+    texts = {"a.number=2": as_dvc_writes(_DVC_STYLE), "train.lr=0.5": (SOURCE / "params.yaml").read_text("utf-8")}
+    for change, text in texts.items():
+        path = tmp_path / "params.yaml"
+        path.write_text(text, encoding="utf-8")
+        apply_overrides(path, [change])
+        lines = zip(text.splitlines(), path.read_text(encoding="utf-8").splitlines(), strict=True)
+        assert sum(before != after for before, after in lines) == 1
+
+
+def test_the_layout_of_dvc_keeps_values_and_comments_above_lists() -> None:
+    """What DVC's writer would make unreadable stays as it was."""
+    written = as_dvc_writes(_DVC_STYLE)
+    assert yaml_documents.parse(written) == yaml_documents.parse(_DVC_STYLE)
+    assert "    # what its items are\n" in written
+    assert as_dvc_writes(written) == written

@@ -9,6 +9,7 @@ from pipeline.commands.init.inspect_table import InspectedTable
 from pipeline.commands.params_file import ParamsFile
 from pipeline.commands.sweep.params import SweepParams
 from pipeline.commands.yaml_text import as_dvc_writes, commented, to_yaml
+from pipeline.dataset.columns import DATE_PARTS
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.params import descriptions
 from pipeline.prepare.params import SplitParams
@@ -26,7 +27,9 @@ def train_section(table: InspectedTable) -> str:
     split = SplitParams()
     rows = max(1, round(table.statistics.rows * (1 - split.validation - split.test)))
     classes = len(set(table.classes.values()))
-    is_small = penalties.work(rows, classes, len(table.statistics.types)) <= penalties.MOST_WORK
+    categories = len(table.statistics.levels)
+    numbers = len(table.statistics.types) - categories + len(DATE_PARTS) * len(table.dated)
+    is_small = penalties.work(rows, classes, numbers, categories) <= penalties.MOST_WORK
     meanings: dict[tuple[str, ...], str] = {}
     if not is_small:
         meanings["train", "l2"] = (

@@ -131,8 +131,7 @@ class _Search:
 
 def _share(encoder: Encoder, rows: int) -> float:
     """The share of the rows that the search works on."""
-    row_size = encoder.number_count + len(encoder.categories)
-    return min(1.0, MOST_WORK / work(rows, len(encoder.classes), row_size))
+    return min(1.0, MOST_WORK / work(rows, len(encoder.classes), encoder.number_count, len(encoder.categories)))
 
 
 def _print(sentence: str) -> None:

@@ -5,8 +5,11 @@ import numpy as np
 FOLDS = 5
 STRONGEST, WEAKEST, COUNT = 1.0, 1e-6, 13
 
-# Of `work`: beyond it train.l2 auto looks at a sample of the rows. Some ten seconds of two processors.
+# Of `work`: beyond it train.l2 auto looks at a sample of the rows. Up to half a minute of two processors.
 MOST_WORK = 5e7
+
+# With so many numbers times classes a pass's products cost as much as its share of the Hessian of the numbers.
+_UNKNOWNS = 1000
 
 
 def on_scale(strongest: float, weakest: float, count: int) -> list[float]:
@@ -14,6 +17,7 @@ def on_scale(strongest: float, weakest: float, count: int) -> list[float]:
     return [float(f"{value:.3g}") for value in np.geomspace(strongest, weakest, count)]
 
 
-def work(rows: int, classes: int, row_size: int) -> float:
-    """The products and look-ups of a pass over ``rows`` that hold ``row_size`` numbers and codes each."""
-    return float(rows) * classes * (row_size + 1)
+def work(rows: int, classes: int, numbers: int, categories: int) -> float:
+    """The work of a step: products and look-ups of a pass, and what the Hessian of so many ``numbers`` adds."""
+    a_pass = float(rows) * classes * (numbers + categories + 1)
+    return a_pass * (1 + min(numbers, rows) * classes / _UNKNOWNS)

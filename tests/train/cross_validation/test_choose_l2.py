@@ -88,8 +88,9 @@ def test_a_large_table_is_judged_by_a_sample(
     """The work is bounded and told before it begins; l2 is told for all rows, and near that of all rows."""
     data = prepared(tmp_path / "a", synthetic(4000))
     everything = _choice(data)
-    width = data.encoder.number_count + len(data.encoder.categories)
-    monkeypatch.setattr(choose_l2, "MOST_WORK", penalties.work(1000, len(data.encoder.classes), width))
+    encoder = data.encoder
+    a_quarter = penalties.work(1000, len(encoder.classes), encoder.number_count, len(encoder.categories))
+    monkeypatch.setattr(choose_l2, "MOST_WORK", a_quarter)
     sampled = _choice(data)
     printed = capsys.readouterr().out
     assert "a sample by content of the 4,000 training rows" in unwrapped(printed)
