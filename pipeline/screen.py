@@ -25,6 +25,8 @@ _SOLID = "\ufdd0"
 # A command in backticks, or what has no space: neither is broken.
 _WORD = re.compile(r"(?:`[^`]{1,90}`|\S)+")
 
+_CTRL_C = "^C"  # as a terminal shows it, behind the bar
+
 _SECONDS_BEFORE, _SECONDS_BETWEEN = 1.0, 0.5  # a bar is drawn for the first time, and again
 
 _FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} {unit}, {remaining} left{postfix}"  # of tqdm
@@ -134,11 +136,12 @@ class _Line:
     def draw(self, bar: Bar, stream: TextIO) -> None:
         if self.bars[-1:] != [bar]:
             return
-        text = bar.text(width(stream) - 1, "utf" not in (stream.encoding or "utf").lower())
+        text = bar.text(width(stream) - 1 - len(_CTRL_C), "utf" not in (stream.encoding or "utf").lower())
         self._put(text, stream)
 
     def clear(self, stream: TextIO) -> None:
         if self._filled:
+            self._filled += len(_CTRL_C)
             self._put("", stream)
 
     def _put(self, text: str, stream: TextIO) -> None:
