@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pipeline import screen
 from pipeline.commands import interruption, run_stage
 from pipeline.commands.place import Place
 from pipeline.commands.words import Words
@@ -111,10 +112,10 @@ def new(
 @click.pass_obj
 def init(place: Place, source: str, target: str, out: Path, force: bool) -> None:
     """Look at a table and write params.yaml for it, with what was found and what to doubt as comments."""
-    from pipeline.commands.init import command
-
     above = place.way_to_root
     with interruption.advised(f"{place.typed(out)} is as it was; the same command begins anew"):
+        from pipeline.commands.init import command
+
         command.main(address=source, target=target, out=out, template=PARAMS_FILE, force=force, way_to_root=above)
 
 
@@ -174,10 +175,10 @@ def sweep(prepared: Path, out: Path) -> None:
 @click.pass_obj
 def predict(place: Place, source: str, out: Path | None, model: Path) -> None:
     """Score a CSV, or what stands at standard input: logits, softmax probabilities, ranks and label of each row."""
-    from pipeline.commands import predict as command
-
     unchanged = "" if out is None else f"{place.typed(out)} is as it was; "
     with interruption.advised(f"{unchanged}the same command begins anew"):
+        from pipeline.commands import predict as command
+
         command.main(source=source, out=out, model=model, typed=place.typed)
 
 
@@ -222,9 +223,9 @@ def explain(row: int, source: str | None, digits: int, model: Path) -> None:
 @click.option("--deep", is_flag=True, help="Run everything again with 1, 2 and 3 threads and workers.")
 def verify(revision: str, deep: bool) -> None:
     """Run a commit, DVC experiment or MLflow run again, and compare every byte with what was recorded."""
-    from pipeline.commands.verify import command
-
     with interruption.advised("nothing is verified, and the project is as it was; the same command begins anew"):
+        from pipeline.commands.verify import command
+
         command.main(name=revision, deep=deep, experiment=_mlflow_experiment())
 
 
@@ -252,9 +253,10 @@ def ui(port: int) -> None:
 @click.option("--relocate", is_flag=True, help="Mend the places of artifacts after the project's folder was moved.")
 def track(revision: str | None, all_experiments: bool, relocate: bool) -> None:
     """Send kept stages to MLflow, and rebuild missing runs from DVC; without REV those of HEAD and workspace."""
-    from pipeline.commands import track as command
-
     with interruption.advised("no run is lost; the same command goes on with those that MLflow lacks"):
+        with screen.bar("loading MLflow"):
+            from pipeline.commands import track as command
+
         command.main(
             setting=experiment.setting_of(PARAMS_FILE),
             revision=revision,

@@ -60,7 +60,9 @@ def run(words: Sequence[str], count: int) -> None:
 
     threads = max(1, processor_count() // count)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # it would add its own report of every failure
+    # They would add their own reports of every failure, and of Ctrl-C.
+    for name in ("torch.distributed", "torch.distributed.elastic.agent.server.api"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
         os.environ[_ERRORS_VARIABLE] = folder
         try:

@@ -75,7 +75,7 @@ def evaluate(prepared: Path, model: Path, out: Path) -> None:
     """Run `evaluate`; its metrics join the run of the model."""
     paths = {"prepared": prepared, "model": model, "out": out}
     with (
-        interruption.advised(lambda: f"the reports are not written; {interruption.again()} begins evaluate anew"),
+        interruption.advised(lambda: f"the reports are not complete; {interruption.again()} begins evaluate anew"),
         _in_workers("evaluate", **paths),
         _tracked("evaluate", prepared=prepared, models=model, reports=out),
     ):

@@ -14,12 +14,12 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import CollectionNode, MappingNode
 
+from pipeline import screen
 from pipeline.documents import yaml_documents
 from pipeline.documents.yaml_documents import InvalidYamlError
 from pipeline.nested import leaves
 
 COLUMN = 33
-_WIDTH = 120
 
 # Blank lines, and lines of comments that no indent makes part of a section.
 _BEFORE_A_SECTION = re.compile(r"(?:^(?:#.*)?\n)*\Z", re.MULTILINE)
@@ -141,7 +141,7 @@ def _ends(mapping: MappingNode, above: Place = ()) -> Iterator[tuple[Place, int,
 def _beside(content: str, comment: str) -> list[str]:
     first, *others = comment.split("\n")
     beside, below = f"{content}  ".ljust(COLUMN) + "# ", " " * COLUMN + "# "
-    lines = wrap(first, _WIDTH, initial_indent=beside, subsequent_indent=below, break_long_words=False)
+    lines = wrap(first, screen.WIDEST, initial_indent=beside, subsequent_indent=below, break_long_words=False)
     for other in others:
-        lines += wrap(other, _WIDTH, initial_indent=below, subsequent_indent=below, break_long_words=False)
+        lines += wrap(other, screen.WIDEST, initial_indent=below, subsequent_indent=below, break_long_words=False)
     return lines

@@ -61,7 +61,7 @@ def _print(solver: str, result: dict[str, Any]) -> None:
     for sentence in result["findings"]:
         screen.say(f"train: {sentence}")
     proven = ""
-    if result["bound"] is not None:
+    if result["bound"] is not None and result["relative_bound"] < 1:  # more than all of it is no proof of anything
         proven = f"objective proven within {result['relative_bound']:.1e} of its optimum, "
         proven += f"probabilities within {result['probability_bound']:.1e} (root mean square of the training rows), "
     if "nonzero_weights" in result:

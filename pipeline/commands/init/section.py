@@ -1,11 +1,13 @@
 """The section `prepare:` that `init` writes, with comments on what the table holds."""
 
 import glob
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
+from pipeline import screen
 from pipeline.commands.init import column_advice, date_advice, hints
 from pipeline.commands.init.inspect_table import InspectedTable
 from pipeline.commands.yaml_text import as_dvc_writes, commented, to_yaml
@@ -27,6 +29,7 @@ _EXAMPLES = 3
 _CLASSES = 10  # that a comment names
 
 _MOST_CHARACTERS = 40
+_WARNING = "warning: "  # begins a comment
 
 
 def section(table: InspectedTable) -> str:
@@ -44,12 +47,24 @@ def section(table: InspectedTable) -> str:
     split = {**SplitParams().model_dump(), "method": "hash" if _is_split_by_hash(table) else "seed"}
     lines = [
         "prepare:",
-        *(f"  # warning: {_comment(doubt)}" for doubt in (*doubts, *columns)),
+        *chain.from_iterable(map(_warning, (*doubts, *columns))),
         *_param_lines(table, left_out),
         "  split:",
         *(f"    {name}: {to_yaml(value)}" for name, value in split.items()),
     ]
     return commented(as_dvc_writes("\n".join(lines) + "\n"), _meanings(table, left_out))
+
+
+def _warning(doubt: str) -> list[str]:
+    """Lines of comment that fit a screen, as ``init`` prints them."""
+    lines = screen.wrapped(f"{_WARNING}{_comment(doubt)}", screen.WIDEST - len("  # ")).split("\n")
+    return [f"  # {line}" for line in lines]
+
+
+def warnings_of(text: str) -> list[str]:
+    """The warnings in a section's text, a line each."""
+    lines = map(str.strip, re.sub(r"\n *# {3}", " ", text).splitlines())
+    return [line.removeprefix(f"# {_WARNING}") for line in lines if line.startswith(f"# {_WARNING}")]
 
 
 def _reasons_to_leave_out(table: InspectedTable) -> dict[str, str]:

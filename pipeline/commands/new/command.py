@@ -24,7 +24,6 @@ _RAW = Path("data/raw")
 
 _NAMES_OF_DVC = ("dvc.yaml", "dvc.lock")
 
-_WARNING = "# warning: "
 _SECONDS = 600.0
 _LONGEST_NAME = 200  # bytes: of 255 a temporary name takes some more
 
@@ -162,6 +161,8 @@ def _params_written(
     made: Path, source: str, target: str, write_params: Callable[[str, str], None], typed: str
 ) -> list[str]:
     """Let params.yaml be written; return its warnings. Raises: UserError that names the table as it was typed."""
+    from pipeline.commands.init import section
+
     printed = io.StringIO()
     try:
         with contextlib.chdir(made), contextlib.redirect_stdout(printed):
@@ -169,8 +170,7 @@ def _params_written(
     except UserError as error:
         message = str(error)
         raise UserError(typed + message.removeprefix(source) if message.startswith(source) else message) from None
-    lines = map(str.strip, printed.getvalue().splitlines())
-    return [line.removeprefix(_WARNING) for line in lines if line.startswith(_WARNING)]
+    return section.warnings_of(printed.getvalue())
 
 
 def _commit(made: Path, message: str) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline import params
-from pipeline.commands.init import command
+from pipeline.commands.init import command, section
 from pipeline.dataset import reader
 from pipeline.documents import yaml_documents
 from pipeline.errors import UserError
@@ -36,7 +36,7 @@ def _labels(rows: int) -> list[str]:
 
 
 def _warnings(text: str) -> list[str]:
-    return [line.split("# warning: ")[1] for line in text.splitlines() if "# warning: " in line]
+    return section.warnings_of(text)
 
 
 def test_short_years_months_and_times_are_proposed_and_prepared(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline import params
-from pipeline.commands.init import command
+from pipeline.commands.init import command, section
 from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.params import read_params
@@ -24,7 +24,7 @@ def _init(folder: Path, columns: dict[str, Any]) -> list[str]:
 
 
 def _warnings(lines: list[str]) -> list[str]:
-    return [line.removeprefix("# warning: ") for line in lines if line.startswith("# warning: ")]
+    return section.warnings_of("\n".join(lines))
 
 
 def _prepared(folder: Path) -> reader.Dataset:
