@@ -15,9 +15,10 @@ from rich.table import Table
 
 from pipeline import files, output_files, screen
 from pipeline import model as models
+from pipeline.commands import class_tables
 from pipeline.dataset.columns import Chunk, Class, class_text
 from pipeline.dataset.encoder import OTHER, Encoder
-from pipeline.errors import UserError, listed, printable, quoted, shortened
+from pipeline.errors import UserError, listed, quoted, shortened
 from pipeline.scoring import predictions, probabilities
 from pipeline.scoring.logits import compute_logits
 from pipeline.table import find_source, progress, sources, stream, type_rules
@@ -108,7 +109,7 @@ def main(*, source: str | Path, out: Path | None, model: Path, typed: Callable[[
             _require_place(out, table, model)
         scores = _at_least_one(table, predict(trained, table, unseen, options))
         if out is None:
-            _print(table, trained.classes, scores)
+            _print(screen.unbroken(typed(table)), trained.classes, scores)
         else:
             with predictions.open_csv(out, trained.classes) as write:
                 for part in scores:
@@ -171,9 +172,9 @@ def _block(classes: list[Class], scores: ScoredRows) -> predictions.Block:
     }
 
 
-def _print(source: TableSource, classes: list[Class], scores: Iterable[ScoredRows]) -> None:
+def _print(source: str, classes: list[Class], scores: Iterable[ScoredRows]) -> None:
     """One line a class, so that any number of classes fits a terminal's width."""
-    names = [printable(class_text(label)) for label in classes]
+    names = [class_tables.name(class_text(label)) for label in classes]
     rows = list(islice(_rows(names, scores), MOST_ROWS_PRINTED + 1))
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     for heading in ("row", "predicted", "class", "logit", "probability", "rank"):
@@ -182,11 +183,11 @@ def _print(source: TableSource, classes: list[Class], scores: Iterable[ScoredRow
         for line in lines:
             table.add_row(*line)
         table.add_section()
-    # Wide enough for any name: at a terminal's width rich would cut names and digits off.
+    # At the width of a narrow terminal rich would cut digits off.
     console = Console(highlight=False, markup=False, emoji=False, width=10_000)
     console.print(table)
     if len(rows) > MOST_ROWS_PRINTED:
-        console.print(f"The first {MOST_ROWS_PRINTED} rows of {printable(str(source))}; -o OUT.csv writes all of them.")
+        screen.say(f"The first {MOST_ROWS_PRINTED} rows of {source}; `-o OUT.csv` writes all of them.")
 
 
 def _rows(names: list[str], scores: Iterable[ScoredRows]) -> Iterator[list[tuple[str, ...]]]:

@@ -156,8 +156,9 @@ def test_a_long_table_is_printed_in_part_and_says_so(tutorial: Path, capsys: pyt
     source = tutorial.parent / "in.csv"
     source.write_text("x1,x2,x3,x4\n" + "2,1,3,2\n" * 500, encoding="utf-8")
     predict.main(source=source, out=None, model=tutorial)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == f"The first 20 rows of {source}; -o OUT.csv writes all of them."
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    assert unwrapped(printed).endswith(f"The first 20 rows of {source}; `-o OUT.csv` writes all of them.")
     assert sum("0.08" in line for line in lines) == 20
 
 
