@@ -11,14 +11,17 @@ import signal
 import sys
 from typing import NoReturn
 
-import click
+try:
+    import click
 
-from pipeline import screen
-from pipeline.commands import interruption, launch, own_code
-from pipeline.commands.cli import cli
-from pipeline.errors import UserError
-from pipeline.parallel import workers
-from pipeline.repository import git
+    from pipeline import screen
+    from pipeline.commands import interruption, launch, own_code
+    from pipeline.commands.cli import cli
+    from pipeline.errors import UserError
+    from pipeline.parallel import workers
+    from pipeline.repository import git
+except KeyboardInterrupt:  # Ctrl-C while modules load
+    sys.exit(130)
 
 # What a disk or its owner refuses: a person mends it, and a traceback would only hide what.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -71,7 +74,9 @@ def main(program: str = "python -m pipeline") -> None:
             # What is still to be written to standard output would fail again when Python ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             place = error.filename or "what was to be written"
-            sys.exit(f"{place}: {os.strerror(error.errno).lower()}; make room, or write elsewhere{_way_back()}")
+            reason = f"{os.strerror(error.errno).lower()}; make room, or write elsewhere"
+            screen.say(f"{place}: {reason}{_way_back()}", error=True)
+            sys.exit(1)
         if error.errno not in _REFUSED or not error.filename:
             raise
         screen.say(f"{_refusal(error)}{_way_back()}", error=True)

@@ -1,6 +1,6 @@
 """What a person sees while and after something runs: sentences that fit the screen, and on a terminal how far it is.
 
-Worker 0 alone shows anything.
+Of workers the first one shows anything; errors are told by each.
 """
 
 import os
@@ -75,7 +75,7 @@ def say(text: str, *, indent: int = 2, error: bool = False) -> None:
     Standard error that is no terminal gets a sentence on one line, since logs are searched line by line.
     """
     stream = sys.stderr if error else sys.stdout
-    if workers.rank() or stream is None:
+    if stream is None or (workers.rank() and not error):
         return
     shown = printable(text)
     fits = not error or stream.isatty()
