@@ -15,8 +15,8 @@ settings.register_profile("repeat", derandomize=True, deadline=None)
 settings.register_profile("long", max_examples=3_000, deadline=None)
 settings.load_profile("repeat")
 
-# A test that runs DVC inside a DVC stage would otherwise work on the outer project.
-for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "MLFLOW_TRACKING_URI"):
+# A test that runs DVC inside a DVC stage would otherwise work on the outer project; pytest-xdist sets a screen's width.
+for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "MLFLOW_TRACKING_URI", "COLUMNS"):
     os.environ.pop(name, None)
 
 

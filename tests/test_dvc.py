@@ -22,7 +22,12 @@ WATCHED_WITHOUT_NEED: dict[str, set[str]] = {
         "pipeline/parallel/lazy.py",
     },
     "train": {"pipeline/dataset/writer.py"},
-    "evaluate": {"pipeline/dataset/row_digests.py", "pipeline/dataset/writer.py", "pipeline/parallel/threads.py"},
+    "evaluate": {
+        "pipeline/dataset/row_digests.py",
+        "pipeline/dataset/writer.py",
+        "pipeline/parallel/threads.py",
+        "pipeline/scoring/column_effects.py",
+    },
 }
 
 

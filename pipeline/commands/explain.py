@@ -83,7 +83,8 @@ def main(*, row: int, source: str | None, model: Path, digits: int) -> None:
     # Print: the steps, then what is left out.
     console = class_tables.console()
     target = short_name(encoder.target)
-    console.print(f"{place}: {f'no {target} there' if label is None else f'{target} is {short_name(label)}'}\n")
+    label_there = f"no {target} there" if label is None else f"{target} is {short_name(label)}"
+    console.print(f"{place}: {label_there}\n", soft_wrap=True)  # a path is not broken
     _print_inputs(console, encoder, inputs, tables)
     _print_logits(console, tables, products, trained.bias, logits[0])
     _print_softmax(console, tables, logits, probability)

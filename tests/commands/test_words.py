@@ -90,7 +90,7 @@ def test_a_word_works_in_a_folder_below_the_root(below: Path) -> None:
     """Files that are typed count from there, those of the project from its root; a mistake is named as typed."""
     result = run(*SCRIPT, "init", "penguins.csv", "--target", "species", "-o", "../mine.yaml", folder=below)
     assert (result.returncode, result.stderr) == (0, "")
-    assert '"data/raw/penguins.csv"' in (below / "../mine.yaml").read_text(encoding="utf-8")
+    assert "source: data/raw/penguins.csv" in (below / "../mine.yaml").read_text(encoding="utf-8")
     result = run(*SCRIPT, "init", "penguin.csv", "--target", "species", "-o", "-", folder=below)
     assert (result.returncode, result.stderr.partition(":")[0]) == (1, "penguin.csv")
     result = run(*SCRIPT, "summary", folder=below)

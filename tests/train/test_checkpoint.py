@@ -58,6 +58,8 @@ def _at(folder: Path) -> Callable[[str], checkpoint.Checkpoint]:
 def test_every_solver_goes_on_with_the_same_bytes(tmp_path: Path, prepared: Path, solver: str, epoch: int) -> None:
     """Model, history and snapshots do not tell that the training was stopped; the checkpoint is gone at the end."""
     given = {"seed": 1, "snapshot_every": 2, "early_stopping": {"patience": 90}} | SOLVERS[solver] | {"epochs": 6}
+    if given.get("l2") == "auto":
+        del given["early_stopping"]
     params = TrainParams.model_validate(given)
     train.main(params=params, prepared=prepared, out=tmp_path / "undisturbed")
     with pytest.raises(_StoppedError):
