@@ -42,10 +42,10 @@ def versioned(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def run_track(capsys: pytest.CaptureFixture[str], revision: str | None = None, **flags: bool) -> list[str]:
-    """Lines that the command prints."""
+    """Sentences that the command prints, each on one line."""
     chosen = {"all_experiments": False, "relocated": False} | flags
     track.main(setting="softmax", revision=revision, **chosen)
-    return capsys.readouterr().out.splitlines()
+    return capsys.readouterr().out.replace("\n  ", " ").splitlines()
 
 
 def everything(store: Store, run_id: str) -> dict[str, Any]:
