@@ -79,7 +79,14 @@ def say(text: str, *, indent: int = 2, error: bool = False) -> None:
         return
     shown = printable(text)
     fits = not error or stream.isatty()
-    print(wrapped(shown, width(stream), indent) if fits else shown.replace(_SOLID, " "), file=stream, flush=True)
+    lines = wrapped(shown, width(stream), indent) if fits else shown.replace(_SOLID, " ")
+    print(_writable(lines, stream), file=stream, flush=True)
+
+
+def _writable(text: str, stream: TextIO) -> str:
+    """The text with escapes in place of what the stream's encoding lacks, as ASCII lacks most names."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 class Bar:

@@ -133,7 +133,7 @@ def test_a_damaged_checkpoint_is_told_of_and_not_used(
 ) -> None:
     """Cut short, changed, or empty: one warning, and nothing to go on from."""
     saved = checkpoint.Checkpoint(tmp_path, "k" * 64, every_s=0)
-    saved.save(lambda: {"W": torch.arange(9.0)})
+    saved.save(lambda: {"W": torch.arange(9.0), "epochs": torch.tensor(1)})
     (path,) = tmp_path.iterdir()
     assert torch.equal((saved.load() or {})["W"], torch.arange(9.0))
     path.write_bytes(damage(path.read_bytes()))
@@ -143,7 +143,7 @@ def test_a_damaged_checkpoint_is_told_of_and_not_used(
 
 def test_a_checkpoint_under_another_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The key is part of what is digested, so a file renamed by hand is not taken up."""
-    checkpoint.Checkpoint(tmp_path, "a" * 64, every_s=0).save(lambda: {"W": torch.ones(1)})
+    checkpoint.Checkpoint(tmp_path, "a" * 64, every_s=0).save(lambda: {"W": torch.ones(1), "epochs": torch.tensor(1)})
     (path,) = tmp_path.iterdir()
     path.rename(path.with_name(f"{'b' * 64}.checkpoint"))
     assert checkpoint.Checkpoint(tmp_path, "b" * 64, every_s=0).load() is None
@@ -268,7 +268,7 @@ STATES = {
     "nothing": b"",
     "no safetensors": b"x" * 99,
     "a long header": (2**62).to_bytes(8, "little") + b"{}",
-    "other tensors": safetensors.torch.save({"W": torch.ones(1)}),
+    "other tensors": safetensors.torch.save({"W": torch.ones(1), "epochs": torch.tensor(1)}),
     "epochs alone": safetensors.torch.save({"epochs": torch.tensor(3)}),
 }
 
