@@ -113,7 +113,7 @@ def _metrics_table(numbers: dict[str, Any]) -> Table:
     """The metrics of each split, and beside them those of the class shares alone on the most held-out one."""
     splits = {split: numbers[split] for split in SPLITS if split in numbers}
     main = most_held_out(numbers)
-    shares: dict[str, Any] = next((row for row in numbers["baseline"] if row["split"] == main), {})
+    shares = verdict.baseline(numbers, main)
     table = Table("metric", *splits, f"class shares, {main}")
     for name in _METRICS:
         table.add_row(name, *(_cell(row.get(name)) for row in (*splits.values(), shares)))

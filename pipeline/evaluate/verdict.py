@@ -26,19 +26,21 @@ def headline(document: dict[str, Any], params: dict[str, Any], result: dict[str,
 def sentence(document: dict[str, Any]) -> str:
     """How well the classes are predicted, against the shares that they have among the training rows."""
     split = most_held_out(document)
-    loss, share_loss = (_number(row, "log_loss") for row in (document[split], _baseline(document, split)))
-    accuracy, share_accuracy = (_number(row, "accuracy") for row in (document[split], _baseline(document, split)))
+    rows = (document[split], baseline(document, split))
+    loss, share_loss = (_number(row, "log_loss") for row in rows)
+    accuracy, share_accuracy = (_number(row, "accuracy") for row in rows)
     if loss is None or share_loss is None or accuracy is None or share_accuracy is None:
         return f"{split} log loss is not defined: a class of these rows is none of training's"
     numbers = f"{split} log loss {loss:.4f} nats, accuracy {accuracy:.4f}"
     shares = f"the class shares alone give {share_loss:.4f} and {share_accuracy:.4f}"
     if loss >= share_loss * (1 - _HARDLY):
         return f"{numbers}: no better than knowing nothing of a row; {shares}"
-    told = f"{numbers}: {1 - loss / share_loss:.0%} of the uncertainty is gone; {shares}"
-    return f"{told}; these rows were trained on: new rows tell more" if split == "train" else told
+    judgement = f"{numbers}: {1 - loss / share_loss:.0%} of the uncertainty is gone; {shares}"
+    return f"{judgement}; these rows were trained on: new rows tell more" if split == "train" else judgement
 
 
-def _baseline(document: dict[str, Any], split: str) -> dict[str, Any]:
+def baseline(document: dict[str, Any], split: str) -> dict[str, Any]:
+    """The metrics of the class shares alone on a split; none where the document has none."""
     return next((record for record in document["baseline"] if record["split"] == split), {})
 
 

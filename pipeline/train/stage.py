@@ -55,7 +55,7 @@ def main(
 
 def _print(solver: str, result: dict[str, Any]) -> None:
     if search := result.get("l2_search"):
-        print(f"train: l2 auto: {search['reason']}")
+        screen.say(f"train: l2 auto: {search['reason']}")
     if solver != result["method"]:
         screen.say(f"train: {solver} takes {result['method']}: {result['reason']}")
     for sentence in result["findings"]:

@@ -39,7 +39,7 @@ class L2Choice:
     def to_json(self) -> dict[str, Any]:
         """For the model: the choice, its estimate and the path, from strong to weak."""
         chosen = next((line.row for line in self.lines if line.l2 == self.l2), {})
-        kept = ("l2", "log_loss", "standard_error", "training_log_loss", "passes", "relative_bound", "status")
+        columns = ("l2", "log_loss", "standard_error", "training_log_loss", "passes", "relative_bound", "status")
         return {
             "rule": "best",
             "folds": FOLDS,
@@ -48,7 +48,7 @@ class L2Choice:
             "log_loss": chosen.get("log_loss"),
             "standard_error": chosen.get("standard_error"),
             "reason": self.reason,
-            "path": [{name: line.row[name] for name in kept} for line in self.lines],
+            "path": [{name: line.row[name] for name in columns} for line in self.lines],
         }
 
 
