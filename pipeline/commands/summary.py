@@ -36,7 +36,8 @@ def main(*, model: Path, reports: Path, prepared: Path) -> None:
     trained = models.load(model)
     # Print: data, training, metrics and doubts about them, columns, the verdict, the model's key, and the next steps.
     console = class_tables.console()
-    screen.say(_data(trained, prepared))
+    contents, source = _contents(trained, prepared), _source()
+    screen.say(_data(trained, contents, source))
     if trained.result.get("method") in _FIRST_ORDER:
         console.print("Cost before each epoch's update (nats)")
         console.print(_cost_table(costs))
@@ -46,28 +47,32 @@ def main(*, model: Path, reports: Path, prepared: Path) -> None:
     console.print(_metrics_table(numbers))
     for sentence in _doubts(numbers):
         screen.say(sentence)
-    effects = column_effects(trained, _deviations(prepared, trained))
+    effects = column_effects(trained, _deviations(prepared) if contents else {})
     screen.say(_effects_title(effects))
     console.print(_effects_table(effects))
     screen.say(f"{verdict.sentence(numbers)}.")
     screen.say(f"model.key {trained.key}\n\nWhere to look next")
-    for command, purpose in _next_steps(trained, "tutorial" in _source()):
+    for command, purpose in _next_steps(trained, "tutorial" in source):
         screen.say(screen.unbroken(f"  {command:<40} {purpose}".rstrip()))
 
 
-def _data(trained: Model, prepared: Path) -> str:
-    """The table, as far as params.yaml and the prepared data are there and are the model's."""
-    encoder = trained.encoder
-    target = f"target {class_tables.name(encoder.target)} of {len(encoder.classes)} classes"
-    columns = len({column.column for column in encoder.numbers}) + len(encoder.categories)
+def _contents(trained: Model, prepared: Path) -> reader.Summary | None:
+    """What the prepared data holds, where it is there and is the model's."""
     try:
         contents = reader.contents(prepared)
     except UserError:
-        contents = None
-    if contents is None or contents.digest != trained.data_digest:
+        return None
+    return contents if contents.digest == trained.data_digest else None
+
+
+def _data(trained: Model, contents: reader.Summary | None, source: str) -> str:
+    encoder = trained.encoder
+    target = f"target {class_tables.name(encoder.target)} of {len(encoder.classes)} classes"
+    columns = len({column.column for column in encoder.numbers}) + len(encoder.categories)
+    if contents is None:
         return f"Data {trained.data_digest[:8]}: {target}, {columns} columns"
     rows = ", ".join(f"{split} {contents.rows[split]:,}" for split in SPLITS if split in contents.rows)
-    return f"Data {shortened(_source())}: {target}, {columns} columns, rows: {rows}"
+    return f"Data {shortened(source)}: {target}, {columns} columns, rows: {rows}"
 
 
 def _source() -> str:
@@ -143,11 +148,9 @@ def _effects_table(effects: Sequence[ColumnEffect]) -> Table:
     return table
 
 
-def _deviations(prepared: Path, trained: Model) -> dict[str, float]:
-    """The standard deviation of each number column and part of a date, from the schema of the model's data."""
+def _deviations(prepared: Path) -> dict[str, float]:
+    """The standard deviation of each number column and part of a date, from the schema."""
     try:
-        if reader.contents(prepared).digest != trained.data_digest:
-            return {}
         schema = json_documents.read(prepared / SCHEMA_FILE, "run `dvc repro`", _MISSING)
         deviations: dict[str, float] = {}
         for column in schema["columns"]:
