@@ -70,8 +70,9 @@ def run(project: Project, command: str, **environment: str) -> tuple[int, str]:
     The folder around it is the person's home.
     """
     variables = {"HOME": str(project.folder.parent)} | _COMMIT | environment
-    # A terminal's width would be the output's.
-    result = project.run("bash", "-c", f"unset COLUMNS; exec 2>&1\n{command}", check=False, **variables)
+    # A terminal's width would be the output's, and a make below `make test` prints which folder it enters and leaves.
+    unset = "unset COLUMNS MAKEFLAGS MAKELEVEL MFLAGS"
+    result = project.run("bash", "-c", f"{unset}; exec 2>&1\n{command}", check=False, **variables)
     return result.returncode, result.stdout
 
 
@@ -82,7 +83,7 @@ def run_all(project: Project, steps: Iterable[Step], failing: Collection[str] = 
         assert status == (step.command in failing), f"$ {step.command}\n{printed}"
         if not step.agrees_with(printed):
             # Unequal all the same: pytest shows where.
-            assert printed.splitlines() == step.shown.splitlines(), f"$ {step.command}"
+            assert printed.splitlines() == step.shown.splitlines(), f"$ {step.command}\n{printed}"
 
 
 def _steps(block: str) -> list[Step]:
