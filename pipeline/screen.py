@@ -77,9 +77,9 @@ def say(text: str, *, indent: int = 2, error: bool = False) -> None:
     stream = sys.stderr if error else sys.stdout
     if stream is None or (workers.rank() and not error):
         return
-    shown = printable(text)
+    sentences = printable(text)
     fits = not error or stream.isatty()
-    lines = wrapped(shown, width(stream), indent) if fits else shown.replace(_SOLID, " ")
+    lines = wrapped(sentences, width(stream), indent) if fits else sentences.replace(_SOLID, " ")
     print(_writable(lines, stream), file=stream, flush=True)
 
 
@@ -171,29 +171,29 @@ def bar(
     Without a total, where nobody knows how much is to come, it shows name, note and the time that passed. ``done`` was
     done before; ``form`` is a bar_format of tqdm.
     """
-    shown = Bar(name, total, unit, done, form)
+    progress = Bar(name, total, unit, done, form)
     stream = sys.stderr
     if workers.rank() or stream is None or stream.closed or not stream.isatty():
-        yield shown
+        yield progress
         return
     over = threading.Event()
-    thread = threading.Thread(target=_keep_drawing, args=(shown, stream, over), daemon=True)
-    _line.bars.append(shown)
+    thread = threading.Thread(target=_keep_drawing, args=(progress, stream, over), daemon=True)
+    _line.bars.append(progress)
     thread.start()
     try:
-        yield shown
+        yield progress
     finally:
         over.set()
         thread.join()
-        _line.bars.remove(shown)
+        _line.bars.remove(progress)
         _line.clear(stream)
 
 
-def _keep_drawing(shown: Bar, stream: TextIO, over: threading.Event) -> None:
+def _keep_drawing(progress: Bar, stream: TextIO, over: threading.Event) -> None:
     wait = _SECONDS_BEFORE
     try:
         while not over.wait(wait):
-            _line.draw(shown, stream)
+            _line.draw(progress, stream)
             wait = _SECONDS_BETWEEN
     except OSError:
         pass  # the terminal is gone

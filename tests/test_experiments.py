@@ -33,7 +33,7 @@ def _wait_for_queue(project: Project) -> None:
     deadline = time.monotonic() + 300
     while re.search("Queued|Running", queue := project.dvc("queue", "status").stdout):
         assert time.monotonic() < deadline, queue
-        time.sleep(1)
+        time.sleep(4)  # asking costs the workers a second of a processor
 
 
 def runs(project: Project, *names: str) -> list[list[dict[str, Any]]]:

@@ -123,16 +123,18 @@ def choose(
 
     if len(classes) <= _MOST_LINES:
         tables = ClassTables(_named(classes), _named(columns), True, digits, len(classes), len(columns))
-        taken = _widest(["class", *tables.classes.values()])
-        if taken + sum(widths([*tables.columns.values(), *further])) <= _width():
+        name_width = _widest(["class", *tables.classes.values()])
+        if name_width + sum(widths([*tables.columns.values(), *further])) <= _width():
             return tables
-    shown = _named(columns, _largest(column_sizes, _MOST_LINES))
-    room = _width() - _widest(["column", *shown.values(), *further])
+    column_names = _named(columns, _largest(column_sizes, _MOST_LINES))
+    room = _width() - _widest(["column", *column_names.values(), *further])
     # No more than these fit, since each takes a digit and a gap.
     candidates = _largest(class_sizes, room // (1 + _GAP), in_order=False)
     ends = np.cumsum(widths(_named(classes, candidates).values()))
     count = max(1, int(np.searchsorted(ends, room, side="right")))
-    return ClassTables(_named(classes, sorted(candidates[:count])), shown, False, digits, len(classes), len(columns))
+    return ClassTables(
+        _named(classes, sorted(candidates[:count])), column_names, False, digits, len(classes), len(columns)
+    )
 
 
 def _named(names: Sequence[str], places: Iterable[int] | None = None) -> dict[int, str]:

@@ -54,7 +54,7 @@ def main(*, model: Path, epoch: int | None, digits: int) -> None:
     trained = models.load(model)
     points = _points(trained, model / SNAPSHOTS_FILE)
     # Choose: epochs, and what of W and b fits the screen.
-    shown = _evenly_spaced(points) if epoch is None else [_at(points, epoch, model / SNAPSHOTS_FILE)]
+    printed = _evenly_spaced(points) if epoch is None else [_at(points, epoch, model / SNAPSHOTS_FILE)]
     sizes = np.abs(trained.weights)
     tables = class_tables.choose(
         classes=[class_text(label) for label in trained.classes],
@@ -62,27 +62,27 @@ def main(*, model: Path, epoch: int | None, digits: int) -> None:
         further=["b"],
         class_sizes=sizes.max(axis=1, initial=0),
         column_sizes=sizes.max(axis=0),
-        largest=max(point.largest for point in shown),
+        largest=max(point.largest for point in printed),
         digits=digits,
     )
     # Print: the tables, and what is left out.
     console = class_tables.console()
-    for point in shown:
+    for point in printed:
         console.print(point.title)
         console.print(tables.table(point.weights, {"b": point.bias}))
         console.print()
-    if len(shown) < len(points) and epoch is None:
-        console.print(f"{len(shown)} of {len(points):,} snapshots; --epoch N prints the one after epoch N.")
+    if len(printed) < len(points) and epoch is None:
+        console.print(f"{len(printed)} of {len(points):,} snapshots; --epoch N prints the one after epoch N.")
     for sentence in tables.omissions(*["those of the largest weights in the model"] * 2):
         console.print(sentence)
 
 
 def _points(trained: models.Model, path: Path) -> list[_Point]:
     """The snapshots in the file at ``path`` and the model, by epoch."""
-    taken = results.snapshots(json_documents.read_bytes(path, "run `dvc repro`"), path, trained.weights.shape)
+    snapshots = results.snapshots(json_documents.read_bytes(path, "run `dvc repro`"), path, trained.weights.shape)
     by_epoch = {
         epoch: _Point(epoch, weights, bias)
-        for epoch, weights, bias in zip(taken["epoch"].tolist(), taken["W"], taken["b"], strict=True)
+        for epoch, weights, bias in zip(snapshots["epoch"].tolist(), snapshots["W"], snapshots["b"], strict=True)
     }
     # Early stopping counts the best epoch by its validation cost, which is measured before the update.
     best = trained.result.get("best_epoch")

@@ -16,16 +16,16 @@ _FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {remaining} left{postfix}"
 def bar(name: str, size: int) -> Iterator[ProgressCallback]:
     """A bar of ``size`` bytes, all of the source."""
     began = latest = monotonic()
-    with screen.bar(name, size, form=_FORMAT) as shown:
+    with screen.bar(name, size, form=_FORMAT) as bar:
 
         def see(rows: int, position: int) -> None:
             nonlocal began, latest
-            if position < shown.count:
+            if position < bar.count:
                 # A type turned out otherwise, or a split needs another pass: reading has started again.
                 began = latest
-                shown.restart()
+                bar.restart()
             latest = monotonic()
-            shown.note = f"{rows / max(latest - began, 1e-9):,.0f} rows/s"
-            shown.count = position
+            bar.note = f"{rows / max(latest - began, 1e-9):,.0f} rows/s"
+            bar.count = position
 
         yield see

@@ -67,15 +67,19 @@ def fit(
 
     Raises: UserError if the cost diverges, or if a param or the earlier model does not fit the data.
     """
+    encoder = prepared.encoder
+    weights = class_weights(params, prepared)
+    totals = _class_totals(prepared, weights)
+    begin = initial_point.of(encoder, params, earlier)
+    # The l2, where cross-validation chooses it; all else is as if its number had been given.
+    given, choice = params, None
     if params.l2 == "auto":
-        return _fit_with_best_l2(prepared, params, watch, earlier, saved)
+        choice = choose_l2.choose(prepared, params, weights, begin.parameters)
+        params = params.model_copy(update={"l2": choice.l2})
     # Rows: blocks of the training split, weighed by their classes.
     with screen.bar("reading rows"):
-        weights = class_weights(params, prepared)
-        totals = _class_totals(prepared, weights)
         blocks = data_loader.blocks_of(prepared, prepared.splits["train"], weights)
         data_loader.require_weight(blocks)
-    encoder = prepared.encoder
     placed_on = accelerator_of(params)
     data = TrainingRows(blocks, encoder.level_counts, encoder.features, encoder.classes, placed_on)
 
@@ -87,7 +91,6 @@ def fit(
         )
 
     # Start: the initial point, or the state that a killed training left.
-    begin = initial_point.of(encoder, params, earlier)
     history = History(begin.parameters, params.snapshot_every)
 
     def fits(state: checkpoint.State) -> bool:
@@ -117,7 +120,11 @@ def fit(
             store,
         )
     # Outcome: how good the last point is, and what it is judged by.
-    return _model(prepared, params, solver, result, begin.sentences, device_of(placed_on), totals), history
+    fitted = _model(prepared, params, solver, result, begin.sentences, device_of(placed_on), totals)
+    if choice is not None:
+        searched = fitted.result | {"l2": choice.l2, "l2_search": choice.to_json()}
+        fitted = replace(fitted, params=given.model_dump(), result=searched)
+    return fitted, history
 
 
 def _progress(record: loop.Record, bound: float | None, tolerance: float) -> str:
@@ -129,23 +136,6 @@ def _progress(record: loop.Record, bound: float | None, tolerance: float) -> str
     if bound is not None and bound < 1:  # more than the whole objective tells nothing
         measures.append(f"bound about {bound:.0e}, to reach {tolerance:.0e}")
     return ", ".join([f"epoch {record.number}", *measures])
-
-
-def _fit_with_best_l2(
-    prepared: reader.Dataset,
-    params: TrainParams,
-    watch: Watch,
-    earlier: model.Model | None,
-    saved: checkpoint.Checkpoint | None,
-) -> tuple[model.Model, History]:
-    """Choose l2 by cross-validation and fit with it: W and b are those of a training with this number."""
-    weights = class_weights(params, prepared)
-    _class_totals(prepared, weights)
-    begin = initial_point.of(prepared.encoder, params, earlier)
-    choice = choose_l2.choose(prepared, params, weights, begin.parameters)
-    fitted, history = fit(prepared, params.model_copy(update={"l2": choice.l2}), watch, earlier, saved)
-    result = fitted.result | {"l2": choice.l2, "l2_search": choice.to_json()}
-    return replace(fitted, params=params.model_dump(), result=result), history
 
 
 def _class_totals(prepared: reader.Dataset, class_weights: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal to a group of processes")
 @pytest.mark.parametrize(
     ("every_s", "stage", "expected"),
     [

@@ -43,23 +43,24 @@ def main(*, folder: Path, tables: Sequence[str], target: str, write_params: Call
     record = Record(code.release, code.commit, upstream.address(code))
     left_behind = upstream.uncommitted(code)
     # Make it beside its place, then put it there.
-    with _made_beside(folder) as made:
+    with screen.bar("making the project"), _made_beside(folder) as project:
         for name, content in code.files().items():
-            (made / name).parent.mkdir(parents=True, exist_ok=True)
-            (made / name).write_bytes(content)
-        _git(made, "init", "--quiet")
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            (project / name).write_bytes(content)
+        _git(project, "init", "--quiet")
         if record.source is None:
-            _git(made, "config", SOURCE_SETTING, str(code.folder))
-        source = tables[0] if located is None else _copied(made, located, folder.name)
-        warnings = _params_written(made, source, target, write_params, tables[0])
+            _git(project, "config", SOURCE_SETTING, str(code.folder))
+        source = tables[0] if located is None else _copied(project, located, folder.name)
+        warnings = _params_written(project, source, target, write_params, tables[0])
         if located is not None:
-            _run_dvc(made, "add", source)  # which reads dvc.yaml, and that params.yaml
-        files.write_text(made / RECORD_FILE, record.to_text())
-        files.write_text(made / "README.md", readme.text(folder.name, target, source, record))
-        _commit(made, f"A project for {shortened(source)}, with softmax-pipeline {record}")
+            _run_dvc(project, "add", source)  # which reads dvc.yaml, and that params.yaml
+        files.write_text(project / RECORD_FILE, record.to_text())
+        files.write_text(project / "README.md", readme.text(folder.name, target, source, record))
+        _commit(project, f"A project for {shortened(source)}, with softmax-pipeline {record}")
     # Say what was made, what to doubt, and what to do.
-    shown = screen.unbroken(folder)
-    screen.say(f"{shown}: a project for {shortened(source)} with softmax-pipeline {record}, committed")
+    screen.say(
+        f"{screen.unbroken(folder)}: a project for {shortened(source)} with softmax-pipeline {record}, committed"
+    )
     for warning in warnings:
         screen.say(f"  warning: {warning}", indent=4)
     if left_behind:
@@ -146,10 +147,10 @@ def _umask() -> int:
     return mask
 
 
-def _copied(made: Path, located: list[Path], name: str) -> str:
+def _copied(project: Path, located: list[Path], name: str) -> str:
     """Copy the files into the project; return what prepare.source says of them."""
     source = _RAW / (located[0].name if len(located) == 1 else name)
-    place = made / source if len(located) > 1 else made / _RAW
+    place = project / source if len(located) > 1 else project / _RAW
     place.mkdir(parents=True)
     for path in located:
         with sources.as_user_error(path):
@@ -158,14 +159,14 @@ def _copied(made: Path, located: list[Path], name: str) -> str:
 
 
 def _params_written(
-    made: Path, source: str, target: str, write_params: Callable[[str, str], None], typed: str
+    project: Path, source: str, target: str, write_params: Callable[[str, str], None], typed: str
 ) -> list[str]:
     """Let params.yaml be written; return its warnings. Raises: UserError that names the table as it was typed."""
     from pipeline.commands.init import section
 
     printed = io.StringIO()
     try:
-        with contextlib.chdir(made), contextlib.redirect_stdout(printed):
+        with contextlib.chdir(project), contextlib.redirect_stdout(printed):
             write_params(source, target)
     except UserError as error:
         message = str(error)
@@ -173,11 +174,11 @@ def _params_written(
     return section.warnings_of(printed.getvalue())
 
 
-def _commit(made: Path, message: str) -> None:
+def _commit(project: Path, message: str) -> None:
     """Commit all that the project is made of, also what the person's own list of ignored files names."""
-    listing = git.stdout(made, "ls-files", "--others", "--exclude-per-directory=.gitignore", "-z") or ""
-    _git(made, "add", "--force", "--", *listing.split("\0")[:-1])
-    _git(made, "commit", "--quiet", "--no-verify", f"--message={message}")
+    listing = git.stdout(project, "ls-files", "--others", "--exclude-per-directory=.gitignore", "-z") or ""
+    _git(project, "add", "--force", "--", *listing.split("\0")[:-1])
+    _git(project, "commit", "--quiet", "--no-verify", f"--message={message}")
 
 
 def _git(folder: Path, *words: str) -> None:

@@ -33,12 +33,12 @@ def main(*, root: Path, source: str | None, revision: str) -> None:
         raise UserError(f"{RECORD_FILE}: has no address of the code's repository; name it, or a clone: --from ADDRESS")
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "code"
-        shown = shortened(credentials.masked(origin))
-        _git(root, "clone", "--quiet", "--bare", "--", origin, str(clone), fault=f"{shown}: cannot be cloned")
-        later = Version(clone, _commit(clone, revision, shown))
-        earlier = Version(clone, _commit(clone, record.commit, shown))
+        address = shortened(credentials.masked(origin))
+        _git(root, "clone", "--quiet", "--bare", "--", origin, str(clone), fault=f"{address}: cannot be cloned")
+        later = Version(clone, _commit(clone, revision, address))
+        earlier = Version(clone, _commit(clone, record.commit, address))
         if later.commit == earlier.commit:
-            screen.say(f"up to date: softmax-pipeline {record} is the version of {shown}")
+            screen.say(f"up to date: softmax-pipeline {record} is the version of {address}")
             return
         if git.stdout(clone, "merge-base", "--is-ancestor", later.commit, earlier.commit) is not None:
             raise UserError(
@@ -58,10 +58,10 @@ def main(*, root: Path, source: str | None, revision: str) -> None:
     screen.say(f"next: {screen.unbroken(place.at_root(root, 'make run'))}")
 
 
-def _commit(clone: Path, revision: str, shown: str) -> str:
+def _commit(clone: Path, revision: str, address: str) -> str:
     sha = git.stdout(clone, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if sha is None:
-        raise UserError(f"{shown}: has no version {shortened(revision)}; name a clone that has it: --from ADDRESS")
+        raise UserError(f"{address}: has no version {shortened(revision)}; name a clone that has it: --from ADDRESS")
     return sha.strip()
 
 

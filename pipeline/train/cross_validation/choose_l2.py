@@ -1,8 +1,9 @@
 """train.l2 auto: the l2 of the lowest cross-validated log loss, over the training rows alone.
 
-The values tried are those of `sweep`; where the lowest log loss lies at an end, more beyond it. The work is bounded: a
-large table is judged by a sample of its rows. There a penalty of the sum over n rows must stay what it is over all of
-them, so the sample's models take l2 times (rows of all / rows of the sample); what is told is the l2 of all rows.
+The values tried are those of `sweep`; where the lowest log loss lies at an end and still falls there, more beyond it.
+The work is bounded: a large table is judged by a sample of its rows. There a penalty of the sum over n rows must stay
+what it is over all of them, so the sample's models take l2 times (rows of all / rows of the sample); what is told is
+the l2 of all rows.
 """
 
 import math
@@ -24,6 +25,7 @@ from pipeline.train.training_rows import TrainingRows
 
 _BEYOND = 1e-3  # how far beyond an end at once, and how often at most
 _MOST_EXTENSIONS = 2
+_FLAT = 1e-4  # nats; a last step that gains less is no reason to go on: classes that are told apart gain for ever
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,16 @@ class _Search:
 
     def _values_beyond(self) -> list[float]:
         """More values where the lowest log loss lies at an end; none where it does not, or the end is flat."""
-        losses = [line.estimate.mean for line in self._lines]
-        if losses[0] < min(losses[1:]):
-            end, step = self._lines[0].l2, 1 / _BEYOND
-        elif losses[-1] < min(losses[:-1]):
-            end, step = self._lines[-1].l2, _BEYOND
+        lowest = min(self._lines, key=lambda line: line.estimate.mean)
+        if lowest is self._lines[0]:
+            before, step = self._lines[1], 1 / _BEYOND
+        elif lowest is self._lines[-1]:
+            before, step = self._lines[-2], _BEYOND
         else:
             return []
+        if before.estimate.mean - lowest.estimate.mean < _FLAT:
+            return []
+        end = lowest.l2
         count = round(abs(math.log10(step)) * (COUNT - 1) / abs(math.log10(STRONGEST / WEAKEST)))
         return sorted(on_scale(end, end * step, count + 1)[1:], reverse=True)
 

@@ -32,7 +32,7 @@ def _kill_when_it_is_seen(project: Project, end: signal.Signals, known_epochs: i
         while not (_steps(project) > known_epochs and list((project.folder / ".cache/checkpoints").glob("*"))):
             assert process.poll() is None, "it has come to the end"
             assert time.monotonic() < deadline
-            time.sleep(0.05)
+            time.sleep(0.3)
     finally:
         process.send_signal(end)
         process.wait(60)

@@ -67,6 +67,16 @@ def test_the_search_goes_on_beyond_an_end(tmp_path: Path) -> None:
     assert choice.l2 == min(choice.lines, key=lambda line: line.estimate.mean).l2
 
 
+def test_the_search_ends_where_nothing_is_gained(tmp_path: Path) -> None:
+    """Classes that a column tells apart are predicted ever better by ever weaker penalties, by less and less."""
+    labels = np.arange(30) % 2
+    column = (labels + np.linspace(0, 0.1, 30)).astype(np.float32)[:, None]
+    choice = _choice(prepared(tmp_path / "a", numbers_only(column, labels)))
+    losses = [line.estimate.mean for line in choice.lines]
+    assert losses == sorted(losses, reverse=True)
+    assert choice.l2 == choice.lines[-1].l2 == 1e-6
+
+
 @pytest.mark.parametrize("classes", [[0, 1, 0, 1], [0, 0, 0, 0, 0, 1, 1, 2]], ids=["few rows", "a class of one"])
 def test_too_few_rows_have_an_l2_all_the_same(tmp_path: Path, classes: list[int]) -> None:
     """Rows that cannot be cut into folds get 1 / rows, with the reason; a class of one row is no hindrance."""
