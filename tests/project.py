@@ -75,9 +75,9 @@ class Project:
         """Run DVC."""
         return self.run("dvc", *words, check=check, **environment)
 
-    def pipeline(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def pipeline(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m pipeline`."""
-        return self.run("python", "-m", "pipeline", *words, check=check)
+        return self.run("python", "-m", "pipeline", *words, check=check, **environment)
 
     def read(self, path: str) -> str:
         """A file's text."""

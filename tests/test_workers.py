@@ -155,7 +155,7 @@ def test_a_user_error_under_workers_is_one_sentence(tmp_path: Path) -> None:
     project = Project(tmp_path)
     text = project.read("params.yaml").replace("workers: 1 ", "workers: 2 ")
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
-    result = project.pipeline("train", "--prepared", "data/nowhere", "--out", "models", check=False)
+    result = project.pipeline("train", "--prepared", "data/nowhere", "--out", "models", check=False, **UNTRACKED)
     assert result.returncode == 1
     assert result.stderr.strip() == "data/nowhere/prepared.json: no such file; run `dvc repro` to prepare the data"
 
@@ -212,7 +212,7 @@ def _train_with_two(project: Project) -> subprocess.CompletedProcess[str]:
     """`train` in two processes, in a project that was prepared; it has to end within seconds."""
     text = project.read("params.yaml").replace("workers: 1 ", "workers: 2 ")
     (project.folder / "params.yaml").write_text(text, encoding="utf-8")
-    return project.pipeline("train", "--prepared", "data/prepared", "--out", "models", check=False)
+    return project.pipeline("train", "--prepared", "data/prepared", "--out", "models", check=False, **UNTRACKED)
 
 
 def _long_table(project: Project) -> None:
