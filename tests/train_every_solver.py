@@ -18,7 +18,7 @@ SOLVERS = {
     "newton": {"solver": "newton", "l2": 1e-3, "epochs": 50},
     "lbfgs": {"solver": "lbfgs", "l2": 1e-3, "epochs": 200},
     "sparse": {"solver": "newton", "l1": 1e-3, "l2": 1e-4, "epochs": 50},
-    "l2_auto": {"solver": "auto", "l2": "auto", "epochs": 100, "tolerance": 1e-3},
+    "l2_auto": {"solver": "auto", "l2": "auto", "epochs": 100, "tolerance": 1e-6},
     "auto_without_penalty": {"solver": "auto", "epochs": 100},
 }
 
