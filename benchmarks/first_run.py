@@ -30,8 +30,8 @@ from pipeline.dataset import reader
 from pipeline.dataset.reader import Dataset
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
-from pipeline.scoring import probabilities
 from pipeline.scoring.logits import compute_logits
+from pipeline.scoring.probabilities import log_softmax
 from pipeline.train import stage as train
 from pipeline.train.params import TrainParams
 from tests.project import Project
@@ -60,7 +60,7 @@ TABLES = {
 }
 SEEDS = range(5)
 _PREPARED, _MODEL = Path("again/prepared"), Path("again/models")
-_LEAST = 1e-16  # probability of a class that the peer has not seen
+_LEAST = 1e-16  # probability of a class that the peer, or a class share, has not seen
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def _line(name: str) -> str:
     accuracies = [np.mean([scored.hits.mean() for scored in side]) for side in (ours, peers)]
     return (
         f"| {name} | {rows:,} | {columns} | {classes} | {np.mean(shares):.4f} | {losses[0]:.4f} | {losses[1]:.4f} "
-        f"| {mean:+.4f}, {mean - half:+.4f} to {mean + half:+.4f} | {first:+.4f} | {accuracies[0]:.4f} | {accuracies[1]:.4f} "
+        f"| {mean:+.4f}, {mean - half:+.4f} to {mean + half:+.4f} | {first:+.4f} "
+        f"| {accuracies[0]:.4f} | {accuracies[1]:.4f} "
         f"| {whole_seconds:.1f} | {train_seconds:.1f} | {peer_seconds:.1f} |"
     )
 
@@ -147,20 +148,26 @@ def _trained() -> tuple[float, models.Model]:
 def _log_probabilities(fitted: models.Model, dataset: Dataset) -> NDArray[np.float64]:
     shards = dataset.splits["test"].shards
     logits = np.concatenate([compute_logits(fitted, shard.numbers, shard.codes) for shard in shards])
-    return probabilities.log_softmax(logits)
+    return log_softmax(logits)
 
 
 def _peer(dataset: Dataset) -> tuple[float, NDArray[np.float64]]:
-    """The seconds that the peer's fit takes, and its log probabilities of the test rows."""
+    """The seconds that the peer's fit takes, and its log probabilities of the test rows.
+
+    These are taken from its logits: its own predict_log_proba is minus infinity where a probability underflows.
+    """
     features, labels = _matrix(dataset, "train")
+    rows = _matrix(dataset, "test")[0]
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its 100 iterations, and of classes with few rows
         fitted = LogisticRegressionCV().fit(features, labels)
     seconds = time.perf_counter() - began
-    rows = _matrix(dataset, "test")[0]
+    logits = fitted.decision_function(rows)
+    if logits.ndim == 1:  # of two classes it gives the second one's, against 0
+        logits = np.column_stack([np.zeros(len(rows)), logits])
     log_probabilities = np.full((len(rows), len(dataset.encoder.classes)), math.log(_LEAST))
-    log_probabilities[:, fitted.classes_] = fitted.predict_log_proba(rows)
+    log_probabilities[:, fitted.classes_] = log_softmax(logits)
     return seconds, log_probabilities
 
 

@@ -25,6 +25,7 @@ NOT_RUN = {
     "dvc exp run -n faster": "run by tests/test_experiments.py",
     "python -m pipeline compare": "run by tests/test_experiments.py",
     "python -m pipeline verify": "half a minute; tests/commands/verify/test_command.py compares what is shown",
+    "python -m benchmarks.first_run": "half an hour, and prints timings",
     "python -m benchmarks.solver --slow": "minutes, and prints timings",
     "python -m benchmarks.scaling": "minutes, and prints timings",
     "python -m benchmarks.prepare --large": "minutes, and prints timings",
