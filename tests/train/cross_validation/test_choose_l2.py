@@ -20,7 +20,12 @@ from tests.train.cross_validation.test_folds import prepared
 
 
 def _params(**changes: object) -> TrainParams:
-    return TrainParams(**({"solver": "auto", "seed": 0, "epochs": 1000, "snapshot_every": 1, "l2": "auto"} | changes))
+    return TrainParams(
+        **(
+            {"solver": "auto", "seed": 0, "epochs": 1000, "snapshot_every": 1, "l2": "auto", "tolerance": 1e-6}
+            | changes
+        )
+    )
 
 
 def _choice(data: reader.Dataset) -> choose_l2.L2Choice:
@@ -33,6 +38,7 @@ def _noise(rows: int) -> Problem:
     return numbers_only(random.normal(size=(rows, 8)).astype(np.float32), random.integers(0, 2, rows))
 
 
+@pytest.mark.slow
 def test_the_choice_is_the_lowest_of_a_sweep(tmp_path: Path) -> None:
     """Path, choice and standard error are those of `sweep` with its values and folds."""
     data = prepared(tmp_path / "a", synthetic(400))
@@ -45,6 +51,7 @@ def test_the_choice_is_the_lowest_of_a_sweep(tmp_path: Path) -> None:
     assert [line["l2"] for line in told["path"]] == penalties.on_scale(1.0, 1e-6, 13)
 
 
+@pytest.mark.slow
 def test_the_model_is_that_of_the_l2_chosen(tmp_path: Path) -> None:
     """W and b have the bits of a training with the number; the params keep the word, the result tells the number."""
     data = prepared(tmp_path / "a", synthetic(300))
@@ -77,6 +84,7 @@ def test_the_search_ends_where_nothing_is_gained(tmp_path: Path) -> None:
     assert choice.l2 == choice.lines[-1].l2 == 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [[0, 1, 0, 1], [0, 0, 0, 0, 0, 1, 1, 2]], ids=["few rows", "a class of one"])
 def test_too_few_rows_have_an_l2_all_the_same(tmp_path: Path, classes: list[int]) -> None:
     """Rows that cannot be cut into folds get 1 / rows, with the reason; a class of one row is no hindrance."""
@@ -92,6 +100,7 @@ def test_too_few_rows_have_an_l2_all_the_same(tmp_path: Path, classes: list[int]
         assert search["path"]
 
 
+@pytest.mark.slow
 def test_a_large_table_is_judged_by_a_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
