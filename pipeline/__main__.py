@@ -38,8 +38,10 @@ def _terminate(signal_number: int, _frame: object) -> NoReturn:
 
 
 def _way_back() -> str:
-    """DVC takes a stage's outputs away before it runs the stage; its cache still has them."""
-    return "\n  the stage's earlier outputs: `dvc checkout` brings them back" if "DVC_STAGE" in os.environ else ""
+    """DVC takes a stage's outputs away before it runs the stage, and its cache still has them; `check` has none."""
+    if os.environ.get("DVC_STAGE", "check") == "check":
+        return ""
+    return "\n  the stage's earlier outputs: `dvc checkout` brings them back"
 
 
 def _refusal(error: OSError) -> str:
