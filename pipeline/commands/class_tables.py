@@ -80,7 +80,7 @@ class ClassTables:
             (len(self.columns), self.column_count, f"columns, {columns}"),
             (len(self.classes), self.class_count, f"classes, {classes}"),
         )
-        parts = [f"{shown:,} of {count:,} {which}" for shown, count, which in counts if shown < count]
+        parts = [f"{part:,} of {count:,} {which}" for part, count, which in counts if part < count]
         if parts:
             yield f"Shown: {'; '.join(parts)}."
 

@@ -30,8 +30,8 @@ def run_name(params: dict[str, Any], experiment: Experiment | None, l2: float | 
         values["train.l2"] = l2
     # What is tried most comes first, how long it lasted last.
     solver, epochs = (values.pop(key, None) for key in ("train.solver", "train.epochs"))
-    said = [_said(key, value) for key, value in values.items() if settings.is_special(key, value)]
-    words = [*([] if solver is None else [str(solver)]), *said]
+    specials = [_said(key, value) for key, value in values.items() if settings.is_special(key, value)]
+    words = [*([] if solver is None else [str(solver)]), *specials]
     if epochs is not None and solver in settings.BY_STEPS:
         words.append(f"epochs={epochs}")  # of the other solvers a bound that they seldom reach
     text = " ".join(words) or "run"

@@ -93,15 +93,13 @@ class _Search:
             if not beyond:
                 break
             self._try(beyond)
-        lowest, _ = selection.choose([line.estimate for line in self._lines], "best")
-        return L2Choice(
-            self._lines[lowest].l2, self._reason(self._lines[lowest]), tuple(self._lines), self._rows, self._of_rows
-        )
+        lowest = self._lowest()
+        return L2Choice(lowest.l2, self._reason(lowest), tuple(self._lines), self._rows, self._of_rows)
 
     def _announce(self) -> None:
         sample = f", a sample by content of the {self._of_rows:,} training rows" if self._is_sample else ""
-        models = COUNT * (FOLDS + 1)
-        _print(f"{FOLDS}-fold cross-validation of {COUNT} values: {models} models of {self._rows:,} rows{sample}")
+        models = f"{COUNT * (FOLDS + 1)} models of {self._rows:,} rows{sample}"
+        screen.say(f"train: l2 auto: {FOLDS}-fold cross-validation of {COUNT} values: {models}")
 
     def _try(self, values: list[float]) -> None:
         scale = self._of_rows / self._rows if self._is_sample else 1.0
@@ -109,9 +107,13 @@ class _Search:
         own = [Line(l2, line.full_fit, line.folds) for l2, line in zip(values, lines, strict=True)]
         self._lines = sorted([*self._lines, *own], key=lambda line: -line.l2)
 
+    def _lowest(self) -> Line:
+        place, _ = selection.choose([line.estimate for line in self._lines], "best")
+        return self._lines[place]
+
     def _values_beyond(self) -> list[float]:
         """More values where the lowest log loss lies at an end; none where it does not, or the end is flat."""
-        lowest = min(self._lines, key=lambda line: line.estimate.mean)
+        lowest = self._lowest()
         if lowest is self._lines[0]:
             before, step = self._lines[1], 1 / _BEYOND
         elif lowest is self._lines[-1]:
@@ -120,9 +122,8 @@ class _Search:
             return []
         if before.estimate.mean - lowest.estimate.mean < _FLAT:
             return []
-        end = lowest.l2
         count = round(abs(math.log10(step)) * (COUNT - 1) / abs(math.log10(STRONGEST / WEAKEST)))
-        return sorted(on_scale(end, end * step, count + 1)[1:], reverse=True)
+        return sorted(on_scale(lowest.l2, lowest.l2 * step, count + 1)[1:], reverse=True)
 
     def _reason(self, lowest: Line) -> str:
         estimate = lowest.estimate
@@ -137,7 +138,3 @@ class _Search:
 def _share(encoder: Encoder, rows: int) -> float:
     """The share of the rows that the search works on."""
     return min(1.0, MOST_WORK / work(rows, len(encoder.classes), encoder.number_count, len(encoder.categories)))
-
-
-def _print(sentence: str) -> None:
-    screen.say(f"train: l2 auto: {sentence}")

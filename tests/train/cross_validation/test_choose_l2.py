@@ -20,12 +20,8 @@ from tests.train.cross_validation.test_folds import prepared
 
 
 def _params(**changes: object) -> TrainParams:
-    return TrainParams(
-        **(
-            {"solver": "auto", "seed": 0, "epochs": 1000, "snapshot_every": 1, "l2": "auto", "tolerance": 1e-6}
-            | changes
-        )
-    )
+    given = {"solver": "auto", "seed": 0, "epochs": 1000, "snapshot_every": 1, "l2": "auto", "tolerance": 1e-6}
+    return TrainParams.model_validate(given | changes)
 
 
 def _choice(data: reader.Dataset) -> choose_l2.L2Choice:
