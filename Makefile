@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+UV := uv==0.13.9
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: run test quick check ui install lock clean
@@ -36,9 +37,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .  # softmax
 	@touch $@
 
-lock: $(INSTALLED)  ## write requirements.lock anew from what pyproject.toml asks for
-	$(BIN)/python -m pip install --quiet --upgrade --editable ".[dev]"
-	python -m pip freeze --exclude-editable --exclude pip | sed 's/+cpu$$//' > requirements.lock
+lock: $(INSTALLED)  ## write requirements.lock for every system; pins stay as they are unless UPGRADE=--upgrade
+	python -m pip install --quiet $(UV)
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-annotate $(UPGRADE) \
+		--output-file requirements.lock pyproject.toml
+	grep -vE '^(cuda|nvidia|triton)' requirements.lock > requirements.lock.part  # torch's build for CUDA pins these itself
+	mv requirements.lock.part requirements.lock
 
 clean:  ## remove what a run made, not what it was made from
 	rm -rf data/prepared models reports mlflow.db mlartifacts dvc_plots

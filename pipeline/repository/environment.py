@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-PINS_FILE = "requirements.lock"
-
 PACKAGES = ("dvc", "mlflow", "numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch")
 
 
@@ -32,12 +30,6 @@ def installed_versions() -> dict[str, str]:
 def public_version(version: str) -> str:
     """A version without its local part (PEP 440): the CPU build of torch 2.13.0 calls itself 2.13.0+cpu."""
     return version.partition("+")[0]
-
-
-def parse_pins(text: str) -> dict[str, str]:
-    """The versions by package of a requirements.lock, from its lines NAME==VERSION."""
-    pins = (line.partition("==") for line in text.splitlines())
-    return {name.strip(): version.strip() for name, equals, version in pins if equals}
 
 
 def read_processor() -> Processor:

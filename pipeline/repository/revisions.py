@@ -15,7 +15,7 @@ from pipeline.files import md5_bytes
 from pipeline.output_files import METADATA_FILE
 from pipeline.params import PARAMS_FILE
 from pipeline.repository import git, lockfile, outputs
-from pipeline.repository.environment import PINS_FILE, parse_pins
+from pipeline.repository.pins import PINS_FILE, parse_pins
 from pipeline.repository.project import Experiment
 
 _HISTORY_SECONDS = 120  # a search of all commits of a large repository

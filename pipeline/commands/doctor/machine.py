@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.commands.doctor.result import NOTE, OK, PROBLEM, CheckResult
 from pipeline.repository import environment
+from pipeline.repository.pins import PINS_FILE, parse_pins
 
 # The libraries whose arithmetic or format decides an output's bytes; the others may differ without harm to them.
 _DECIDING = tuple(name for name in environment.PACKAGES if name not in ("dvc", "mlflow"))
@@ -26,9 +27,9 @@ def check_python_version(_: Path) -> Iterator[CheckResult]:
 
 
 def check_installed_versions(root: Path) -> Iterator[CheckResult]:
-    path = root / environment.PINS_FILE
+    path = root / PINS_FILE
     try:
-        pinned = environment.parse_pins(path.read_text(encoding="utf-8"))
+        pinned = parse_pins(path.read_text(encoding="utf-8"))
     except OSError:
         yield CheckResult("packages", PROBLEM, f"{path} cannot be read", "get it from the repository: git checkout")
         return

@@ -3,12 +3,13 @@
 from importlib import metadata
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pipeline.errors import listed, quoted, shortened
-from pipeline.repository import environment
-from pipeline.repository.environment import PINS_FILE, public_version
+from pipeline.repository import environment, pins
+from pipeline.repository.environment import public_version
+from pipeline.repository.pins import PINS_FILE
 
 
 def disagreements(folder: Path) -> list[str]:
@@ -18,13 +19,13 @@ def disagreements(folder: Path) -> list[str]:
     except OSError:
         return [f"{PINS_FILE}: expected the versions that the commit was made with, got no such file"]
     sentences, names = [], set()
-    for line in _requirements(text):
+    for line in pins.requirement_lines(text):
         try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
+            requirement, applies = pins.parse_requirement(line)
+        except ValueError:
             sentences.append(f"{PINS_FILE}: expected NAME==VERSION, got {quoted(line)}")
             continue
-        if requirement.marker and not requirement.marker.evaluate():
+        if not applies:
             continue
         name = canonicalize_name(requirement.name)
         if name in names:
@@ -39,16 +40,8 @@ def disagreements(folder: Path) -> list[str]:
     return sentences
 
 
-def _requirements(text: str) -> list[str]:
-    """The lines that name a package, joined after a backslash, without comments, hashes and options of pip."""
-    lines = [line.partition(" #")[0].strip() for line in text.replace("\\\n", " ").splitlines()]
-    named = [line.partition(" --")[0].strip() for line in lines]
-    return [line for line in named if line and not line.startswith(("#", "-"))]
-
-
 def _disagreement(requirement: Requirement) -> list[str]:
-    specifiers = list(requirement.specifier)
-    if requirement.url or len(specifiers) != 1 or specifiers[0].operator not in ("==", "==="):
+    if pins.pinned_version(requirement) is None:
         return [f"{PINS_FILE}: expected NAME==VERSION, got {quoted(str(requirement))}"]
     try:
         installed = metadata.version(requirement.name)
