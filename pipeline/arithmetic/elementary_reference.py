@@ -11,6 +11,7 @@ e_expf.c, e_log.c, k_log.h, k_logf.h and s_log1p.c; the reduction of log as in m
 subtracting 1.5 * 2^52 from Hecker 1996, "Let's get to the (floating) point".
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -152,8 +153,8 @@ def _exp(form: _Format, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def _log(form: _Format, x: NDArray[Any]) -> NDArray[Any]:
-    is_subnormal = x < 2.0 ** (1 - form.bias)
-    normal = np.where(is_subnormal, x * 2.0**form.subnormal_shift, x)
+    is_subnormal = x < math.ldexp(1.0, 1 - form.bias)
+    normal = np.where(is_subnormal, x * math.ldexp(1.0, form.subnormal_shift), x)
     biased, factor = _split(form, normal)
     k = biased - np.where(is_subnormal, form.real(form.bias + form.subnormal_shift), form.real(form.bias))
     result = _log_of_product(form, k, factor - 1.0, k * form.log_ln2[1])
@@ -184,7 +185,7 @@ def _split(form: _Format, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     bits = x.view(form.bits) + (_bits(form, 1.0) - form.lowest_factor)
     factor = ((bits & (2**form.fraction_bits - 1)) + form.lowest_factor).view(form.real)
     # An integer below 2^52 in the fraction of 2^52 makes their sum.
-    carrier = 2.0**form.fraction_bits
+    carrier = float(2**form.fraction_bits)
     return ((bits >> form.fraction_bits) | _bits(form, carrier)).view(form.real) - carrier, factor
 
 

@@ -17,6 +17,8 @@ from rich.console import Console
 
 from pipeline import model as models
 from pipeline import params
+from pipeline.arithmetic.elementary_reference import exp
+from pipeline.arithmetic.sums_reference import halving_sum
 from pipeline.commands import class_tables
 from pipeline.commands.class_tables import ClassTables, number
 from pipeline.commands.predict import require_column_types
@@ -197,7 +199,7 @@ def _print_softmax(
 ) -> None:
     """The probabilities (k,) of logits (1, k)."""
     shifted = logits[0] - logits.max()
-    exponentials = np.exp(shifted)
+    exponentials = exp(shifted)
     digits = tables.digits
     console.print("softmax: exp over its sum; first less the largest logit, which keeps exp small and p the same")
     table = class_tables.plain_table(["class", "logit", "- largest", "exp", "p", "rank"])
@@ -211,7 +213,7 @@ def _print_softmax(
         "sum" if is_whole else f"sum of all {len(probability):,}",
         "",
         "",
-        number(exponentials.sum(), digits),
+        number(float(halving_sum(exponentials, axis=0)), digits),
         number(probability.sum(), digits),
         "",
     )

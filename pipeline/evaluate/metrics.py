@@ -1,6 +1,11 @@
 """Metrics of predicted probabilities on one set of rows, None where one is not defined.
 
 n is the number of rows, k the number of classes; labels are class indices in [0, k).
+
+Sums over rows have the same bits on every processor: scikit-learn 1.9 takes numpy's bincount and cumulative_sum, which
+add one row after another, and numpy's sum, which adds contiguous numbers pairwise, in plain C whatever instructions the
+processor has (``tests/evaluate/test_metrics.py`` holds that order). No metric here comes to a BLAS product, nor to a
+sort that is not stable.
 """
 
 import math

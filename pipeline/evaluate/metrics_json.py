@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import model as models
+from pipeline.arithmetic.elementary_reference import log
 from pipeline.evaluate import metrics
 from pipeline.evaluate.metrics import Predictions
 
@@ -24,13 +25,11 @@ def prior_only(predicted: Predictions, training: Predictions) -> Predictions:
     prior = np.bincount(training.labels, training.weights, minlength=classes) / training.weights.sum()
     weights = np.bincount(predicted.labels, predicted.weights, minlength=classes).astype(np.float64)
     present = np.flatnonzero(weights)
-    with np.errstate(divide="ignore"):
-        log_prior = np.log(prior)
     return Predictions(
         labels=present,
         predicted=np.full(len(present), prior.argmax()),
         probabilities=np.tile(prior, (len(present), 1)),
-        log_likelihoods=log_prior[present],
+        log_likelihoods=log(prior)[present],
         weights=weights[present],
     )
 

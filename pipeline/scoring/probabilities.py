@@ -1,11 +1,14 @@
 """From logits to probabilities and ranks, in float64.
 
 n is the number of rows, k the number of classes. Every row is computed by itself: its bits do not depend on the rows
-around it.
+around it, nor, by the operations of ``pipeline.arithmetic``, on the processor.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.arithmetic.elementary_reference import exp, log
+from pipeline.arithmetic.sums_reference import halving_sum
 
 
 def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -16,7 +19,7 @@ def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     Source: Blanchard, Higham and Higham 2021, "Accurately computing the log-sum-exp and softmax functions".
     """
     shifted = _shifted(logits)
-    result: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    result: NDArray[np.float64] = shifted - log(halving_sum(exp(shifted), axis=1))[:, np.newaxis]
     return result
 
 
@@ -25,8 +28,8 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Shapes: logits (n, k), returns (n, k). A quotient, not exp(log_softmax), which the same paper finds less accurate.
     """
-    exponentials = np.exp(_shifted(logits))
-    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    exponentials = exp(_shifted(logits))
+    result: NDArray[np.float64] = exponentials / halving_sum(exponentials, axis=1)[:, np.newaxis]
     return result
 
 
@@ -42,7 +45,5 @@ def ranks(logits: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _shifted(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Row-major, because numpy adds a row's k numbers in an order that follows the layout in memory.
-    rows = np.ascontiguousarray(logits, dtype=np.float64)
-    result: NDArray[np.float64] = rows - rows.max(axis=1, keepdims=True)
+    result: NDArray[np.float64] = logits - logits.max(axis=1, keepdims=True)
     return result

@@ -31,7 +31,7 @@ _PIECE = 1 << _PIECE_BITS
 # Each value is cut into parts of 20 bits and a sign. Products of two parts, summed over a piece, are then integers of
 # at most 20 + 20 + 13 bits: every partial sum is a float64, so numpy may add in any order, with or without FMA.
 _PART_BITS = 20
-_EXACT = 2.0 ** (2 * _PART_BITS + _PIECE_BITS)
+_EXACT = math.ldexp(1.0, 2 * _PART_BITS + _PIECE_BITS)
 
 # Values are scaled below 1 and cut together while none is below 2^-400: products of parts then stay above 2^-900, far
 # from underflow. Smaller ones wait for a window of their own.
@@ -198,8 +198,8 @@ def _parts(values: Matrix) -> Iterator[Matrix]:
     Adding and subtracting 1.5 * 2^52 rounds to a whole number, exactly and with an exact remainder.
     Source: Rump, Ogita, Oishi 2008, Accurate floating-point summation, part I, section 3.
     """
-    rounding = 1.5 * 2.0**52
-    rest = values * 2.0**_PART_BITS
+    rounding = math.ldexp(1.5, 52)
+    rest = values * math.ldexp(1.0, _PART_BITS)
     while True:
         part = rest + rounding
         part -= rounding
@@ -208,7 +208,7 @@ def _parts(values: Matrix) -> Iterator[Matrix]:
         if not rest.any():
             return
         # What is left is at most half a unit: one more doubling than the part has bits.
-        rest *= 2.0 ** (_PART_BITS + 1)
+        rest *= math.ldexp(1.0, _PART_BITS + 1)
 
 
 def _shift(value: int, bits: int) -> int:

@@ -15,7 +15,7 @@ from pipeline.table import exact_moments
 from pipeline.table.exact_moments import Mask, Matrix, Moments, Vector, square_root
 
 # Dekker's constant for 53 bits: halves of 26 bits, whose products are exact.
-_SPLITTER = 2.0**27 + 1.0
+_SPLITTER = float(2**27 + 1)
 
 
 @dataclass

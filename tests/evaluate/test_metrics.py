@@ -1,6 +1,7 @@
 """Every metric against scikit-learn called in its plainest way, and what is said where a metric is not defined."""
 
 import dataclasses
+import itertools
 import warnings
 
 import numpy as np
@@ -139,3 +140,38 @@ def test_joined_parts_are_the_whole() -> None:
     joined = Predictions.join(halves)
     np.testing.assert_array_equal(joined.probabilities, predictions.probabilities)
     np.testing.assert_array_equal(joined.labels, predictions.labels)
+
+
+def _pairwise(numbers: list[float]) -> float:
+    """numpy's order for contiguous numbers: eight running sums up to 128 of them, halves beyond."""
+    count = len(numbers)
+    if count < 8:
+        total = 0.0
+        for number in numbers:
+            total += number
+        return total
+    if count > 128:
+        half = count // 2 // 8 * 8
+        return _pairwise(numbers[:half]) + _pairwise(numbers[half:])
+    a, b, c, d, e, f, g, h = numbers[:8]
+    whole = count // 8 * 8
+    for i in range(8, whole, 8):
+        lanes = numbers[i : i + 8]
+        a, b, c, d = a + lanes[0], b + lanes[1], c + lanes[2], d + lanes[3]
+        e, f, g, h = e + lanes[4], f + lanes[5], g + lanes[6], h + lanes[7]
+    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for number in numbers[whole:]:
+        total += number
+    return total
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 100, 129, 1_000, 100_003])
+def test_sums_of_metrics_have_one_order_on_every_processor(count: int) -> None:
+    """numpy's sum, weighted mean, bincount and cumulative sum, which scikit-learn adds with, to the last bit."""
+    generator = np.random.default_rng(count)
+    x, w = generator.normal(size=count), generator.uniform(0.5, 2.0, size=count)
+    assert np.sum(x) == _pairwise(x.tolist())
+    assert np.average(x, weights=w) == _pairwise((x * w).tolist()) / _pairwise(w.tolist())
+    in_turn = list(itertools.accumulate(x.tolist()))
+    assert np.cumulative_sum(x).tolist() == in_turn
+    assert np.bincount(np.zeros(count, dtype=np.int64), x)[0] == in_turn[-1]

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arithmetic.elementary_reference import log
 from pipeline.errors import UserError, listed, shortened
 from pipeline.output_files import PREDICTIONS_FILE
 from pipeline.results import REMEDY
@@ -85,5 +86,5 @@ def _scored(columns: dict[str, NDArray[Any]], chosen: NDArray[np.bool_]) -> dict
     for label in np.unique(actual):
         mine = actual == label
         probability[mine] = columns[f"{_PROBABILITY}{label}"][chosen][mine]
-    loss = -np.log(np.clip(probability, _SMALLEST, 1.0))
+    loss = -log(np.clip(probability, _SMALLEST, 1.0))
     return {"log_loss": loss, "accuracy": (columns["predicted"][chosen] == actual).astype(np.float64)}
