@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.arithmetic.sums_reference import halving_sum
+from pipeline.arithmetic.reference.sums import halving_sum
 
 
 def _folded(numbers: list[float]) -> float:

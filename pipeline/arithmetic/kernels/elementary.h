@@ -1,4 +1,4 @@
-/* exp, log, log1p and the logistic function: the twin of elementary_reference.py, which says what each step is for.
+/* exp, log, log1p and the logistic function: the twin of reference/elementary.py, which says what each step is for.
 
    Included once for each number format and instruction set, with these macros defined:
      REAL           double or float
@@ -167,9 +167,9 @@ static inline REAL T(log1p)(REAL x)
 }
 
 #define ARRAY_FUNCTION(name)                                                                                           \
-    void T(name##_array)(const REAL *x, REAL *y, long n)                                                               \
+    void T(name##_array)(const REAL *x, REAL *y, int64_t n)                                                               \
     {                                                                                                                  \
-        for (long i = 0; i < n; i++)                                                                                   \
+        for (int64_t i = 0; i < n; i++)                                                                                   \
             y[i] = T(name)(x[i]);                                                                                      \
     }
 

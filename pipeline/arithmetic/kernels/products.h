@@ -1,0 +1,174 @@
+/* Products of matrices with one order of summation, whatever the shape of the loops around it.
+ *
+ * An entry of a product is a chain of products and sums over the inner index, ascending; no sum is split by the width
+ * of a register, since lanes lie along the columns of the result. So tiles and copies below are free to follow the
+ * processor: they do not move a bit. Element (i, p) of a matrix lies at a[i * row + p * column]; strides may be
+ * negative.
+ */
+
+#define TILE (2 * LANES)
+
+/* C (rows, vectors * LANES) += A B, one tile in registers. */
+static inline __attribute__((always_inline)) void T(tile)(
+    const int rows, const int vectors, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b, int64_t b_row,
+    REAL *c, int64_t c_row)
+{
+    VECTOR sums[8][2];
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++) sums[i][v] = *(const VECTOR *)(c + i * c_row + v * LANES);
+    for (int64_t p = 0; p < depth; p++, a += a_column, b += b_row) {
+        VECTOR columns[2];
+        for (int v = 0; v < vectors; v++) columns[v] = *(const VECTOR *)(b + v * LANES);
+        for (int i = 0; i < rows; i++)
+            for (int v = 0; v < vectors; v++) sums[i][v] += a[i * a_row] * columns[v];
+    }
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++) *(VECTOR *)(c + i * c_row + v * LANES) = sums[i][v];
+}
+
+#define TILE_OF(ROWS, VECTORS) \
+    static __attribute__((noinline)) void T(tile_##ROWS##_##VECTORS)( \
+        int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b, int64_t b_row, REAL *c, int64_t c_row) \
+    { \
+        T(tile)(ROWS, VECTORS, depth, a, a_row, a_column, b, b_row, c, c_row); \
+    }
+TILE_OF(1, 1)
+TILE_OF(1, 2)
+TILE_OF(2, 1)
+TILE_OF(2, 2)
+TILE_OF(4, 1)
+TILE_OF(4, 2)
+#if ROWS_IN_TILE == 8
+TILE_OF(8, 1)
+TILE_OF(8, 2)
+#else
+TILE_OF(6, 1)
+TILE_OF(6, 2)
+#endif
+
+/* The same for any number of rows up to ROWS_IN_TILE. */
+static void T(tiles)(int64_t rows, int64_t vectors, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b,
+                     int64_t b_row, REAL *c, int64_t c_row)
+{
+#define NEXT(ROWS) \
+    if (rows >= ROWS) { \
+        if (vectors == 2) T(tile_##ROWS##_2)(depth, a, a_row, a_column, b, b_row, c, c_row); \
+        else T(tile_##ROWS##_1)(depth, a, a_row, a_column, b, b_row, c, c_row); \
+        rows -= ROWS; \
+        a += ROWS * a_row; \
+        c += ROWS * c_row; \
+    }
+#if ROWS_IN_TILE == 8
+    NEXT(8)
+#else
+    NEXT(6)
+#endif
+    NEXT(4)
+    NEXT(2)
+    NEXT(1)
+#undef NEXT
+}
+
+/* A stretch of sign B with the columns of a tile side by side, and zeros where there are none. */
+static void T(copy_columns)(REAL sign, const REAL *b, int64_t b_row, int64_t b_column, int64_t depth, int64_t width, int64_t tile,
+                            REAL *copy)
+{
+    if (b_column == 1)
+        for (int64_t p = 0; p < depth; p++) {
+            if (width == TILE)
+                for (int64_t j = 0; j < TILE; j++) copy[p * tile + j] = sign * b[p * b_row + j];
+            else
+                for (int64_t j = 0; j < tile; j++) copy[p * tile + j] = j < width ? sign * b[p * b_row + j] : 0;
+        }
+    else
+        for (int64_t j = 0; j < tile; j++)
+            for (int64_t p = 0; p < depth; p++) copy[p * tile + j] = j < width ? sign * b[p * b_row + j * b_column] : 0;
+}
+
+/* A with the rows of a tile side by side. */
+static void T(copy_rows)(int64_t m, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, REAL *copy)
+{
+    for (int64_t i = 0; i < m; i += ROWS_IN_TILE)
+        for (int64_t p = 0; p < depth; p++)
+            for (int64_t r = 0; r < ROWS_IN_TILE; r++)
+                *copy++ = i + r < m ? a[(i + r) * a_row + p * a_column] : 0;
+}
+
+typedef struct {
+    int64_t m, n, depth;
+    const REAL *a;
+    int64_t a_tile, a_row, a_column;  /* from a tile's first row to the next tile's */
+    const REAL *b;
+    int64_t b_row, b_column;
+    REAL sign, *c;  /* where c is NULL, stretches are added to the totals */
+    double *totals;
+    int64_t c_row;
+} T(operands);
+
+/* One stretch of the inner index, from p on, for the columns of a tile, from j on. */
+static void T(multiply_stretch)(const T(operands) *o, int64_t p, int64_t j)
+{
+    REAL copy[STRETCH * TILE] __attribute__((aligned(64)));
+    REAL part[ROWS_IN_TILE * TILE] __attribute__((aligned(64)));
+    const int64_t width = o->n - j < TILE ? o->n - j : TILE, vectors = width > LANES ? 2 : 1, padded = vectors * LANES;
+    const int64_t depth = o->depth - p < STRETCH ? o->depth - p : STRETCH;
+    const REAL *b = o->b + p * o->b_row + j * o->b_column;
+    int64_t b_row = o->b_row;
+    if (o->b_column != 1 || width < padded || o->m > ROWS_IN_TILE || o->sign < 0) {
+        T(copy_columns)(o->sign, b, b_row, o->b_column, depth, width, padded, copy);
+        b = copy;
+        b_row = padded;
+    }
+    for (int64_t i = 0; i < o->m; i += ROWS_IN_TILE) {
+        const int64_t rows = o->m - i < ROWS_IN_TILE ? o->m - i : ROWS_IN_TILE;
+        const REAL *a = o->a + i / ROWS_IN_TILE * o->a_tile + p * o->a_column;
+        if (o->c && width == padded) {
+            T(tiles)(rows, vectors, depth, a, o->a_row, o->a_column, b, b_row, o->c + i * o->c_row + j, o->c_row);
+            continue;
+        }
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t l = 0; l < padded; l++)
+                part[r * TILE + l] = o->c && l < width ? o->c[(i + r) * o->c_row + j + l] : 0;
+        T(tiles)(rows, vectors, depth, a, o->a_row, o->a_column, b, b_row, part, TILE);
+        for (int64_t r = 0; r < rows; r++)
+            if (o->c) memcpy(o->c + (i + r) * o->c_row + j, part + r * TILE, (size_t)width * sizeof(REAL));
+            else for (int64_t l = 0; l < width; l++) o->totals[(i + r) * o->c_row + j + l] += (double)part[r * TILE + l];
+    }
+}
+
+static void T(multiply)(T(operands) o)
+{
+    o.a_tile = ROWS_IN_TILE * o.a_row;
+    REAL *copy = NULL;  /* worth it where many columns go through, or rows lie far apart */
+    if (o.m > ROWS_IN_TILE && o.n > 4 * TILE && (copy = malloc((size_t)(o.m + ROWS_IN_TILE) * o.depth * sizeof(REAL)))) {
+        T(copy_rows)(o.m, o.depth, o.a, o.a_row, o.a_column, copy);
+        o.a = copy;
+        o.a_tile = ROWS_IN_TILE * o.depth;
+        o.a_row = 1;
+        o.a_column = ROWS_IN_TILE;
+    }
+    if (o.b_column == 1)  /* as B lies in memory */
+        for (int64_t p = 0; p < o.depth; p += STRETCH)
+            for (int64_t j = 0; j < o.n; j += TILE) T(multiply_stretch)(&o, p, j);
+    else
+        for (int64_t j = 0; j < o.n; j += TILE)
+            for (int64_t p = 0; p < o.depth; p += STRETCH) T(multiply_stretch)(&o, p, j);
+    free(copy);
+}
+
+/* C (m, n) += sign A (m, depth) B (depth, n): entry by entry a chain over the inner index, begun with what C holds. */
+void T(add_product)(double sign, int64_t m, int64_t n, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column,
+                           const REAL *b, int64_t b_row, int64_t b_column, REAL *c, int64_t c_row)
+{
+    T(multiply)((T(operands)){m, n, depth, a, 0, a_row, a_column, b, b_row, b_column, (REAL)sign, c, NULL, c_row});
+}
+
+/* Totals (m, n) += A B, in stretches of the inner index: each is a chain begun with 0, and their sums are added. */
+void T(add_stretches)(int64_t m, int64_t n, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b,
+                             int64_t b_row, int64_t b_column, double *totals, int64_t c_row)
+{
+    T(multiply)((T(operands)){m, n, depth, a, 0, a_row, a_column, b, b_row, b_column, 1, NULL, totals, c_row});
+}
+
+#undef TILE_OF
+#undef TILE

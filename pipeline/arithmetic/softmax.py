@@ -1,0 +1,47 @@
+"""Softmax and cross-entropy of logits in their own memory; reference/softmax.py defines them.
+
+z (n, k), in any layout: rows may lie apart and classes side by side, or the other way round.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arithmetic.compiled import address, checked, function, strides
+from pipeline.arithmetic.reference import softmax as reference
+
+Real = TypeVar("Real", np.float64, np.float32)
+
+
+def softmax(z: NDArray[Real]) -> None:
+    """Change logits to probabilities."""
+    compiled = function("softmax", z.dtype)
+    if compiled is None:
+        z[:] = reference.softmax(z.T).T
+    else:
+        checked(compiled(*z.shape, address(z), *strides(z)))
+
+
+def losses_and_residuals(z: NDArray[Real], labels: NDArray[np.int64]) -> NDArray[Real]:
+    """Cross-entropy (n,) in nats, of labels (n,) below k; change the logits to p - y."""
+    compiled = function("losses_and_residuals", z.dtype)
+    if compiled is None:
+        losses, residuals = reference.losses_and_residuals(z.T, labels)
+        z[:] = residuals.T
+        return losses
+    losses = np.empty(len(z), dtype=z.dtype)
+    checked(compiled(*z.shape, address(z), *strides(z), address(np.ascontiguousarray(labels)), address(losses)))
+    return losses
+
+
+def logistic_losses_and_residuals(z: NDArray[Real], labels: NDArray[np.int64]) -> NDArray[Real]:
+    """The same of one logit (n,), the second class's less the first's; change it to p - y of the second class."""
+    compiled = function("logistic_losses_and_residuals", z.dtype)
+    if compiled is None or not z.flags.c_contiguous:
+        losses, residuals = reference.logistic_losses_and_residuals(z, labels)
+        z[:] = residuals
+        return losses
+    losses = np.empty_like(z)
+    compiled(len(z), address(z), address(np.ascontiguousarray(labels)), address(losses))
+    return losses
