@@ -27,6 +27,10 @@ _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
     "losses_and_residuals": (ctypes.c_int, [_INT, _INT, *_MATRIX, _PLACE, _PLACE]),
     "logistic_losses_and_residuals": (None, [_INT, _PLACE, _PLACE, _PLACE]),
     "add_product": (None, [_REAL, _INT, _INT, _INT, *_MATRIX, *_MATRIX, _PLACE, _INT]),
+    "add_products": (
+        None,
+        [_REAL, _INT, _INT, _INT, _INT, *[_PLACE, _INT, _INT, _INT] * 2, _PLACE, _INT, _INT],
+    ),
     "add_stretches": (None, [_INT, _INT, _INT, *_MATRIX, *_MATRIX, _PLACE, _INT]),
     "add_levels": (None, [_INT, _INT, _INT, _PLACE, _PLACE, _PLACE]),
     "add_to_levels": (None, [_INT, _INT, _INT, _PLACE, _PLACE, _PLACE]),
@@ -73,10 +77,9 @@ def address(array: NDArray[Any]) -> int:
     return result
 
 
-def strides(matrix: NDArray[Any]) -> tuple[int, int]:
-    """From row to row and from column to column, in numbers."""
-    row, column = matrix.strides
-    return row // matrix.itemsize, column // matrix.itemsize
+def strides(array: NDArray[Any]) -> tuple[int, ...]:
+    """From one place to the next along each axis, in numbers."""
+    return tuple(stride // array.itemsize for stride in array.strides)
 
 
 def checked(has_memory: int) -> None:

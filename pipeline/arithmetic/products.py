@@ -31,3 +31,14 @@ def add_stretches(totals: NDArray[np.float64], a: NDArray[Real], b: NDArray[Real
         (m, depth), n = a.shape, b.shape[1]
         matrices = address(a), *strides(a), address(b), *strides(b)
         compiled(m, n, depth, *matrices, address(totals), strides(totals)[0])
+
+
+def add_products(c: NDArray[Real], a: NDArray[Real], b: NDArray[Real], sign: float = 1.0) -> None:
+    """The same of many: C (count, m, n) in one piece, A (count, m, d), B (count, d, n)."""
+    compiled = function("add_products", c.dtype)
+    if compiled is None:
+        for one, left, right in zip(c, a, b, strict=True):
+            reference.add_product(one, left, right, sign)
+    else:
+        matrices = address(a), *strides(a), address(b), *strides(b)
+        compiled(sign, *c.shape, a.shape[2], *matrices, address(c), *strides(c)[:2])

@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define STRETCH 128 /* of an inner index, whose sums are added in float64 */
-#define ABREAST 64 /* sums, or rows, that are computed side by side */
+#define ABREAST 64 /* rows that are computed side by side */
+#define CACHED 32768 /* numbers that stay in a cache */
 #define PASTE(name, type, set) name##_##type##_##set
 #define NAME(name, type, set) PASTE(name, type, set)
 #define T(name) NAME(name, TYPE, SET)

@@ -138,6 +138,8 @@ static void T(multiply_stretch)(const T(operands) *o, int64_t p, int64_t j)
 
 static void T(multiply)(T(operands) o)
 {
+    if (o.n == 1 && o.c_row == 1 && o.a_row == 1) /* the other way round, so that lanes lie along A's columns */
+        o = (T(operands)){1, o.m, o.depth, o.b, 0, 0, o.b_row, o.a, o.a_column, 1, o.sign, o.c, o.totals, o.m};
     o.a_tile = ROWS_IN_TILE * o.a_row;
     REAL *copy = NULL;  /* worth it where many columns go through, or rows lie far apart */
     if (o.m > ROWS_IN_TILE && o.n > 4 * TILE && (copy = malloc((size_t)(o.m + ROWS_IN_TILE) * o.depth * sizeof(REAL)))) {
@@ -161,6 +163,15 @@ void T(add_product)(double sign, int64_t m, int64_t n, int64_t depth, const REAL
                            const REAL *b, int64_t b_row, int64_t b_column, REAL *c, int64_t c_row)
 {
     T(multiply)((T(operands)){m, n, depth, a, 0, a_row, a_column, b, b_row, b_column, (REAL)sign, c, NULL, c_row});
+}
+
+/* The same count times; each matrix begins so many numbers after the one before. */
+void T(add_products)(double sign, int64_t count, int64_t m, int64_t n, int64_t depth, const REAL *a, int64_t a_next,
+                     int64_t a_row, int64_t a_column, const REAL *b, int64_t b_next, int64_t b_row, int64_t b_column,
+                     REAL *c, int64_t c_next, int64_t c_row)
+{
+    for (int64_t i = 0; i < count; i++, a += a_next, b += b_next, c += c_next)
+        T(add_product)(sign, m, n, depth, a, a_row, a_column, b, b_row, b_column, c, c_row);
 }
 
 /* Totals (m, n) += A B, in stretches of the inner index: each is a chain begun with 0, and their sums are added. */

@@ -13,6 +13,16 @@ static inline void T(exponentials)(int64_t k, REAL *e, REAL *largest)
         for (int64_t j = 0; j < ABREAST; j++) e[c * ABREAST + j] = T(exp)(e[c * ABREAST + j] - largest[j]);
 }
 
+/* x = the first width columns of copy (count, ABREAST), each number in its place. */
+static inline void T(put_back)(int64_t count, int64_t width, const REAL *copy, REAL *x, int64_t row, int64_t column)
+{
+    if (column == 1)
+        for (int64_t i = 0; i < count; i++) memcpy(x + i * row, copy + i * ABREAST, (size_t)width * sizeof(REAL));
+    else
+        for (int64_t j = 0; j < width; j++)
+            for (int64_t i = 0; i < count; i++) x[i * row + j * column] = copy[i * ABREAST + j];
+}
+
 /* z becomes the probabilities, e / sum of e. Returns 0 if memory ran out. */
 int T(softmax)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t column)
 {
@@ -20,10 +30,10 @@ int T(softmax)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t column)
     if (!e) return 0;
     for (int64_t i = 0; i < n; i += ABREAST) {
         const int64_t rows = n - i < ABREAST ? n - i : ABREAST;
-        T(side_by_side)(k, rows, z + i * row, column, row, e);
+        T(side_by_side)(k, rows, ABREAST, z + i * row, column, row, e);
         T(exponentials)(k, e, largest);
         memcpy(sum, e, (size_t)k * ABREAST * sizeof(REAL));
-        T(halve)(k, sum);
+        T(halve)(k, ABREAST, sum);
         for (int64_t c = 0; c < k; c++)
             for (int64_t j = 0; j < ABREAST; j++) e[c * ABREAST + j] /= sum[j];
         T(put_back)(k, rows, e, z + i * row, column, row);
@@ -44,7 +54,7 @@ int T(losses_and_residuals)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t 
     if (!e) return 0;
     for (int64_t i = 0; i < n; i += ABREAST) {
         const int64_t rows = n - i < ABREAST ? n - i : ABREAST;
-        T(side_by_side)(k, rows, z + i * row, column, row, e);
+        T(side_by_side)(k, rows, ABREAST, z + i * row, column, row, e);
         for (int64_t j = 0; j < ABREAST; j++) of_label[j] = j < rows ? e[labels[i + j] * ABREAST + j] : 0;
         T(exponentials)(k, e, largest);
         for (int64_t j = 0; j < ABREAST; j++) {
@@ -56,7 +66,7 @@ int T(losses_and_residuals)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t 
             e[labels[i + j] * ABREAST + j] = 0;
         }
         memcpy(others, e, (size_t)k * ABREAST * sizeof(REAL));
-        T(halve)(k, others);
+        T(halve)(k, ABREAST, others);
         for (int64_t j = 0; j < ABREAST; j++) {
             const REAL above_one = others[j] + (own[j] - 1);
             total[j] = above_one + 1;
