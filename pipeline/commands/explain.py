@@ -17,8 +17,8 @@ from rich.console import Console
 
 from pipeline import model as models
 from pipeline import params
-from pipeline.arithmetic.elementary_reference import exp
-from pipeline.arithmetic.sums_reference import halving_sum
+from pipeline.arithmetic.elementary import exp
+from pipeline.arithmetic.sums import halving_sum
 from pipeline.commands import class_tables
 from pipeline.commands.class_tables import ClassTables, number
 from pipeline.commands.predict import require_column_types

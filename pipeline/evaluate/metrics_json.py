@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import model as models
-from pipeline.arithmetic.elementary_reference import log
+from pipeline.arithmetic.elementary import log
 from pipeline.evaluate import metrics
 from pipeline.evaluate.metrics import Predictions
 

@@ -7,8 +7,8 @@ around it, nor, by the operations of ``pipeline.arithmetic``, on the processor.
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.arithmetic.elementary_reference import exp, log
-from pipeline.arithmetic.sums_reference import halving_sum
+from pipeline.arithmetic.elementary import exp, log
+from pipeline.arithmetic.sums import halving_sum
 
 
 def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.arithmetic.elementary_reference import log
+from pipeline.arithmetic.elementary import log
 from pipeline.errors import UserError, listed, shortened
 from pipeline.output_files import PREDICTIONS_FILE
 from pipeline.results import REMEDY
