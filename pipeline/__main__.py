@@ -6,6 +6,7 @@ A mistake of the user is one message and exit status 1; misuse of the command li
 import atexit
 import errno
 import gc
+import io
 import os
 import signal
 import sys
@@ -49,8 +50,21 @@ def _refusal(error: OSError) -> str:
     return f"{error.filename}: {reason}; change its permissions, or work in a folder that can be written"
 
 
+def _escape_what_cannot_be_written() -> None:
+    """Let a name that a stream's encoding lacks be escaped, where it would end the command.
+
+    On Windows a file or a pipe gets UTF-8, as it does everywhere else, and there too from Python 3.15 on (PEP 686).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+            if sys.platform == "win32" and not stream.isatty():
+                stream.reconfigure(encoding="utf-8")
+
+
 def main(program: str = "python -m pipeline") -> None:
     """Run the command line, as the person called it; the exit status is the process's."""
+    _escape_what_cannot_be_written()
     git.leave_repository_of_hook()
     if _COMPLETION not in os.environ:
         own_code.run_that_of_project()

@@ -8,9 +8,10 @@ import io
 import json
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -181,8 +182,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(path.name + _TEMPORARY)
     restore(path)
-    _remove(path.with_name(path.name + _RETIRED))
-    _remove(temporary)
+    remove_folder(path.with_name(path.name + _RETIRED))
+    remove_folder(temporary)
     try:
         with full_disk_named(path):
             with _no_place_named(path):
@@ -190,7 +191,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             yield temporary
             _swap(temporary, path)
     finally:
-        _remove(temporary)
+        remove_folder(temporary)
 
 
 def _swap(new: Path, path: Path) -> None:
@@ -202,7 +203,7 @@ def _swap(new: Path, path: Path) -> None:
         retired = path.with_name(path.name + _RETIRED)
         path.replace(retired)
         new.replace(path)
-        _remove(retired)
+        remove_folder(retired)
 
 
 def _exchange(first: Path, second: Path) -> bool:
@@ -220,10 +221,14 @@ def restore(path: Path) -> None:
         retired.replace(path)
 
 
-def _remove(path: Path) -> None:
-    """Remove a folder, or a link to one, if it is there; what cannot be removed now is in the way of nothing."""
+def remove_folder(path: Path) -> None:
+    """Remove a folder, or a link to one, if it is there; what cannot be removed now stays, and is in nobody's way."""
     if path.is_symlink():
         path.unlink()
+    if sys.platform == "win32":  # only there a file's own write protection, which git and DVC set, keeps it
+        for file in path.rglob("*"):
+            with suppress(OSError):
+                file.chmod(stat.S_IWRITE)
     shutil.rmtree(path, ignore_errors=True)
 
 

@@ -60,6 +60,8 @@ def run(words: Sequence[str], count: int) -> None:
 
     threads = max(1, processor_count() // count)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    if sys.platform == "win32":
+        os.environ.setdefault("USE_LIBUV", "0")  # torch is built without it there, and asks for it all the same
     # They would add their own reports of every failure, and of Ctrl-C.
     for name in ("torch.distributed", "torch.distributed.elastic.agent.server.api"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

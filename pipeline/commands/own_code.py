@@ -5,6 +5,7 @@ was installed into the environment, which may be another one.
 """
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,4 +24,7 @@ def run_that_of_project() -> None:
     if root is None or not all((root / _PACKAGE / name).is_file() for name in ("__init__.py", "__main__.py")):
         return
     if not (root / _PACKAGE).samefile(Path(pipeline.__file__).parent):
-        os.execv(sys.executable, [sys.executable, "-c", _RUN, str(root), *sys.argv[1:]])
+        command = [sys.executable, "-c", _RUN, str(root), *sys.argv[1:]]
+        if sys.platform == "win32":  # there exec leaves a second process behind, for which no shell waits
+            sys.exit(subprocess.run(command, check=False).returncode)
+        os.execv(sys.executable, command)

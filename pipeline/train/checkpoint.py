@@ -29,7 +29,7 @@ def key_of(**parts: object) -> str:
     code = hashlib.sha256()
     package = Path(__file__).parent.parent
     for path in sorted(package.rglob("*.py")):
-        code.update(f"{path.relative_to(package)}\n".encode() + path.read_bytes())
+        code.update(f"{path.relative_to(package).as_posix()}\n".encode() + path.read_bytes())
     return files.sha256_text(json.dumps(parts | {"code": code.hexdigest()}, sort_keys=True))
 
 

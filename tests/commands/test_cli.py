@@ -186,3 +186,12 @@ def test_a_full_disk_is_a_sentence(project: Project) -> None:
         )
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
     assert "no space left on device; make room, or write elsewhere" in ended.stderr
+
+
+def test_a_name_beyond_the_encoding_of_a_stream_is_escaped(project: Project) -> None:
+    """As Hangul's are in cp1252, a pipe's on Windows, where it ended the command; `init -o -` writes UTF-8."""
+    (project.folder / "표.csv").write_bytes((project.folder / "data/raw/tutorial.csv").read_bytes())
+    shown = project.pipeline("init", "표.csv", "--target", "y", "-o", "new.yaml", PYTHONIOENCODING="cp1252")
+    assert "dvc add '\\ud45c.csv'" in shown.stdout
+    written = project.pipeline("init", "표.csv", "--target", "y", "-o", "-", PYTHONIOENCODING="cp1252")
+    assert written.stdout == project.read("new.yaml")

@@ -53,7 +53,8 @@ def main(*, address: str, target: str, out: Path, template: Path, force: bool, w
     text += default_sections(present)
     # Write, and say what to run next.
     if out == STANDARD_OUTPUT:
-        click.echo(text, nl=False)
+        with files.standard_output() as file:
+            file.write(text.encode("utf-8"))
         return
     files.write_text(out, text)
     click.echo(written, nl=False)

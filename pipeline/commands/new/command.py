@@ -136,9 +136,11 @@ def _made_beside(folder: Path) -> Iterator[Path]:
         with files.full_disk_named(folder):
             yield temporary
         temporary.chmod(0o777 & ~_umask())
+        if folder.is_dir():
+            folder.rmdir()  # it is empty; Windows lets no folder take the place of another
         temporary.replace(folder)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        files.remove_folder(temporary)
 
 
 def _umask() -> int:

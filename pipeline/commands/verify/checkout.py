@@ -186,7 +186,7 @@ def checked_out(project: Path, commit: str) -> Iterator[Checkout]:
             git_files.check_out(project, commit, scratch / "checkout")
             yield Checkout(scratch, scratch / "checkout" / below, project, commit)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            files.remove_folder(scratch)
 
 
 def _adopt_settings(project: Path, folder: Path, own: Path) -> bool:

@@ -43,13 +43,14 @@ def artifact_location(uri: str, root: Path) -> str | None:
         return given
     folder = root / ARTIFACTS_FOLDER
     plain = str(folder)
-    # MLflow decodes a path as if it were a URI: one in which that changes something is given as a URI.
-    return folder.as_uri() if unquote(plain) != plain or "?" in plain or "#" in plain else plain
+    # MLflow decodes a path as if it were a URI: one in which that changes something is given as a URI, and so is one
+    # with a drive, which looks like a scheme.
+    return folder.as_uri() if folder.drive or unquote(plain) != plain or "?" in plain or "#" in plain else plain
 
 
 def sqlite_uri(path: Path) -> str:
     """The address of a database file, with escapes only where SQLAlchemy would read the path as something else."""
-    return _SQLITE + str(path).replace("%", "%25").replace("?", "%3F")
+    return _SQLITE + path.as_posix().replace("%", "%25").replace("?", "%3F")
 
 
 def sqlite_file(uri: str) -> Path | None:

@@ -10,8 +10,8 @@ from typing import IO
 def start_child(module: str, errors: IO[bytes], folder: Path | None = None) -> subprocess.Popen[bytes]:
     """Start ``python -m module`` with this package's code, whatever the current folder or ``folder`` holds.
 
-    Its input and output are pipes, its messages go to ``errors``. In a session of its own a key press that interrupts
-    this process does not reach it, so a stage's child can still close the run.
+    Its input and output are pipes, its messages go to ``errors``. In a session of its own, on Windows in a group, a key
+    press that interrupts this process does not reach it, so a stage's child can still close the run.
     """
     code, inherited = str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH")
     return subprocess.Popen(
@@ -22,4 +22,5 @@ def start_child(module: str, errors: IO[bytes], folder: Path | None = None) -> s
         stdout=subprocess.PIPE,
         stderr=errors,
         start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
