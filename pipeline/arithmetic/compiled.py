@@ -17,6 +17,8 @@ from pipeline.arithmetic.sources import digest
 
 LIBRARY = "softmax_kernels"
 _SETS = ("baseline", "avx2", "avx512")
+# In this processor's byte order: an array of the other has a type that is equal to neither.
+_TYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 _INT, _REAL, _PLACE = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 _MATRIX = [_PLACE, _INT, _INT]
@@ -62,9 +64,9 @@ def instruction_sets() -> tuple[str, ...]:
 
 @functools.cache
 def function(name: str, dtype: np.dtype[Any], instruction_set: str | None = None) -> Callable[..., Any] | None:
-    """The compiled function for a type, of the widest instruction set unless one is named; None without a library."""
+    """The compiled function for a type, of the widest instruction set unless one is named; None where there is none."""
     sets = instruction_sets()
-    if not sets:
+    if not sets or dtype not in _TYPES:
         return None
     compiled: Any = getattr(library(), f"{name}_{dtype.name}_{instruction_set or sets[-1]}")
     compiled.restype, compiled.argtypes = _ARGUMENTS[name]

@@ -36,7 +36,7 @@ def _applied(name: str, defined: Callable[[NDArray[Any]], NDArray[Any]], x: NDAr
     compiled = function(name, x.dtype)
     if compiled is None:
         return defined(x)
-    x = np.ascontiguousarray(x)
+    x = np.asarray(x, order="C")  # ascontiguousarray would give an array without axes one
     result = np.empty_like(x)
     compiled(address(x), address(result), x.size)
     return result

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.arithmetic import elementary as twins
 from pipeline.arithmetic.reference import elementary
 
 FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -47,6 +48,9 @@ DIGESTS = {
 
 both_formats = pytest.mark.parametrize("real", [np.float64, np.float32])
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
+# What the project calls: compiled, where that was built.
+TWINS = {name: getattr(twins, name) for name in FUNCTIONS}
+either = pytest.mark.parametrize("functions", [FUNCTIONS, TWINS], ids=["reference", "called"])
 
 
 def _any_numbers(real: type, count: int) -> np.ndarray:
@@ -150,26 +154,28 @@ def test_exp_reaches_the_largest_and_the_least_number(real: type, highest: float
     assert (np.finfo(real).max * 0.999 < largest < np.inf, smallest, above, below) == (True, least, np.inf, 0.0)
 
 
+@either
 @both_formats
 @every_function
-def test_shape_and_type_stay(name: str, real: type) -> None:
+def test_shape_and_type_stay(name: str, real: type, functions: dict[str, Callable[[np.ndarray], np.ndarray]]) -> None:
     """Of arrays without entries, without axes, with strides, and longer than a piece; the argument stays as it is."""
     x = np.linspace(0.5, 3.0, 20_000, dtype=real).reshape(4, 5000)
-    whole, before = FUNCTIONS[name](x), x.copy()
+    whole, before = functions[name](x), x.copy()
     assert np.array_equal(x, before)
     for part in (np.s_[:0], np.s_[1, 2, ...], np.s_[::2, ::-3]):
-        result = FUNCTIONS[name](x[part])
+        result = functions[name](x[part])
         assert (result.shape, result.dtype) == (x[part].shape, real)
         assert np.array_equal(result, whole[part])
-    assert np.array_equal(FUNCTIONS[name](np.asfortranarray(x)), whole)
+    assert np.array_equal(functions[name](np.asfortranarray(x)), whole)
 
 
+@either
 @every_function
-def test_other_types_are_refused(name: str) -> None:
+def test_other_types_are_refused(name: str, functions: dict[str, Callable[[np.ndarray], np.ndarray]]) -> None:
     """Integers have no logarithm of their own; foreign byte order would be read as other numbers."""
     for x in (np.arange(3), np.ones(2, dtype=np.float16), np.ones(2, dtype=">f8")):
         with pytest.raises(TypeError, match="expected float64 or float32"):
-            FUNCTIONS[name](x)
+            functions[name](x)
 
 
 EPSILON = np.finfo(np.float64).eps
