@@ -1,7 +1,6 @@
 """Work on several threads whose results come in the order of the items, so that no result depends on the threads."""
 
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,10 +15,9 @@ _MOST = 8
 
 def processor_count() -> int:
     """Processors that this process may run on; all of them on systems that bind no process to some."""
-    count = os.cpu_count() or 1
-    if sys.platform == "linux":
-        count = len(os.sched_getaffinity(0))
-    return count
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def thread_count() -> int:

@@ -71,7 +71,7 @@ def _git_variables() -> frozenset[str]:
     command = ["git", "rev-parse", "--local-env-vars"]
     others = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(command, env=others, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=others, capture_output=True, encoding="utf-8", errors="replace", check=False)
     except OSError:
         return frozenset(_REPOSITORY)
     listed = re.findall(r"^GIT_\w+$", done.stdout, re.MULTILINE)
