@@ -1,6 +1,8 @@
 """Versions and processor that decide the bytes of a result."""
 
 import platform
+import subprocess
+import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -33,14 +35,23 @@ def public_version(version: str) -> str:
 
 
 def read_processor() -> Processor:
-    """The CPU of this machine, from /proc/cpuinfo; elsewhere from Python, which knows nothing of AVX2."""
+    """The CPU of this machine, from /proc/cpuinfo; elsewhere its name only, and that it has AVX2 is not known."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return Processor(platform.processor() or platform.machine(), avx2=False)
+        return Processor(_name_of_macos() or platform.processor() or platform.machine(), avx2=False)
     fields = dict.fromkeys(("model name", "flags"), "")
     for line in text.splitlines():
         name, _, value = line.partition(":")
         if not fields.get(name.strip(), "-"):
             fields[name.strip()] = value.strip()
     return Processor(fields["model name"] or platform.machine(), "avx2" in fields["flags"].split())
+
+
+def _name_of_macos() -> str:
+    """Such as "Apple M2"; empty on other systems."""
+    if sys.platform == "darwin":
+        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        done = subprocess.run(asked, capture_output=True, encoding="utf-8", errors="replace", check=False)
+        return done.stdout.strip()
+    return ""

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pipeline import screen
 from pipeline.commands.doctor.machine import (
+    check_arithmetic,
     check_free_space,
     check_installed_versions,
     check_python_version,
     check_vector_width,
+    describe_system,
 )
 from pipeline.commands.doctor.project import (
     check_clean_commit,
@@ -27,9 +29,11 @@ _MARGIN = 9  # of the sentences, beside their states
 
 # Quick ones first.
 CHECKS: dict[str, Callable[[Path], Iterator[CheckResult]]] = {
+    "system": describe_system,
     "python": check_python_version,
     "packages": check_installed_versions,
     "processor": check_vector_width,
+    "arithmetic": check_arithmetic,
     "git": check_clean_commit,
     "params": check_params,
     "disk": check_free_space,

@@ -1,12 +1,15 @@
-"""Checks of this machine: Python, packages, processor, disk."""
+"""Checks of this machine: system, Python, packages, processor, arithmetic, disk."""
 
+import platform
 import shutil
 import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from pipeline.arithmetic import compiled
 from pipeline.commands.doctor.result import NOTE, OK, PROBLEM, CheckResult
+from pipeline.parallel.threads import processor_count
 from pipeline.repository import environment
 from pipeline.repository.pins import PINS_FILE, parse_pins
 
@@ -15,6 +18,10 @@ _DECIDING = tuple(name for name in environment.PACKAGES if name not in ("dvc", "
 
 _OLDEST_PYTHON = (3, 11)
 _LOW_BYTES = 2**30
+
+
+def describe_system(_: Path) -> Iterator[CheckResult]:
+    yield CheckResult("system", OK, f"{platform.platform()}, {processor_count()} processors")
 
 
 def check_python_version(_: Path) -> Iterator[CheckResult]:
@@ -66,6 +73,15 @@ def check_vector_width(_: Path) -> Iterator[CheckResult]:
         yield CheckResult("processor", PROBLEM, sentence, "let nothing load torch before `pipeline`")
     else:
         yield CheckResult("processor", OK, f"{processor.name}, pinned to AVX2")
+
+
+def check_arithmetic(_: Path) -> Iterator[CheckResult]:
+    sets = compiled.instruction_sets()
+    if sets:
+        yield CheckResult("arithmetic", OK, f"compiled, with the instructions {sets[-1]}")
+    else:
+        sentence = "not compiled, so numpy computes it: slower, the same bits"
+        yield CheckResult("arithmetic", NOTE, sentence, "install a C compiler, then run `make install` again")
 
 
 def check_free_space(root: Path) -> Iterator[CheckResult]:

@@ -2,11 +2,13 @@
 
 import json
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.arithmetic import compiled
 from pipeline.commands.doctor import command
 from pipeline.commands.doctor.result import NOTE, OK, PROBLEM, CheckResult
 from pipeline.repository import environment
@@ -50,6 +52,17 @@ def test_a_processor_without_avx2_is_a_problem(project: Project, monkeypatch: py
     monkeypatch.setattr(environment, "read_processor", lambda: environment.Processor("Old CPU", avx2=False))
     (check,) = _of(project, "processor")
     assert (check.state, check.sentence.startswith("Old CPU has no AVX2")) == (PROBLEM, True)
+
+
+def test_arithmetic_that_is_not_compiled_is_worth_a_note(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the library everything takes longer, and no byte is another."""
+    monkeypatch.setitem(sys.modules, compiled.LIBRARY, None)  # as Python leaves a module that must not be found
+    compiled.library.cache_clear()
+    try:
+        (check,) = _of(project, "arithmetic")
+    finally:
+        compiled.library.cache_clear()
+    assert (check.state, "the same bits" in check.sentence) == (NOTE, True)
 
 
 def test_a_wrong_param_is_a_problem(project: Project) -> None:
