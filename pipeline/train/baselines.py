@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arithmetic.elementary import log
+from pipeline.numerics.exact import portable
 from pipeline.numerics.objective.evaluation import Evaluation
 from pipeline.numerics.solvers.status import Status
 
@@ -54,7 +56,7 @@ def _than_shares(final: Evaluation, class_totals: NDArray[np.float64], intercept
     if len(present) < 2:  # the shares cost 0, which no finite W and b reach
         return
     # Without b the shares are out of reach; W = 0 gives every class the same probability.
-    baseline = -math.fsum((present * np.log(present)).tolist()) if intercept else math.log(len(class_totals))
+    baseline = -math.fsum((present * log(present)).tolist()) if intercept else portable.log_of(len(class_totals))
     if _is_above(final.cost, baseline):
         name = "the class shares alone" if intercept else "equal probabilities"
         yield f"cost {final.cost:.6g} nats, above the {baseline:.6g} of {name}"

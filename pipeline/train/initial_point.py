@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline import model
+from pipeline.arithmetic import sums
 from pipeline.dataset.encoder import Encoder
 from pipeline.errors import UserError, listed
 from pipeline.numerics.data.block import Parameters
@@ -97,7 +98,7 @@ def _at_model(encoder: Encoder, params: TrainParams, earlier: model.Model) -> In
     weights = np.zeros((len(encoder.classes), len(encoder.features)))
     weights[:, known] = common * scales[known]
     weights[:, _unseen_columns(encoder)] = 0.0
-    bias = (earlier.bias[order] + common @ shifts[known]) * params.intercept
+    bias = (earlier.bias[order] + sums.halving_sum(common * shifts[known], 1)) * params.intercept
     parameters = Parameters(torch.from_numpy(weights), torch.from_numpy(bias))
     return InitialPoint(parameters, (_sentence(encoder.features, earlier),))
 

@@ -41,6 +41,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.numerics.exact import portable
+
 
 @dataclass(frozen=True)
 class CertificateInputs:
@@ -57,7 +59,7 @@ class CertificateInputs:
     @property
     def column_means(self) -> Tensor:
         """mean (x_i, 1), (d + 1,): every row has exactly one label."""
-        return self.label_means.sum(1)
+        return portable.total(self.label_means, 1)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def bound(inputs: CertificateInputs, l2: float, intercept: bool) -> float | None
         return None
     balance = balanced(inputs, intercept)
     moved = balance.data_gradient(inputs, l2) + l2 * inputs.theta[:-1]
-    return balance.share * balance.divergence + float(moved.square().sum()) / (2 * l2)
+    return balance.share * balance.divergence + portable.dot(moved, moved) / (2 * l2)
 
 
 def probability_bound(bound: float) -> float:
@@ -115,6 +117,7 @@ def _mixing_share(residual: Tensor, mean: Tensor) -> float:
 
 def _divergence(inputs: CertificateInputs, target: Tensor) -> float:
     """mean KL(q || p_i), in nats."""
-    mean_log_sum_exp = inputs.cost + float((inputs.theta * inputs.label_means).sum())
-    mean_log_probabilities = (inputs.theta * inputs.column_means[:, None]).sum(0) - mean_log_sum_exp
-    return max(0.0, float((torch.xlogy(target, target) - target * mean_log_probabilities).sum()))
+    mean_log_sum_exp = inputs.cost + portable.dot(inputs.theta, inputs.label_means)
+    mean_log_probabilities = portable.total(inputs.theta * inputs.column_means[:, None], 0) - mean_log_sum_exp
+    logs = torch.where(target > 0, portable.log(target), 0.0)
+    return max(0.0, portable.dot(target, logs - mean_log_probabilities))

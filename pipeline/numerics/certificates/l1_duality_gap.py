@@ -41,6 +41,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.certificates.duality_gap import Balance, CertificateInputs, balanced
+from pipeline.numerics.exact import portable
 
 _ROUNDING = 2.0**-42
 
@@ -70,7 +71,7 @@ def bound(
         for scale in scales
     ]
     weights = inputs.theta[:-1]
-    penalty = l1 * float(weights.abs().sum()) + l2 / 2 * float(weights.square().sum())
+    penalty = l1 * float(portable.total(weights.abs())) + l2 / 2 * portable.dot(weights, weights)
     return min(*gaps, inputs.cost + penalty)  # F* >= 0
 
 
@@ -80,7 +81,9 @@ def _divergence(cost: float, min_true_probability: float, balance: Balance, scal
     if mixed >= 1.0:
         return balance.divergence
     labels = (1.0 - scale) / (1.0 - mixed)
-    by_square = math.log1p(labels**2 * (1 / min_true_probability - 1)) if min_true_probability > 0 else math.inf
+    by_square = math.inf
+    if min_true_probability > 0:
+        by_square = portable.log1p_of(labels * labels * (1 / min_true_probability - 1))
     return (1.0 - mixed) * min(labels * cost, by_square) + mixed * balance.divergence
 
 
@@ -89,4 +92,4 @@ def _penalty_gap(weights: Tensor, slope: Tensor, l1: float, l2: float) -> float:
     terms = slope * weights + l1 * weights.abs()
     if l2:
         terms += l2 / 2 * weights.square() + (slope.abs() - l1).clamp(min=0.0).square() / (2 * l2)
-    return float(terms.clamp(min=0.0).sum())
+    return float(portable.total(terms.clamp(min=0.0)))

@@ -21,6 +21,7 @@ from pipeline.numerics.data import ordering
 from pipeline.numerics.data.block import row_weights
 from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import Rows
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.exact.sums import Grid, exact_sums, scattered_sums
 from pipeline.numerics.objective import softmax
@@ -87,13 +88,13 @@ class ArrowheadHessian:
         bias = torch.arange(k) * width + width - 1
         if not rows.intercept:
             dense[bias], dense[:, bias] = 0.0, 0.0
-        diagonal = ridge(dense.diagonal().view(k, width).mean(0), _RIDGE).clamp(min=l2)
+        diagonal = ridge(portable.mean(dense.diagonal().reshape(k, width), 0), _RIDGE).clamp(min=l2)
         if not rows.intercept:
             diagonal[-1] = 1.0
         elif bool((diagonal == l2).all()):
             diagonal[-1] = 0.0
         dense.diagonal().add_(diagonal.repeat(k))
-        dense[bias[:, None], bias[None]] += 1.0 / k**2
+        dense[bias[:, None], bias[None]] += 1.0 / (k * k)
         if by_level is None:
             return rows.centre.uncentred(ArrowFactor(k, self._dense_columns, None, None, None, cholesky(dense)))
         coupling = pair_sums.blocks(by_level / rows.total_weight, k)
@@ -101,11 +102,10 @@ class ArrowheadHessian:
         if not rows.intercept:
             coupling[..., -1] = 0.0
         own = within.diagonal(dim1=1, dim2=2)
-        own.add_(ridge(own.mean(1), _RIDGE).clamp(min=l2)[:, None])
+        own.add_(ridge(portable.mean(own, 1), _RIDGE).clamp(min=l2)[:, None])
         levels = cholesky(within)
-        solved = torch.linalg.solve_triangular(levels, coupling.view(-1, k, k * width), upper=False)
-        solved = solved.reshape(-1, k * width).contiguous()
-        rest = cholesky(dense - solved.T @ solved)
+        solved = portable.solve_triangular(levels, coupling.view(-1, k, k * width)).view(-1, k * width)
+        rest = cholesky(portable.add_matmul(dense, solved.T, solved, sign=-1.0))
         return rows.centre.uncentred(ArrowFactor(k, self._dense_columns, self._level_columns, levels, solved, rest))
 
     @property
@@ -143,10 +143,9 @@ class ArrowheadHessian:
                 total += pair_sums.sums(of_classes, tile.x)
                 assert tile.levels is not None
                 assert tile.owners is not None
-                by_chunk = torch.bmm(_chunks(of_classes), _chunks(tile.x).mT)
-                by_level = by_chunk.new_zeros(len(tile.levels), *by_chunk.shape[1:])
-                by_level.index_add_(0, tile.owners, by_chunk)
-                totals[1].index_add_(0, tile.levels, grids[1].quantise(by_level.to(torch.float64)))
+                by_chunk = portable.bmm(_chunks(of_classes), _chunks(tile.x).mT)
+                by_level = portable.sum_by_code(tile.owners[:, None], by_chunk.flatten(1), len(tile.levels))
+                totals[1].index_add_(0, tile.levels, grids[1].quantise(by_level.view(len(tile.levels), *by_chunk.shape[1:])))
             totals[0].add_(grids[0].quantise(total))
 
         shapes = [(classes, pair_sums.count(self._width)), (self._level_count, classes, self._width)]
@@ -170,14 +169,13 @@ class ArrowFactor:
         result = torch.empty_like(gradient)
         right = gradient[self.dense_columns].T.reshape(-1, 1)
         if self.level_columns is None or self.levels is None or self.solved is None:
-            solution = torch.cholesky_solve(right, self.dense)
+            solution = portable.cholesky_solve(right, self.dense)
         else:
-            eliminated = torch.linalg.solve_triangular(
-                self.levels, gradient[self.level_columns][:, :, None], upper=False
-            ).reshape(-1, 1)
-            solution = torch.cholesky_solve(right - self.solved.T @ eliminated, self.dense)
-            rest = (eliminated - self.solved @ solution).view(-1, self.classes, 1)
-            result[self.level_columns] = torch.linalg.solve_triangular(self.levels.mT, rest, upper=True)[:, :, 0]
+            eliminated = portable.solve_triangular(self.levels, gradient[self.level_columns][:, :, None]).view(-1, 1)
+            right = right - portable.matmul(self.solved.T, eliminated)
+            solution = portable.cholesky_solve(right, self.dense)
+            rest = (eliminated - portable.matmul(self.solved, solution)).view(-1, self.classes, 1)
+            result[self.level_columns] = portable.solve_triangular(self.levels, rest, transposed=True)[:, :, 0]
         result[self.dense_columns] = solution.view(self.classes, -1).T
         return result
 
@@ -238,7 +236,7 @@ def _chunks(values: Tensor) -> Tensor:
 
 def ridge(curvature: Tensor, share: float) -> Tensor:
     """``share`` of each column's own curvature (..., e), as much as rounding leaves; of the mean where it has none."""
-    return share * torch.where(curvature > 0, curvature, curvature.mean(-1, keepdim=True))
+    return share * torch.where(curvature > 0, curvature, portable.mean(curvature, -1, keepdim=True))
 
 
 def cholesky(matrix: Tensor) -> Tensor:
@@ -247,20 +245,20 @@ def cholesky(matrix: Tensor) -> Tensor:
     Where they would more than double, rounding outweighs all that the matrix holds, and its diagonal alone is taken.
     Raises: OverflowError if a number is NaN or infinite.
     """
-    if not bool(matrix.sum().isfinite()):
+    if not bool(matrix.isfinite().all()):
         raise OverflowError("the curvature holds a number that is NaN or infinite")
     diagonal = matrix.diagonal(dim1=-2, dim2=-1).abs()
     raised = diagonal.new_zeros(diagonal.shape[:-1])
     while True:
         factor: Tensor
-        factor, failed = torch.linalg.cholesky_ex(matrix + torch.diag_embed(raised[..., None] * diagonal))
+        factor, failed = portable.cholesky(matrix + torch.diag_embed(raised[..., None] * diagonal))
         if not bool(failed.any()):
             return factor
         if float(raised.max()) > 1.0:
             break
-        raised = torch.where(failed > 0, (raised * 10).clamp(min=1e-12), raised)
-    mean = diagonal.mean(-1, keepdim=True)
+        raised = torch.where(failed, (raised * 10).clamp(min=1e-12), raised)
+    mean = portable.mean(diagonal, -1, keepdim=True)
     mean = torch.where(mean > 0, mean, 1.0)
     alone = torch.diag_embed(square_root(torch.where(diagonal > 0, diagonal, mean)))
-    factor = torch.where((failed > 0)[..., None, None], alone, factor)
+    factor = torch.where(failed[..., None, None], alone, factor)
     return factor

@@ -18,6 +18,7 @@ from torch import Tensor
 from pipeline.numerics.curvature.arrowhead import cholesky, ridge
 from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import PackedBlock
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.sums import Grid, scattered_sums
 from pipeline.numerics.objective import products, softmax
 from pipeline.numerics.objective.packed import PackedObjective
@@ -77,7 +78,7 @@ class ClassBlocks:
         coupling = coupling.to(torch.float32)
         for of_class, sides, middle in zip(block, coupling, diagonal, strict=True):
             wide = sides.to(torch.float64)
-            of_class.sub_(wide.T @ (wide / middle[:, None]))
+            portable.add_matmul(of_class, wide.T, wide / middle[:, None], sign=-1.0)
         places = torch.cat(
             [torch.arange(rows.numbers), self._dense_levels + rows.numbers, torch.tensor([rows.columns])]
         )
@@ -105,11 +106,11 @@ class ClassBlocks:
             variances = variances[:, :k] if rows.row_major else variances.T.contiguous()
             x = products.with_constant(rows.centre.centred(block.numbers))
             scaled = (variances[:, :, None] * x[:, None, :]).view(block.rows, -1)
-            totals[0].add_(grids[0].quantise((scaled.T @ x).to(torch.float64)))
-            totals[1].add_(grids[1].quantise(products.by_level(rows, block, scaled).to(torch.float64)))
+            totals[0].add_(grids[0].quantise(portable.long_matmul(scaled.T, x)))
+            totals[1].add_(grids[1].quantise(products.by_level(rows, block, scaled)))
             steps = counts.quantise(variances.to(torch.float64))
             for (one, other), total in zip(self._pairs, totals[2:], strict=True):
-                first, second = (block.code_columns[c].long() - rows.first_level_rows[c] for c in (one, other))
+                first, second = (block.codes[:, c].long() - rows.first_level_rows[c] for c in (one, other))
                 total.view(-1, k).index_add_(0, first * rows.levels[other] + second, steps)
 
         width = rows.numbers + 1
@@ -159,10 +160,10 @@ class ClassBlocksFactor:
     def solve(self, gradient: Tensor) -> Tensor:
         """H0^-1 g, both (d + 1, k) float64; the coupling is taken in float32, as it was added up."""
         first = gradient[self.eliminated].T / self.diagonal
-        through = torch.bmm(first.to(torch.float32)[:, None], self.coupling)[:, 0]
+        through = portable.bmm(first.to(torch.float32)[:, None], self.coupling)[:, 0]
         right = gradient[self.dense].T - through
-        solution = torch.cholesky_solve(right[:, :, None], self.factors)[:, :, 0]
-        back = torch.bmm(self.coupling, solution.to(torch.float32)[:, :, None])[:, :, 0]
+        solution = portable.cholesky_solve(right[:, :, None], self.factors)[:, :, 0]
+        back = portable.bmm(self.coupling, solution.to(torch.float32)[:, :, None])[:, :, 0]
         result = torch.empty_like(gradient)
         result[self.dense] = solution.T
         result[self.eliminated] = (first - back / self.diagonal).T

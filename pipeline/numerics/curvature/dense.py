@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.numerics.data.block import Block
 from pipeline.numerics.data.centring import Centre
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.exact.sums import Grid, exact_sums
 from pipeline.numerics.objective import products
@@ -49,7 +50,7 @@ def _pairs(x: Tensor, probabilities: Tensor, weights: Tensor | None) -> Tensor:
         scaled = (p[:, :, None] * tile[:, None, :]).view(len(tile), -1)
         for first in range(0, (k - 1) * width, width):
             last = first + width
-            result[first:last, last:] += scaled[:, first:last].T @ scaled[:, last:]
+            portable.add_matmul(result[first:last, last:], scaled[:, first:last].T, scaled[:, last:])
     return result
 
 
@@ -72,7 +73,7 @@ def _assembled(sums: Tensor, classes: int, l2: float) -> Tensor:
     width = len(sums) // classes
     pairs = -(sums + sums.T).view(classes, width, classes, width)
     own = torch.arange(classes)
-    pairs[own, :, own] = -pairs.sum(2)
+    pairs[own, :, own] = -portable.total(pairs, 2)
     matrix = pairs.permute(1, 0, 3, 2).reshape(width * classes, width * classes)
     matrix.diagonal()[: (width - 1) * classes].add_(l2)
     return matrix

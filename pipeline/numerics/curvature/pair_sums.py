@@ -10,6 +10,7 @@ import functools
 import torch
 from torch import Tensor
 
+from pipeline.numerics.exact import portable
 from pipeline.numerics.objective import products
 
 # Pairs of classes, as a share of the columns, from which all products of two columns are worth making: one product
@@ -29,13 +30,13 @@ def of_classes(probabilities: Tensor, weights: Tensor) -> Tensor:
 
 
 def sums(classes: Tensor, x: Tensor) -> Tensor:
-    """(P, E), of ``of_classes`` (P, t) and columns (e, t)."""
+    """(P, E) float64, of ``of_classes`` (P, t) and columns (e, t)."""
     if len(classes) >= _PAIRS_A_COLUMN * len(x):
-        return classes @ _products(x, x, 0, "pairs of columns").T
+        return portable.long_matmul(classes, _products(x, x, 0, "pairs of columns").T)
     a, b = _upper(len(x), 0)
-    result = x.new_empty(len(classes), count(len(x)))
+    result = x.new_empty(len(classes), count(len(x)), dtype=torch.float64)
     for of_pair, into in zip(classes, result, strict=True):
-        into.copy_(((x * of_pair) @ x.T)[a, b])
+        into.copy_(portable.long_matmul(x * of_pair, x.T)[a, b])
     return result
 
 
@@ -63,7 +64,7 @@ def blocks(of_pairs: Tensor, k: int) -> Tensor:
     others = of_pairs.new_zeros(*of_pairs.shape[:-2], k, k, of_pairs.shape[-1])
     others[..., i, j, :] = of_pairs
     others[..., j, i, :] = of_pairs
-    own = others.sum(-2)
+    own = portable.total(others, -2)
     every = torch.arange(k)
     others.neg_()
     others[..., every, every, :] = own

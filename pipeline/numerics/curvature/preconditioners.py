@@ -15,6 +15,7 @@ from pipeline.numerics.curvature.arrowhead import cholesky, ridge
 from pipeline.numerics.data.block import row_weights
 from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import PackedBlock, Rows
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.sums import Grid, exact_sums, in_order, on_one_thread, scattered_sums
 from pipeline.numerics.objective import products, softmax
 from pipeline.numerics.objective.packed import PackedObjective
@@ -75,7 +76,7 @@ class ByClass:
 
         def partials(block: PackedBlock) -> list[Tensor]:
             x = _with_one(rows, block)
-            return [(variances_of(block) @ (x[:, first] * x[:, second])).to(torch.float64)]
+            return [portable.long_matmul(variances_of(block), x[:, first] * x[:, second])]
 
         grid = Grid(2 * rows.total_weight * pair_sums.bounds(rows.centre.largest[:, 0]) + 1e-300)
         (sums,) = exact_sums(partials, rows.packed, [grid], rows.threads)
@@ -115,7 +116,7 @@ class ByClass:
         well_conditioned = bool((l2 >= _FLOAT32_RIDGE * diagonal[..., :-1]).all())
         diagonal.add_(ridge(diagonal, _RIDGE))
         diagonal[..., :-1].add_(l2)
-        return torch.cholesky_inverse(cholesky(block)), well_conditioned
+        return portable.cholesky_inverse(cholesky(block)), well_conditioned
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class _ByClassFactor:
     def solve(self, gradient: Tensor) -> Tensor:
         # Rows times matrices, from the left: symmetric, and a sixth of the time of matrices times columns.
         rows = gradient.T.to(self.inverse.dtype, memory_format=torch.contiguous_format)[:, None, :]
-        return torch.bmm(rows, self.inverse)[:, 0, :].T.to(torch.float64)
+        return portable.bmm(rows, self.inverse)[:, 0, :].T.to(torch.float64)
 
 
 def _gram(x: Tensor, weights: Tensor) -> Tensor:
@@ -134,11 +135,11 @@ def _gram(x: Tensor, weights: Tensor) -> Tensor:
     Most rows of a class that is told apart well have next to no weight. They are left out, a tenth of the sum of all
     weights at most.
     """
-    (heavy,) = torch.nonzero(weights > _LIGHT * weights.mean(), as_tuple=True)
+    (heavy,) = torch.nonzero(weights > _LIGHT * portable.mean(weights), as_tuple=True)
     if len(heavy) < _WORTH_CHOOSING * len(x):
         x, weights = x.index_select(0, heavy), weights.index_select(0, heavy)
     weighted = torch.mul(x, weights[:, None], out=products.buffer("weighted", x.shape, x.dtype))
-    return (weighted.T @ x).to(torch.float64)
+    return portable.long_matmul(weighted.T, x)
 
 
 class Kronecker:
@@ -166,7 +167,7 @@ class Kronecker:
             x = _with_one(rows, block)
             weighted = x if block.weights is None else x * block.weights.reshape(-1, 1).to(x.dtype)
             for tile, grid, total in zip(tiles, grids, totals, strict=True):
-                total.add_(grid.quantise((weighted[:, tile].T @ x).to(torch.float64)))
+                total.add_(grid.quantise(portable.long_matmul(weighted[:, tile].T, x)))
 
         shapes = [(len(bound[tile]), rows.columns + 1) for tile in tiles]
         gram = torch.cat(scattered_sums(scatter, rows.packed, shapes, grids, rows.threads))
@@ -185,12 +186,13 @@ class Kronecker:
             probabilities = softmax.probabilities(rows, products.logits(block, values, torch.float32))
             softmax.mix_in_labels(probabilities, block.labels, mix)
             weighted = probabilities if block.weights is None else probabilities * block.weights.to(torch.float32)
-            return [(torch.diag(weighted.sum(1)) - weighted @ probabilities.T).to(torch.float64)]
+            own = portable.total(weighted.to(torch.float64), 1)
+            return [torch.diag(own) - portable.long_matmul(weighted, probabilities.T)]
 
         grid = Grid(torch.tensor(2 * rows.total_weight, dtype=torch.float64))
         (spread,) = exact_sums(partials, rows.packed, [grid], rows.threads)
         spread = (spread + spread.T) / (2 * rows.total_weight)
-        size = float(spread.diagonal().mean())
+        size = float(portable.mean(spread.diagonal()))
         spread += size * (1.0 / k + 1e-3 * torch.eye(k, dtype=torch.float64))  # it is singular along 1 (b's free shift)
         matrix = self._gram.clone()
         matrix.diagonal().add_(self._objective.l2 / size + ridge(self._gram.diagonal(), _RIDGE))
@@ -207,13 +209,15 @@ def _shrink(rows: Rows, gram: Tensor) -> None:
     lengths = torch.where(gram.diagonal() > 0, gram.diagonal(), torch.inf)  # a column of zeros has no part
 
     def partials(block: PackedBlock) -> list[Tensor]:
-        squares = (_with_one(rows, block).square() @ (1 / lengths).to(torch.float32)).to(torch.float64)
-        return [(squares if block.weights is None else squares * block.weights.reshape(-1)).square().sum()]
+        shares = (1 / lengths).to(torch.float32)
+        squares = portable.matmul(_with_one(rows, block).square(), shares).to(torch.float64)
+        weighted = squares if block.weights is None else squares * block.weights.reshape(-1)
+        return [portable.total(weighted.square())]
 
-    reach = rows.total_weight * float((rows.centre.largest[:, 0].square() / lengths).sum())
-    (noise,) = exact_sums(partials, rows.packed, [Grid(torch.tensor(2 * reach**2))], rows.threads)
-    beside = float((gram.square().div_(lengths).div_(lengths[:, None])).sum()) - len(gram)
-    share = min(1.0, float(noise) / rows.total_weight**2 / beside) if beside > 0 else 0.0
+    reach = rows.total_weight * float(portable.total(rows.centre.largest[:, 0].square() / lengths))
+    (noise,) = exact_sums(partials, rows.packed, [Grid(torch.tensor(2 * reach * reach))], rows.threads)
+    beside = float(portable.total(gram.square().div_(lengths).div_(lengths[:, None]))) - len(gram)
+    share = min(1.0, float(noise) / rows.total_weight / rows.total_weight / beside) if beside > 0 else 0.0
     diagonal = gram.diagonal().clone()
     gram *= 1 - share
     gram.diagonal().copy_(diagonal)
@@ -225,7 +229,7 @@ class _KroneckerFactor:
     columns: Tensor
 
     def solve(self, gradient: Tensor) -> Tensor:
-        return torch.cholesky_solve(torch.cholesky_solve(gradient, self.columns).T, self.classes).T
+        return portable.cholesky_solve(portable.cholesky_solve(gradient, self.columns).T, self.classes).T
 
 
 class Diagonal:
@@ -239,10 +243,11 @@ class Diagonal:
         def partials(block: PackedBlock) -> list[Tensor]:
             weights = row_weights(block.weights, block.rows)[:, None]
             squares = torch.ones(rows.columns + 1, 1, dtype=torch.float64)
-            squares[: rows.numbers] = rows.centre.centred(block.numbers).to(torch.float64).square().T @ weights
+            numbers = rows.centre.centred(block.numbers).to(torch.float64)
+            squares[: rows.numbers] = portable.long_matmul(numbers.square().T, weights)
             if rows.levels:
                 squares[rows.numbers : -1] = products.by_level(rows, block, weights)
-            squares[-1] = weights.sum()
+            squares[-1] = portable.total(weights)
             return [squares]
 
         grid = Grid(rows.total_weight * 2 * rows.centre.largest.square())

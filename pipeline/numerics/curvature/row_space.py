@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pipeline.numerics.curvature.dense import with_one
 from pipeline.numerics.data.block import row_weights
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.objective.packed import PackedObjective
 
@@ -28,26 +29,28 @@ class RowCurvature:
         self._x = torch.cat([with_one(block, columns, rows.intercept, rows.centre.means) for block in rows.blocks])
         self._classes = rows.classes
         self._p = _probabilities(objective, theta)
-        others = (self._p.sum(1, keepdim=True) - self._p).clamp(min=0.0)
+        others = (portable.total(self._p, 1, keepdim=True) - self._p).clamp(min=0.0)
         surest = self._p.argmax(1, keepdim=True)
-        self._others = others.scatter_(1, surest, self._p.scatter(1, surest, 0.0).sum(1, keepdim=True))
+        self._others = others.scatter_(1, surest, portable.total(self._p.scatter(1, surest, 0.0), 1, keepdim=True))
         weights = [row_weights(block.weights, len(block.labels)) for block in rows.blocks]
         self._shares = torch.cat(weights) / rows.total_weight
-        self._shift = 1.0 / rows.classes**2 if rows.intercept else 0.0  # b of all classes may be shifted together
+        self._shift = (
+            1.0 / (rows.classes * rows.classes) if rows.intercept else 0.0
+        )  # b of all classes may be shifted together
         self._l2 = torch.full((self._x.shape[1], 1), objective.l2, dtype=torch.float64)
         self._l2[-1] = 0.0 if rows.intercept else 1.0
         self._ridge = ridge
-        own_curvature = self._x.square().T @ (self._shares[:, None] * self._p * others) + self._l2
+        own_curvature = portable.matmul(self._x.square().T, self._shares[:, None] * self._p * others) + self._l2
         own_curvature[-1] += self._shift
         self.roots = square_root(torch.where(own_curvature > 0, own_curvature, 1.0)).flatten()
 
     def product(self, direction: Tensor) -> Tensor:
         """H times a direction, (e k,)."""
         change = (direction / self.roots).view(-1, self._classes)
-        along = self._x @ change
-        along -= (self._p * along).sum(1, keepdim=True)
-        image = self._x.T @ (self._shares[:, None] * self._p * along) + self._l2 * change
-        image[-1] += self._shift * change[-1].sum()
+        along = portable.matmul(self._x, change)
+        along -= portable.total(self._p * along, 1, keepdim=True)
+        image = portable.matmul(self._x.T, self._shares[:, None] * self._p * along) + self._l2 * change
+        image[-1] += self._shift * portable.total(change[-1])
         return image.flatten() / self.roots + self._ridge * direction
 
     def column(self, place: int) -> Tensor:
@@ -56,7 +59,7 @@ class RowCurvature:
         own = self._shares * self._x[:, column] * self._p[:, label]
         part = -own[:, None] * self._p
         part[:, label] = own * self._others[:, label]
-        image = self._x.T @ part
+        image = portable.matmul(self._x.T, part)
         image[column, label] += self._l2[column, 0]
         if column == len(image) - 1:
             image[-1] += self._shift
@@ -70,7 +73,7 @@ class RowCurvature:
         x, p, shares = self._x[:, column], self._p[:, label], self._shares[:, None]
         own = x * square_root(shares * p * self._others[:, label])
         mixed = x * p * square_root(shares)
-        result = torch.where(label == label[:, None], own.T @ own, -(mixed.T @ mixed))
+        result = torch.where(label == label[:, None], portable.matmul(own.T, own), -portable.matmul(mixed.T, mixed))
         bias = column == self._x.shape[1] - 1
         result += self._shift * (bias & bias[:, None])
         result.diagonal().add_(self._l2[column, 0])
@@ -84,4 +87,5 @@ def _probabilities(objective: PackedObjective, theta: Tensor) -> Tensor:
     rows = objective.rows
     columns = torch.nonzero((theta[:-1] != 0).any(1)).flatten()
     values = theta[torch.cat([columns, torch.tensor([rows.columns])])]
-    return torch.cat([(with_one(block, columns, rows.intercept) @ values).softmax(1) for block in rows.blocks])
+    logits = [portable.matmul(with_one(block, columns, rows.intercept), values) for block in rows.blocks]
+    return torch.cat([portable.softmax_(of_block, 1) for of_block in logits])

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.data.block import Block, row_weights
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.sums import Grid, exact_sums
 
 # Means above so many deviations cost float32 4 of its 24 bits: on diamonds as they are (depth 62 +- 1.4)
@@ -76,7 +77,7 @@ class Centre:
         if self._is_zero:
             return step
         moved = step.clone()
-        moved[-1] += sign * (self.means * step[: len(self.means)]).sum(0)
+        moved[-1] += sign * portable.total(self.means * step[: len(self.means)], 0)
         return moved
 
     def uncentred(self, factor: Preconditioner) -> Preconditioner:
@@ -101,8 +102,8 @@ def centre_of(blocks: Sequence[Block], largest: Tensor, total_weight: float, thr
 
     def partials(block: Block) -> list[Tensor]:
         x = block.numbers
-        weights = row_weights(block.weights, len(x)).to(x.dtype)
-        return [(weights @ x).to(torch.float64), (weights @ x.square()).to(torch.float64)]
+        weights = row_weights(block.weights, len(x)).to(x.dtype)[None]
+        return [portable.long_matmul(weights, part)[0] for part in (x, x.square())]
 
     bound = largest[:numbers, 0]
     grids = [Grid(2 * total_weight * bound + 1e-300), Grid(2 * total_weight * bound.square() + 1e-300)]

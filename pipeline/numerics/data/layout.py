@@ -16,20 +16,18 @@ Two classes have one logit a row where the layout is class-major, (1, n): the se
 import functools
 import itertools
 import math
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from pipeline.numerics.data import ordering
 from pipeline.numerics.data.accelerator import Accelerator
 from pipeline.numerics.data.block import PROCESSOR, Block, row_counts
 from pipeline.numerics.data.centring import Centre, centre_of
 from pipeline.numerics.data.extremes import largest_magnitudes
 from pipeline.numerics.data.pieces import cut
-from pipeline.numerics.data.sparse_columns import PRECISIONS, DividedColumns, Division, compressed, divided, division_of
+from pipeline.numerics.data.sparse_columns import DividedColumns, Division, divided, division_of
 from pipeline.numerics.data.strata import Category, Strata, strata_of
 from pipeline.numerics.exact.sums import collected
 from pipeline.parallel.lazy import CachedSequence, LazySequence
@@ -48,19 +46,16 @@ class PackedBlock:
     """A block in the layout of its ``Rows``.
 
     numbers (n, p) float32 (float64 where columns were rotated); columns are what products are made of, (n, d) where
-    class-major, else the numbers; codes (n, c) int32, counted over the levels of all categories, and the same as c
-    columns; labels int64 and weights float64 as (n, 1) row-major or (1, n) class-major; one_hot the categories'
-    transposed one-hot matrix, (levels, n) sparse, by precision; none on an accelerator and where class-major; divided
-    what products are made of in place of the numbers where most of these are sparse, never on an accelerator.
+    class-major, else the numbers; codes (n, c) int32, counted over the levels of all categories; labels int64 and
+    weights float64 as (n, 1) row-major or (1, n) class-major; divided what products are made of in place of the numbers
+    where most of these are sparse, never on an accelerator.
     """
 
     numbers: Tensor
     columns: Tensor
     codes: Tensor
-    code_columns: tuple[Tensor, ...]
     labels: Tensor
     weights: Tensor | None
-    one_hot: Mapping[torch.dtype, Tensor]
     divided: DividedColumns | None = None
 
     @property
@@ -110,7 +105,6 @@ class Rows:
         self.padded_classes = -(-classes // _LANES) * _LANES if self.row_major else classes
         self.total_weight = _total_weight(blocks, threads)
         self.largest = self._largest_magnitudes()
-        _accept_sparse_tensors()
         self.accelerator = accelerator
         # Whether packed blocks are kept from pass to pass; else an accelerator packs them anew in each.
         self.stays = accelerator is None or accelerator.keeps(blocks, width - self.numbers)
@@ -201,10 +195,8 @@ class Rows:
             numbers=columns[:, : self.numbers],
             columns=columns,
             codes=codes,
-            code_columns=tuple(column.contiguous() for column in codes.unbind(1)),
             labels=block.labels.unsqueeze(dimension),
             weights=None if block.weights is None else block.weights.unsqueeze(dimension),
-            one_hot=_transposed_one_hot(codes, sum(self.levels)) if self.row_major and self.accelerator is None else {},
             divided=None if division is None else divided(block.numbers, division),
         )
 
@@ -219,25 +211,3 @@ def _with_one_hot(block: Block, columns: int) -> Tensor:
 def _total_weight(blocks: Sequence[Block], threads: int) -> float:
     weights = collected(lambda block: [torch.tensor(block.total_weight, dtype=torch.float64)], blocks, threads)
     return math.fsum(weight.item() for (weight,) in weights)
-
-
-def _transposed_one_hot(codes: Tensor, levels: int) -> dict[torch.dtype, Tensor]:
-    """The (levels, n) matrix with a 1 where a row has a level, in compressed rows: a scatter-add becomes a product."""
-    rows, columns = codes.shape
-    flat = codes.reshape(-1)
-    members = torch.div(ordering.by_key(flat, levels), columns, rounding_mode="floor")
-    return compressed(flat, members, _ones(len(flat)), (levels, rows))
-
-
-@functools.cache
-def _ones(count: int) -> dict[torch.dtype, Tensor]:
-    """So many ones in both precisions, shared by all blocks of that size."""
-    return {precision: torch.ones(count, dtype=precision) for precision in PRECISIONS}
-
-
-@functools.cache
-def _accept_sparse_tensors() -> None:
-    """Make torch's warning that sparse tensors are in beta state, which it gives once, unseen."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.sparse_csr_tensor(torch.tensor([0, 0]), torch.empty(0, dtype=torch.int64), torch.empty(0), (1, 1))

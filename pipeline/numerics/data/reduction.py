@@ -6,7 +6,7 @@ Classes without a row of positive weight: their probability should be 0, which n
 come back with W = 0 and a b so low that their probability stays below e^-60 in every row.
 
 Fewer rows than half the columns (l2 > 0): the optimal W lies in the span of the rows, since any part outside changes no
-logit and costs penalty. With X' = V R (QR), the n columns of R' replace the d of X, and W = W' V' has the same norm.
+logit and costs penalty. With X = R' V', the n columns of R' replace the d of X, and W = W' V' has the same norm.
 Levels of categories are columns of 0 and 1 there, if a row has as many numbers and categories as there are rows: a pass
 then costs less than the look-ups. Source: the representer theorem, Schölkopf, Herbrich and Smola 2001.
 """
@@ -17,8 +17,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from pipeline.numerics.data import orthonormal
 from pipeline.numerics.data.block import Block, Blocks, Parameters, cached, row_counts
 from pipeline.numerics.data.extremes import largest_magnitudes
+from pipeline.numerics.exact import portable
 from pipeline.parallel import workers
 
 _NEGLIGIBLE = 60.0  # nats: e^-60 is 9e-27
@@ -27,35 +29,29 @@ _ROTATED_WORK = 2e10  # n^2 d multiplications, which levels as columns may cost:
 
 @dataclass(frozen=True)
 class Rotation:
-    """V (d, n) as the product of n reflections, which is never written out: making it costs as much as finding them.
+    """V' (n, d): orthonormal rows that span the rows of the table; a row of 0 where those depend on each other."""
 
-    ``reflections`` (d, n) and ``sizes`` (n,) are as LAPACK's geqrf leaves them.
-    """
-
-    reflections: Tensor
-    sizes: Tensor
+    basis: Tensor
 
     def into(self, weights: Tensor) -> Tensor:
         """W V, (k, n), of W (k, d)."""
-        return torch.ormqr(self.reflections, self.sizes, weights.T, transpose=True)[: len(self.sizes)].T
+        return portable.matmul(weights, self.basis.T)
 
     def back(self, weights: Tensor) -> Tensor:
         """W' V', (k, d), of W' (k, n)."""
-        padded = weights.new_zeros(len(self.reflections), len(weights))
-        padded[: len(self.sizes)] = weights.T
-        return torch.ormqr(self.reflections, self.sizes, padded).T.contiguous()
+        return portable.matmul(weights, self.basis)
 
 
 def _rotated(blocks: Sequence[Block], columns: int) -> tuple[Rotation, Tensor]:
     """V, and X V = R' (n, n), of the rows X (n, d), d ``columns``, with n < d."""
     numbers = blocks[0].numbers.shape[1]
     rows = torch.cat([block.numbers for block in blocks])
-    x = torch.zeros(columns, len(rows), dtype=torch.float64)
-    x[:numbers] = rows.T
+    x = torch.zeros(len(rows), columns, dtype=torch.float64)
+    x[:, :numbers] = rows
     for codes in torch.cat([block.codes for block in blocks]).unbind(1):
-        x[codes, torch.arange(len(codes))] = 1.0
-    reflections, sizes = torch.geqrf(x)
-    return Rotation(reflections, sizes), torch.triu(reflections[: len(sizes)]).T.contiguous()
+        x[torch.arange(len(codes)), codes] = 1.0
+    basis, triangle = orthonormal.rows(x)
+    return Rotation(basis), triangle
 
 
 def _may_rotate(rows: int, numbers: int, categories: int, columns: int) -> bool:
@@ -89,7 +85,7 @@ class Reduction:
         reduced = parameters.weights if self.rotation is None else self.rotation.back(parameters.weights)
         if len(self.present) == self.classes:
             return Parameters(reduced, parameters.bias)
-        reach = self.largest * float(reduced.abs().sum(1).max()) + float(parameters.bias.abs().max())
+        reach = self.largest * float(portable.total(reduced.abs(), 1).max()) + float(parameters.bias.abs().max())
         weights = torch.zeros(self.classes, reduced.shape[1], dtype=torch.float64)
         bias = torch.full((self.classes,), -reach - _NEGLIGIBLE, dtype=torch.float64)
         weights[self.present], bias[self.present] = reduced, parameters.bias

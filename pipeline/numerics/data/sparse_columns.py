@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.data import ordering
+from pipeline.numerics.exact import portable
 
 # From so many number columns on; fewer are multiplied in less time than two products more take.
 _WIDE = 256
@@ -21,7 +22,7 @@ _WIDE = 256
 _OTHER_ROWS, _SPARSE_COLUMNS = 0.05, 0.5
 _MOST_OTHERS = 0.2  # of a block's numbers in sparse columns: above, the block is multiplied as it is
 _SAMPLE_ROWS = 256
-PRECISIONS = (torch.float32, torch.float64)
+_PRECISIONS = (torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -34,29 +35,48 @@ class Division:
 
 
 @dataclass(frozen=True)
+class CompressedRows:
+    """A sparse matrix of n rows; row i has numbers starts[i] to starts[i + 1], in the columns that ``members`` names.
+
+    starts (n + 1,) and members int32; numbers by precision.
+    """
+
+    starts: Tensor
+    members: Tensor
+    numbers: Mapping[torch.dtype, Tensor]
+
+    def product(self, values: Tensor) -> Tensor:
+        """With ``values`` (l, k), (n, k) in their precision."""
+        result = values.new_zeros(len(self.starts) - 1, values.shape[1])
+        numbers = self.numbers[values.dtype]
+        return portable.add_sparse_matmul(result, self.starts, self.members, numbers, values.contiguous())
+
+
+@dataclass(frozen=True)
 class DividedColumns:
     """A block's number columns, by precision: S by rows (n, s) and by columns (s, n), and the dense ones (n, p - s)."""
 
     division: Division
-    by_row: Mapping[torch.dtype, Tensor]
-    by_column: Mapping[torch.dtype, Tensor]
+    by_row: CompressedRows
+    by_column: CompressedRows
     dense: Mapping[torch.dtype, Tensor]
 
     def product(self, values: Tensor) -> Tensor:
         """X values, (n, k) of (p, k), in their precision."""
         of_sparse = values.index_select(0, self.division.sparse)
-        result: Tensor = self.by_row[values.dtype] @ of_sparse
-        result += self.division.common.to(values.dtype) @ of_sparse
-        return result.addmm_(self.dense[values.dtype], values.index_select(0, self.division.dense))
+        result = self.by_row.product(of_sparse)
+        result += portable.matmul(self.division.common.to(values.dtype), of_sparse)
+        return portable.add_matmul(result, self.dense[values.dtype], values.index_select(0, self.division.dense))
 
     def transposed_product(self, residuals: Tensor) -> Tensor:
         """X' residuals, (p, k) of (n, k), in their precision."""
         division, precision = self.division, residuals.dtype
         result = residuals.new_empty(len(division.sparse) + len(division.dense), residuals.shape[1])
-        of_sparse = self.by_column[precision] @ residuals
-        of_sparse.addcmul_(division.common.to(precision)[:, None], residuals.sum(0, keepdim=True))
+        of_sparse = self.by_column.product(residuals)
+        of_sparse += division.common.to(precision)[:, None] * portable.total(residuals, 0)
         result.index_copy_(0, division.sparse, of_sparse)
-        return result.index_copy_(0, division.dense, self.dense[precision].T @ residuals)
+        of_dense = portable.long_matmul(self.dense[precision].T, residuals)
+        return result.index_copy_(0, division.dense, of_dense.to(precision))
 
 
 def division_of(numbers: Tensor) -> Division | None:
@@ -66,7 +86,7 @@ def division_of(numbers: Tensor) -> Division | None:
         return None
     sample = numbers[:: -(-rows // _SAMPLE_ROWS)]
     common = sample.median(0).values  # what more than half of the rows hold
-    is_sparse = (sample != common).to(torch.float32).mean(0) <= _OTHER_ROWS
+    is_sparse = (sample != common).sum(0) <= _OTHER_ROWS * len(sample)
     if int(is_sparse.sum()) < _SPARSE_COLUMNS * columns:
         return None
     sparse, dense = (torch.nonzero(chosen)[:, 0] for chosen in (is_sparse, ~is_sparse))
@@ -91,24 +111,18 @@ def divided(numbers: Tensor, division: Division) -> DividedColumns | None:
     dense = numbers.index_select(1, division.dense)
     return DividedColumns(
         division,
-        compressed(row, column, _by_precision(differences), (shape[0], shape[1])),
-        compressed(column[by_column], row[by_column], _by_precision(differences[by_column]), (shape[1], shape[0])),
+        _compressed(row, column, differences, shape[0]),
+        _compressed(column[by_column], row[by_column], differences[by_column], shape[1]),
         _by_precision(dense),
     )
 
 
-def compressed(
-    first: Tensor, second: Tensor, values: Mapping[torch.dtype, Tensor], shape: tuple[int, int]
-) -> dict[torch.dtype, Tensor]:
-    """The sparse matrix in compressed rows, by precision; places are sorted by the first index, then the second."""
-    starts = torch.zeros(shape[0] + 1, dtype=torch.int32)
-    torch.cumsum(torch.bincount(first, minlength=shape[0]), 0, out=starts[1:])
-    members = second.to(torch.int32)
-    return {
-        precision: torch.sparse_csr_tensor(starts, members, of_precision, shape, check_invariants=False)
-        for precision, of_precision in values.items()
-    }
+def _compressed(first: Tensor, second: Tensor, values: Tensor, rows: int) -> CompressedRows:
+    """Of places sorted by the first index, then the second."""
+    starts = torch.zeros(rows + 1, dtype=torch.int32)
+    torch.cumsum(torch.bincount(first, minlength=rows), 0, out=starts[1:])
+    return CompressedRows(starts, second.to(torch.int32), _by_precision(values))
 
 
 def _by_precision(values: Tensor) -> dict[torch.dtype, Tensor]:
-    return {precision: values.to(precision) for precision in PRECISIONS}
+    return {precision: values.to(precision) for precision in _PRECISIONS}

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.data.block import Parameters
+from pipeline.numerics.exact import portable
 
 
 def theta_of(parameters: Parameters) -> Tensor:
@@ -21,9 +22,4 @@ def centred(direction: Tensor) -> Tensor:
 
     It changes no probability and costs only penalty, so theta, which starts at 0, always adds up to 0 over the classes.
     """
-    return direction - direction.mean(1, keepdim=True)
-
-
-def dot(a: Tensor, b: Tensor) -> float:
-    """The sum of the products of all their entries."""
-    return float(a.reshape(-1).dot(b.reshape(-1)))
+    return direction - portable.mean(direction, 1, keepdim=True)

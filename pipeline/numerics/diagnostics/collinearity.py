@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.numerics.curvature.arrowhead import cholesky
 from pipeline.numerics.data.block import Block, local_blocks, row_counts
 from pipeline.numerics.data.extremes import largest_magnitudes, ranges
 from pipeline.numerics.diagnostics.separation import Labels, Matrix
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.exact.sums import Grid, exact_sums
 from pipeline.parallel import workers
@@ -79,8 +81,10 @@ def collinear_columns(blocks: Sequence[Block], threads: int) -> list[Collinear]:
             continue  # constant
         among = torch.tensor(independent, dtype=torch.int64)
         right = correlations[among, column]
-        shares = torch.linalg.solve(correlations[among][:, among], right) if independent else right
-        if 1 - float(shares @ right) > _UNEXPLAINED:
+        shares = right
+        if independent:
+            shares = portable.cholesky_solve(right[:, None], cholesky(correlations[among][:, among]))[:, 0]
+        if 1 - portable.dot(shares, right) > _UNEXPLAINED:
             independent.append(column)
         else:
             result.append(Collinear(column, tuple(among[shares.abs() > _TAKES_PART].tolist())))
@@ -108,9 +112,9 @@ def _proven_independent(blocks: Sequence[Block], columns: Collection[int], threa
     rows = _first_rows(blocks)[:, chosen].double()
     n = sum(row_counts(blocks))
     largest = largest_magnitudes(blocks, threads)[chosen].double()
-    centred = rows - rows.mean(0)
-    factor, failed = torch.linalg.cholesky_ex(centred.T @ centred)
-    return not int(failed) and bool((factor.diagonal().square() > _UNEXPLAINED * n * largest.square()).all())
+    centred = rows - portable.mean(rows, 0)
+    factor, failed = portable.cholesky(portable.long_matmul(centred.T, centred))
+    return not bool(failed) and bool((factor.diagonal().square() > _UNEXPLAINED * n * largest.square()).all())
 
 
 def _first_rows(blocks: Sequence[Block]) -> Tensor:
@@ -173,12 +177,14 @@ def _correlations(blocks: Sequence[Block], threads: int) -> Tensor:
     """(p, p) float64; 0 for constant columns."""
     n = sum(row_counts(blocks))
     largest = largest_magnitudes(blocks, threads).double()
-    (total,) = exact_sums(lambda b: [b.numbers.double().sum(0)], blocks, [Grid(n * largest + 1e-300)], threads)
+    (total,) = exact_sums(
+        lambda b: [portable.total(b.numbers.double(), 0)], blocks, [Grid(n * largest + 1e-300)], threads
+    )
     mean = total / n
 
     def products(block: Block) -> list[Tensor]:
         centred = block.numbers.double() - mean
-        return [centred.T @ centred]
+        return [portable.long_matmul(centred.T, centred)]
 
     reach = 2 * largest
     (gram,) = exact_sums(products, blocks, [Grid(2 * n * reach[:, None] * reach + 1e-300)], threads)

@@ -20,6 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arithmetic.products import add_product
+from pipeline.arithmetic.sums import halving_sum
+
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
@@ -96,13 +99,14 @@ def _first_rows(labels: Labels, classes: int, count: int) -> Labels:
 
 def _mean_margin(x: Matrix, labels: Labels, classes: int) -> Matrix:
     """The mean of all margins as a linear function of D, (k, d + 1)."""
-    sums = np.stack([x[labels == label].sum(0) for label in range(classes)])
-    return np.asarray((classes * sums - sums.sum(0)) / (len(x) * (classes - 1)))
+    sums = np.stack([halving_sum(x[labels == label], 0) for label in range(classes)])
+    return np.asarray((classes * sums - halving_sum(sums, 0)) / (len(x) * (classes - 1)))
 
 
 def _margins(x: Matrix, labels: Labels, rule: Matrix) -> Matrix:
     """(n, k), infinite for a row's own class."""
-    scores = x @ rule.T
+    scores = np.zeros((len(x), len(rule)))
+    add_product(scores, x, rule.T)
     rows = np.arange(len(x))
     margins = scores[rows, labels][:, None] - scores
     margins[rows, labels] = np.inf

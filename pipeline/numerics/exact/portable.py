@@ -6,12 +6,14 @@ operations are torch's: its results hold for accelerators of its kind.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.arithmetic import elementary, factors, products, softmax, sums
+from pipeline.arithmetic import elementary, factors, lookups, products, softmax, sums
 
 
 def exp(x: Tensor) -> Tensor:
@@ -31,17 +33,17 @@ def sigmoid(x: Tensor) -> Tensor:
 
 def log_of(x: float) -> float:
     """The natural logarithm of one number."""
-    return float(elementary.log(np.array([x]))[0])
+    return float(elementary.log(np.array([x], dtype=np.float64))[0])
 
 
 def log1p_of(x: float) -> float:
     """ln(1 + x) of one number."""
-    return float(elementary.log1p(np.array([x]))[0])
+    return float(elementary.log1p(np.array([x], dtype=np.float64))[0])
 
 
 def exp_of(x: float) -> float:
     """e^x of one number."""
-    return float(elementary.exp(np.array([x]))[0])
+    return float(elementary.exp(np.array([x], dtype=np.float64))[0])
 
 
 def total(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -106,39 +108,89 @@ def bmm(a: Tensor, b: Tensor) -> Tensor:
     return result
 
 
+def levels_sum(codes: Tensor, levels: Tensor) -> Tensor:
+    """The sum of the rows of ``levels`` (l, k) that each row of codes (n, c) int32 names, (n, k)."""
+    if not codes.is_cpu:
+        first, *others = (levels.index_select(0, column) for column in codes.unbind(1))
+        return sum(others, first)
+    result = levels.new_zeros(len(codes), levels.shape[1])
+    lookups.add_levels(result.numpy(), codes.numpy(), levels.numpy())
+    return result
+
+
+def sum_by_code(codes: Tensor, values: Tensor, count: int) -> Tensor:
+    """Rows of ``values`` (n, k) added up by each column of codes (n, c) int32 below ``count``, (count, k) float64."""
+    result = values.new_zeros(count, values.shape[1], dtype=torch.float64)
+    lookups.add_to_levels(result.numpy(), codes.numpy(), values.contiguous().numpy())
+    return result
+
+
+def add_sparse_matmul(c: Tensor, starts: Tensor, members: Tensor, numbers: Tensor, b: Tensor) -> Tensor:
+    """Change C (n, k) to C + S B, with S in compressed rows and B (l, k), both in one piece; returned, too."""
+    lookups.add_sparse_product(c.numpy(), starts.numpy(), members.numpy(), numbers.numpy(), b.numpy())
+    return c
+
+
 def softmax_(z: Tensor, dim: int) -> Tensor:
     """Change logits, classes along ``dim`` of two, to probabilities; returned, too."""
+    if not z.is_cpu:
+        return z.copy_(z.softmax(dim))
     softmax.softmax(_by_row(z, dim))
     return z
 
 
 def losses_and_residuals_(z: Tensor, labels: Tensor, dim: int) -> Tensor:
     """Cross-entropy in nats of labels (n,), (n,); change logits, classes along ``dim`` of two, to p - y."""
+    if not z.is_cpu:
+        return _losses_and_residuals_on_accelerator(z, labels.unsqueeze(dim), dim).reshape(-1)
     return torch.from_numpy(softmax.losses_and_residuals(_by_row(z, dim), labels.numpy()))
 
 
 def logistic_losses_and_residuals_(z: Tensor, labels: Tensor) -> Tensor:
     """The same of one logit (n,), the second class's less the first's; change it to p - y of the second class."""
+    if not z.is_cpu:
+        sign = 1 - 2 * labels.to(z.dtype)
+        z *= sign
+        losses = z.abs().neg_().exp_().log1p_() + z.clamp(min=0.0)
+        z.sigmoid_().mul_(sign)
+        return losses
     return torch.from_numpy(softmax.logistic_losses_and_residuals(z.numpy(), labels.numpy()))
 
 
-def _by_row(z: Tensor, dim: int) -> np.ndarray:  # type: ignore[type-arg]
+def _losses_and_residuals_on_accelerator(z: Tensor, labels: Tensor, dim: int) -> Tensor:
+    """As arithmetic/reference/softmax.py has it."""
+    z -= z.amax(dim, keepdim=True)
+    of_label = z.gather(dim, labels)
+    z.exp_().scatter_(dim, labels, torch.zeros_like(of_label))
+    others = z.sum(dim, keepdim=True)
+    above_one = others + of_label.expm1()
+    totals = above_one + 1
+    z /= totals
+    z.scatter_(dim, labels, others.div_(totals).neg_())
+    return above_one.log1p_().sub_(of_label)
+
+
+def _by_row(z: Tensor, dim: int) -> NDArray[Any]:
     return (z if dim == 1 else z.T).numpy()
 
 
 def cholesky(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """The lower factors of (..., q, q) float64, in memory of their own, and where there is none, (...) bool."""
     factor = matrix.clone(memory_format=torch.contiguous_format)
-    failed = factors.cholesky(factor.view(-1, *matrix.shape[-2:]).numpy())
+    failed = factors.cholesky(_matrices(factor))
     return factor, torch.from_numpy(failed != 0).view(matrix.shape[:-2])
 
 
 def solve_triangular(lower: Tensor, right: Tensor, transposed: bool = False) -> Tensor:
     """L^-1 X, or L'^-1 X: (..., q, m) of (..., q, q) and (..., q, m) float64."""
     solution = right.clone(memory_format=torch.contiguous_format)
-    q, m = right.shape[-2:]
-    factors.solve(lower.contiguous().view(-1, q, q).numpy(), solution.view(-1, q, m).numpy(), transposed)
+    factors.solve(_matrices(lower.contiguous()), _matrices(solution), transposed)
     return solution
+
+
+def _matrices(stacked: Tensor) -> NDArray[Any]:
+    """(..., m, n) in one piece as (count, m, n)."""
+    return stacked.view(math.prod(stacked.shape[:-2]), *stacked.shape[-2:]).numpy()
 
 
 def cholesky_solve(right: Tensor, lower: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.data.theta import parameters_of
+from pipeline.numerics.exact import portable
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Evaluation:
     @property
     def gradient_norm(self) -> float:
         """Euclidean norm of the whole gradient."""
-        return math.hypot(float(self.weights_gradient.norm()), float(self.bias_gradient.norm()))
+        return math.sqrt(sum(portable.dot(part, part) for part in (self.weights_gradient, self.bias_gradient)))
 
 
 @dataclass(frozen=True)

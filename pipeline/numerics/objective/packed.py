@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.data.layout import PackedBlock, Rows
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.sums import Grid, exact_sums, in_order, on_one_thread
 from pipeline.numerics.objective import products, softmax
 from pipeline.numerics.objective.evaluation import PassStatistics, Point
@@ -62,13 +63,13 @@ class PackedObjective:
         def partials(block: PackedBlock) -> list[Tensor]:
             scores = products.logits(block, values, precision)
             losses, residuals = softmax.losses_and_residuals(rows, scores, block.labels)
-            smallest.append(math.exp(-_largest_loss(block, losses)))
+            smallest.append(portable.exp_of(-_largest_loss(block, losses)))
             extra = [self._bias_outer(block, residuals)] if outer else []
             extra += [self._label_product(block)] if means else []
             return [_weighted_sum(block, losses), self._product(block, residuals), *extra]
 
         def grids() -> list[Grid]:
-            largest_cost = 2 * self._reach(theta) + math.log(rows.classes)
+            largest_cost = 2 * self._reach(theta) + portable.log_of(rows.classes)
             cost_grid = Grid(largest_cost * rows.total_weight * SAFETY + 1e-300)
             extra = [self._curvature_grid] * outer + [self._gradient_grid] * means
             return [cost_grid, self._gradient_grid, *extra]
@@ -79,13 +80,13 @@ class PackedObjective:
         weights = theta[:-1]
         gradient = gradient / rows.total_weight
         # p_i - y_i adds up to 0 over the classes; what rounding leaves of it would push all classes along together.
-        gradient -= gradient.mean(1, keepdim=True)
-        gradient[:-1].add_(weights, alpha=self.l2)
+        gradient -= portable.mean(gradient, 1, keepdim=True)
+        gradient[:-1] += self.l2 * weights
         return Point(
             theta=theta,
             precision=precision,
             cost=cost.item() / rows.total_weight,
-            penalty=self.l2 / 2 * float(weights.square().sum()),
+            penalty=self.l2 / 2 * portable.dot(weights, weights),
             gradient=gradient,
             min_true_probability=self._least(smallest),
             statistics=PassStatistics(extra[0] / rows.total_weight if outer else None, self.label_means())
@@ -103,7 +104,7 @@ class PackedObjective:
         if len(items) > 1:
             return exact_sums(partials, items, grids(), self.rows.threads)
         totals = on_one_thread(lambda: [total.cpu() for total in partials(items[0])])
-        if not all(math.isfinite(float(total.sum())) for total in totals):
+        if not all(bool(total.isfinite().all()) for total in totals):
             raise OverflowError("a sum over the rows is NaN or infinite")
         return totals
 
@@ -150,7 +151,7 @@ class PackedObjective:
 
             (total,) = self._sums(partials, positions, grids)
             image = total / rows.total_weight
-            image[:-1].add_(direction[:-1], alpha=self.l2)
+            image[:-1] += self.l2 * direction[:-1]
             return image
 
         return product
@@ -208,8 +209,8 @@ class PackedObjective:
         """sum_i v_i (diag(p_i) - p_i p_i'), (k, k) float64; rows add up to 0, which gives the diagonal."""
         by_row = self._probabilities_of(block, residuals)
         weighted = by_row if block.weights is None else by_row * block.weights.reshape(-1, 1).to(by_row.dtype)
-        result = (weighted.T @ by_row).to(torch.float64).neg_().fill_diagonal_(0.0)
-        return result - torch.diag(result.sum(1))
+        result = portable.long_matmul(weighted.T, by_row).neg_().fill_diagonal_(0.0)
+        return result - torch.diag(portable.total(result, 1))
 
     def _probabilities_of(self, block: PackedBlock, residuals: Tensor) -> Tensor:
         """p from p - y, (n, k)."""
@@ -223,15 +224,14 @@ class PackedObjective:
 
     def _reach(self, theta: Tensor) -> Tensor:
         """The largest logit that any row can have."""
-        return (theta.abs() * self.rows.largest).sum(0).max()
+        return portable.total(theta.abs() * self.rows.largest, 0).max()
 
 
 def _weighted_sum(block: PackedBlock, losses: Tensor) -> Tensor:
-    if block.weights is None:
-        return losses.sum(dtype=torch.float64)
-    return (losses.to(torch.float64) * block.weights).sum()
+    weighted = losses.to(torch.float64)
+    return portable.total(weighted if block.weights is None else weighted * block.weights.reshape(-1))
 
 
 def _largest_loss(block: PackedBlock, losses: Tensor) -> float:
-    counted = losses if block.weights is None else losses * (block.weights > 0)
+    counted = losses if block.weights is None else losses * (block.weights.reshape(-1) > 0)
     return max(0.0, float(counted.max()))

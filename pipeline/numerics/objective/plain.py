@@ -14,14 +14,15 @@ difference w of the two of W, whose penalty here is l2/4 * ||w||^2. Source: Bish
 """
 
 import copy
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from pipeline.numerics.data.block import PROCESSOR, Block, Parameters, extent
-from pipeline.numerics.exact.sums import Grid, exact_sums, sums_by_code
+from pipeline.numerics.exact import portable
+from pipeline.numerics.exact.sums import Grid, exact_sums
+from pipeline.numerics.objective import products
 from pipeline.numerics.objective.evaluation import Evaluation
 
 # |p - y| <= 1 in exact arithmetic; rounding in the kernels stays far inside a factor of two.
@@ -32,10 +33,10 @@ def logits(block: Block, parameters: Parameters, precision: torch.dtype) -> Tens
     """z = W x + b, shape (n, k), in ``precision``."""
     number_count = block.numbers.shape[1]
     weights = parameters.weights.to(precision)
-    result = torch.addmm(parameters.bias.to(precision), block.numbers.to(precision), weights[:, :number_count].T)
-    by_column = weights.T.contiguous() if block.codes.shape[1] else weights
-    for codes in block.codes.unbind(1):
-        result += by_column.index_select(0, codes)
+    result = parameters.bias.to(precision).repeat(len(block.labels), 1)
+    portable.add_matmul(result, block.numbers.to(precision), weights[:, :number_count].T)
+    if block.codes.shape[1]:
+        result += portable.levels_sum(block.codes.to(torch.int32), weights.T.contiguous())
     return result
 
 
@@ -85,7 +86,7 @@ class PlainObjective:
         """Mean cross-entropy in nats, without the penalty."""
         placed = parameters.to(self._device)
         (total,) = exact_sums(
-            lambda block: [self._residuals(block, placed)[0]],
+            lambda block: [self._cost_and_residuals(block, placed)[0]],
             self._blocks,
             [self._cost_grid(parameters)],
             self._threads,
@@ -101,40 +102,35 @@ class PlainObjective:
         )
         return Evaluation(
             cost=cost.item() / self.total_weight,
-            penalty=self._l2 / 2 * float(parameters.weights.square().sum()),
+            penalty=self._l2 / 2 * portable.dot(parameters.weights, parameters.weights),
             weights_gradient=weights_gradient / self.total_weight + self._l2 * parameters.weights,
             bias_gradient=bias_gradient / self.total_weight * self._intercept,
         )
 
     def _cost_grid(self, parameters: Parameters) -> Grid:
-        reach = (parameters.weights.abs() * self._largest).sum(1) + parameters.bias.abs()
+        reach = portable.total(parameters.weights.abs() * self._largest, 1) + parameters.bias.abs()
         classes = len(parameters.bias)
-        return Grid((2 * reach.max() + math.log(classes)) * self.total_weight * SAFETY)
+        return Grid((2 * reach.max() + portable.log_of(classes)) * self.total_weight * SAFETY)
 
-    def _residuals(self, block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
-        """The block's weighted cost () and log-probabilities (n, k)."""
-        log_probabilities = torch.log_softmax(logits(block, parameters, self._precision), dim=1)
-        losses = -log_probabilities.gather(1, block.labels[:, None]).squeeze(1).to(torch.float64)
+    def _cost_and_residuals(self, block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
+        """The block's weighted cost () and p - y (n, k)."""
+        residuals = logits(block, parameters, self._precision)
+        losses = portable.losses_and_residuals_(residuals, block.labels, 1).to(torch.float64)
         if block.weights is not None:
             losses *= block.weights
-        return losses.sum(), log_probabilities
+        return portable.total(losses), residuals
 
     def _partials(self, block: Block, parameters: Parameters) -> list[Tensor]:
-        cost, log_probabilities = self._residuals(block, parameters)
-        residuals = log_probabilities.exp_()
-        residuals.scatter_add_(1, block.labels[:, None], residuals.new_full((len(block.labels), 1), -1.0))
+        cost, residuals = self._cost_and_residuals(block, parameters)
         if block.weights is not None:
             residuals *= block.weights[:, None]
-        return [cost, self._transposed_product(block, residuals), residuals.sum(0, dtype=torch.float64)]
+        return [cost, self._transposed_product(block, residuals), portable.total(residuals.to(torch.float64), 0)]
 
     def _transposed_product(self, block: Block, residuals: Tensor) -> Tensor:
         """sum_i r_i x_i', shape (k, d) float64: a product for the numbers, a scatter-add for the codes."""
         number_count = block.numbers.shape[1]
-        result = residuals.new_zeros((self._columns, residuals.shape[1]), dtype=torch.float64)
-        result[:number_count] = block.numbers.to(residuals.dtype).T @ residuals
-        if self._device != PROCESSOR:
-            return result.add_(sums_by_code(block.codes, residuals, self._columns)).T
-        wide = residuals.to(torch.float64)
-        for codes in block.codes.unbind(1):
-            result.index_add_(0, codes, wide)
-        return result.T
+        result = portable.long_matmul(block.numbers.to(residuals.dtype).T, residuals)
+        if number_count == self._columns:
+            return result.T
+        by_level = products.sum_by_code(block.codes - number_count, residuals, self._columns - number_count)
+        return torch.cat([result, by_level]).T

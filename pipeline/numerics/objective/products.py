@@ -1,10 +1,8 @@
 """Products of theta with one packed block, on one thread: logits and the transposed product.
 
-Shapes and the two layouts are those of data/layout.py. Figures in comments are microseconds for 8,192 rows on one
-thread.
+Shapes and the two layouts are those of data/layout.py.
 """
 
-import functools
 import math
 import threading
 from collections.abc import Sequence
@@ -12,21 +10,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline.numerics.data.block import PROCESSOR
 from pipeline.numerics.data.layout import PackedBlock, Rows
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.sums import sums_by_code
 
 _PADDING_LOGIT = -1e30
-
-# Numbers a row from which row-major products are made transposed, classes along the small factor's rows. 4,914 rows
-# of 1,455 numbers, 8 classes: 14 in place of 45 milliseconds for W x and the transposed product together.
-_WIDE = 64
-
-# Columns up to which, and classes from which, class-major residuals are the right factor. 256 rows of 10 columns, 5,000
-# classes: 1.2 in place of 2.9 milliseconds; of 28 columns, or of 10 classes, it is the slower order.
-_NARROW, _TALL = 16, 32
 
 _buffers = threading.local()
 
@@ -95,28 +85,13 @@ def logits(block: PackedBlock, values: Operands, precision: torch.dtype) -> Tens
         assert values.bias is not None
         if block.divided is not None:
             return block.divided.product(values.numbers.T.contiguous()).T.contiguous().add_(values.bias)
-        return torch.addmm(values.bias, values.numbers, columns_of(block, precision).T)
-    if precision == torch.float32 and len(block.code_columns) > 1:
-        result = functional.embedding_bag(
-            block.codes.view(-1), values.levels, _bags(*block.codes.shape, block.codes.device), mode="sum"
-        )
-    else:  # embedding_bag takes 650 in float64, index_select 40
-        result = values.levels.index_select(0, block.code_columns[0])
-        for codes in block.code_columns[1:]:
-            result += values.levels.index_select(0, codes)
+        return portable.add_matmul(values.bias.repeat(1, block.rows), values.numbers, columns_of(block, precision).T)
+    result = portable.levels_sum(block.codes, values.levels)
     if block.divided is not None:
         result += block.divided.product(values.numbers)
-    elif len(values.numbers) >= _WIDE:
-        result += (values.numbers.T.contiguous() @ columns_of(block, precision).T).T
     elif len(values.numbers):
-        result.addmm_(columns_of(block, precision), values.numbers)
+        portable.add_matmul(result, columns_of(block, precision), values.numbers)
     return result
-
-
-@functools.cache
-def _bags(rows: int, columns: int, device: torch.device) -> Tensor:
-    """The place of each row's first code; without it embedding_bag would count anew in every pass (60 of 1,000)."""
-    return torch.arange(0, rows * columns, columns, dtype=torch.int32, device=device)
 
 
 def transposed_product(rows: Rows, block: PackedBlock, residuals: Tensor) -> Tensor:
@@ -125,20 +100,18 @@ def transposed_product(rows: Rows, block: PackedBlock, residuals: Tensor) -> Ten
     result = torch.empty(d + 1, k, dtype=torch.float64, device=residuals.device)
     if rows.one_logit:
         result[:d, 1] = _by_column(block, residuals)[:, 0]
-        result[d, 1] = residuals.sum()
+        result[d, 1] = portable.total(residuals.to(torch.float64))
         torch.neg(result[:, 1], out=result[:, 0])
     elif not rows.row_major:
         result[:d] = _by_column(block, residuals)
-        result[d] = residuals.sum(1)
+        result[d] = portable.total(residuals.to(torch.float64), 1)
     else:
         if block.divided is not None:
             result[:p] = block.divided.transposed_product(residuals)[:, :k]
-        elif p >= _WIDE:
-            result[:p] = torch.mm(residuals.T.contiguous(), columns_of(block, residuals.dtype))[:k].T
         elif p:
-            result[:p] = torch.mm(columns_of(block, residuals.dtype).T, residuals)[:, :k]
+            result[:p] = portable.long_matmul(columns_of(block, residuals.dtype).T, residuals)[:, :k]
         result[p:d] = by_level(rows, block, residuals)[:, :k]
-        result[d] = result[p : p + rows.levels[0]].sum(0)  # every row has one level of the first category
+        result[d] = portable.total(result[p : p + rows.levels[0]], 0)  # every row has one level of the first category
     if not rows.intercept:
         result[d] = 0.0
     return result
@@ -148,19 +121,21 @@ def _by_column(block: PackedBlock, residuals: Tensor) -> Tensor:
     """The columns' transposed product with class-major residuals (k, n), (d, k)."""
     if block.divided is not None:
         return block.divided.transposed_product(residuals.T.contiguous())
-    columns = columns_of(block, residuals.dtype)
-    if residuals.dtype == torch.float32 and columns.shape[1] <= _NARROW and len(residuals) >= _TALL:
-        return torch.mm(columns.T, residuals.T)
-    return torch.mm(residuals, columns).T
+    return portable.long_matmul(residuals, columns_of(block, residuals.dtype)).T
 
 
 def by_level(rows: Rows, block: PackedBlock, values: Tensor) -> Tensor:
-    """Values (n, w) added up by the levels that their rows have, (levels, w)."""
+    """Values (n, w) added up by the levels that their rows have, (levels, w) float64."""
     if not rows.row_major:
-        return block.columns[:, rows.numbers :].T.to(values.dtype) @ values
-    if block.one_hot:
-        return block.one_hot[values.dtype] @ values
-    return sums_by_code(block.codes, values, sum(rows.levels))
+        return portable.long_matmul(block.columns[:, rows.numbers :].T.to(values.dtype), values)
+    return sum_by_code(block.codes, values, sum(rows.levels))
+
+
+def sum_by_code(codes: Tensor, values: Tensor, count: int) -> Tensor:
+    """Rows of values (n, w) added up by each column of codes (n, c) below ``count``, (count, w) float64."""
+    if not codes.is_cpu:
+        return sums_by_code(codes, values, count)
+    return portable.sum_by_code(codes.to(torch.int32).contiguous(), values, count)
 
 
 def with_constant(*columns: Tensor, constant: float = 1.0) -> Tensor:

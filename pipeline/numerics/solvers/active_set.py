@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pipeline.numerics.curvature.arrowhead import cholesky
 from pipeline.numerics.curvature.row_space import RowCurvature
+from pipeline.numerics.exact import portable
 from pipeline.numerics.solvers.l1_quadratic import least_subgradient
 
 _STEPS_A_VARIABLE = 4
@@ -72,7 +73,7 @@ class _Members:
         """Find the inverse and the gradient anew; False if nothing has changed since that was done."""
         if self._fresh:
             return False
-        self._inverse = torch.cholesky_inverse(cholesky(self._curvature.block(self.places)))
+        self._inverse = portable.cholesky_inverse(cholesky(self._curvature.block(self.places)))
         self._gradient = self._first_gradient + self._curvature.product(self.values - self._start)
         self._fresh = True
         return True
@@ -80,7 +81,7 @@ class _Members:
     def settle(self, subgradient: Tensor) -> float:
         """Step to the minimum of the members' orthant, or to the first at 0; which share of the way it was."""
         direction = torch.zeros_like(self.values)
-        direction[self.places] = -(self._inverse @ subgradient[self.places])
+        direction[self.places] = -portable.matmul(self._inverse, subgradient[self.places])
         return min(1.0, self._move(direction)[0])
 
     def admit(self, place: int) -> None:
@@ -90,13 +91,13 @@ class _Members:
         members = -1
         while members != len(self.places):
             members = len(self.places)
-            follow = self._inverse @ mixed[self.places]
+            follow = portable.matmul(self._inverse, mixed[self.places])
             direction = torch.zeros_like(self.values)
             direction[self.places], direction[place] = -sign * follow, sign
             _, curvature = self._move(direction)
         edge = -follow[:, None] / curvature
         corner = torch.tensor([[1.0 / curvature]], dtype=torch.float64)
-        inner = torch.addr(self._inverse, follow, follow, alpha=1.0 / curvature)
+        inner = self._inverse + torch.outer(follow, follow) / curvature
         self._inverse = torch.cat([torch.cat([inner, edge], 1), torch.cat([edge.T, corner], 1)])
         self.places = torch.cat([self.places, torch.tensor([place])])
         self._fresh = False
@@ -107,8 +108,8 @@ class _Members:
         Both are taken from H itself, so that what rounding has left of the inverse cannot make it a way up.
         """
         image = self._curvature.product(direction)
-        curvature = max(float(direction @ image), _LEAST_CURVATURE * float(direction @ direction), 1e-300)
-        lowest = max(0.0, -float(self.subgradient() @ direction) / curvature)
+        curvature = max(portable.dot(direction, image), _LEAST_CURVATURE * portable.dot(direction, direction), 1e-300)
+        lowest = max(0.0, -portable.dot(self.subgradient(), direction) / curvature)
         crossing = (self._l1 > 0) & (self.values * direction < 0)
         to_zero = torch.where(crossing, -self.values / direction, torch.inf)
         step = min(lowest, float(to_zero.min()))
@@ -123,5 +124,5 @@ class _Members:
     def _dismiss(self, position: int) -> None:
         rest = torch.arange(len(self.places)) != position
         row = self._inverse[position]
-        self._inverse = torch.addr(self._inverse, row, row, alpha=-1.0 / float(row[position]))[rest][:, rest]
+        self._inverse = (self._inverse - torch.outer(row, row) / row[position])[rest][:, rest]
         self.places = self.places[rest]

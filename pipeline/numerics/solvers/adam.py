@@ -37,7 +37,18 @@ class Adam:
         memory = zip(self._means, self._squares, self._steps, strict=True)
         for value, gradient, (mean, square, step) in zip(parameters, gradients, memory, strict=True):
             step += 1
-            mean.lerp_(gradient, 1 - _MEAN_DECAY)
-            square.mul_(_SQUARE_DECAY).addcmul_(gradient, gradient, value=1 - _SQUARE_DECAY)
-            root = square_root(square) / math.sqrt(1 - _SQUARE_DECAY ** step.item()) + _SMALLEST
-            value.addcdiv_(mean, root, value=-lr / (1 - _MEAN_DECAY ** step.item()))
+            mean += (1 - _MEAN_DECAY) * (gradient - mean)
+            square.mul_(_SQUARE_DECAY).add_((1 - _SQUARE_DECAY) * (gradient * gradient))
+            root = square_root(square) / math.sqrt(1 - _power(_SQUARE_DECAY, int(step))) + _SMALLEST
+            value -= lr / (1 - _power(_MEAN_DECAY, int(step))) * mean / root
+
+
+def _power(base: float, exponent: int) -> float:
+    """By squaring, in products that are rounded one by one; the last digit of ** is the system's."""
+    result = 1.0
+    while exponent:
+        if exponent % 2:
+            result *= base
+        base *= base
+        exponent //= 2
+    return result

@@ -6,6 +6,8 @@ Shapes are those of data/layout.py.
 import torch
 from torch import Tensor
 
+from pipeline.numerics.curvature.arrowhead import cholesky
+from pipeline.numerics.exact import portable
 from pipeline.numerics.objective.evaluation import Point
 from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import conjugate_gradients
@@ -23,15 +25,15 @@ def _direction(objective: PackedObjective, point: Point) -> Tensor:
     assert point.statistics is not None
     gradient, curvature = point.gradient[-1], point.statistics.bias_curvature
     if curvature is not None:
-        size = float(curvature.diagonal().mean())
+        size = float(portable.mean(curvature.diagonal()))
         if size <= 0.0:  # every row is certain
             return torch.zeros_like(gradient)
-        exact: Tensor = torch.linalg.solve(curvature + size / len(curvature), -gradient)  # it is singular along 1
-        return exact
+        factor = cholesky(curvature + size / len(curvature))  # it is singular along 1
+        return portable.cholesky_solve(-gradient[:, None], factor)[:, 0]
     hessian_product = objective.hessian_product(point.theta, torch.float32)
 
     def product(along: Tensor) -> Tensor:
         return hessian_product(torch.cat([torch.zeros_like(point.theta[:-1]), along[None]]))[-1]
 
     direction, _ = conjugate_gradients.bias_direction(gradient, product, gradient + point.statistics.label_means[-1])
-    return direction - direction.mean()
+    return direction - portable.mean(direction)

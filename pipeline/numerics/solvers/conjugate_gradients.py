@@ -10,7 +10,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from pipeline.numerics.data.centring import Preconditioner
-from pipeline.numerics.data.theta import centred, dot
+from pipeline.numerics.data.theta import centred
+from pipeline.numerics.exact import portable
 
 _MOST_PRODUCTS = 60
 _BIAS_SHARE = 1e-3
@@ -57,7 +58,7 @@ def direction(
 
     def enough(last: _Iterate) -> bool:
         goal = last.first * min(_LOOSEST**2, last.first / max(abs(objective), 1e-300))
-        return last.size <= goal or float(last.residual[:-1].square().sum()) <= small
+        return last.size <= goal or portable.dot(last.residual[:-1], last.residual[:-1]) <= small
 
     return _until(enough, _iterates(gradient, product, lambda rest: centred(factor.solve(rest)), _MOST_PRODUCTS))
 
@@ -115,21 +116,21 @@ def _iterates(gradient: Tensor, product: Product, precondition: Product, most: i
     """One after each product, at least one; the direction is changed in place by the next."""
     result, rest = gradient.new_zeros(gradient.shape), gradient.neg()
     scaled = precondition(rest)
-    along, size = scaled, dot(rest, scaled)
+    along, size = scaled, portable.dot(rest, scaled)
     first = size
     for number in range(most):
         image = product(along)
-        curvature = dot(along, image)
+        curvature = portable.dot(along, image)
         if curvature <= 0:  # rounding, where curvature is as good as 0
             if number == 0:
                 yield _Iterate(scaled, rest, size, first, math.inf)
             return
         step = size / curvature
-        result.add_(along, alpha=step)
-        rest.sub_(image, alpha=step)
+        result += step * along
+        rest -= step * image
         scaled = precondition(rest)
-        last, size = size, dot(rest, scaled)
+        last, size = size, portable.dot(rest, scaled)
         yield _Iterate(result, rest, size, first, step * last)
         if not math.isfinite(size) or size == 0:
             return
-        along = scaled.add(along, alpha=size / last)
+        along = scaled + size / last * along

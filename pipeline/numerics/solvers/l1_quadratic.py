@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.curvature.arrowhead import cholesky
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.roots import square_root
 
 _STEPS = 500
@@ -52,7 +53,7 @@ def _minimise(start: Tensor, gradient: Tensor, curvature: Tensor, l1: Tensor, to
             break
         if number < _ALTERNATING and number % 2 == 0:
             values = _swept(values, at, curvature, l1)
-            at = gradient + curvature @ (values - start)
+            at = gradient + portable.matmul(curvature, values - start)
         subgradient = least_subgradient(values, at, l1)
         if float(subgradient.abs().max()) <= tolerance:
             break
@@ -61,7 +62,7 @@ def _minimise(start: Tensor, gradient: Tensor, curvature: Tensor, l1: Tensor, to
         if moved is None:
             break
         values = moved
-        at = gradient + curvature @ (values - start)
+        at = gradient + portable.matmul(curvature, values - start)
     return values
 
 
@@ -93,7 +94,7 @@ def _direction(values: Tensor, subgradient: Tensor, curvature: Tensor, l1: Tenso
     while True:
         places = torch.nonzero(moving).flatten()
         factor = cholesky(curvature[places[:, None], places])
-        newton = -torch.cholesky_solve(subgradient[places][:, None], factor)[:, 0]
+        newton = -portable.cholesky_solve(subgradient[places][:, None], factor)[:, 0]
         wrong = (values[places] == 0) & (l1[places] > 0) & (newton * subgradient[places] >= 0)
         if not bool(wrong.any()):
             direction[places] = newton
@@ -110,7 +111,7 @@ def _step(values: Tensor, gradient: Tensor, direction: Tensor, curvature: Tensor
     for step in [*steps, first]:
         moved = torch.where(to_zero <= step, 0.0, values + step * direction)
         change = moved - values
-        rise = change @ (gradient + 0.5 * (curvature @ change)) + l1 @ (moved.abs() - values.abs())
-        if float(rise) < 0:
+        slope = gradient + 0.5 * portable.matmul(curvature, change)
+        if portable.dot(change, slope) + portable.dot(l1, moved.abs() - values.abs()) < 0:
             return moved
     return None

@@ -3,7 +3,6 @@
 Source: Nocedal and Wright 2006, algorithm 7.4. Shapes are those of data/layout.py.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -16,7 +15,7 @@ from pipeline.numerics.data.block import Block
 from pipeline.numerics.data.centring import Preconditioner
 from pipeline.numerics.data.layout import Rows
 from pipeline.numerics.data.sample import stratified
-from pipeline.numerics.data.theta import dot
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.sums import Grid, exact_sums
 from pipeline.numerics.objective.packed import PackedObjective
 
@@ -48,8 +47,8 @@ class CurvaturePairs:
 
     def add(self, step: Tensor, change: Tensor) -> None:
         """Remember a pair, unless rounding has eaten its curvature."""
-        curvature = dot(step, change)
-        if curvature > 1e-12 * float((step * change).abs().sum()):
+        curvature = portable.dot(step, change)
+        if curvature > 1e-12 * float(portable.total((step * change).abs())):
             self._pairs.append((step.reshape(-1), change.reshape(-1), 1 / curvature))
 
     @property
@@ -75,20 +74,20 @@ class CurvaturePairs:
         rest = gradient.reshape(-1).clone()
         shares = []
         for step, change, inverse in reversed(self._pairs):
-            share = inverse * float(step.dot(rest))
+            share = inverse * portable.dot(step, rest)
             shares.append(share)
-            rest.sub_(change, alpha=share)
+            rest -= share * change
         result = factor.solve(rest.view_as(gradient)).reshape(-1)
         if self._resizes and self._pairs:
             result *= self._size(factor, gradient)
         for (step, change, inverse), share in zip(self._pairs, reversed(shares), strict=True):
-            result.add_(step, alpha=share - inverse * float(change.dot(result)))
+            result += (share - inverse * portable.dot(change, result)) * step
         return result.view_as(gradient).neg_()
 
     def _size(self, factor: Preconditioner, like: Tensor) -> float:
         """s'y / y'H0^-1 y of the last pair. Source: eq. 7.20, with H0 in place of the identity."""
         _, change, inverse = self._pairs[-1]
-        square = float(change.dot(factor.solve(change.view_as(like)).reshape(-1)))
+        square = portable.dot(change, factor.solve(change.view_as(like)).reshape(-1))
         return 1 / (inverse * square) if square > 0 else 1.0
 
 
@@ -116,10 +115,11 @@ class SampledPreconditioner:
     def start(self, theta: Tensor) -> Tensor:
         """The point itself, or the optimum of b alone where that is well below it."""
         shares = class_shares(self._rows)
-        saved = math.log(len(shares)) + float(torch.xlogy(shares, shares).sum())
+        logs = portable.log(shares)
+        saved = portable.log_of(len(shares)) + portable.dot(shares, logs)
         if self.renews and self._rows.intercept and saved > _WORTH_A_START:
             theta = theta.clone()
-            theta[-1] = shares.log() - shares.log().mean()
+            theta[-1] = logs - portable.mean(logs)
         return theta
 
     def builder(self, refreshes: int) -> PreconditionerBuilder | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.numerics.data.theta import dot
+from pipeline.numerics.exact import portable
 from pipeline.numerics.objective.evaluation import Point
 from pipeline.numerics.objective.packed import PackedObjective
 
@@ -79,6 +79,6 @@ def approximate_wolfe(objective: PackedObjective, point: Point, direction: Tenso
         if rise <= FLOAT32_NOISE * abs(point.objective):
             if step < _FLOAT32_SHORTEST_STEP:
                 return None
-            if dot(trial.gradient, direction) <= -0.8 * slope:
+            if portable.dot(trial.gradient, direction) <= -0.8 * slope:
                 return trial
     return None

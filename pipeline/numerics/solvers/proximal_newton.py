@@ -21,6 +21,7 @@ from torch import Tensor
 from pipeline.numerics.certificates import duality_gap, l1_duality_gap
 from pipeline.numerics.data.sample import stratified
 from pipeline.numerics.data.theta import parameters_of
+from pipeline.numerics.exact import portable
 from pipeline.numerics.objective.evaluation import Evaluation, Point
 from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import line_search
@@ -125,7 +126,7 @@ class ProximalNewton:
     def evaluation_at(self, point: Point) -> Evaluation:
         """Cost, both penalties, and as gradient the subgradient of smallest norm."""
         slope = self._subgradient(point.theta, point.gradient)
-        penalty = point.penalty + self._l1 * float(point.theta[:-1].abs().sum())
+        penalty = point.penalty + self._l1 * float(portable.total(point.theta[:-1].abs()))
         gradient = parameters_of(slope)
         return Evaluation(point.cost, penalty, gradient.weights, gradient.bias)
 
@@ -134,7 +135,7 @@ class ProximalNewton:
 
     def objective_at(self, point: Point) -> float:
         """F there, in nats."""
-        return point.objective + self._l1 * float(point.theta[:-1].abs().sum())
+        return point.objective + self._l1 * float(portable.total(point.theta[:-1].abs()))
 
     def _subgradient(self, theta: Tensor, gradient: Tensor) -> Tensor:
         slope = gradient.clone()
@@ -186,16 +187,16 @@ class ProximalNewton:
         Where float64 no longer resolves the decrease, the whole step counts if it halves the subgradient.
         """
         moved = (point.theta + direction)[:-1].abs() - point.theta[:-1].abs()
-        decrease = float((point.gradient * direction).sum()) + self._l1 * float(moved.sum())
+        decrease = portable.dot(point.gradient, direction) + self._l1 * float(portable.total(moved))
         self._model.decrements.append(-decrease)
         value, step = self.objective_at(point), 1.0
         if -decrease <= _ROUNDING * value:
             trial = self._evaluate(point.theta + direction)
             before, after = (
-                (self._subgradient(p.theta, self._centre.gradient(p.gradient)) / self._units).norm()
+                portable.norm(self._subgradient(p.theta, self._centre.gradient(p.gradient)) / self._units)
                 for p in (point, trial)
             )
-            return trial if bool(after <= 0.5 * before) else None
+            return trial if after <= 0.5 * before else None
         while step >= _SHORTEST:
             trial = self._evaluate(point.theta + step * direction)
             if line_search.accept(step, decrease, self.objective_at(trial) - value, _ROUNDING * value):

@@ -15,6 +15,7 @@ from pipeline.numerics.curvature import dense
 from pipeline.numerics.curvature.arrowhead import ridge
 from pipeline.numerics.curvature.row_space import RowCurvature
 from pipeline.numerics.data.layout import Rows
+from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.roots import square_root
 from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import active_set, l1_quadratic
@@ -81,7 +82,7 @@ class QuadraticModel:
         largest = float((subgradient[places].flatten().abs() / roots).max())
         if isinstance(curvature, RowCurvature):
             fall = largest / self.last_subgradient if self.last_subgradient else 1.0
-            share = min(_LOOSEST, max(_EXACTNESS, min(1.0, fall) ** 2))
+            share = min(_LOOSEST, max(_EXACTNESS, min(1.0, fall * fall)))
             self.last_subgradient = largest
             lowest = active_set.minimise(here, at, curvature, l1.flatten(), share * largest)
         else:
@@ -90,8 +91,8 @@ class QuadraticModel:
 
     def correct(self, step: Tensor, change: Tensor) -> None:
         """BFGS: the quadratic's gradient now changes along ``step`` as f's did. Nocedal and Wright 2006, eq. 6.19."""
-        product = self.curvature @ step
-        along, curvature = float(step @ product), float(step @ change)
+        product = portable.matmul(self.curvature, step)
+        along, curvature = portable.dot(step, product), portable.dot(step, change)
         if along > 0 and curvature > 1e-10 * along:
             self.curvature += torch.outer(change, change) / curvature - torch.outer(product, product) / along
 
@@ -118,7 +119,7 @@ class QuadraticModel:
         diagonal = self.curvature.diagonal()
         diagonal += ridge(diagonal, _RIDGE)
         if rows.intercept:
-            self.curvature[-k:, -k:] += 1.0 / k**2  # b of all classes may be shifted together
+            self.curvature[-k:, -k:] += 1.0 / (k * k)  # b of all classes may be shifted together
         else:
             diagonal[-k:] = 1.0
         self.decrements.clear()

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from pipeline.numerics.certificates import duality_gap
-from pipeline.numerics.data.theta import centred, dot
+from pipeline.numerics.data.theta import centred
+from pipeline.numerics.exact import portable
 from pipeline.numerics.objective.evaluation import Point
 from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import bias_step, conjugate_gradients, line_search
@@ -88,7 +89,7 @@ class QuasiNewton:
     def run_epoch(self) -> Epoch:
         """Look at the present point; unless that is the end, make a step from it."""
         point = self.point = self._certified(self._here())
-        epoch = Epoch(point.cost, float(point.gradient.norm()), None, self.passes)
+        epoch = Epoch(point.cost, portable.norm(point.gradient), None, self.passes)
         if self.status is None:
             self._step(point)
         return epoch
@@ -132,7 +133,7 @@ class QuasiNewton:
         start, precision = self._start, self._objective.rows.first_precision
         if bool(start.any()):
             point = self._objective.loss_gradient(start, precision)
-            if point.objective < math.log(start.shape[1]):
+            if point.objective < portable.log_of(start.shape[1]):
                 return point
             start = torch.zeros_like(start)
         return self._objective.loss_gradient(self._source.start(start), precision)
@@ -191,7 +192,7 @@ class QuasiNewton:
         """||G_W - m G_b||^2 / (2 l2): about the bound, if b's gradient is small; G_b moves G_W along by m G_b."""
         l2 = self._objective.l2
         moved = self._objective.rows.centre.gradient(point.gradient)
-        return float(moved[:-1].square().sum()) / (2 * l2) if l2 else math.inf
+        return portable.dot(moved[:-1], moved[:-1]) / (2 * l2) if l2 else math.inf
 
     def _look_for_separation(self, point: Point) -> None:
         if point.theta.shape[1] == 1:
@@ -207,21 +208,21 @@ class QuasiNewton:
             progress.since_refresh = 0
         slow = progress.since_refresh == 0 and preconditioner.refreshes > 1
         direction = centred(self._direction(point))
-        slope = dot(point.gradient, direction)
+        slope = portable.dot(point.gradient, direction)
         about_means = self._objective.rows.centre.gradient(point.gradient)
-        progress.record(-slope, float(about_means.square().sum()))
+        progress.record(-slope, portable.dot(about_means, about_means))
         if point.precision == torch.float32 and progress.float32_is_blind(point, -slope, l2, self._tolerance):
             # Along a direction from float32's gradient, f may rise as float64 sees it.
             point = self.point = self._objective.loss_gradient(point.theta, torch.float64)
             direction = centred(self._direction(point))
-            slope = dot(point.gradient, direction)
+            slope = portable.dot(point.gradient, direction)
         if point.precision == torch.float64:
             if l2 == 0 and (slow or -slope / 2 <= self._goal(point)):
                 direction, decrement = self._newton_step(point)
                 if decrement / 2 <= self._goal(point):
                     self._end_at_minimum_of_model(point, direction)
                     return
-                slope = dot(point.gradient, direction)
+                slope = portable.dot(point.gradient, direction)
             elif progress.float64_is_blind(point, -slope):
                 if len(self._pairs) and progress.drop_pairs():
                     self._drop_memory()
@@ -277,7 +278,7 @@ class QuasiNewton:
             self._drop_memory()
         else:
             direction, _ = self._newton_step(point)
-            slope = dot(point.gradient, direction)
+            slope = portable.dot(point.gradient, direction)
             reached = line_search.approximate_wolfe(self._objective, point, direction, slope)
             if reached is None or point.objective - reached.objective <= line_search.ROUNDING * abs(point.objective):
                 self.status = Status.STALLED

@@ -15,6 +15,7 @@ from pipeline.numerics.curvature.arrowhead import ArrowheadHessian
 from pipeline.numerics.curvature.preconditioners import PreconditionerBuilder
 from pipeline.numerics.data.sample import stratified
 from pipeline.numerics.data.theta import centred
+from pipeline.numerics.exact import portable
 from pipeline.numerics.objective.packed import PackedObjective
 from pipeline.numerics.solvers import line_search
 
@@ -96,7 +97,7 @@ def _minimise(objective: PackedObjective, theta: Tensor, tolerance: float) -> Te
     mix, last = _MIX, math.inf
     for _ in range(_STEPS):
         direction = centred(-arrow.factor(point.theta, mix).solve(point.gradient))
-        slope = float((point.gradient * direction).sum())
+        slope = portable.dot(point.gradient, direction)
         rounding = _ROUNDING * abs(point.objective)
         reached = line_search.armijo(objective, point, direction, slope, _SHORTEST_STEP, rounding)
         if reached is None:

@@ -1,14 +1,12 @@
-"""Learning rates, epoch by epoch: the schedules of torch.optim.lr_scheduler."""
+"""Learning rates, epoch by epoch: the schedules of torch.optim.lr_scheduler, from exactly rounded operations."""
 
-import warnings
-from collections.abc import Callable, Iterator
-from itertools import repeat
+from collections.abc import Iterator
+from itertools import count, repeat
 from typing import Literal
 
-import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, StepLR
-
 Schedule = Literal["constant", "step", "exponential", "cosine"]
+
+_DIGITS = 100  # binary, of the cosine before it is rounded
 
 
 def rates(schedule: Schedule, lr: float, epochs: int, every: int, factor: float) -> Iterator[float]:
@@ -19,17 +17,20 @@ def rates(schedule: Schedule, lr: float, epochs: int, every: int, factor: float)
     """
     if schedule == "constant":
         return repeat(lr)
-    makers: dict[str, Callable[[torch.optim.Optimizer], LRScheduler]] = {
-        "step": lambda optimizer: StepLR(optimizer, every, factor),
-        "exponential": lambda optimizer: ExponentialLR(optimizer, factor),
-        "cosine": lambda optimizer: CosineAnnealingLR(optimizer, epochs),
-    }
-    return _followed(makers[schedule](torch.optim.SGD([torch.zeros(())], lr=lr)))
+    if schedule == "cosine":
+        return (lr * (0.5 + 0.5 * _cosine(epoch, epochs)) for epoch in count())
+    return _falling(lr, factor, every if schedule == "step" else 1)
 
 
-def _followed(scheduler: LRScheduler) -> Iterator[float]:
+def _falling(lr: float, factor: float, every: int) -> Iterator[float]:
     while True:
-        yield float(scheduler.get_last_lr()[0])
-        with warnings.catch_warnings():  # its optimiser only holds the rate, and never steps
-            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
-            scheduler.step()
+        yield from repeat(lr, every)
+        lr *= factor
+
+
+def _cosine(part: int, half_period: int) -> float:
+    """cos(pi part / half_period), rounded once; the last digit of math.cos is the system's."""
+    import mpmath  # rarely needed, and slow to import
+
+    with mpmath.workprec(_DIGITS):
+        return float(mpmath.cospi(mpmath.mpf(part) / half_period))

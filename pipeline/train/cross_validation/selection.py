@@ -27,7 +27,7 @@ def estimate(losses: Sequence[float]) -> Estimate:
     """
     count = len(losses)
     mean = math.fsum(losses) / count
-    variance = math.fsum((loss - mean) ** 2 for loss in losses) / (count - 1)
+    variance = math.fsum((loss - mean) * (loss - mean) for loss in losses) / (count - 1)
     return Estimate(mean, math.sqrt(variance / count))
 
 

@@ -159,15 +159,12 @@ def test_no_kernel_mixes_devices(problem: Problem) -> None:
     block, device = rows.packed[0], torch.device("meta")
     rows.accelerator = Accelerator(device, 1 << 40)
     weights = None if block.weights is None else block.weights.to(device)
-    columns = tuple(column.to(device) for column in block.code_columns)
     moved = PackedBlock(
         numbers=block.numbers.to(device),
         columns=block.columns.to(device),
         codes=block.codes.to(device),
-        code_columns=columns,
         labels=block.labels.to(device),
         weights=weights,
-        one_hot={},
     )
     for precision in (torch.float32, torch.float64):
         values = products.operands(rows, _theta(problem), precision)
