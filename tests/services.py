@@ -1,7 +1,6 @@
 """Real servers for tests, on free ports of 127.0.0.1: PostgreSQL, and an S3 store that moto keeps in memory."""
 
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -36,6 +35,10 @@ def why_no_postgres() -> str:
     """The reason to skip a test that needs PostgreSQL; empty if there is none."""
     if postgres_binaries() is None:
         return "needs PostgreSQL's initdb and postgres (apt install postgresql)"
+    if not hasattr(os, "geteuid"):
+        return "PostgreSQL is tried on POSIX systems only"
+    import pwd
+
     if os.geteuid() == 0 and _SERVER_USER not in {entry.pw_name for entry in pwd.getpwall()}:
         return f"PostgreSQL does not run as root, and there is no user {_SERVER_USER}"
     return ""

@@ -1,11 +1,11 @@
 """Output as a person reads it: without the line breaks of a screen, and in a real terminal."""
 
 import os
-import pty
 import subprocess
-import termios
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 
 def unwrapped(text: str) -> str:
@@ -18,6 +18,8 @@ def drawn(command: Sequence[str], columns: int = 80, folder: Path | None = None)
 
     Raises: CalledProcessError if it fails.
     """
+    pty = pytest.importorskip("pty", reason="the system has no such terminals")
+    termios = pytest.importorskip("termios")
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
+from pipeline.repository import environment
 from tests.project import UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
@@ -80,7 +81,7 @@ def test_the_query_row_is_the_tutorials(tutorial: Project, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(
-    "AuthenticAMD" not in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"),
+    "AMD" not in environment.read_processor().name,
     reason="the committed dvc.lock is of an AMD processor; MKL rounds the last digits otherwise on others",
 )
 def test_a_fresh_clone_stays_clean(tutorial: Project) -> None:

@@ -50,8 +50,9 @@ def read_processor() -> Processor:
 
 def _name_of_macos() -> str:
     """Such as "Apple M2"; empty on other systems."""
+    name = ""
     if sys.platform == "darwin":
         asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
         done = subprocess.run(asked, capture_output=True, encoding="utf-8", errors="replace", check=False)
-        return done.stdout.strip()
-    return ""
+        name = done.stdout.strip()
+    return name
