@@ -133,7 +133,7 @@ class ArrowheadHessian:
             return [total]
 
         if self._largest is None:
-            (dense,) = exact_sums(partials, self._batches, grids[:1], self._rows.threads)
+            (dense,) = exact_sums(partials, self._batches, lambda: grids[:1], self._rows.threads)
             return dense, None
 
         def scatter(batch: Sequence[_Tile], totals: Sequence[Tensor]) -> None:
@@ -145,7 +145,9 @@ class ArrowheadHessian:
                 assert tile.owners is not None
                 by_chunk = portable.bmm(_chunks(of_classes), _chunks(tile.x).mT)
                 by_level = portable.sum_by_code(tile.owners[:, None], by_chunk.flatten(1), len(tile.levels))
-                totals[1].index_add_(0, tile.levels, grids[1].quantise(by_level.view(len(tile.levels), *by_chunk.shape[1:])))
+                totals[1].index_add_(
+                    0, tile.levels, grids[1].quantise(by_level.view(len(tile.levels), *by_chunk.shape[1:]))
+                )
             totals[0].add_(grids[0].quantise(total))
 
         shapes = [(classes, pair_sums.count(self._width)), (self._level_count, classes, self._width)]

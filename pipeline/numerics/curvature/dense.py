@@ -36,7 +36,7 @@ def over(objective: PackedObjective, theta: Tensor, columns: Tensor, centre: Cen
     largest[: rows.numbers] += centre.means.abs()
     largest = largest[torch.cat([columns, torch.tensor([rows.columns])])].repeat(k, 1)
     grid = Grid(2 * rows.total_weight * largest * largest.T + 1e-300)
-    (sums,) = exact_sums(partials, range(len(rows.packed)), [grid], rows.threads)
+    (sums,) = exact_sums(partials, range(len(rows.packed)), lambda: [grid], rows.threads)
     return _assembled(sums / rows.total_weight, k, objective.l2)
 
 

@@ -79,7 +79,7 @@ class ByClass:
             return [portable.long_matmul(variances_of(block), x[:, first] * x[:, second])]
 
         grid = Grid(2 * rows.total_weight * pair_sums.bounds(rows.centre.largest[:, 0]) + 1e-300)
-        (sums,) = exact_sums(partials, rows.packed, [grid], rows.threads)
+        (sums,) = exact_sums(partials, rows.packed, lambda: [grid], rows.threads)
         grams = sums.new_empty(len(sums), width, width)
         grams[:, first, second] = sums
         grams[:, second, first] = sums
@@ -103,7 +103,7 @@ class ByClass:
             return [torch.stack([_gram(x, of_class) for of_class in variances_of(block)])]
 
         grid = Grid(rows.total_weight * rows.centre.largest * rows.centre.largest.T)
-        (grams,) = exact_sums(partials, rows.packed, [grid], rows.threads)
+        (grams,) = exact_sums(partials, rows.packed, lambda: [grid], rows.threads)
         return in_order(self._inverse, list(grams), rows.threads)
 
     def _inverse(self, gram: Tensor) -> tuple[Tensor, bool]:
@@ -190,7 +190,7 @@ class Kronecker:
             return [torch.diag(own) - portable.long_matmul(weighted, probabilities.T)]
 
         grid = Grid(torch.tensor(2 * rows.total_weight, dtype=torch.float64))
-        (spread,) = exact_sums(partials, rows.packed, [grid], rows.threads)
+        (spread,) = exact_sums(partials, rows.packed, lambda: [grid], rows.threads)
         spread = (spread + spread.T) / (2 * rows.total_weight)
         size = float(portable.mean(spread.diagonal()))
         spread += size * (1.0 / k + 1e-3 * torch.eye(k, dtype=torch.float64))  # it is singular along 1 (b's free shift)
@@ -215,7 +215,7 @@ def _shrink(rows: Rows, gram: Tensor) -> None:
         return [portable.total(weighted.square())]
 
     reach = rows.total_weight * float(portable.total(rows.centre.largest[:, 0].square() / lengths))
-    (noise,) = exact_sums(partials, rows.packed, [Grid(torch.tensor(2 * reach * reach))], rows.threads)
+    (noise,) = exact_sums(partials, rows.packed, lambda: [Grid(torch.tensor(2 * reach * reach))], rows.threads)
     beside = float(portable.total(gram.square().div_(lengths).div_(lengths[:, None]))) - len(gram)
     share = min(1.0, float(noise) / rows.total_weight / rows.total_weight / beside) if beside > 0 else 0.0
     diagonal = gram.diagonal().clone()
@@ -251,7 +251,7 @@ class Diagonal:
             return [squares]
 
         grid = Grid(rows.total_weight * 2 * rows.centre.largest.square())
-        (squares,) = exact_sums(partials, rows.packed, [grid], rows.threads)
+        (squares,) = exact_sums(partials, rows.packed, lambda: [grid], rows.threads)
         classes = rows.classes
         curvature = squares / rows.total_weight * (1 - 1 / classes) / classes
         self._curvature = curvature + objective.l2 + ridge(curvature.T, _RIDGE).T

@@ -108,7 +108,7 @@ def centre_of(blocks: Sequence[Block], largest: Tensor, total_weight: float, thr
     bound = largest[:numbers, 0]
     grids = [Grid(2 * total_weight * bound + 1e-300), Grid(2 * total_weight * bound.square() + 1e-300)]
     try:
-        means, squares = (total / total_weight for total in exact_sums(partials, blocks, grids, threads))
+        means, squares = (total / total_weight for total in exact_sums(partials, blocks, lambda: grids, threads))
     except OverflowError:  # float32 has no squares of numbers above 1e19
         return Centre(torch.zeros(numbers, 1, dtype=torch.float64), largest, far=True)
     variances = squares - means.square()

@@ -178,7 +178,7 @@ def _correlations(blocks: Sequence[Block], threads: int) -> Tensor:
     n = sum(row_counts(blocks))
     largest = largest_magnitudes(blocks, threads).double()
     (total,) = exact_sums(
-        lambda b: [portable.total(b.numbers.double(), 0)], blocks, [Grid(n * largest + 1e-300)], threads
+        lambda b: [portable.total(b.numbers.double(), 0)], blocks, lambda: [Grid(n * largest + 1e-300)], threads
     )
     mean = total / n
 
@@ -187,7 +187,7 @@ def _correlations(blocks: Sequence[Block], threads: int) -> Tensor:
         return [portable.long_matmul(centred.T, centred)]
 
     reach = 2 * largest
-    (gram,) = exact_sums(products, blocks, [Grid(2 * n * reach[:, None] * reach + 1e-300)], threads)
+    (gram,) = exact_sums(products, blocks, lambda: [Grid(2 * n * reach[:, None] * reach + 1e-300)], threads)
     deviation = square_root(gram.diagonal())
     deviation = torch.where(deviation > 1e-12 * largest, deviation, torch.inf)
     return gram / deviation[:, None] / deviation

@@ -72,19 +72,31 @@ def _power_of_two(exponent: Tensor) -> Tensor:
 
 
 def exact_sums(
-    partials: Callable[[Item], Sequence[Tensor]], items: Sequence[Item], grids: Sequence[Grid], threads: int
+    partials: Callable[[Item], Sequence[Tensor]],
+    items: Sequence[Item],
+    grids: Callable[[], Sequence[Grid]],
+    threads: int,
 ) -> list[Tensor]:
     """Add ``partials(item)`` over all items: one float64 tensor a grid, the same bits at any number of threads.
 
+    An item alone is its own sum, and needs no grid: ``grids`` is not asked for them.
+
     ``partials`` returns one new float64 tensor a grid and runs on one thread; items are handed out in turn, first to
     the workers (parallel/workers.py: all call this with as many items), then to the threads of each.
-    Raises: OverflowError as ``Grid.quantise``; ValueError without items.
+    Raises: OverflowError if a sum is NaN or infinite, or as ``Grid.quantise``; ValueError without items.
     """
     if not items:
         raise ValueError("a sum over no blocks has no shape")
 
+    if len(items) == 1:  # every worker computes it, and none needs to tell
+        alone = on_one_thread(lambda: [total.cpu() for total in partials(items[0])])
+        if not all(bool(total.isfinite().all()) for total in alone):
+            raise OverflowError("a sum over the rows is NaN or infinite")
+        return alone
+    chosen = grids()
+
     def integers(item: Item) -> list[Tensor]:
-        return [grid.quantise(partial) for grid, partial in zip(grids, partials(item), strict=True)]
+        return [grid.quantise(partial) for grid, partial in zip(chosen, partials(item), strict=True)]
 
     def share(mine: range) -> list[Tensor]:
         totals = integers(items[mine[0]])
@@ -93,14 +105,12 @@ def exact_sums(
                 total.add_(addend)
         return [total.cpu() for total in totals]
 
-    if len(items) == 1:  # every worker computes it, and none needs to tell
-        return [grid.value(total) for grid, total in zip(grids, on_one_thread(lambda: share(range(1))), strict=True)]
     mine = workers.local_range(len(items))
     shares = _by_threads(share, mine or range(1), threads)
     totals = [torch.stack(parts).sum(0) for parts in zip(*shares, strict=True)]
     if not mine:  # more workers than items: the first item tells the shapes, another worker adds it
         totals = [torch.zeros_like(total) for total in totals]
-    return [grid.value(total) for grid, total in zip(grids, workers.all_reduce(totals), strict=True)]
+    return [grid.value(total) for grid, total in zip(chosen, workers.all_reduce(totals), strict=True)]
 
 
 def sums_by_code(codes: Tensor, values: Tensor, count: int) -> Tensor:

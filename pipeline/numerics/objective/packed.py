@@ -13,14 +13,13 @@ Source: Bishop 2006, eq. 4.104 to 4.111.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from pipeline.numerics.data.layout import PackedBlock, Rows
 from pipeline.numerics.exact import portable
-from pipeline.numerics.exact.sums import Grid, exact_sums, in_order, on_one_thread
+from pipeline.numerics.exact.sums import Grid, exact_sums, in_order
 from pipeline.numerics.objective import products, softmax
 from pipeline.numerics.objective.evaluation import PassStatistics, Point
 from pipeline.numerics.objective.plain import SAFETY
@@ -30,8 +29,6 @@ PROBABILITY_BYTES = 1 << 30  # of probabilities, beside a Hessian; the rest is c
 # k up to which a certificate's pass adds up the bias's Hessian: beyond, its n k^2 multiplications cost more than all
 # else in the pass (with 50,000 rows of 20 columns and 1,000 classes three such passes took a third of the training).
 _MOST_OUTER = 256
-
-Item = TypeVar("Item")
 
 
 class PackedObjective:
@@ -74,7 +71,7 @@ class PackedObjective:
             extra = [self._curvature_grid] * outer + [self._gradient_grid] * means
             return [cost_grid, self._gradient_grid, *extra]
 
-        cost, gradient, *extra = self._sums(partials, rows.packed, grids)
+        cost, gradient, *extra = exact_sums(partials, rows.packed, grids, rows.threads)
         if means:
             self._label_means = extra.pop() / rows.total_weight
         weights = theta[:-1]
@@ -93,20 +90,6 @@ class PackedObjective:
             if statistics
             else None,
         )
-
-    def _sums(
-        self, partials: Callable[[Item], Sequence[Tensor]], items: Sequence[Item], grids: Callable[[], Sequence[Grid]]
-    ) -> list[Tensor]:
-        """Of all blocks; a block alone is its own sum and needs no grid.
-
-        Raises: OverflowError if a sum is NaN or infinite.
-        """
-        if len(items) > 1:
-            return exact_sums(partials, items, grids(), self.rows.threads)
-        totals = on_one_thread(lambda: [total.cpu() for total in partials(items[0])])
-        if not all(bool(total.isfinite().all()) for total in totals):
-            raise OverflowError("a sum over the rows is NaN or infinite")
-        return totals
 
     def _least(self, values: Sequence[float]) -> float:
         """The smallest of all workers' values."""
@@ -149,7 +132,7 @@ class PackedObjective:
                 change = products.logits(block, along, precision)
                 return [self._product(block, softmax.change_of_probabilities(rows, weights, change))]
 
-            (total,) = self._sums(partials, positions, grids)
+            (total,) = exact_sums(partials, positions, grids, rows.threads)
             image = total / rows.total_weight
             image[:-1] += self.l2 * direction[:-1]
             return image
@@ -166,7 +149,10 @@ class PackedObjective:
         if self._label_means is None:
             self.passes += 1
             (total,) = exact_sums(
-                lambda block: [self._label_product(block)], self.rows.packed, [self._gradient_grid], self.rows.threads
+                lambda block: [self._label_product(block)],
+                self.rows.packed,
+                lambda: [self._gradient_grid],
+                self.rows.threads,
             )
             self._label_means = total / self.rows.total_weight
         return self._label_means

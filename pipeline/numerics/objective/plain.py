@@ -88,17 +88,19 @@ class PlainObjective:
         (total,) = exact_sums(
             lambda block: [self._cost_and_residuals(block, placed)[0]],
             self._blocks,
-            [self._cost_grid(parameters)],
+            lambda: [self._cost_grid(parameters)],
             self._threads,
         )
         return total.item() / self.total_weight
 
     def loss_gradient(self, parameters: Parameters) -> Evaluation:
         """Cost and gradient in one pass over the blocks."""
-        grids = [self._cost_grid(parameters), self._weights_grid, self._bias_grid]
         placed = parameters.to(self._device)
         cost, weights_gradient, bias_gradient = exact_sums(
-            lambda block: self._partials(block, placed), self._blocks, grids, self._threads
+            lambda block: self._partials(block, placed),
+            self._blocks,
+            lambda: [self._cost_grid(parameters), self._weights_grid, self._bias_grid],
+            self._threads,
         )
         return Evaluation(
             cost=cost.item() / self.total_weight,

@@ -133,5 +133,5 @@ def class_shares(rows: Rows) -> Tensor:
     def partials(block: Block) -> list[Tensor]:
         return [torch.bincount(block.labels, block.weights, minlength=rows.classes).to(torch.float64)]
 
-    (counts,) = exact_sums(partials, rows.blocks, [Grid(torch.tensor(2 * rows.total_weight))], rows.threads)
+    (counts,) = exact_sums(partials, rows.blocks, lambda: [Grid(torch.tensor(2 * rows.total_weight))], rows.threads)
     return counts.clamp(min=1e-300) / rows.total_weight

@@ -19,7 +19,9 @@ def _grid(values: list[float]) -> Grid:
 
 
 def _sum(values: list[float], threads: int) -> float:
-    (total,) = exact_sums(lambda value: [torch.tensor(value, dtype=torch.float64)], values, [_grid(values)], threads)
+    (total,) = exact_sums(
+        lambda value: [torch.tensor(value, dtype=torch.float64)], values, lambda: [_grid(values)], threads
+    )
     return total.item()
 
 
@@ -79,4 +81,4 @@ def test_a_bound_of_zero_holds_a_sum_of_zeros() -> None:
 def test_a_sum_of_nothing_has_no_shape() -> None:
     """Without items there is nothing to add, and the error says so."""
     with pytest.raises(ValueError, match="no blocks"):
-        exact_sums(lambda item: [item], [], [], threads=1)
+        exact_sums(lambda item: [item], [], list, threads=1)
