@@ -96,6 +96,8 @@ def measured(work: str, source: Path, out: Path) -> tuple[float, float]:
 @click.option("--large", is_flag=True, help="Also prepare the rows 120 times: needs 8 GB of disk for a while.")
 def main(times: int, large: bool) -> None:
     """Measure in turn, and print medians with their ratio to the floor."""
+    if sys.platform != "linux":
+        sys.exit("needs Linux, whose kernel tells of the most memory that a process had")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = flights_csv(folder, times)

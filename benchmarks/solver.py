@@ -228,6 +228,8 @@ def _prepare(problem: Problem, folder: Path) -> None:
 
 def main() -> None:
     """Print a line as soon as it is measured, then all of them as a table."""
+    if sys.platform != "linux":
+        sys.exit("needs Linux, whose kernel tells of the most memory that a process had")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CASES)}; all of them by default")
     parser.add_argument("--slow", action="store_true", help="run the peer on flights, too")

@@ -16,7 +16,7 @@ def test_a_folder_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
     target = tmp_path / "out"
     for name in ("first", "second"):
         with files.new_folder(target) as folder:
-            (folder / name).write_text(name)
+            (folder / name).write_text(name, encoding="utf-8")
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "second"]
 
 
@@ -24,7 +24,7 @@ def test_a_failure_leaves_the_earlier_folder(tmp_path: Path) -> None:
     """An exception inside the block leaves the folder as it was."""
     target = tmp_path / "out"
     with files.new_folder(target) as folder:
-        (folder / "good").write_text("good")
+        (folder / "good").write_text("good", encoding="utf-8")
     with pytest.raises(RuntimeError):
         _fail_half_way(target)
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "good"]
@@ -32,7 +32,7 @@ def test_a_failure_leaves_the_earlier_folder(tmp_path: Path) -> None:
 
 def _fail_half_way(target: Path) -> None:
     with files.new_folder(target) as folder:
-        (folder / "half").write_text("half")
+        (folder / "half").write_text("half", encoding="utf-8")
         raise RuntimeError
 
 
@@ -43,7 +43,7 @@ from pipeline import files
 from pipeline.errors import UserError
 while True:
     with files.new_folder(Path(sys.argv[1])) as folder:
-        (folder / "content").write_text("whole")
+        (folder / "content").write_text("whole", encoding="utf-8")
 """
 
 
@@ -51,7 +51,7 @@ def test_at_no_moment_is_the_folder_away(tmp_path: Path) -> None:
     """Looked at 20,000 times while another process replaces it on and on, the folder is there."""
     target = tmp_path / "out"
     with files.new_folder(target) as folder:
-        (folder / "content").write_text("whole")
+        (folder / "content").write_text("whole", encoding="utf-8")
     process = subprocess.Popen([sys.executable, "-c", _REPLACED_ON_AND_ON, str(target)])
     try:
         first = target.stat().st_ino
@@ -82,7 +82,7 @@ def test_a_failure_leaves_the_earlier_file(tmp_path: Path) -> None:
         files.write_json(target, {"a": float("nan")})
     with pytest.raises(TypeError):
         files.write_bytes(target, "text")  # type: ignore[arg-type]
-    assert target.read_text() == '{\n  "a": 0.1,\n  "b": 1\n}\n'
+    assert target.read_text(encoding="utf-8") == '{\n  "a": 0.1,\n  "b": 1\n}\n'
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -107,10 +107,10 @@ def test_a_place_without_room_for_a_file_is_one_sentence(
 ) -> None:
     """A folder, below a file, and a name that is too long; nothing is left behind."""
     monkeypatch.chdir(tmp_path)
-    Path("file").write_text("mine")
+    Path("file").write_text("mine", encoding="utf-8")
     with pytest.raises(UserError, match=r"got a folder|cannot be written: (file exists|no such|file name too long)"):
         files.write_text(Path(place), "text")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "mine")]
+    assert [(path.name, path.read_text(encoding="utf-8")) for path in tmp_path.iterdir()] == [("file", "mine")]
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no files, whoever asks: /proc")
@@ -124,7 +124,7 @@ def test_a_folder_that_takes_no_files_is_one_sentence() -> None:
 def test_a_file_that_is_read_is_refused_by_all_its_names(tmp_path: Path, name: str) -> None:
     """Another spelling, a link and a second name lead to the same file; an open one is known by its descriptor."""
     source = tmp_path / "a.csv"
-    source.write_text("mine")
+    source.write_text("mine", encoding="utf-8")
     (tmp_path / "sub").mkdir()
     (tmp_path / "link").symlink_to(source)
     (tmp_path / "twin").hardlink_to(source)

@@ -51,7 +51,7 @@ def _scores(folder: Path) -> dict[str, Any]:
         model=folder / "models",
         out=folder / "reports",
     )
-    scores: dict[str, Any] = json.loads((folder / "reports" / "metrics.json").read_text())
+    scores: dict[str, Any] = json.loads((folder / "reports" / "metrics.json").read_text(encoding="utf-8"))
     return scores
 
 

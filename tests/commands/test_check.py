@@ -40,15 +40,15 @@ def test_the_shipped_params_pass(params: Path) -> None:
 )
 def test_a_wrong_param_is_a_sentence(params: Path, old: str, new: str, message: str) -> None:
     """Wherever it stands: types, columns of the table, what two params mean together."""
-    params.write_text(params.read_text().replace(old, new, 1))
+    params.write_text(params.read_text(encoding="utf-8").replace(old, new, 1))
     with pytest.raises(UserError, match=message):
         check.main()
 
 
 def test_every_wrong_section_has_its_line(params: Path) -> None:
     """A person mends them at once."""
-    text = params.read_text().replace("lr: 0.1 ", "lr: fast ").replace("every_s: 30.0", "every_s: soon")
-    params.write_text(text.replace("target: y ", "target: z "))
+    text = params.read_text(encoding="utf-8").replace("lr: 0.1 ", "lr: fast ").replace("every_s: 30.0", "every_s: soon")
+    params.write_text(text.replace("target: y ", "target: z "), encoding="utf-8")
     with pytest.raises(UserError) as raised:
         check.main()
     assert [line.split(":")[1].strip() for line in str(raised.value).splitlines()] == [

@@ -218,7 +218,7 @@ def test_a_pipe_is_read_and_standard_output_written(tutorial: Path, capfd: pytes
     writer.start()
     predict.main(source=pipe, out=Path("-"), model=tutorial)
     writer.join()
-    assert capfd.readouterr().out == (tutorial.parent / "out" / "scored.csv").read_text()
+    assert capfd.readouterr().out == (tutorial.parent / "out" / "scored.csv").read_text(encoding="utf-8")
     assert not Path("-").exists()
 
 

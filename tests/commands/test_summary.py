@@ -14,9 +14,9 @@ from pipeline.errors import UserError
 
 def _write(folder: Path, epochs: int, params: dict[str, object] | None = None, **ended: object) -> None:
     lines = [f"{epoch},{1 / (epoch + 1)}" for epoch in range(epochs)]
-    (folder / "history.csv").write_text("\n".join(["epoch,cost", *lines]) + "\n")
+    (folder / "history.csv").write_text("\n".join(["epoch,cost", *lines]) + "\n", encoding="utf-8")
     metrics = {"train": {"rows": 8, "log_loss": 0.25, "roc_auc_ovr": None}, "format": 1}
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     numbers = tuple(NumberColumn(name, "number", 0.0, 0.0, 1.0, False) for name in ("u", "[red]v"))
     encoder = Encoder(numbers, (CategoryColumn("c", ("p", "q", "<unseen>")),), "y", ("a", "b"), ("",))
     weights = np.array([[0.5, 2.0, 1.0, -1.0, 9.0], [-0.5, -2.0, -1.0, 1.0, -9.0]])
@@ -54,7 +54,7 @@ def test_a_split_of_one_class_is_told(tmp_path: Path, capsys: pytest.CaptureFixt
     rows = [("train", "a", 5), ("train", "b", 3), ("test", "a", 4), ("test", "b", 0)]
     per_class = [{"split": split, "class": label, "support": count} for split, label, count in rows]
     splits = {split: {"rows": 8, "accuracy": 1.0} for split in ("train", "test")}
-    (tmp_path / "metrics.json").write_text(json.dumps(splits | {"per_class": per_class}))
+    (tmp_path / "metrics.json").write_text(json.dumps(splits | {"per_class": per_class}), encoding="utf-8")
     summary.main(model=tmp_path, reports=tmp_path, prepared=tmp_path)
     printed = capsys.readouterr().out
     assert "test: all rows are of class a; its accuracy and F1 say nothing of the other classes" in printed
@@ -71,7 +71,7 @@ def test_the_key_of_the_model_is_shown_whole(tmp_path: Path, capsys: pytest.Capt
     """Search in MLflow and train.start.key take it as it is printed."""
     _write(tmp_path, 3)
     summary.main(model=tmp_path, reports=tmp_path, prepared=tmp_path)
-    key = json.loads((tmp_path / "softmax.json").read_text())["digest"]
+    key = json.loads((tmp_path / "softmax.json").read_text(encoding="utf-8"))["digest"]
     assert f"model.key {key}\n" in capsys.readouterr().out
 
 

@@ -47,7 +47,7 @@ def test_yaml_that_cannot_be_used_is_refused(tmp_path: Path, forgery: str) -> No
     assert len(str(caught.value)) <= 200
     assert "\n" not in str(caught.value)
     path = tmp_path / "params.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match="not valid YAML") as refusal:
         params.read_params(path)
     assert str(refusal.value).startswith(str(path))

@@ -50,7 +50,7 @@ import numpy as np
 from tests.problems import numbers_only, solve
 
 def mebibytes(name):
-    return int(re.search(name + r":\s*(\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
+    return int(re.search(name + r":\s*(\d+)", pathlib.Path("/proc/self/status").read_text(encoding="utf-8"))[1]) / 1024
 
 random = np.random.default_rng(0)
 x = random.standard_normal((16_384, 4), dtype=np.float32)

@@ -34,7 +34,7 @@ def test_killed_at_any_moment_it_leaves_whole_data(tmp_path: Path) -> None:
     sources, digests = [], set()
     for name, text in (("small.csv", SMALL), ("other.csv", SMALL + "3,a\n")):
         sources.append(tmp_path / name)
-        sources[-1].write_text(text)
+        sources[-1].write_text(text, encoding="utf-8")
         prepare.main(params=PrepareParams(source="", target="y"), source=sources[-1], out=out)
         digests.add(reader.open_dataset(out).digest)
     server = multiprocessing.get_context("forkserver")
@@ -81,7 +81,7 @@ except UserError as error:
 def test_a_full_disk_is_told_and_harms_nothing(tmp_path: Path, limit: int | None, reason: str) -> None:
     """Without room for the new data there is one sentence; the earlier data is whole, and nothing half-done is left."""
     for name, text in (("small.csv", SMALL), ("large.csv", LARGE)):
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     disk = tmp_path / "disk"
     disk.mkdir()
     arguments = json.dumps([*(str(tmp_path / name) for name in ("small.csv", "large.csv")), f"{disk}/prepared", limit])

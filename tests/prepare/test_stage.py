@@ -391,7 +391,7 @@ def _peak_megabytes(source: Path, out: Path) -> float:
         "roles = roles_of(params, source); learned = learn(params, source, roles, pace);"
         "write(params, source, roles, learned, out, pace);"
         # Not getrusage, whose maximum a process inherits from the one that started it.
-        "print(re.search(r'VmHWM:\\s*(\\d+)', Path('/proc/self/status').read_text())[1])"
+        "print(re.search(r'VmHWM:\\s*(\\d+)', Path('/proc/self/status').read_text(encoding='utf-8'))[1])"
     )
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) / 1024
 
@@ -404,7 +404,7 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     peaks = []
     for times in (100, 400):
         source = tmp_path / f"{times}.csv"
-        source.write_text("u,v,c,y\n" + rows * times)
+        source.write_text("u,v,c,y\n" + rows * times, encoding="utf-8")
         peaks.append(_peak_megabytes(source, tmp_path / f"prepared-{times}"))
     assert peaks[1] < 1.1 * peaks[0], peaks
 

@@ -43,7 +43,8 @@ def test_blocks_follow_each_other_under_one_header(tmp_path: Path) -> None:
         for rows in ([1, 2], [3, 4])
     ]
     write(tmp_path / "p.csv", ["a", "b"], *blocks)
-    assert (tmp_path / "p.csv").read_text() == "row,predicted,rank_a,rank_b\n1,b,2,1\n2,a,1,2\n3,b,2,1\n4,a,1,2\n"
+    written = (tmp_path / "p.csv").read_text(encoding="utf-8")
+    assert written == "row,predicted,rank_a,rank_b\n1,b,2,1\n2,a,1,2\n3,b,2,1\n4,a,1,2\n"
 
 
 @pytest.mark.parametrize("odd", ["a,b", 'say "no"', "two\nlines", "ends in \r"])

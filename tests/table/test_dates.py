@@ -67,7 +67,7 @@ def test_formats_that_tell_no_moment_are_refused(form: str) -> None:
 
 def _prepare(folder: Path, text: str, column_type: str) -> reader.Dataset:
     source = folder / "t.csv"
-    source.write_text(text)
+    source.write_text(text, encoding="utf-8")
     content = {
         "source": "unused",
         "target": "y",
@@ -83,7 +83,7 @@ def test_the_format_travels_with_the_encoder(tmp_path: Path) -> None:
     prepared = _prepare(tmp_path, "d,y\n31/12/2023 07:30,a\n 1/2/2024 00:00,b\n,b\n", "date %d/%m/%Y %H:%M")
     (shard,) = prepared.splits["train"].shards
     assert shard.numbers[:2, :4].tolist() == [[2023, 12, 31, 7], [2024, 2, 1, 0]]
-    (tmp_path / "new.csv").write_text("d\n02/03/2025 10:00\n")
+    (tmp_path / "new.csv").write_text("d\n02/03/2025 10:00\n", encoding="utf-8")
     (chunk,) = stream.read(tmp_path / "new.csv", prepared.encoder.types, ["", "NA"])
     encoded = prepared.encoder.encode(chunk).numbers
     np.testing.assert_array_equal(encoded, [[2025, 3, 2, 10, 0]])
@@ -103,7 +103,7 @@ def test_a_wrong_type_is_told_by_its_param(tmp_path: Path) -> None:
         ("%d/%m/%Y", "number, category, boolean, date, a format such as"),
         ("date %d", "date and a format of"),
     ):
-        written.write_text(f'prepare: {{source: t.csv, target: y, types: {{d: "{column_type}"}}}}\n')
+        written.write_text(f'prepare: {{source: t.csv, target: y, types: {{d: "{column_type}"}}}}\n', encoding="utf-8")
         with pytest.raises(UserError, match=f"prepare.types.d: expected {expected}.* got '{column_type}'"):
             params.load(written, "prepare", PrepareParams)
 

@@ -23,7 +23,7 @@ CELLS = {
 def _doubts(folder: Path, cells: str, separator: str) -> dict[str, str]:
     source = folder / "t.csv"
     rows = [f"{cell}{separator}a" for cell in cells.split()]
-    source.write_text("\n".join([f"x{separator}y", *rows]) + "\n")
+    source.write_text("\n".join([f"x{separator}y", *rows]) + "\n", encoding="utf-8")
     table = find_source.find(str(source))
     statistics = type_inference.learn(table, type_inference.Columns(["x", "y"], ["y"]), ["NA"])
     return grouping.doubtful(table, statistics, ["NA"])
@@ -54,4 +54,4 @@ def test_prepare_warns_until_the_mark_is_said(tmp_path: Path, capsys: pytest.Cap
         printed = " ".join(capsys.readouterr().out.split())
         doubt = "warning x: every point has three digits behind it, so 1.200 may be 1200: read as 1.2; set "
         assert printed.startswith(doubt) == (decimal == "auto")
-        assert f'"maximum": {largest}' in (tmp_path / "out/schema.json").read_text()
+        assert f'"maximum": {largest}' in (tmp_path / "out/schema.json").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ def test_a_zero_before_digits_makes_codes_wherever_it_stands(tmp_path: Path, cel
     """One cell that begins with a zero, in the first row, the last or between, quoted or not, makes a category."""
     source = tmp_path / "t.csv"
     for text in (f"x,y\n{cell},a\n" + "10,a\n" * 50, f"{PLAIN}{cell},a", f"{PLAIN}{cell},a\r\n" + "NA,b\n" * 50):
-        source.write_text(text)
+        source.write_text(text, encoding="utf-8")
         assert _kind(source) == "text"
 
 
@@ -34,7 +34,7 @@ def test_a_zero_before_digits_makes_codes_wherever_it_stands(tmp_path: Path, cel
 def test_other_zeros_are_numbers(tmp_path: Path, cell: str) -> None:
     """0, 0.5 and 0e5 are numbers, also beside dates, times and codes in a column of texts."""
     source = tmp_path / "t.csv"
-    source.write_text(f'{PLAIN}{cell},01/02\n3,00334\n4,"1 05"\n')
+    source.write_text(f'{PLAIN}{cell},01/02\n3,00334\n4,"1 05"\n', encoding="utf-8")
     assert _kind(source) == "number"
 
 
@@ -42,7 +42,7 @@ def test_a_fraction_anywhere_makes_numbers_of_padded_ones(tmp_path: Path) -> Non
     """Numbers written with leading zeros, of which one has a fraction, are measures and no codes."""
     source = tmp_path / "t.csv"
     for rows in (["007", "1.5"], ["1.5", "007"]):
-        source.write_text("x,y\n" + "".join(f"{cell},a\n" * 50 for cell in rows))
+        source.write_text("x,y\n" + "".join(f"{cell},a\n" * 50 for cell in rows), encoding="utf-8")
         assert _kind(source) == "number"
 
 
@@ -72,7 +72,7 @@ def test_too_many_codes_are_told_with_the_way_out(tmp_path: Path, monkeypatch: p
     """More codes than levels are counted are refused, in a sentence that says how to read them as numbers."""
     monkeypatch.setattr(type_inference, "MOST_LEVELS", 20)
     source = tmp_path / "t.csv"
-    source.write_text("x,y\n" + "".join(f"{row:03},a\n" for row in range(30)))
+    source.write_text("x,y\n" + "".join(f"{row:03},a\n" for row in range(30)), encoding="utf-8")
     with pytest.raises(
         UserError, match=r"column x: expected at most 20 distinct texts, got more[\s\S]*type number reads"
     ):

@@ -116,9 +116,9 @@ HARM = {
     "a bit flipped": lambda entry: _flip(entry / "00000.arrow"),
     "a piece cut short": lambda entry: (entry / "00000.arrow").write_bytes(b""),
     "a piece removed": lambda entry: (entry / "00000.arrow").unlink(),
-    "an index cut short": lambda entry: (entry / "index.json").write_text("{"),
+    "an index cut short": lambda entry: (entry / "index.json").write_text("{", encoding="utf-8"),
     "of other code": lambda entry: (entry / "index.json").write_text(
-        (entry / "index.json").read_text().replace('"code": "', '"code": "0')
+        (entry / "index.json").read_text(encoding="utf-8").replace('"code": "', '"code": "0')
     ),
     "removed": lambda entry: shutil.rmtree(entry.parent),
 }

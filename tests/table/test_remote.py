@@ -100,7 +100,7 @@ def test_a_large_file_is_read_as_a_stream(site: tuple[str, Path], tmp_path: Path
     """A table of 11 MB, more than stores fetch at once, comes whole, whether or not the server knows ranges."""
     address, folder = site
     lines = "".join(f"{row},{'ab'[row % 2]}\n" for row in range(100_000))
-    (folder / "t.csv").write_text("x,species\n" + lines * 14)
+    (folder / "t.csv").write_text("x,species\n" + lines * 14, encoding="utf-8")
     assert (folder / "t.csv").stat().st_size > 11_000_000
     assert _digest(f"{address}/t.csv", tmp_path / "a") == _digest(folder / "t.csv", tmp_path / "b")
 

@@ -108,7 +108,7 @@ try:
 except UserError as error:
     print(error)
 # Not getrusage, whose peak begins with that of the process that forked this one.
-print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))[1]) // 1024)
 """
 
 

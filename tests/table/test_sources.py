@@ -39,7 +39,7 @@ def _halves(folder: Path) -> Path:
     folder.mkdir()
     frame[:100].to_csv(folder / "a.csv", index=False)
     frame[100:][frame.columns[::-1]].to_csv(folder / "b.csv", index=False)
-    (folder / "notes.md").write_text("not a table")
+    (folder / "notes.md").write_text("not a table", encoding="utf-8")
     return folder
 
 
@@ -73,7 +73,7 @@ def test_every_form_of_a_table_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_a_pattern_chooses_files_of_a_folder(tmp_path: Path) -> None:
     """`files` keeps what matches, and every file counts in the order of its name."""
     halves = _halves(tmp_path / "halves")
-    (halves / "c.data").write_text("x\n")
+    (halves / "c.data").write_text("x\n", encoding="utf-8")
     assert [Path(file.address).name for file in find_source.find(str(halves)).files] == ["a.csv", "b.csv"]
     assert [Path(file.address).name for file in find_source.find(str(halves), "[bc].*").files] == ["b.csv", "c.data"]
     with pytest.raises(UserError, match=r"expected files like \*.xlsx, found none"):

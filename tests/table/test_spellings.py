@@ -82,7 +82,7 @@ def test_a_file_with_decimal_commas_is_what_pandas_reads(tmp_path: Path, capsys:
 def test_bytes_depend_on_neither_chunks_nor_what_was_kept(tmp_path: Path) -> None:
     """Chunks of a row on three threads, one chunk, and columns kept from an earlier run give the same files."""
     rows = [f"{row % 7},{row % 100:02};${row},000.{row % 10};{row % 13}%;{'ab'[row % 2]}\n" for row in range(1, 400)]
-    (tmp_path / "t.csv").write_text("a;b;c;y\n12;$7;5%;a\n" + "".join(rows))
+    (tmp_path / "t.csv").write_text("a;b;c;y\n12;$7;5%;a\n" + "".join(rows), encoding="utf-8")
     params = PrepareParams.model_validate({"source": "", "target": "y", "standardise": True})
     source, written = find_source.find(str(tmp_path / "t.csv")), []
     for options in (stream.ReadOptions(32, 3), stream.DEFAULTS):

@@ -149,7 +149,7 @@ def test_a_row_longer_than_a_chunk_is_read(tmp_path: Path) -> None:
 def test_a_reading_given_up_does_not_disturb_the_next(tmp_path: Path) -> None:
     """Arrow reads ahead in a thread: after a reading is left in the middle, another file is read from its start."""
     large = tmp_path / "large.csv"
-    large.write_text("x,y\n" + "1,2\n" * 100_000)
+    large.write_text("x,y\n" + "1,2\n" * 100_000, encoding="utf-8")
     small = _write(tmp_path, "a,b\n3,4\n")
     for _ in range(100):
         reading = stream.read(large, {"x": "number"}, MISSING, stream.ReadOptions(1 << 14))

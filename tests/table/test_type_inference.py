@@ -59,7 +59,7 @@ NUMBERS = {
 def _learn(folder: Path, cells: list[str], declared: list[str], chunk_bytes: int) -> str:
     """The type of a column with these cells, or the error's message without the path."""
     source = folder / "stream.csv"
-    source.write_text("x,y\n" + "".join(f'"{cell}",1\n' for cell in cells))
+    source.write_text("x,y\n" + "".join(f'"{cell}",1\n' for cell in cells), encoding="utf-8")
     try:
         statistics = type_inference.learn(
             source, type_inference.Columns(["x", "y"], declared), MISSING, options=stream.ReadOptions(chunk_bytes)
@@ -150,7 +150,7 @@ def test_too_many_texts_are_told_before_they_fill_the_memory(
     monkeypatch.setattr(type_inference, "MOST_LEVELS", 3_000)
     source = tmp_path / "stream.csv"
     texts = [f"n{row}\n" for row in range(type_inference.MOST_LEVELS)]
-    source.write_text("x\n" + "".join(texts * 2))
+    source.write_text("x\n" + "".join(texts * 2), encoding="utf-8")
     statistics = type_inference.learn(
         source, type_inference.Columns(["x"]), MISSING, options=stream.ReadOptions(chunk_bytes)
     )
@@ -168,7 +168,7 @@ def test_too_many_numbers_of_two_readings_name_the_decimal_mark(
     """What would read them as numbers is in the message, as it is in the warning where they are few."""
     monkeypatch.setattr(type_inference, "MOST_LEVELS", 100)
     source = tmp_path / "open.csv"
-    source.write_text("x\n" + "".join(f'"{row + 1},{row + 100}"\n' for row in range(101)))
+    source.write_text("x\n" + "".join(f'"{row + 1},{row + 100}"\n' for row in range(101)), encoding="utf-8")
     with pytest.raises(
         UserError, match=r'these may be numbers: prepare.decimal "." makes 1,100 1100 or "," makes 1,100 1.1'
     ):

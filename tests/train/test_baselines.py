@@ -136,8 +136,8 @@ def test_weighted_columns_as_they_come_are_told_everywhere(
         model=tmp_path / "models",
         out=tmp_path / "reports",
     )
-    result = json.loads((tmp_path / "models/softmax.json").read_text())["result"]
-    metrics = json.loads((tmp_path / "reports/metrics.json").read_text())
+    result = json.loads((tmp_path / "models/softmax.json").read_text(encoding="utf-8"))["result"]
+    metrics = json.loads((tmp_path / "reports/metrics.json").read_text(encoding="utf-8"))
     assert result["status"] == metrics["solver"]["status"] == status
     assert result["meaning"] == MEANING[Status(status)]
     printed = unwrapped(capsys.readouterr().out)

@@ -93,7 +93,7 @@ def test_a_descent_goes_on_where_the_earlier_one_stopped(tmp_path: Path, solver:
     settings = {"solver": solver, "lr": 0.1, "l2": 0.01}
     first = _fit(tmp_path, prepared, epochs=20, **settings)
     second = _fit(tmp_path, prepared, epochs=20, start=_saved(tmp_path / "earlier", first), **settings)
-    history = (tmp_path / "models/history.csv").read_text().splitlines()
+    history = (tmp_path / "models/history.csv").read_text(encoding="utf-8").splitlines()
     assert float(history[1].split(",")[1]) == first.result["cost"]
     if solver == "sgd":
         assert np.array_equal(second.weights, _fit(tmp_path, prepared, epochs=40, **settings).weights)

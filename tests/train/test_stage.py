@@ -63,7 +63,7 @@ def _fit(tmp_path: Path, prepared: Path, **changes: object) -> model.Model:
 def test_the_files_hold_history_snapshots_and_model(tmp_path: Path, prepared: Path) -> None:
     """One line an epoch; snapshots before the first step and after epochs 0, 10, 20; the validation cost beside."""
     fitted = _fit(tmp_path, prepared)
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "models/history.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "models/history.csv").read_text(encoding="utf-8"))))
     snapshots = safetensors.numpy.load_file(tmp_path / "models/snapshots.safetensors")
     assert [int(row["epoch"]) for row in rows] == list(range(30))
     assert set(rows[0]) == {"epoch", "cost", "validation_cost", "gradient_norm", "lr"}
@@ -152,7 +152,7 @@ def test_the_optimum_is_found_with_a_proof(tmp_path: Path, prepared: Path, solve
     assert fitted.result["status"] == "converged"
     assert fitted.result["relative_bound"] <= 1e-13
     assert fitted.result["passes"] >= fitted.result["epochs"]
-    header = (tmp_path / "models/history.csv").read_text().splitlines()[0]
+    header = (tmp_path / "models/history.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header == "epoch,cost,validation_cost,gradient_norm,passes"
 
 
@@ -224,7 +224,7 @@ def test_l1_leaves_exact_zeros_and_says_how_many(
 def test_early_stopping_returns_to_the_best_epoch(tmp_path: Path, prepared: Path) -> None:
     """W and b are those with the lowest validation cost in the history."""
     fitted = _fit(tmp_path, prepared, epochs=2000, lr=2.0, early_stopping="{patience: 7}")
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "models/history.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "models/history.csv").read_text(encoding="utf-8"))))
     costs = [float(row["validation_cost"]) for row in rows]
     assert fitted.result["status"] == "stopped_early"
     assert fitted.result["best_epoch"] == int(np.argmin(costs))
@@ -342,7 +342,7 @@ def test_a_gpu_trains_the_model_of_the_processor(tmp_path: Path, prepared: Path,
 def test_the_first_costs_of_both_splits_are_of_one_point(tmp_path: Path, prepared: Path) -> None:
     """newton begins where its sample's optimum is: the validation cost of epoch 0 is of that point, not of 0."""
     _fit(tmp_path, prepared, solver="newton", lr="null", l2=0.01)
-    first, second, *_ = csv.DictReader(io.StringIO((tmp_path / "models/history.csv").read_text()))
+    first, second, *_ = csv.DictReader(io.StringIO((tmp_path / "models/history.csv").read_text(encoding="utf-8")))
     assert abs(float(first["validation_cost"]) - np.log(3)) > abs(
         float(first["validation_cost"]) - float(second["validation_cost"])
     )

@@ -138,7 +138,7 @@ def test_gaps_are_told(tmp_path: Path) -> None:
 def test_a_date_whose_part_is_a_column_stays_text(tmp_path: Path) -> None:
     """Beside a column `day hour` the dates of `day` would give another of that name: they are left as categories."""
     lines = [f"2024-01-{row:02},{row % 24},{'ab'[row % 2]}\n" for row in range(1, 20)]
-    (tmp_path / "t.csv").write_text("day,day hour,y\n" + "".join(lines))
+    (tmp_path / "t.csv").write_text("day,day hour,y\n" + "".join(lines), encoding="utf-8")
     _init(tmp_path / "t.csv", "y", tmp_path / "p.yaml")
     assert read_params(tmp_path / "p.yaml")["prepare"]["types"] is None
     assert _prepared(tmp_path / "p.yaml", tmp_path / "out").splits["train"].rows == 11
@@ -206,10 +206,10 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     """A file that is there stays, unless it may be replaced; its other sections are kept, and those it lacks added."""
     out = tmp_path / "p.yaml"
     mine = "prepare: {}\ntrain:\n  lr: 12.5\nevaluate:\n  calibration_bins: 7  # mine\n"
-    out.write_text(mine)
+    out.write_text(mine, encoding="utf-8")
     with pytest.raises(UserError, match=r"p.yaml: is there already; --force replaces"):
         _init(Path("data/raw/penguins.csv"), "species", out)
-    assert out.read_text() == mine
+    assert out.read_text(encoding="utf-8") == mine
     text = _init(Path("data/raw/penguins.csv"), "species", out, force=True)
     assert "evaluate:\n  calibration_bins: 7  # mine\n" in text
     written = ParamsFile.model_validate(read_params(out))
@@ -222,10 +222,10 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
 def test_a_file_of_which_no_section_can_be_cut_out_stays(tmp_path: Path, mine: str) -> None:
     """It is one sentence, and the file has the bytes that it had."""
     out = tmp_path / "p.yaml"
-    out.write_text(mine)
+    out.write_text(mine, encoding="utf-8")
     with pytest.raises(UserError, match=r"p.yaml: expected sections on lines of their own .* write them so$"):
         _init(Path("data/raw/penguins.csv"), "species", out, force=True)
-    assert out.read_text() == mine
+    assert out.read_text(encoding="utf-8") == mine
 
 
 @pytest.mark.parametrize("name", ["t.csv", "link.csv", "twin.csv", "notes.txt", "."])
@@ -235,7 +235,7 @@ def test_what_is_no_params_file_is_never_replaced(tmp_path: Path, name: str) -> 
     table.write_text("x,y\n1,a\n2,b\n")
     (tmp_path / "link.csv").symlink_to(table)
     (tmp_path / "twin.csv").hardlink_to(table)
-    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(UserError, match=r"one of the files that are read|expected sections|got a folder"):
         command.main(address=str(table), target="y", out=tmp_path / name, template=Path("params.yaml"), force=True)
@@ -257,7 +257,7 @@ def test_what_is_no_params_file_is_never_replaced(tmp_path: Path, name: str) -> 
 def test_tables_that_cannot_be_learnt_are_told(tmp_path: Path, content: str, target: str, message: str) -> None:
     """A target that is not there or no class, and a table without rows, are one message."""
     source = tmp_path / "t.csv"
-    source.write_text(content)
+    source.write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=message):
         section.section(inspect_table.inspect(find_source.find(str(source)), target))
 

@@ -215,7 +215,7 @@ def test_columns_without_a_name_are_named_by_their_place(tmp_path: Path) -> None
     command.main(
         address=str(tmp_path / "t.csv"), target="y", out=tmp_path / "p.yaml", template=Path("params.yaml"), force=True
     )
-    lines = [line.strip() for line in (tmp_path / "p.yaml").read_text().splitlines()]
+    lines = [line.strip() for line in (tmp_path / "p.yaml").read_text(encoding="utf-8").splitlines()]
     assert [line for line in lines if "has no name" in line] == [
         f"# column {place}: left out, has no name" for place in (2, 4)
     ]
@@ -229,7 +229,8 @@ def test_a_guessed_encoding_is_shown_by_what_it_says(tmp_path: Path) -> None:
     command.main(
         address=str(tmp_path / "t.csv"), target="y", out=tmp_path / "p.yaml", template=Path("params.yaml"), force=True
     )
-    assert "was read as windows-1252, in which it says 'größe', 'grün', 'weiß'; if" in (tmp_path / "p.yaml").read_text()
+    written = (tmp_path / "p.yaml").read_text(encoding="utf-8")
+    assert "was read as windows-1252, in which it says 'größe', 'grün', 'weiß'; if" in written
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_a_guessed_encoding_is_shown_by_what_it_says(tmp_path: Path) -> None:
 )
 def test_a_header_elsewhere_is_pointed_at(tmp_path: Path, text: str, hint: str) -> None:
     """Titles and comments above it, or cells that nothing separates."""
-    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     with pytest.raises(UserError) as caught:
         command.main(
             address=str(tmp_path / "t.csv"), target="y", out=tmp_path / "p", template=Path("params.yaml"), force=True

@@ -15,7 +15,7 @@ from pipeline.table import find_source
 
 def _init(folder: Path, names: list[str], rows: list[list[str]]) -> dict[str, object]:
     lines = [",".join(cells) for cells in (names, *rows)]
-    (folder / "t.csv").write_text("\n".join(lines) + "\n")
+    (folder / "t.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     out = folder / "p.yaml"
     command.main(address=str(folder / "t.csv"), target="y", out=out, template=Path("params.yaml"), force=True)
     return dict(read_params(out)["prepare"])
@@ -50,6 +50,6 @@ def test_a_list_of_features_leaves_nothing_to_leave_out(tmp_path: Path) -> None:
     for features, message in (("[a]", "expected .* where prepare.features lists"), ("all", "did you mean 'b'")):
         name = "b" if features == "[a]" else "bb"
         written = f"prepare: {{source: {source}, target: y, features: {features}, leave_out: [{name}]}}\n"
-        (tmp_path / "p.yaml").write_text(written)
+        (tmp_path / "p.yaml").write_text(written, encoding="utf-8")
         with pytest.raises(UserError, match=f"prepare.leave_out: .*{message}"):
             _features(tmp_path)

@@ -110,7 +110,7 @@ def test_unfinished_models_are_told(tmp_path: Path, capsys: pytest.CaptureFixtur
     data = tmp_path / "data"
     prepared(data, synthetic(400, 3, (), 3))
     command.main(params=SweepParams(l2=L2), trained=train_params(epochs=1), prepared=data, out=data / "reports")
-    document = json.loads((data / "reports/sweep.json").read_text())
+    document = json.loads((data / "reports/sweep.json").read_text(encoding="utf-8"))
     assert document["lines"][0]["status"] == "not_converged"
     assert document["lines"][0]["relative_bound"] > 1e-8
     assert "not converged means: ran all epochs asked for" in capsys.readouterr().out

@@ -42,7 +42,7 @@ for name in ("one.csv", "two.csv"):
 _COUNT = """\
 import pathlib, sys
 rows = pathlib.Path(sys.argv[1], "one.csv").read_bytes().split()
-pathlib.Path(sys.argv[2]).write_text('{"rows": %d}' % len(rows))
+pathlib.Path(sys.argv[2]).write_text('{"rows": %d}' % len(rows), encoding="utf-8")
 pathlib.Path("reports/lines.txt").write_bytes(b"\\n".join(rows))
 """
 

@@ -11,8 +11,8 @@ from tests.project import SOURCE
 _COUNT = """\
 import os, pathlib, sys
 workers, tracking = os.environ.get("PIPELINE_WORKERS", "1"), os.environ.get("PIPELINE_TRACKING", "on")
-pathlib.Path(sys.argv[2]).write_text('{"workers": %s}' % workers)
-pathlib.Path("reports/lines.txt").write_text(tracking)
+pathlib.Path(sys.argv[2]).write_text('{"workers": %s}' % workers, encoding="utf-8")
+pathlib.Path("reports/lines.txt").write_text(tracking, encoding="utf-8")
 """
 
 

@@ -307,8 +307,8 @@ def test_a_sweep_becomes_a_parent_and_its_children(project: Project, capsys: pyt
     line = {"log_loss": 0.5, "standard_error": 0.1, "training_log_loss": 0.4, "passes": 9, "relative_bound": 1e-9}
     lines = [line | {"l2": l2, "status": "converged", "folds": [line, line]} for l2 in (0.1, 0.01)]
     sweep = {"chosen_l2": 0.1, "lowest_l2": 0.01, "rule": "best", "sweep": {"folds": 2}, "lines": lines}
-    (project.folder / "reports" / "sweep.json").write_text(json.dumps(sweep))
-    (project.folder / "reports" / "sweep.csv").write_text("l2\n0.1\n0.01\n")
+    (project.folder / "reports" / "sweep.json").write_text(json.dumps(sweep), encoding="utf-8")
+    (project.folder / "reports" / "sweep.csv").write_text("l2\n0.1\n0.01\n", encoding="utf-8")
     with pytest.raises(ZeroDivisionError), started(project, "sweep"):
         1 / 0  # noqa: B018
     with started(project, "sweep"):

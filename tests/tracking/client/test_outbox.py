@@ -67,7 +67,7 @@ FORGERIES = {
 def test_a_forged_entry_is_refused(tmp_path: Path, forgery: str) -> None:
     """In one sentence that names its file."""
     folder = outbox.keep(tmp_path, _entry(1), {})
-    (folder / "entry.json").write_text(FORGERIES[forgery])
+    (folder / "entry.json").write_text(FORGERIES[forgery], encoding="utf-8")
     with pytest.raises(UserError, match="remove its folder") as caught:
         outbox.read(folder)
     assert str(caught.value).startswith(str(folder / "entry.json"))
@@ -78,5 +78,5 @@ def test_folders_of_other_names_are_no_entries(tmp_path: Path) -> None:
     folder = outbox.keep(tmp_path, _entry(1), {})
     for name in ("x", "1x-train-ab", f"{folder.name}.part"):
         (folder.parent / name).mkdir()
-        (folder.parent / name / "entry.json").write_text("{}")
+        (folder.parent / name / "entry.json").write_text("{}", encoding="utf-8")
     assert outbox.waiting(tmp_path) == [folder]

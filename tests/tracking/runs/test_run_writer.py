@@ -45,7 +45,9 @@ def test_run_keeps_all_params_as_a_file(store: Store, project: Project, tmp_path
     source = "https://host/toy.csv?token=hidden"
     params = PARAMS | {"prepare": PARAMS["prepare"] | {"source": source, "categories": ["a", source]}}
     run_id = train_run.Mirrored(store, project.started(1000, params)).finished(4500)
-    kept = json.loads(Path(store.client.download_artifacts(run_id, "params.json", str(tmp_path))).read_text())
+    kept = json.loads(
+        Path(store.client.download_artifacts(run_id, "params.json", str(tmp_path))).read_text(encoding="utf-8")
+    )
     masked = "https://host/toy.csv?token=***"
     assert kept == {
         "prepare": params["prepare"] | {"source": masked, "categories": ["a", masked]},

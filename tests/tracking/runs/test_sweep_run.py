@@ -40,7 +40,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture
 def document(paths: dict[str, Path]) -> dict[str, Any]:
     """What sweep.json says."""
-    return json.loads((paths["reports"] / "sweep.json").read_text())
+    return json.loads((paths["reports"] / "sweep.json").read_text(encoding="utf-8"))
 
 
 def recorded(store: Store, paths: dict[str, Path]) -> tuple[Run, list[Run]]:

@@ -70,7 +70,7 @@ def test_project_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     run = store.client.create_run(store.experiment_id).info.run_id
     store.client.log_text(run, "text", "note.txt")
     assert (tmp_path / name / "mlflow.db").is_file()
-    assert (tmp_path / name / "mlartifacts" / run / "artifacts" / "note.txt").read_text() == "text"
+    assert (tmp_path / name / "mlartifacts" / run / "artifacts" / "note.txt").read_text(encoding="utf-8") == "text"
 
 
 def test_opening_again_finds_the_same_experiment(root: Path) -> None:
