@@ -52,7 +52,7 @@ def _than_start(final: Evaluation, start: Evaluation | None) -> Iterator[str]:
 
 
 def _than_shares(final: Evaluation, class_totals: NDArray[np.float64], intercept: bool) -> Iterator[str]:
-    present = class_totals[class_totals > 0] / class_totals.sum()
+    present = class_totals[class_totals > 0] / math.fsum(class_totals)
     if len(present) < 2:  # the shares cost 0, which no finite W and b reach
         return
     # Without b the shares are out of reach; W = 0 gives every class the same probability.

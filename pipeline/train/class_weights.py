@@ -1,5 +1,7 @@
 """Weights of the classes, as params or the class counts give them."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ def class_weights(params: TrainParams, prepared: reader.Dataset) -> NDArray[np.f
         return None
     if params.class_weight == "balanced":
         totals = data_loader.class_totals(prepared)
-        return np.asarray(totals.sum() / (len(totals) * totals))
+        return np.asarray(math.fsum(totals) / (len(totals) * totals))
     given = {str(name): weight for name, weight in params.class_weight.items()}
     classes = [str(name) for name in prepared.encoder.classes]
     if set(given) != set(classes):

@@ -5,6 +5,7 @@ otherwise than they were, its weights are scaled along. With z = (x - s) / c now
 w'(x - s') / c' = (w' c / c') z + w' (s - s') / c'. Columns that the earlier model lacks start at 0.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pipeline import model
 from pipeline.arithmetic import sums
@@ -69,11 +71,24 @@ def of(encoder: Encoder, params: TrainParams, earlier: model.Model | None) -> In
 
 def _at_seed(encoder: Encoder, params: TrainParams) -> Parameters:
     """torch.nn.Linear's initial weights; b without an intercept, and unseen levels, start, and stay, at 0."""
-    torch.manual_seed(params.seed)
-    linear = torch.nn.Linear(len(encoder.features), len(encoder.classes))
-    weights = linear.weight.detach().double()
+    classes, columns = len(encoder.classes), len(encoder.features)
+    generator, bound = torch.Generator().manual_seed(params.seed), 1 / math.sqrt(columns)
+    weights = _uniform((classes, columns), bound, generator)
+    bias = _uniform((classes,), bound, generator)
     weights[:, _unseen_columns(encoder)] = 0.0
-    return Parameters(weights, linear.bias.detach().double() * params.intercept)
+    return Parameters(weights, bias * params.intercept)
+
+
+def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
+    """float32 numbers from [-bound, bound), as float64: those that torch draws where it fuses product and sum.
+
+    It does so where the processor can, so its own draws are the processor's. Here the product and the sum are exact in
+    float64, since a draw from [0, 1) and the width have 24 bits each, and the sum is rounded once, to float32.
+    """
+    lowest = torch.tensor(-bound, dtype=torch.float32)
+    width = -lowest - lowest
+    draws = torch.rand(shape, dtype=torch.float32, generator=generator)
+    return (draws.double() * width.double() + lowest.double()).float().double()
 
 
 def _unseen_columns(encoder: Encoder) -> list[int]:

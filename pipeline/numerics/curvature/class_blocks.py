@@ -43,7 +43,7 @@ def needed_bytes(levels: Sequence[int], numbers: int, classes: int) -> int:
     """Memory for building it: int64 totals of two threads and the float32 result."""
     dense = sum(levels[category] for category in dense_categories(levels, numbers))
     width = numbers + 1 + dense
-    return classes * (width * (sum(levels) - dense) * 24 + width**2 * 24)
+    return classes * (width * (sum(levels) - dense) * 24 + width * width * 24)
 
 
 class ClassBlocks:

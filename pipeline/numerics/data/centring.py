@@ -112,8 +112,8 @@ def centre_of(blocks: Sequence[Block], largest: Tensor, total_weight: float, thr
     except OverflowError:  # float32 has no squares of numbers above 1e19
         return Centre(torch.zeros(numbers, 1, dtype=torch.float64), largest, far=True)
     variances = squares - means.square()
-    far = bool((means.square() > _FAR**2 * variances).any())
-    means = torch.where(means.square() > _NEAR**2 * variances, means, 0.0)
+    far = bool((means.square() > _FAR * _FAR * variances).any())
+    means = torch.where(means.square() > _NEAR * _NEAR * variances, means, 0.0)
     means = means.to(torch.float32).to(torch.float64)[:, None] * float(intercept)
     around = largest.clone()
     around[:numbers] += means.abs()

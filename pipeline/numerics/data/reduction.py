@@ -57,7 +57,7 @@ def _rotated(blocks: Sequence[Block], columns: int) -> tuple[Rotation, Tensor]:
 def _may_rotate(rows: int, numbers: int, categories: int, columns: int) -> bool:
     if rows >= columns / 2:
         return False
-    return not categories or (rows <= numbers + categories and rows**2 * columns <= _ROTATED_WORK)
+    return not categories or (rows <= numbers + categories and rows * rows * columns <= _ROTATED_WORK)
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,7 @@ def reduce(blocks: Sequence[Block], levels: Sequence[int], classes: int, l2: flo
     ``levels`` of each category, in the order of the codes' columns.
     """
     blocks = counted(blocks)
-    totals = _class_totals(blocks, classes)
-    present = torch.nonzero(totals).flatten() if intercept else torch.arange(classes)
+    present = torch.nonzero(_class_counts(blocks, classes)).flatten() if intercept else torch.arange(classes)
     position = torch.zeros(classes, dtype=torch.int64)
     position[present] = torch.arange(len(present))
     counts = row_counts(blocks)
@@ -142,9 +141,7 @@ def reduce(blocks: Sequence[Block], levels: Sequence[int], classes: int, l2: flo
     return Reduction(moved, (), present, classes, rotation, largest)
 
 
-def _class_totals(blocks: Sequence[Block], classes: int) -> Tensor:
-    """The weight of each class, (k,)."""
-    by_block = workers.map_and_gather(
-        lambda b: [torch.bincount(b.labels, b.weights, minlength=classes).double()], blocks
-    )
-    return torch.stack([totals for (totals,) in by_block]).sum(0)
+def _class_counts(blocks: Sequence[Block], classes: int) -> Tensor:
+    """The rows of each class, (k,) int64."""
+    by_block = workers.map_and_gather(lambda block: [torch.bincount(block.labels, minlength=classes)], blocks)
+    return torch.stack([counts for (counts,) in by_block]).sum(0)

@@ -59,7 +59,7 @@ class Sizes:
     def hessian_bytes(self) -> int:
         """Memory of the Hessian, its factor and what is added up on the way, with two threads."""
         coupling = max(self.levels, default=0) * self.classes * self.dense * 8
-        return 6 * self.dense**2 * 8 + 5 * coupling
+        return 6 * self.dense * self.dense * 8 + 5 * coupling
 
     def __str__(self) -> str:
         codes = f", of which {sum(self.levels)} of categories" if self.levels else ""
@@ -118,14 +118,15 @@ def _cheap(sizes: Sizes) -> Name:
 
 def _class_blocks_fit(sizes: Sizes, numbers: int) -> bool:
     """As for ``by_class``: products of numbers are made class by class, for rows and for levels."""
-    factored = (_sample_rows(sizes) + sum(sizes.levels)) * (numbers + 1) ** 2
+    factored = (_sample_rows(sizes) + sum(sizes.levels)) * (numbers + 1) * (numbers + 1)
     needed = class_blocks.needed_bytes(sizes.levels, numbers, sizes.classes)
     return _factors_pay(sizes, factored, numbers + len(sizes.levels), needed)
 
 
 def _by_class_fits(sizes: Sizes) -> bool:
     width = sizes.columns + 1
-    return _factors_pay(sizes, _sample_rows(sizes) * width**2, width, _BYTES_AN_ENTRY * width**2 * sizes.classes)
+    square = width * width
+    return _factors_pay(sizes, _sample_rows(sizes) * square, width, _BYTES_AN_ENTRY * square * sizes.classes)
 
 
 def _sample_rows(sizes: Sizes) -> int:

@@ -57,7 +57,7 @@ def direction(
     """
 
     def enough(last: _Iterate) -> bool:
-        goal = last.first * min(_LOOSEST**2, last.first / max(abs(objective), 1e-300))
+        goal = last.first * min(_LOOSEST * _LOOSEST, last.first / max(abs(objective), 1e-300))
         return last.size <= goal or portable.dot(last.residual[:-1], last.residual[:-1]) <= small
 
     return _until(enough, _iterates(gradient, product, lambda rest: centred(factor.solve(rest)), _MOST_PRODUCTS))

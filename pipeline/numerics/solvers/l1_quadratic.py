@@ -107,7 +107,7 @@ def _step(values: Tensor, gradient: Tensor, direction: Tensor, curvature: Tensor
     crossing = (l1 > 0) & (values != 0) & ((values + direction) * values < 0)
     to_zero = torch.where(crossing, -values / direction, torch.inf)
     first = min(1.0, float(to_zero.min()))  # up to here the orthant holds, so going down is sure
-    steps = [step for step in (0.5**power for power in range(_HALVINGS)) if step > first]
+    steps = [step for step in (1 / (1 << power) for power in range(_HALVINGS)) if step > first]
     for step in [*steps, first]:
         moved = torch.where(to_zero <= step, 0.0, values + step * direction)
         change = moved - values

@@ -131,7 +131,10 @@ def class_shares(rows: Rows) -> Tensor:
     """The share of the weight that each class has, (k,) float64; no pass, as it reads labels only."""
 
     def partials(block: Block) -> list[Tensor]:
-        return [torch.bincount(block.labels, block.weights, minlength=rows.classes).to(torch.float64)]
+        if block.weights is None:
+            return [torch.bincount(block.labels, minlength=rows.classes).to(torch.float64)]
+        codes = block.labels[:, None].to(torch.int32)
+        return [portable.sum_by_code(codes, block.weights[:, None], rows.classes)[:, 0]]
 
     (counts,) = exact_sums(partials, rows.blocks, lambda: [Grid(torch.tensor(2 * rows.total_weight))], rows.threads)
     return counts.clamp(min=1e-300) / rows.total_weight

@@ -40,7 +40,7 @@ _SLOW, _SLOW_STEPS = 0.1, 5
 def sample_rows(rows: Rows, share: float = 1.0) -> int:
     """How many of the rows a Hessian should be of, or that share of them, if it is to stand for all."""
     size = min(_LARGEST, rows.classes * (rows.columns + 1))
-    of_hessian = max(_ROWS_A_PARAMETER * size, _AT_LEAST, int(_CHEAP_WORK / size**2))
+    of_hessian = max(_ROWS_A_PARAMETER * size, _AT_LEAST, int(_CHEAP_WORK / (size * size)))
     return max(_AT_LEAST, int(of_hessian * share))
 
 
@@ -109,7 +109,7 @@ class QuadraticModel:
         rows, k = self._objective.rows, theta.shape[1]
         size = k * (len(working) + 1)
         objective = self._objective
-        if self.sample is not None and rows.count * size**2 > _CHEAP_WORK:
+        if self.sample is not None and rows.count * size * size > _CHEAP_WORK:
             objective, last = self.sample, self.decrements[-_SLOW_STEPS:]
             slow = len(last) == _SLOW_STEPS and last[-1] > _SLOW * last[0]
             if not slow and bool(self.curvature.any()) and bool(torch.isin(working, self.columns).all()):

@@ -6,7 +6,6 @@ what it is over all of them, so the sample's models take l2 times (rows of all /
 the l2 of all rows.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,8 @@ from pipeline.train.cross_validation.penalties import COUNT, FOLDS, MOST_WORK, S
 from pipeline.train.params import TrainParams
 from pipeline.train.training_rows import TrainingRows
 
-_BEYOND = 1e-3  # how far beyond an end at once, and how often at most
+# How far beyond an end at once, with as many values a decade as between the ends, and how often at most.
+_BEYOND, _VALUES_BEYOND = 1e-3, (COUNT - 1) // 2
 _MOST_EXTENSIONS = 2
 _FLAT = 1e-4  # nats; a last step that gains less is no reason to go on: classes that are told apart gain for ever
 
@@ -122,8 +122,7 @@ class _Search:
             return []
         if before.estimate.mean - lowest.estimate.mean < _FLAT:
             return []
-        count = round(abs(math.log10(step)) * (COUNT - 1) / abs(math.log10(STRONGEST / WEAKEST)))
-        return sorted(on_scale(lowest.l2, lowest.l2 * step, count + 1)[1:], reverse=True)
+        return sorted(on_scale(lowest.l2, lowest.l2 * step, _VALUES_BEYOND + 1)[1:], reverse=True)
 
     def _reason(self, lowest: Line) -> str:
         estimate = lowest.estimate

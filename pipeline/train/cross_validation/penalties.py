@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pipeline.arithmetic.elementary import exp, log
+
 FOLDS = 5
 STRONGEST, WEAKEST, COUNT = 1.0, 1e-6, 13
 
@@ -14,7 +16,11 @@ _UNKNOWNS = 1000
 
 def on_scale(strongest: float, weakest: float, count: int) -> list[float]:
     """``count`` values, evenly on a logarithmic scale, with three digits, so that they can be typed."""
-    return [float(f"{value:.3g}") for value in np.geomspace(strongest, weakest, count)]
+    first, last = log(np.array([strongest, weakest], dtype=np.float64))
+    shares = np.arange(count) / max(1, count - 1)
+    values = exp(first + shares * (last - first))
+    values[-1], values[0] = weakest, strongest
+    return [float(f"{value:.3g}") for value in values]
 
 
 def work(rows: int, classes: int, numbers: int, categories: int) -> float:
