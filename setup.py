@@ -1,8 +1,12 @@
 """Compile the fast twin of pipeline/arithmetic where there is a C compiler; pyproject.toml says everything else."""
 
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+
+# Not on the path where pip runs this; and another project's package may be installed there already.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from pipeline.arithmetic.sources import FOLDER, digest
 
