@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 UV := uv==0.13.9
+# What a shell starts is looked for here; make of macOS (3.81) starts plain commands itself, and looks for them
+# elsewhere, unless the shell is another than /bin/sh.
 export PATH := $(abspath $(BIN)):$(PATH)
+SHELL := bash
 
 .PHONY: run test quick check ui install lock clean
 

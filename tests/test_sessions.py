@@ -83,7 +83,7 @@ def typed_elsewhere(document: str) -> list[str]:
 def project(repro: Path, tmp_path: Path) -> Project:
     """A fresh clone after `make run`, and a person's own tables."""
     project = Project.after_repro(tmp_path / "project", repro)
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "setup.py"):
         (project.folder / name).write_bytes((SOURCE / name).read_bytes())
     assert sessions.run(project, "git add -A; git commit -q -m clone")[0] == 0
     # The environment is there already.
