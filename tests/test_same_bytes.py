@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -142,42 +141,3 @@ def test_every_stage_and_solver_is_in_the_reference(reference: dict[str, str]) -
 def test_bytes_do_not_depend_on(case: str, table: Path, reference: dict[str, str], tmp_path: Path) -> None:
     """Every file of every stage and solver is the same to the byte."""
     assert _digests(table, tmp_path / "project", **CASES[case]) == reference
-
-
-def _on_old_processor(folder: Path, words: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with these words where /proc/cpuinfo tells of a processor without AVX2."""
-    fake = folder / "cpuinfo"
-    fake.write_text("model name\t: Old Processor\nflags\t\t: sse2 sse4_2\n", encoding="utf-8")
-    if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
-        pytest.skip("needs root to show a process another processor")
-    command = f"unset ATEN_CPU_CAPABILITY; mount --bind {fake} /proc/cpuinfo && exec {sys.executable} {words}"
-    return subprocess.run(
-        ["unshare", "-m", "sh", "-c", command], cwd=SOURCE, capture_output=True, text=True, check=False
-    )
-
-
-def test_the_vector_width_is_pinned_whatever_the_user_set() -> None:
-    """torch, numpy and the BLAS of numpy all take AVX2, on a processor with wider registers too."""
-    wider = {"ATEN_CPU_CAPABILITY": "avx512", "OPENBLAS_CORETYPE": "SkylakeX", "NPY_DISABLE_CPU_FEATURES": ""}
-    code = """import pipeline, json, numpy, torch, threadpoolctl
-blas = [found["architecture"] for found in threadpoolctl.threadpool_info() if found["internal_api"] == "openblas"]
-from numpy._core._multiarray_umath import __cpu_features__ as features
-print(json.dumps([torch.backends.cpu.get_cpu_capability(), blas, features["X86_V4"]]))"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=SOURCE, env=os.environ | wider, capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout) == ["AVX2", ["Haswell"], False]
-
-
-def test_a_processor_without_avx2_is_not_pinned_to_it(tmp_path: Path) -> None:
-    """There torch would end at the first AVX2 instruction."""
-    done = _on_old_processor(tmp_path, "-c 'import os, pipeline; print(os.environ.get(\"ATEN_CPU_CAPABILITY\"))'")
-    assert done.stdout == "None\n"
-
-
-def test_a_processor_without_avx2_is_told_of(tmp_path: Path) -> None:
-    """A stage says once that the promise does not hold there, and goes on."""
-    done = _on_old_processor(tmp_path, "-m pipeline train --prepared no --out no")
-    first, *others = done.stderr.splitlines()
-    assert first.startswith("warning: Old Processor has no AVX2: outputs may differ from those of other machines; ")
-    assert others == ["no/prepared.json: no such file; run `dvc repro` to prepare the data"]

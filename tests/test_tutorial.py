@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
-from pipeline.repository import environment
 from tests.project import UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
@@ -80,10 +79,6 @@ def test_the_query_row_is_the_tutorials(tutorial: Project, tmp_path: Path) -> No
     assert row["predicted"] == "2"
 
 
-@pytest.mark.skipif(
-    "AMD" not in environment.read_processor().name,
-    reason="the committed dvc.lock is of an AMD processor; MKL rounds the last digits otherwise on others",
-)
 def test_a_fresh_clone_stays_clean(tutorial: Project) -> None:
     """What `dvc repro` writes is, to the byte, what the committed dvc.lock and metrics.json say."""
     assert tutorial.run("git", "status", "--porcelain").stdout == ""

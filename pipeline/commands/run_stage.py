@@ -10,7 +10,7 @@ from pipeline import credentials, params, screen
 from pipeline.commands import interruption, launch
 from pipeline.parallel import workers
 from pipeline.params import PARAMS_FILE
-from pipeline.repository import environment, project
+from pipeline.repository import project
 from pipeline.tracking.client import mirror
 from pipeline.tracking.client.mirror import Mirror
 from pipeline.tracking.client.params import TrackingParams, is_switched_off
@@ -112,18 +112,8 @@ def _in_workers(stage: str, **options: str | Path | None) -> Iterator[None]:
         words = [f"--{name}={value}" for name, value in options.items() if value is not None]
         launch.run([stage, *words], count)
         sys.exit(0)
-    if workers.rank() == 0:
-        _warn_of_processor()
     with workers.process_group():
         yield
-
-
-def _warn_of_processor() -> None:
-    """Warn where the vector width that pipeline/__init__.py pins cannot hold."""
-    processor = environment.read_processor()
-    if not processor.avx2:
-        warning = f"warning: {processor.name} has no AVX2: outputs may differ from those of other machines"
-        screen.say(f"{warning}; take an x86-64 machine with AVX2 where bytes are to be the same", error=True)
 
 
 def _tracked(stage: str, **paths: Path) -> AbstractContextManager[Mirror | None]:

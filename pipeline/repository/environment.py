@@ -1,21 +1,12 @@
-"""Versions and processor that decide the bytes of a result."""
+"""Versions of the libraries that decide the bytes of a result, and the processor, which does not."""
 
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 PACKAGES = ("dvc", "mlflow", "numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch")
-
-
-@dataclass(frozen=True)
-class Processor:
-    """The CPU: its name as it tells it, and whether it has the AVX2 that the same bytes need."""
-
-    name: str
-    avx2: bool
 
 
 def installed_versions() -> dict[str, str]:
@@ -34,18 +25,19 @@ def public_version(version: str) -> str:
     return version.partition("+")[0]
 
 
-def read_processor() -> Processor:
-    """The CPU of this machine, from /proc/cpuinfo; elsewhere its name only, and that it has AVX2 is not known."""
+def processor_name() -> str:
+    """The name of this machine's CPU, as it tells it; of a system that keeps it to itself the architecture."""
+    return _name_of_linux() or _name_of_macos() or platform.processor() or platform.machine()
+
+
+def _name_of_linux() -> str:
+    """From /proc/cpuinfo; empty where there is none, or where it gives no name, as on ARM."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return Processor(_name_of_macos() or platform.processor() or platform.machine(), avx2=False)
-    fields = dict.fromkeys(("model name", "flags"), "")
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if not fields.get(name.strip(), "-"):
-            fields[name.strip()] = value.strip()
-    return Processor(fields["model name"] or platform.machine(), "avx2" in fields["flags"].split())
+        return ""
+    fields = (line.partition(":") for line in text.splitlines())
+    return next((value.strip() for name, _, value in fields if name.strip() == "model name"), "")
 
 
 def _name_of_macos() -> str:

@@ -11,7 +11,6 @@ from pipeline.commands.doctor.machine import (
     check_free_space,
     check_installed_versions,
     check_python_version,
-    check_vector_width,
     describe_system,
 )
 from pipeline.commands.doctor.project import (
@@ -32,7 +31,6 @@ CHECKS: dict[str, Callable[[Path], Iterator[CheckResult]]] = {
     "system": describe_system,
     "python": check_python_version,
     "packages": check_installed_versions,
-    "processor": check_vector_width,
     "arithmetic": check_arithmetic,
     "git": check_clean_commit,
     "params": check_params,

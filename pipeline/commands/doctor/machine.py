@@ -57,28 +57,11 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def check_vector_width(_: Path) -> Iterator[CheckResult]:
-    processor = environment.read_processor()
-    if not processor.avx2:
-        sentence = f"{processor.name} has no AVX2: outputs may differ from those of other machines"
-        yield CheckResult(
-            "processor", PROBLEM, sentence, "use an x86-64 machine with AVX2 where bytes are to be the same"
-        )
-        return
-    import torch
-
-    taken = torch.backends.cpu.get_cpu_capability()
-    if taken != "AVX2":
-        sentence = f"torch takes {taken} instead of AVX2: outputs may differ from those of other machines"
-        yield CheckResult("processor", PROBLEM, sentence, "let nothing load torch before `pipeline`")
-    else:
-        yield CheckResult("processor", OK, f"{processor.name}, pinned to AVX2")
-
-
 def check_arithmetic(_: Path) -> Iterator[CheckResult]:
     sets = compiled.instruction_sets()
+    name = environment.processor_name()
     if sets:
-        yield CheckResult("arithmetic", OK, f"compiled, with the instructions {sets[-1]}")
+        yield CheckResult("arithmetic", OK, f"compiled, with the instructions {sets[-1]} of {name}")
     else:
         sentence = "not compiled, so numpy computes it: slower, the same bits"
         yield CheckResult("arithmetic", NOTE, sentence, "install a C compiler, then run `make install` again")

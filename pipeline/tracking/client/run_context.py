@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.repository import environment, git, lockfile, project
-from pipeline.repository.environment import Processor
 from pipeline.repository.git import Commit, diff
 from pipeline.repository.project import Experiment
 from pipeline.tracking.client.tags import (
-    AVX2_TAG,
     BASELINE_TAG,
     BRANCH_TAG,
     COMMIT_TAG,
@@ -35,7 +33,7 @@ class RunContext:
     changes: str = ""
     experiment: Experiment | None = None
     inputs: dict[str, str] = field(default_factory=dict)
-    processor: Processor | None = None
+    processor: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The context as plain mappings."""
@@ -46,7 +44,7 @@ class RunContext:
         tags = {USER_TAG: self.user}
         tags |= {f"{VERSION_PREFIX}{package}": version for package, version in self.versions.items()}
         if self.processor:
-            tags |= {CPU_TAG: self.processor.name, AVX2_TAG: str(self.processor.avx2).lower()}
+            tags[CPU_TAG] = self.processor
         if self.commit:
             tags |= {COMMIT_TAG: self.commit.sha, DIRTY_TAG: str(self.commit.dirty).lower()}
             if self.commit.branch:
@@ -60,7 +58,7 @@ class RunContext:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "RunContext":
         """Read back what ``to_json`` gave."""
-        parts = {"processor": Processor, "commit": Commit, "experiment": Experiment}
+        parts = {"commit": Commit, "experiment": Experiment}
         return cls(**document | {name: document[name] and part(**document[name]) for name, part in parts.items()})
 
 
@@ -71,7 +69,7 @@ def here() -> RunContext:
     return RunContext(
         user=user(),
         versions=environment.installed_versions(),
-        processor=environment.read_processor(),
+        processor=environment.processor_name(),
         commit=commit,
         changes=diff(folder, "HEAD") if commit and commit.dirty else "",
         experiment=project.experiment(),

@@ -11,7 +11,6 @@ DIRTY_TAG = "git.dirty"
 # What a run started from.
 VERSION_PREFIX = "version."
 CPU_TAG = "cpu"
-AVX2_TAG = "cpu.avx2"
 
 # How a run came about.
 OWNER_TAG = "owner"  # the process that writes it
@@ -42,7 +41,7 @@ PARENT_TAG = "mlflow.parentRunId"
 # Of a run, but decided by no output: who made it when and where, and what people call it.
 CIRCUMSTANCES = (
     *(OWNER_TAG, IDENTITY_TAG, CHECKPOINT_TAG, RESUMED_TAG, COPIED_TAG, REBUILT_TAG, REBUILT_TIME_TAG, VERIFIED_TAG),
-    *(COMMIT_TAG, BRANCH_TAG, DIRTY_TAG, EXPERIMENT_TAG, BASELINE_TAG, CPU_TAG, AVX2_TAG),
+    *(COMMIT_TAG, BRANCH_TAG, DIRTY_TAG, EXPERIMENT_TAG, BASELINE_TAG, CPU_TAG),
     *(USER_TAG, NAME_TAG, COLOUR_TAG),
 )
 

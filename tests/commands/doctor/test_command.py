@@ -11,7 +11,6 @@ import pytest
 from pipeline.arithmetic import compiled
 from pipeline.commands.doctor import command
 from pipeline.commands.doctor.result import NOTE, OK, PROBLEM, CheckResult
-from pipeline.repository import environment
 from tests.project import SOURCE, UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
@@ -45,13 +44,6 @@ def test_a_package_of_another_version_is_named(project: Project) -> None:
     (project.folder / "requirements.lock").write_text("torch==1.0.0\nclick==1.0.0\nnot-there==3\n", encoding="utf-8")
     states = {finding.sentence.split()[0]: finding.state for finding in _of(project, "packages")}
     assert states == {"torch": PROBLEM, "click": NOTE, "not-there": NOTE}
-
-
-def test_a_processor_without_avx2_is_a_problem(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The promise of the same bytes needs AVX2, and the finding says so."""
-    monkeypatch.setattr(environment, "read_processor", lambda: environment.Processor("Old CPU", avx2=False))
-    (check,) = _of(project, "processor")
-    assert (check.state, check.sentence.startswith("Old CPU has no AVX2")) == (PROBLEM, True)
 
 
 def test_arithmetic_that_is_not_compiled_is_worth_a_note(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
