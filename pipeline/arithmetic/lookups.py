@@ -11,8 +11,16 @@ from pipeline.arithmetic.reference import lookups as reference
 Real = TypeVar("Real", np.float64, np.float32)
 
 
+def _require_codes(*arrays: NDArray[np.int32]) -> None:
+    """The compiled functions read memory as int32 in one piece, whatever lies there."""
+    for codes in arrays:
+        if codes.dtype != np.int32 or not codes.flags.c_contiguous:
+            raise TypeError(f"expected int32 codes in one piece, got {codes.dtype} with strides {codes.strides}")
+
+
 def add_levels(out: NDArray[Real], codes: NDArray[np.int32], levels: NDArray[Real]) -> None:
     """Add to each row of ``out`` (n, k) the rows of ``levels`` (l, k) that its codes (n, c) name."""
+    _require_codes(codes)
     compiled = function("add_levels", out.dtype)
     if compiled is None:
         reference.add_levels(out, codes, levels)
@@ -22,6 +30,7 @@ def add_levels(out: NDArray[Real], codes: NDArray[np.int32], levels: NDArray[Rea
 
 def add_to_levels(totals: NDArray[np.float64], codes: NDArray[np.int32], values: NDArray[Real]) -> None:
     """Add each row of ``values`` (n, k) to the rows of ``totals`` (l, k) that its codes (n, c) name."""
+    _require_codes(codes)
     compiled = function("add_to_levels", values.dtype)
     if compiled is None:
         reference.add_to_levels(totals, codes, values)
@@ -37,6 +46,7 @@ def add_sparse_product(
     b: NDArray[Real],
 ) -> None:
     """Add S B to ``out`` (n, k), with S (n, l) in compressed rows and B (l, k)."""
+    _require_codes(starts, members)
     compiled = function("add_sparse_product", out.dtype)
     if compiled is None:
         reference.add_sparse_product(out, starts, members, numbers, b)

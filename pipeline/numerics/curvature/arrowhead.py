@@ -144,7 +144,8 @@ class ArrowheadHessian:
                 assert tile.levels is not None
                 assert tile.owners is not None
                 by_chunk = portable.bmm(_chunks(of_classes), _chunks(tile.x).mT)
-                by_level = portable.sum_by_code(tile.owners[:, None], by_chunk.flatten(1), len(tile.levels))
+                owners = tile.owners[:, None].to(torch.int32)
+                by_level = portable.sum_by_code(owners, by_chunk.flatten(1), len(tile.levels))
                 totals[1].index_add_(
                     0, tile.levels, grids[1].quantise(by_level.view(len(tile.levels), *by_chunk.shape[1:]))
                 )
