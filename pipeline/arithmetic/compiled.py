@@ -75,6 +75,9 @@ def function(name: str, dtype: np.dtype[Any], instruction_set: str | None = None
 
 def address(array: NDArray[Any]) -> int:
     """Of its first number."""
+    if array.flags.carray and array.size:  # a fifth of the time, where the buffer protocol gives it
+        buffer: Any = array
+        return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
     result: int = array.__array_interface__["data"][0]
     return result
 

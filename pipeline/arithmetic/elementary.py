@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arithmetic.arrays import aligned
 from pipeline.arithmetic.compiled import address, function
 from pipeline.arithmetic.reference import elementary as reference
 
@@ -36,7 +37,7 @@ def _applied(name: str, defined: Callable[[NDArray[Any]], NDArray[Any]], x: NDAr
     compiled = function(name, x.dtype)
     if compiled is None:
         return defined(x)
-    x = np.asarray(x, order="C")  # ascontiguousarray would give an array without axes one
+    x = aligned(np.asarray(x, order="C"))  # ascontiguousarray would give an array without axes one
     result = np.empty_like(x)
     compiled(address(x), address(result), x.size)
     return result

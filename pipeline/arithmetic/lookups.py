@@ -5,22 +5,31 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arithmetic.arrays import (
+    FLOAT64,
+    INT32,
+    require_below,
+    require_one_piece,
+    require_place,
+    require_real,
+    require_shape,
+    require_type,
+)
 from pipeline.arithmetic.compiled import address, function
 from pipeline.arithmetic.reference import lookups as reference
 
 Real = TypeVar("Real", np.float64, np.float32)
 
 
-def _require_codes(*arrays: NDArray[np.int32]) -> None:
-    """The compiled functions read memory as int32 in one piece, whatever lies there."""
-    for codes in arrays:
-        if codes.dtype != np.int32 or not codes.flags.c_contiguous:
-            raise TypeError(f"expected int32 codes in one piece, got {codes.dtype} with strides {codes.strides}")
-
-
 def add_levels(out: NDArray[Real], codes: NDArray[np.int32], levels: NDArray[Real]) -> None:
     """Add to each row of ``out`` (n, k) the rows of ``levels`` (l, k) that its codes (n, c) name."""
-    _require_codes(codes)
+    (n, _), (limit, k) = codes.shape, levels.shape
+    require_real(out, levels)
+    require_type(INT32, codes)
+    require_shape(out, n, k)
+    require_one_piece(out, codes, levels)
+    require_place(out, codes, levels)
+    require_below(limit, codes)
     compiled = function("add_levels", out.dtype)
     if compiled is None:
         reference.add_levels(out, codes, levels)
@@ -30,7 +39,14 @@ def add_levels(out: NDArray[Real], codes: NDArray[np.int32], levels: NDArray[Rea
 
 def add_to_levels(totals: NDArray[np.float64], codes: NDArray[np.int32], values: NDArray[Real]) -> None:
     """Add each row of ``values`` (n, k) to the rows of ``totals`` (l, k) that its codes (n, c) name."""
-    _require_codes(codes)
+    (n, _), (limit, k) = codes.shape, totals.shape
+    require_real(values)
+    require_type(FLOAT64, totals)
+    require_type(INT32, codes)
+    require_shape(values, n, k)
+    require_one_piece(totals, codes, values)
+    require_place(totals, codes, values)
+    require_below(limit, codes)
     compiled = function("add_to_levels", values.dtype)
     if compiled is None:
         reference.add_to_levels(totals, codes, values)
@@ -46,7 +62,18 @@ def add_sparse_product(
     b: NDArray[Real],
 ) -> None:
     """Add S B to ``out`` (n, k), with S (n, l) in compressed rows and B (l, k)."""
-    _require_codes(starts, members)
+    (n, k), (entries,) = out.shape, members.shape
+    require_real(out, numbers, b)
+    require_type(INT32, starts, members)
+    require_shape(starts, n + 1)
+    require_shape(numbers, entries)
+    require_shape(b, len(b), k)
+    require_one_piece(out, starts, members, numbers, b)
+    require_place(out, starts, members, numbers, b)
+    require_below(len(b), members)
+    require_below(entries + 1, starts)
+    if bool((starts[1:] < starts[:-1]).any()):
+        raise ValueError("expected starts of rows that rise, got one below the one before it")
     compiled = function("add_sparse_product", out.dtype)
     if compiled is None:
         reference.add_sparse_product(out, starts, members, numbers, b)

@@ -163,13 +163,3 @@ def test_a_matrix_without_factor() -> None:
         matrix = np.diag(np.where(np.arange(130) == pivot, -1.0, 2.0))[np.newaxis]
         assert factors.cholesky(matrix.copy()) == [pivot + 1]
         assert factors_reference.cholesky(matrix[0].copy()) == pivot + 1
-
-
-@pytest.mark.parametrize(
-    "codes", [np.zeros((4, 2), np.int64), np.zeros((4, 4), np.int32)[:, ::2]], ids=["int64", "apart"]
-)
-def test_codes_that_a_kernel_would_misread_are_refused(codes: Any) -> None:
-    """Compiled or not: int64 would be read as twice as many int32."""
-    for look_up, other in ((lookups.add_levels, np.zeros((1, 3))), (lookups.add_to_levels, np.zeros((4, 3)))):
-        with pytest.raises(TypeError, match="expected int32 codes in one piece, got"):
-            look_up(np.zeros((4, 3)), codes, other)
