@@ -1,4 +1,4 @@
-"""The same bytes on other processors, emulated: `python -m benchmarks.processors [--arm64 FOLDER] [--table TABLE]`.
+"""The same bytes on other processors, emulated: `python -m benchmarks.processors [--arm64 FOLDER]`.
 
 Every stage and solver runs on small tables: natively, natively without the compiled kernels, on each processor under
 QEMU's user mode (Debian: qemu-user-static), and natively under each of the variables that tell a library which
@@ -259,20 +259,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.processors")
     parser.add_argument("--arm64", type=Path, help="folder that scripts/arm64.sh has filled")
     parser.add_argument("--table", choices=TABLES, help="this table alone")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these columns of the matrix")
     chosen = parser.parse_args()
     processors = [REFERENCE, *X86_64.values(), *([aarch64(chosen.arm64)] if chosen.arm64 else [])]
     processors += [under(name, variables) for name, variables in VARIABLES.items()]
+    processors = [one for one in processors if not chosen.only or one.name in chosen.only]
     if missing := sorted({one.python[0] for one in processors if shutil.which(one.python[0]) is None}):
         parser.exit(2, f"not on the PATH: {', '.join(missing)}; apt-get install qemu-user-static\n")
     cells = [cell for cell in CELLS if chosen.table in (None, cell[0])]
     notes = []
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        kernels = {compiler: build_kernels(compiler, place) for compiler in {one.compiler for one in processors}}
+        kernels = {
+            compiler: build_kernels(compiler, place) for compiler in {one.compiler for one in [NATIVE, *processors]}
+        }
         reference = run(NATIVE, cells, kernels[NATIVE.compiler], place / "native")
         columns = [[f"{_digest(reference[cell])} {reference[cell].seconds:.1f}" for cell in cells]]
         for number, one in enumerate(processors):
-            print(f"{one.name} ...", file=sys.stderr)
             outcomes = run(one, cells, kernels[one.compiler], place / str(number), place / "native")
             differences = [difference(outcomes[cell], reference[cell]) for cell in cells]
             words = ["failed" if outcomes[cell].failure else "differs" for cell in cells]
@@ -285,6 +288,8 @@ def main() -> int:
             notes += [
                 f"{one.name}: {' '.join(cell)}: {text}" for cell, text in zip(cells, differences, strict=True) if text
             ]
+            same, seconds = differences.count(""), sum(outcome.seconds for outcome in outcomes.values())
+            print(f"{one.name}: {same} of {len(cells)} the same, {seconds:.0f} s", file=sys.stderr)
     matrix = Table("table", "stage", "solver", "native", *(one.name for one in processors))
     for cell, *texts in zip(cells, *columns, strict=True):
         matrix.add_row(*cell, *texts)
