@@ -25,6 +25,8 @@ _MATRIX = [_PLACE, _INT, _INT]
 _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
     **dict.fromkeys(("exp_array", "log_array", "log1p_array", "sigmoid_array"), (None, [_PLACE, _PLACE, _INT])),
     "halving_sums": (ctypes.c_int, [_INT, _INT, *_MATRIX, _PLACE]),
+    "long_sums": (ctypes.c_int, [_INT, _INT, *_MATRIX, _PLACE]),
+    "change_of_probabilities": (ctypes.c_int, [_INT, _INT, _PLACE, *_MATRIX]),
     "softmax": (ctypes.c_int, [_INT, _INT, *_MATRIX]),
     "losses_and_residuals": (ctypes.c_int, [_INT, _INT, *_MATRIX, _PLACE, _PLACE]),
     "logistic_losses_and_residuals": (None, [_INT, _PLACE, _PLACE, _PLACE]),

@@ -63,6 +63,18 @@ def logistic_losses_and_residuals(z: NDArray[Real], labels: NDArray[np.int64]) -
     return losses
 
 
+def change_of_probabilities(p: NDArray[Real], u: NDArray[Real]) -> None:
+    """Change u (n, k), a change of the logits, to that of the probabilities p, which lie as u does: p * (u - p'u)."""
+    require_real(p, u)
+    require_shape(p, *u.shape)
+    require_place(u)
+    compiled = function("change_of_probabilities", u.dtype)
+    if compiled is None or strides(p) != strides(u):
+        u[:] = reference.change_of_probabilities(p.T, u.T).T
+    else:
+        checked(compiled(*u.shape, address(p), address(u), *strides(u)))
+
+
 def _require_logits(z: NDArray[Any]) -> tuple[int, int]:
     n, k = z.shape
     require_real(z)

@@ -68,8 +68,10 @@ def test_sums(dtype: Any, count: int, n: int, seed: int) -> None:
     x = _numbers(np.random.default_rng(seed), count, n, dtype=dtype)
     for axis in (0, 1):
         assert _same(sums.halving_sum(x, axis), sums_reference.halving_sum(x, axis))
+        assert _same(sums.long_sum(x, axis), sums_reference.long_sum(x, axis))
     if n:
         assert _same(sums.halving_sum(x[:, 0], 0), sums_reference.halving_sum(x[:, 0], 0))
+        assert _same(sums.long_sum(x[:, 0], 0), sums_reference.long_sum(x[:, 0], 0))
 
 
 @TYPES
@@ -93,7 +95,7 @@ def test_products(dtype: Any, m: int, n: int, depth: int, sign: float, seed: int
 
 
 @TYPES
-@given(n=SIZES, k=st.integers(1, 90), seed=st.integers(0, 999))
+@given(n=SIZES, k=st.integers(1, 90) | st.integers(250, 270), seed=st.integers(0, 999))
 @settings(max_examples=40, deadline=None)
 def test_softmax(dtype: Any, n: int, k: int, seed: int) -> None:
     """Probabilities, losses and residuals, with classes along rows or columns."""
@@ -108,6 +110,10 @@ def test_softmax(dtype: Any, n: int, k: int, seed: int) -> None:
     expected_losses, expected = softmax_reference.losses_and_residuals(z.T, labels)
     assert _same(losses, expected_losses)
     assert _same(ours, expected.T)
+    change = _numbers(generator, n, k, dtype=dtype)
+    expected = softmax_reference.change_of_probabilities(ours.T, change.T).T
+    softmax.change_of_probabilities(ours, change)
+    assert _same(change, expected)
     one, labels = np.ascontiguousarray(z[:, 0]), labels % 2
     expected_losses, expected = softmax_reference.logistic_losses_and_residuals(one, labels)
     assert _same(softmax.logistic_losses_and_residuals(one, labels), expected_losses)

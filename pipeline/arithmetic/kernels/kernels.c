@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define STRETCH 128 /* of an inner index, whose sums are added in float64 */
-#define ABREAST 64 /* rows that are computed side by side */
 #define CACHED 32768 /* numbers that stay in a cache */
 #define PASTE(name, type, set) name##_##type##_##set
 #define NAME(name, type, set) PASTE(name, type, set)

@@ -80,9 +80,14 @@ static void T(copy_columns)(REAL sign, const REAL *b, int64_t b_row, int64_t b_c
             else
                 for (int64_t j = 0; j < tile; j++) copy[p * tile + j] = j < width ? sign * b[p * b_row + j] : 0;
         }
-    else
-        for (int64_t j = 0; j < tile; j++)
-            for (int64_t p = 0; p < depth; p++) copy[p * tile + j] = j < width ? sign * b[p * b_row + j * b_column] : 0;
+    else {
+        if (b_row == 1 && sign > 0) T(transpose)(width, depth, b, b_column, copy, tile);
+        else
+            for (int64_t j = 0; j < width; j++)
+                for (int64_t p = 0; p < depth; p++) copy[p * tile + j] = sign * b[p * b_row + j * b_column];
+        for (int64_t j = width; j < tile; j++)
+            for (int64_t p = 0; p < depth; p++) copy[p * tile + j] = 0;
+    }
 }
 
 /* A with the rows of a tile side by side. */

@@ -1,42 +1,93 @@
-/* Softmax and cross-entropy of rows of logits, ABREAST rows side by side. Logits lie at z[i * row + c * column]. */
+/* Softmax and cross-entropy of rows of logits, a few rows side by side. Logits lie at z[i * row + c * column]. */
 
-/* In the place of e (k, ABREAST): exp of each number less the largest of its column; the largest in largest. */
-static inline void T(exponentials)(int64_t k, REAL *e, REAL *largest)
+/* So many that exponentials of all classes stay in a cache. */
+#define FEW 16
+#define MANY 64
+#define ABREAST_OF(k) ((k) > 256 ? FEW : MANY)
+
+/* In the place of e (k, abreast): exp of each number less the largest of its column; the largest in largest. */
+static inline __attribute__((always_inline)) void T(exponentials)(const int64_t abreast, int64_t k, REAL *e,
+                                                                  REAL *largest)
 {
-    for (int64_t j = 0; j < ABREAST; j++) largest[j] = e[j];
+    for (int64_t j = 0; j < abreast; j++) largest[j] = e[j];
     for (int64_t c = 1; c < k; c++)
-        for (int64_t j = 0; j < ABREAST; j++) {
-            const REAL other = e[c * ABREAST + j];
+        for (int64_t j = 0; j < abreast; j++) {
+            const REAL other = e[c * abreast + j];
             largest[j] = other > largest[j] ? other : largest[j];
         }
     for (int64_t c = 0; c < k; c++)
-        for (int64_t j = 0; j < ABREAST; j++) e[c * ABREAST + j] = T(exp)(e[c * ABREAST + j] - largest[j]);
+        for (int64_t j = 0; j < abreast; j++) e[c * abreast + j] = T(exp)(e[c * abreast + j] - largest[j]);
 }
 
-/* x = the first width columns of copy (count, ABREAST), each number in its place. */
-static inline void T(put_back)(int64_t count, int64_t width, const REAL *copy, REAL *x, int64_t row, int64_t column)
+/* x = the first width columns of copy (count, abreast), each number in its place. */
+static inline void T(put_back)(int64_t abreast, int64_t count, int64_t width, const REAL *copy, REAL *x, int64_t row,
+                               int64_t column)
 {
     if (column == 1)
-        for (int64_t i = 0; i < count; i++) memcpy(x + i * row, copy + i * ABREAST, (size_t)width * sizeof(REAL));
+        for (int64_t i = 0; i < count; i++) memcpy(x + i * row, copy + i * abreast, (size_t)width * sizeof(REAL));
+    else if (row == 1) T(transpose)(count, width, copy, abreast, x, column);
     else
         for (int64_t j = 0; j < width; j++)
-            for (int64_t i = 0; i < count; i++) x[i * row + j * column] = copy[i * ABREAST + j];
+            for (int64_t i = 0; i < count; i++) x[i * row + j * column] = copy[i * abreast + j];
+}
+
+static inline __attribute__((always_inline)) int T(softmax_of)(const int64_t abreast, int64_t n, int64_t k, REAL *z,
+                                                               int64_t row, int64_t column)
+{
+    REAL *e = malloc((size_t)(2 * k + 1) * abreast * sizeof(REAL)), *sum = e + k * abreast, largest[MANY];
+    if (!e) return 0;
+    for (int64_t i = 0; i < n; i += abreast) {
+        const int64_t rows = n - i < abreast ? n - i : abreast;
+        T(side_by_side)(k, rows, abreast, z + i * row, column, row, e);
+        T(exponentials)(abreast, k, e, largest);
+        T(halve)(k, abreast, e, sum);
+        for (int64_t c = 0; c < k; c++)
+            for (int64_t j = 0; j < abreast; j++) e[c * abreast + j] /= sum[j];
+        T(put_back)(abreast, k, rows, e, z + i * row, column, row);
+    }
+    free(e);
+    return 1;
 }
 
 /* z becomes the probabilities, e / sum of e. Returns 0 if memory ran out. */
 int T(softmax)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t column)
 {
-    REAL *e = malloc((size_t)2 * k * ABREAST * sizeof(REAL)), *sum = e + k * ABREAST, largest[ABREAST];
+    return ABREAST_OF(k) == FEW ? T(softmax_of)(FEW, n, k, z, row, column) : T(softmax_of)(MANY, n, k, z, row, column);
+}
+
+static inline __attribute__((always_inline)) int T(losses_and_residuals_of)(
+    const int64_t abreast, int64_t n, int64_t k, REAL *z, int64_t row, int64_t column, const int64_t *labels,
+    REAL *losses)
+{
+    REAL *e = malloc((size_t)(2 * k + 1) * abreast * sizeof(REAL)), *others = e + k * abreast;
+    REAL largest[MANY], of_label[MANY], own[MANY], total[MANY];
     if (!e) return 0;
-    for (int64_t i = 0; i < n; i += ABREAST) {
-        const int64_t rows = n - i < ABREAST ? n - i : ABREAST;
-        T(side_by_side)(k, rows, ABREAST, z + i * row, column, row, e);
-        T(exponentials)(k, e, largest);
-        memcpy(sum, e, (size_t)k * ABREAST * sizeof(REAL));
-        T(halve)(k, ABREAST, sum);
+    for (int64_t i = 0; i < n; i += abreast) {
+        const int64_t rows = n - i < abreast ? n - i : abreast;
+        T(side_by_side)(k, rows, abreast, z + i * row, column, row, e);
+        for (int64_t j = 0; j < abreast; j++) of_label[j] = j < rows ? e[labels[i + j] * abreast + j] : 0;
+        T(exponentials)(abreast, k, e, largest);
+        for (int64_t j = 0; j < abreast; j++) {
+            of_label[j] -= largest[j];
+            own[j] = 1;
+        }
+        for (int64_t j = 0; j < rows; j++) {
+            own[j] = e[labels[i + j] * abreast + j];
+            e[labels[i + j] * abreast + j] = 0;
+        }
+        T(halve)(k, abreast, e, others);
+        for (int64_t j = 0; j < abreast; j++) {
+            const REAL above_one = others[j] + (own[j] - 1);
+            total[j] = above_one + 1;
+            of_label[j] = T(log1p)(above_one) - of_label[j];
+        }
         for (int64_t c = 0; c < k; c++)
-            for (int64_t j = 0; j < ABREAST; j++) e[c * ABREAST + j] /= sum[j];
-        T(put_back)(k, rows, e, z + i * row, column, row);
+            for (int64_t j = 0; j < abreast; j++) e[c * abreast + j] /= total[j];
+        for (int64_t j = 0; j < rows; j++) {
+            e[labels[i + j] * abreast + j] = -(others[j] / total[j]);
+            losses[i + j] = of_label[j];
+        }
+        T(put_back)(abreast, k, rows, e, z + i * row, column, row);
     }
     free(e);
     return 1;
@@ -47,41 +98,11 @@ int T(softmax)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t column)
  * From the other classes' exponentials, since 1 - p would lose the digits of a small loss: with s their sum and e_y the
  * label's, t = s + (e_y - 1) is what all together are above 1, the largest. loss = log1p(t) - (z_y - max), and
  * p_y - 1 = -s / (1 + t). */
-int T(losses_and_residuals)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t column, const int64_t *labels, REAL *losses)
+int T(losses_and_residuals)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t column, const int64_t *labels,
+                            REAL *losses)
 {
-    REAL *e = malloc((size_t)2 * k * ABREAST * sizeof(REAL)), *others = e + k * ABREAST;
-    REAL largest[ABREAST], of_label[ABREAST], own[ABREAST], total[ABREAST];
-    if (!e) return 0;
-    for (int64_t i = 0; i < n; i += ABREAST) {
-        const int64_t rows = n - i < ABREAST ? n - i : ABREAST;
-        T(side_by_side)(k, rows, ABREAST, z + i * row, column, row, e);
-        for (int64_t j = 0; j < ABREAST; j++) of_label[j] = j < rows ? e[labels[i + j] * ABREAST + j] : 0;
-        T(exponentials)(k, e, largest);
-        for (int64_t j = 0; j < ABREAST; j++) {
-            of_label[j] -= largest[j];
-            own[j] = 1;
-        }
-        for (int64_t j = 0; j < rows; j++) {
-            own[j] = e[labels[i + j] * ABREAST + j];
-            e[labels[i + j] * ABREAST + j] = 0;
-        }
-        memcpy(others, e, (size_t)k * ABREAST * sizeof(REAL));
-        T(halve)(k, ABREAST, others);
-        for (int64_t j = 0; j < ABREAST; j++) {
-            const REAL above_one = others[j] + (own[j] - 1);
-            total[j] = above_one + 1;
-            of_label[j] = T(log1p)(above_one) - of_label[j];
-        }
-        for (int64_t c = 0; c < k; c++)
-            for (int64_t j = 0; j < ABREAST; j++) e[c * ABREAST + j] /= total[j];
-        for (int64_t j = 0; j < rows; j++) {
-            e[labels[i + j] * ABREAST + j] = -(others[j] / total[j]);
-            losses[i + j] = of_label[j];
-        }
-        T(put_back)(k, rows, e, z + i * row, column, row);
-    }
-    free(e);
-    return 1;
+    return ABREAST_OF(k) == FEW ? T(losses_and_residuals_of)(FEW, n, k, z, row, column, labels, losses)
+                                : T(losses_and_residuals_of)(MANY, n, k, z, row, column, labels, losses);
 }
 
 /* Of one logit, the second class's less the first's: losses and p - y of the second class, in the place of z (n,).
@@ -90,8 +111,33 @@ int T(losses_and_residuals)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t 
 void T(logistic_losses_and_residuals)(int64_t n, REAL *z, const int64_t *labels, REAL *losses)
 {
     for (int64_t i = 0; i < n; i++) {
-        const REAL sign = (REAL)(1 - 2 * labels[i]), turned = sign * z[i];
+        const REAL sign = labels[i] ? (REAL)-1 : (REAL)1, turned = sign * z[i];
         losses[i] = T(log1p)(T(exp)(turned < 0 ? turned : -turned)) + (turned > 0 ? turned : 0);
         z[i] = sign * T(sigmoid)(turned);
     }
 }
+
+/* u, a change of the logits, becomes that of the probabilities p: p * (u - p'u), as pu - p (sum of pu). Both lie alike.
+ * Returns 0 if memory ran out. */
+int T(change_of_probabilities)(int64_t n, int64_t k, const REAL *p, REAL *u, int64_t row, int64_t column)
+{
+    const int64_t abreast = ABREAST_OF(k);
+    REAL *own = malloc((size_t)(3 * k + 1) * abreast * sizeof(REAL)), *both = own + k * abreast, *sum = both + k * abreast;
+    if (!own) return 0;
+    for (int64_t i = 0; i < n; i += abreast) {
+        const int64_t rows = n - i < abreast ? n - i : abreast;
+        T(side_by_side)(k, rows, abreast, p + i * row, column, row, own);
+        T(side_by_side)(k, rows, abreast, u + i * row, column, row, both);
+        for (int64_t c = 0; c < k * abreast; c++) both[c] *= own[c];
+        T(halve)(k, abreast, both, sum);
+        for (int64_t c = 0; c < k; c++)
+            for (int64_t j = 0; j < abreast; j++) both[c * abreast + j] -= own[c * abreast + j] * sum[j];
+        T(put_back)(abreast, k, rows, both, u + i * row, column, row);
+    }
+    free(own);
+    return 1;
+}
+
+#undef FEW
+#undef MANY
+#undef ABREAST_OF

@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arithmetic.reference.sums import STRETCH
+
 Real = TypeVar("Real", np.float64, np.float32)
 
-STRETCH = 128
 _MOST_PARTS = 1 << 22  # numbers in the sums of stretches that are computed at once
 
 

@@ -48,6 +48,12 @@ def logistic_losses_and_residuals(z: NDArray[Real], labels: NDArray[np.int64]) -
     return losses.astype(z.dtype), sign * elementary.sigmoid(turned)
 
 
+def change_of_probabilities(p: NDArray[Real], u: NDArray[Real]) -> NDArray[Real]:
+    """Change of the probabilities p (k, n) where logits change by u: p * (u - p'u), as pu - p (sum of pu)."""
+    both = p * u
+    return both - p * halving_sum(both, 0)
+
+
 def _exponentials(z: NDArray[Real]) -> tuple[NDArray[Real], NDArray[Any]]:
     largest = z[0]
     for other in z[1:]:

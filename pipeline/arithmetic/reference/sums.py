@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Real = TypeVar("Real", np.float64, np.float32)
 
+STRETCH = 128
+
 
 def halving_sum(x: NDArray[Real], axis: int) -> NDArray[Real]:
     """Sum over an axis, which it leaves out; 0 where that has no entries.
@@ -22,3 +24,12 @@ def halving_sum(x: NDArray[Real], axis: int) -> NDArray[Real]:
         half = len(rest) // 2
         rest = np.concatenate([rest[:half] + rest[half : 2 * half], rest[2 * half :]])
     return np.array(rest[0])
+
+
+def long_sum(x: NDArray[Real], axis: int) -> NDArray[np.float64]:
+    """Sum over an axis of many entries, in float64, which it leaves out: of each ``STRETCH`` by halving, one by one."""
+    rest = np.moveaxis(x, axis, 0)
+    total = np.zeros(rest.shape[1:])
+    for first in range(0, len(rest), STRETCH):
+        total += halving_sum(rest[first : first + STRETCH], 0)
+    return total

@@ -186,7 +186,7 @@ class Kronecker:
             probabilities = softmax.probabilities(rows, products.logits(block, values, torch.float32))
             softmax.mix_in_labels(probabilities, block.labels, mix)
             weighted = probabilities if block.weights is None else probabilities * block.weights.to(torch.float32)
-            own = portable.total(weighted.to(torch.float64), 1)
+            own = portable.long_total(weighted, 1)
             return [torch.diag(own) - portable.long_matmul(weighted, probabilities.T)]
 
         grid = Grid(torch.tensor(2 * rows.total_weight, dtype=torch.float64))

@@ -56,6 +56,15 @@ def total(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     return result.unsqueeze(dim) if keepdim else result
 
 
+def long_total(x: Tensor, dim: int | None = None) -> Tensor:
+    """The total of many entries, in float64: stretches of them by halving, added one by one."""
+    if not x.is_cpu:
+        return total(x.to(torch.float64), dim)
+    if dim is None:
+        return torch.from_numpy(sums.long_sum(x.reshape(-1).numpy(), 0))
+    return torch.from_numpy(sums.long_sum(x.numpy(), dim))
+
+
 def mean(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The total, divided by how many entries go into it."""
     return total(x, dim, keepdim) / (x.numel() if dim is None else x.shape[dim])
@@ -144,6 +153,15 @@ def losses_and_residuals_(z: Tensor, labels: Tensor, dim: int) -> Tensor:
     if not z.is_cpu:
         return _losses_and_residuals_on_accelerator(z, labels.unsqueeze(dim), dim).reshape(-1)
     return torch.from_numpy(softmax.losses_and_residuals(_by_row(z, dim), labels.numpy()))
+
+
+def change_of_probabilities_(p: Tensor, u: Tensor, dim: int) -> Tensor:
+    """Change u, a change of logits with classes along ``dim`` of two, to that of the probabilities p; returned, too."""
+    if not u.is_cpu:
+        u *= p
+        return u.sub_(p * u.sum(dim, keepdim=True))
+    softmax.change_of_probabilities(_by_row(p, dim), _by_row(u, dim))
+    return u
 
 
 def logistic_losses_and_residuals_(z: Tensor, labels: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ class PlainObjective:
         cost, residuals = self._cost_and_residuals(block, parameters)
         if block.weights is not None:
             residuals *= block.weights[:, None]
-        return [cost, self._transposed_product(block, residuals), portable.total(residuals.to(torch.float64), 0)]
+        return [cost, self._transposed_product(block, residuals), portable.long_total(residuals, 0)]
 
     def _transposed_product(self, block: Block, residuals: Tensor) -> Tensor:
         """sum_i r_i x_i', shape (k, d) float64: a product for the numbers, a scatter-add for the codes."""

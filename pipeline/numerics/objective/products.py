@@ -100,11 +100,11 @@ def transposed_product(rows: Rows, block: PackedBlock, residuals: Tensor) -> Ten
     result = torch.empty(d + 1, k, dtype=torch.float64, device=residuals.device)
     if rows.one_logit:
         result[:d, 1] = _by_column(block, residuals)[:, 0]
-        result[d, 1] = portable.total(residuals.to(torch.float64))
+        result[d, 1] = portable.long_total(residuals)
         torch.neg(result[:, 1], out=result[:, 0])
     elif not rows.row_major:
         result[:d] = _by_column(block, residuals)
-        result[d] = portable.total(residuals.to(torch.float64), 1)
+        result[d] = portable.long_total(residuals, 1)
     else:
         if block.divided is not None:
             result[:p] = block.divided.transposed_product(residuals)[:, :k]

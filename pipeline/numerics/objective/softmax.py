@@ -39,10 +39,9 @@ def curvature_weights(rows: Rows, scores: Tensor) -> Tensor:
 
 def change_of_probabilities(rows: Rows, weights: Tensor, change: Tensor) -> Tensor:
     """p * (u - p'u), how p moves where logits move by u, in the memory of u."""
-    change *= weights
-    if not rows.one_logit:
-        change -= weights * portable.total(change, rows.class_dimension, keepdim=True)
-    return change
+    if rows.one_logit:
+        return change.mul_(weights)
+    return portable.change_of_probabilities_(weights, change, rows.class_dimension)
 
 
 def losses_and_residuals(rows: Rows, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
