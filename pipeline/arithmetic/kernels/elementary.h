@@ -103,10 +103,15 @@ static inline REAL T(exp)(REAL x)
     return x == x ? result : ANY_NAN;
 }
 
+/* From e^-|x|. */
+static inline REAL T(sigmoid_from)(REAL x, REAL exponential)
+{
+    return (x < ZERO ? exponential : ONE) / (ONE + exponential);
+}
+
 static inline REAL T(sigmoid)(REAL x)
 {
-    REAL exponential = T(exp)(x < ZERO ? x : -x);
-    return (x < ZERO ? exponential : ONE) / (ONE + exponential);
+    return T(sigmoid_from)(x, T(exp)(x < ZERO ? x : -x));
 }
 
 /* 2^FRACTION_BITS + k + BIAS of x = 2^k m, and m in *factor, from the root of 1/2 to that of 2. */

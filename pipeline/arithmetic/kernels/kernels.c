@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STRETCH 128 /* of an inner index, whose sums are added in float64 */
+#define STRETCH 256 /* of an inner index, whose sums are added in float64 */
 #define CACHED 32768 /* numbers that stay in a cache */
 #define PASTE(name, type, set) name##_##type##_##set
 #define NAME(name, type, set) PASTE(name, type, set)

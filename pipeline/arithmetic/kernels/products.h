@@ -90,84 +90,101 @@ static void T(copy_columns)(REAL sign, const REAL *b, int64_t b_row, int64_t b_c
     }
 }
 
-/* A with the rows of a tile side by side. */
-static void T(copy_rows)(int64_t m, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, REAL *copy)
-{
-    for (int64_t i = 0; i < m; i += ROWS_IN_TILE)
-        for (int64_t p = 0; p < depth; p++)
-            for (int64_t r = 0; r < ROWS_IN_TILE; r++)
-                *copy++ = i + r < m ? a[(i + r) * a_row + p * a_column] : 0;
-}
-
 typedef struct {
     int64_t m, n, depth;
     const REAL *a;
-    int64_t a_tile, a_row, a_column;  /* from a tile's first row to the next tile's */
+    int64_t a_row, a_column;
     const REAL *b;
     int64_t b_row, b_column;
-    REAL sign, *c;  /* where c is NULL, stretches are added to the totals */
+    REAL sign, *c; /* where c is NULL, stretches are added to the totals */
     double *totals;
     int64_t c_row;
 } T(operands);
 
-/* One stretch of the inner index, from p on, for the columns of a tile, from j on. */
-static void T(multiply_stretch)(const T(operands) *o, int64_t p, int64_t j)
+/* A tile of the totals += the sums of a stretch. */
+static void T(add_to_totals)(int64_t rows, int64_t width, const REAL *part, double *totals, int64_t c_row)
 {
-    REAL copy[STRETCH * TILE] __attribute__((aligned(64)));
-    REAL part[ROWS_IN_TILE * TILE] __attribute__((aligned(64)));
-    const int64_t width = o->n - j < TILE ? o->n - j : TILE, vectors = width > LANES ? 2 : 1, padded = vectors * LANES;
-    const int64_t depth = o->depth - p < STRETCH ? o->depth - p : STRETCH;
-    const REAL *b = o->b + p * o->b_row + j * o->b_column;
-    int64_t b_row = o->b_row;
-    if (o->b_column != 1 || width < padded || o->m > ROWS_IN_TILE || o->sign < 0) {
-        T(copy_columns)(o->sign, b, b_row, o->b_column, depth, width, padded, copy);
-        b = copy;
-        b_row = padded;
+    for (int64_t r = 0; r < rows; r++) {
+        if (width == TILE)
+            for (int64_t l = 0; l < TILE; l++) totals[r * c_row + l] += (double)part[r * TILE + l];
+        else
+            for (int64_t l = 0; l < width; l++) totals[r * c_row + l] += (double)part[r * TILE + l];
     }
+}
+
+/* Columns first .. last of C and a stretch from p on; room is for a copy of that part of B. */
+static void T(multiply_part)(const T(operands) *o, int64_t first, int64_t last, int64_t p, int64_t depth, REAL *room)
+{
+    REAL rows_copy[ROWS_IN_TILE * STRETCH] __attribute__((aligned(64)));
+    REAL part[ROWS_IN_TILE * TILE] __attribute__((aligned(64)));
+    const REAL *b = o->b + p * o->b_row;
+    /* As it lies, B serves where its rows lie in one piece and go through once. */
+    const int b_is_copied = o->b_column != 1 || (last - first) % LANES || o->m > ROWS_IN_TILE || o->sign < 0;
+    /* A's rows, where they are far apart or go through many times. */
+    const int a_is_copied = o->m > 1 && (last - first > 2 * TILE || o->a_row * (int64_t)sizeof(REAL) >= 1024);
+    if (b_is_copied)
+        for (int64_t j = first; j < last; j += TILE) {
+            const int64_t width = last - j < TILE ? last - j : TILE;
+            T(copy_columns)(o->sign, b + j * o->b_column, o->b_row, o->b_column, depth, width, width > LANES ? TILE : LANES,
+                            room + (j - first) * depth);
+        }
     for (int64_t i = 0; i < o->m; i += ROWS_IN_TILE) {
         const int64_t rows = o->m - i < ROWS_IN_TILE ? o->m - i : ROWS_IN_TILE;
-        const REAL *a = o->a + i / ROWS_IN_TILE * o->a_tile + p * o->a_column;
-        if (o->c && width == padded) {
-            T(tiles)(rows, vectors, depth, a, o->a_row, o->a_column, b, b_row, o->c + i * o->c_row + j, o->c_row);
-            continue;
+        const REAL *a = o->a + i * o->a_row + p * o->a_column;
+        int64_t a_row = o->a_row, a_column = o->a_column;
+        if (a_is_copied) {
+            if (a_column == 1) T(transpose)(rows, depth, a, a_row, rows_copy, ROWS_IN_TILE);
+            else
+                for (int64_t q = 0; q < depth; q++)
+                    for (int64_t r = 0; r < rows; r++) rows_copy[q * ROWS_IN_TILE + r] = a[r * a_row + q * a_column];
+            a = rows_copy;
+            a_row = 1;
+            a_column = ROWS_IN_TILE;
         }
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t l = 0; l < padded; l++)
-                part[r * TILE + l] = o->c && l < width ? o->c[(i + r) * o->c_row + j + l] : 0;
-        T(tiles)(rows, vectors, depth, a, o->a_row, o->a_column, b, b_row, part, TILE);
-        for (int64_t r = 0; r < rows; r++)
-            if (o->c) memcpy(o->c + (i + r) * o->c_row + j, part + r * TILE, (size_t)width * sizeof(REAL));
-            else for (int64_t l = 0; l < width; l++) o->totals[(i + r) * o->c_row + j + l] += (double)part[r * TILE + l];
+        for (int64_t j = first; j < last; j += TILE) {
+            const int64_t width = last - j < TILE ? last - j : TILE;
+            const int64_t vectors = width > LANES ? 2 : 1, padded = vectors * LANES;
+            const REAL *tile = b_is_copied ? room + (j - first) * depth : b + j;
+            const int64_t b_row = b_is_copied ? padded : o->b_row;
+            REAL *c = o->c + i * o->c_row + j;
+            if (!o->c) {
+                memset(part, 0, sizeof part);
+                T(tiles)(rows, vectors, depth, a, a_row, a_column, tile, b_row, part, TILE);
+                T(add_to_totals)(rows, width, part, o->totals + i * o->c_row + j, o->c_row);
+            } else if (width == padded) {
+                T(tiles)(rows, vectors, depth, a, a_row, a_column, tile, b_row, c, o->c_row);
+            } else {
+                memset(part, 0, sizeof part);
+                for (int64_t r = 0; r < rows; r++) memcpy(part + r * TILE, c + r * o->c_row, (size_t)width * sizeof(REAL));
+                T(tiles)(rows, vectors, depth, a, a_row, a_column, tile, b_row, part, TILE);
+                for (int64_t r = 0; r < rows; r++) memcpy(c + r * o->c_row, part + r * TILE, (size_t)width * sizeof(REAL));
+            }
+        }
     }
 }
 
 static void T(multiply)(T(operands) o)
 {
+    REAL spare[STRETCH * TILE] __attribute__((aligned(64)));
     if (o.n == 1 && o.c_row == 1 && o.a_row == 1) /* the other way round, so that lanes lie along A's columns */
-        o = (T(operands)){1, o.m, o.depth, o.b, 0, 0, o.b_row, o.a, o.a_column, 1, o.sign, o.c, o.totals, o.m};
-    o.a_tile = ROWS_IN_TILE * o.a_row;
-    REAL *copy = NULL;  /* worth it where many columns go through, or rows lie far apart */
-    if (o.m > ROWS_IN_TILE && o.n > 4 * TILE && (copy = malloc((size_t)(o.m + ROWS_IN_TILE) * o.depth * sizeof(REAL)))) {
-        T(copy_rows)(o.m, o.depth, o.a, o.a_row, o.a_column, copy);
-        o.a = copy;
-        o.a_tile = ROWS_IN_TILE * o.depth;
-        o.a_row = 1;
-        o.a_column = ROWS_IN_TILE;
+        o = (T(operands)){1, o.m, o.depth, o.b, 0, o.b_row, o.a, o.a_column, 1, o.sign, o.c, o.totals, o.m};
+    const int64_t stretch = o.depth < STRETCH ? o.depth : STRETCH;
+    int64_t columns = stretch ? CACHED / stretch / TILE * TILE : TILE; /* of B, whose copy stays in a cache */
+    REAL *room = o.n > TILE ? malloc((size_t)(columns * stretch) * sizeof(REAL)) : NULL;
+    if (!room) columns = TILE;
+    for (int64_t p = 0; p < o.depth; p += STRETCH) {
+        const int64_t depth = o.depth - p < STRETCH ? o.depth - p : STRETCH;
+        for (int64_t j = 0; j < o.n; j += columns)
+            T(multiply_part)(&o, j, j + columns < o.n ? j + columns : o.n, p, depth, room ? room : spare);
     }
-    if (o.b_column == 1)  /* as B lies in memory */
-        for (int64_t p = 0; p < o.depth; p += STRETCH)
-            for (int64_t j = 0; j < o.n; j += TILE) T(multiply_stretch)(&o, p, j);
-    else
-        for (int64_t j = 0; j < o.n; j += TILE)
-            for (int64_t p = 0; p < o.depth; p += STRETCH) T(multiply_stretch)(&o, p, j);
-    free(copy);
+    free(room);
 }
 
 /* C (m, n) += sign A (m, depth) B (depth, n): entry by entry a chain over the inner index, begun with what C holds. */
 void T(add_product)(double sign, int64_t m, int64_t n, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column,
                            const REAL *b, int64_t b_row, int64_t b_column, REAL *c, int64_t c_row)
 {
-    T(multiply)((T(operands)){m, n, depth, a, 0, a_row, a_column, b, b_row, b_column, (REAL)sign, c, NULL, c_row});
+    T(multiply)((T(operands)){m, n, depth, a, a_row, a_column, b, b_row, b_column, (REAL)sign, c, NULL, c_row});
 }
 
 /* The same count times; each matrix begins so many numbers after the one before. */
@@ -183,7 +200,7 @@ void T(add_products)(double sign, int64_t count, int64_t m, int64_t n, int64_t d
 void T(add_stretches)(int64_t m, int64_t n, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b,
                              int64_t b_row, int64_t b_column, double *totals, int64_t c_row)
 {
-    T(multiply)((T(operands)){m, n, depth, a, 0, a_row, a_column, b, b_row, b_column, 1, NULL, totals, c_row});
+    T(multiply)((T(operands)){m, n, depth, a, a_row, a_column, b, b_row, b_column, 1, NULL, totals, c_row});
 }
 
 #undef TILE_OF

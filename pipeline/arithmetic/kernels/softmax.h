@@ -1,9 +1,9 @@
 /* Softmax and cross-entropy of rows of logits, a few rows side by side. Logits lie at z[i * row + c * column]. */
 
-/* So many that exponentials of all classes stay in a cache. */
+/* So many that exponentials of all classes stay in a cache; more where rows lie side by side already. */
 #define FEW 16
 #define MANY 64
-#define ABREAST_OF(k) ((k) > 256 ? FEW : MANY)
+#define ABREAST_OF(k, row) ((k) > 256 && (row) != 1 ? FEW : MANY)
 
 /* In the place of e (k, abreast): exp of each number less the largest of its column; the largest in largest. */
 static inline __attribute__((always_inline)) void T(exponentials)(const int64_t abreast, int64_t k, REAL *e,
@@ -16,14 +16,17 @@ static inline __attribute__((always_inline)) void T(exponentials)(const int64_t 
             largest[j] = other > largest[j] ? other : largest[j];
         }
     for (int64_t c = 0; c < k; c++)
-        for (int64_t j = 0; j < abreast; j++) e[c * abreast + j] = T(exp)(e[c * abreast + j] - largest[j]);
+        for (int64_t j = 0; j < abreast; j++) e[c * abreast + j] -= largest[j];
+    for (int64_t i = 0; i < k * abreast; i++) e[i] = T(exp)(e[i]);
 }
 
 /* x = the first width columns of copy (count, abreast), each number in its place. */
-static inline void T(put_back)(int64_t abreast, int64_t count, int64_t width, const REAL *copy, REAL *x, int64_t row,
-                               int64_t column)
+static inline __attribute__((always_inline)) void T(put_back)(
+    const int64_t abreast, int64_t count, int64_t width, const REAL *copy, REAL *x, int64_t row, int64_t column)
 {
-    if (column == 1)
+    if (width == abreast && column == 1)
+        for (int64_t i = 0; i < count; i++) memcpy(x + i * row, copy + i * abreast, (size_t)abreast * sizeof(REAL));
+    else if (column == 1)
         for (int64_t i = 0; i < count; i++) memcpy(x + i * row, copy + i * abreast, (size_t)width * sizeof(REAL));
     else if (row == 1) T(transpose)(count, width, copy, abreast, x, column);
     else
@@ -52,7 +55,7 @@ static inline __attribute__((always_inline)) int T(softmax_of)(const int64_t abr
 /* z becomes the probabilities, e / sum of e. Returns 0 if memory ran out. */
 int T(softmax)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t column)
 {
-    return ABREAST_OF(k) == FEW ? T(softmax_of)(FEW, n, k, z, row, column) : T(softmax_of)(MANY, n, k, z, row, column);
+    return ABREAST_OF(k, row) == FEW ? T(softmax_of)(FEW, n, k, z, row, column) : T(softmax_of)(MANY, n, k, z, row, column);
 }
 
 static inline __attribute__((always_inline)) int T(losses_and_residuals_of)(
@@ -101,7 +104,7 @@ static inline __attribute__((always_inline)) int T(losses_and_residuals_of)(
 int T(losses_and_residuals)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t column, const int64_t *labels,
                             REAL *losses)
 {
-    return ABREAST_OF(k) == FEW ? T(losses_and_residuals_of)(FEW, n, k, z, row, column, labels, losses)
+    return ABREAST_OF(k, row) == FEW ? T(losses_and_residuals_of)(FEW, n, k, z, row, column, labels, losses)
                                 : T(losses_and_residuals_of)(MANY, n, k, z, row, column, labels, losses);
 }
 
@@ -110,10 +113,16 @@ int T(losses_and_residuals)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t 
  * With z turned so that the label asks for less of it: log(1 + e^z) = log1p(e^-|z|) + max(z, 0). */
 void T(logistic_losses_and_residuals)(int64_t n, REAL *z, const int64_t *labels, REAL *losses)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const REAL sign = labels[i] ? (REAL)-1 : (REAL)1, turned = sign * z[i];
-        losses[i] = T(log1p)(T(exp)(turned < 0 ? turned : -turned)) + (turned > 0 ? turned : 0);
-        z[i] = sign * T(sigmoid)(turned);
+    REAL sign[MANY], turned[MANY], e[MANY]; /* loops of one step each are computed several numbers at a time */
+    for (int64_t i = 0; i < n; i += MANY) {
+        const int64_t rows = n - i < MANY ? n - i : MANY;
+        for (int64_t j = 0; j < MANY; j++) {
+            sign[j] = j < rows && labels[i + j] ? (REAL)-1 : (REAL)1;
+            turned[j] = j < rows ? sign[j] * z[i + j] : 0;
+        }
+        for (int64_t j = 0; j < MANY; j++) e[j] = T(exp)(turned[j] < 0 ? turned[j] : -turned[j]);
+        for (int64_t j = 0; j < rows; j++) losses[i + j] = T(log1p)(e[j]) + (turned[j] > 0 ? turned[j] : 0);
+        for (int64_t j = 0; j < rows; j++) z[i + j] = sign[j] * T(sigmoid_from)(turned[j], e[j]);
     }
 }
 
@@ -121,7 +130,7 @@ void T(logistic_losses_and_residuals)(int64_t n, REAL *z, const int64_t *labels,
  * Returns 0 if memory ran out. */
 int T(change_of_probabilities)(int64_t n, int64_t k, const REAL *p, REAL *u, int64_t row, int64_t column)
 {
-    const int64_t abreast = ABREAST_OF(k);
+    const int64_t abreast = ABREAST_OF(k, row);
     REAL *own = malloc((size_t)(3 * k + 1) * abreast * sizeof(REAL)), *both = own + k * abreast, *sum = both + k * abreast;
     if (!own) return 0;
     for (int64_t i = 0; i < n; i += abreast) {

@@ -15,9 +15,13 @@ static inline void T(halve)(int64_t count, int64_t width, const REAL *x, REAL *s
 
 /* Numbers (count, n) at x[i * row + j * column], of the first width columns, side by side as (count, padded); zeros
  * beyond. */
-static inline void T(side_by_side)(int64_t count, int64_t width, int64_t padded, const REAL *x, int64_t row,
-                                   int64_t column, REAL *copy)
+static inline __attribute__((always_inline)) void T(side_by_side)(
+    int64_t count, int64_t width, const int64_t padded, const REAL *x, int64_t row, int64_t column, REAL *copy)
 {
+    if (width == padded && column == 1) { /* of a length that the compiler knows, where padded is one */
+        for (int64_t i = 0; i < count; i++) memcpy(copy + i * padded, x + i * row, (size_t)padded * sizeof(REAL));
+        return;
+    }
     if (width < padded) memset(copy, 0, (size_t)(count * padded) * sizeof(REAL));
     if (column == 1)
         for (int64_t i = 0; i < count; i++) memcpy(copy + i * padded, x + i * row, (size_t)width * sizeof(REAL));

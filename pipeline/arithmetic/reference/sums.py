@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Real = TypeVar("Real", np.float64, np.float32)
 
-STRETCH = 128
+STRETCH = 256
 
 
 def halving_sum(x: NDArray[Real], axis: int) -> NDArray[Real]:
