@@ -30,8 +30,11 @@ def _summed(
     compiled = function(name, x.dtype) if x.ndim in (1, 2) else None
     if compiled is None:
         return defined(x, axis)
-    along = np.moveaxis(aligned(x), axis, 0)
-    along = along[:, np.newaxis] if x.ndim == 1 else along
+    along = aligned(x)
+    if x.ndim == 1:
+        along = along[:, np.newaxis]
+    elif axis % 2:  # moveaxis would take longer than a short sum
+        along = along.T
     result = np.empty(along.shape[1], dtype=dtype)
     checked(compiled(*along.shape, address(along), *strides(along), address(result)))
     return result.reshape(()) if x.ndim == 1 else result

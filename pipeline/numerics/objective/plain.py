@@ -33,7 +33,7 @@ def logits(block: Block, parameters: Parameters, precision: torch.dtype) -> Tens
     """z = W x + b, shape (n, k), in ``precision``."""
     number_count = block.numbers.shape[1]
     weights = parameters.weights.to(precision)
-    result = parameters.bias.to(precision).repeat(len(block.labels), 1)
+    result = parameters.bias.to(precision).expand(len(block.labels), -1).clone(memory_format=torch.contiguous_format)
     portable.add_matmul(result, block.numbers.to(precision), weights[:, :number_count].T)
     if block.codes.shape[1]:
         result += portable.levels_sum(block.codes.to(torch.int32), weights.T.contiguous())

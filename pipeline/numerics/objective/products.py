@@ -85,7 +85,8 @@ def logits(block: PackedBlock, values: Operands, precision: torch.dtype) -> Tens
         assert values.bias is not None
         if block.divided is not None:
             return block.divided.product(values.numbers.T.contiguous()).T.contiguous().add_(values.bias)
-        return portable.add_matmul(values.bias.repeat(1, block.rows), values.numbers, columns_of(block, precision).T)
+        result = values.bias.expand(-1, block.rows).clone(memory_format=torch.contiguous_format)
+        return portable.add_matmul(result, values.numbers, columns_of(block, precision).T)
     result = portable.levels_sum(block.codes, values.levels)
     if block.divided is not None:
         result += block.divided.product(values.numbers)
