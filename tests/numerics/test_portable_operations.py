@@ -9,6 +9,7 @@ import ast
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from pipeline.numerics.curvature.arrowhead import cholesky
 from pipeline.numerics.curvature.class_blocks import ClassBlocks
 from pipeline.numerics.curvature.preconditioners import ByClass, Diagonal, Kronecker
+from pipeline.numerics.data.block import Parameters
 from pipeline.numerics.data.layout import Rows
 from pipeline.numerics.objective.packed import PackedObjective
+from pipeline.numerics.objective.plain import PlainObjective
+from pipeline.numerics.solvers import bias_step, quadratic_model
 from pipeline.numerics.solvers.lbfgs import SampledPreconditioner
 from pipeline.numerics.solvers.quasi_newton import QuasiNewton
 from pipeline.numerics.solvers.status import Status
@@ -110,7 +115,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[RoundingWatch]:
     with RoundingWatch() as watching:
         yield watching
     assert not watching.refused, "\n".join(sorted(watching.refused))
-    assert {"add", "mul", "div"} <= watching.operations
+    assert {"add", "mul"} <= watching.operations
 
 
 def _weighted(problem: Problem) -> Problem:
@@ -122,6 +127,13 @@ def _flags(rows: int) -> Problem:
     random = np.random.default_rng(0)
     x = np.where(random.random((rows, 260)) < 0.02, random.normal(size=(rows, 260)), 0.5)
     return numbers_only(x, random.integers(0, 3, rows))
+
+
+def _rare() -> Problem:
+    """Far apart, and the second class has a tenth of the rows of the first, the third one a hundredth."""
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [200, 20, 2])
+    return numbers_only(random.normal(size=(222, 2)) + 3 * labels[:, None], labels)
 
 
 def _unlike(rows: int) -> Problem:
@@ -163,7 +175,7 @@ CERTIFIED: dict[str, tuple[Callable[[], Problem], dict[str, Any]]] = {
     "without intercept": (lambda: synthetic(200, 3, (3, 30), 4), {"intercept": False}),
     "numbers without intercept": (lambda: _weighted(synthetic(150, 3, (), 2)), {"intercept": False}),
     "units": (lambda: _unlike(150), {}),
-    "sparse columns": (lambda: _flags(120), {}),
+    "sparse columns": (lambda: _flags(140), {}),
     "rows fewer than columns": (
         lambda: numbers_only(np.random.default_rng(0).normal(size=(9, 40)), np.arange(9) % 3),
         {},
@@ -171,6 +183,9 @@ CERTIFIED: dict[str, tuple[Callable[[], Problem], dict[str, Any]]] = {
     "categories fewer than columns": (lambda: synthetic(8, 2, (20, 30), 3), {}),
     "a class without rows": (lambda: synthetic(200, 2, (4,), 3), {"classes": 5}),
     "many classes": (lambda: synthetic(150, 3, (), 40), {}),
+    "rare classes": (lambda: _rare(), {}),
+    "one block": (lambda: synthetic(200, 3, (3, 30), 4), {"size": 1000}),
+    "one block of numbers": (lambda: _rare(), {"size": 1000}),
     "one class": (lambda: numbers_only(np.eye(6, 2), np.zeros(6)), {}),
 }
 
@@ -181,9 +196,47 @@ CERTIFIED: dict[str, tuple[Callable[[], Problem], dict[str, Any]]] = {
 def test_certified_optima_round_alike_everywhere(case: str, solver: str) -> None:
     """In blocks that are added up, in both layouts, with one logit and with many."""
     make, settings = CERTIFIED[case]
-    solved = solve(make(), size=64, solver=solver, **{"l2": 1e-3, "tolerance": 1e-6} | settings)
+    solved = solve(make(), **{"size": 64, "solver": solver, "l2": 1e-2, "tolerance": 1e-5} | settings)
     assert solved.result.status is Status.CONVERGED
     assert solved.outcome.bound is not None
+
+
+@pytest.mark.usefixtures("watch")
+def test_steps_that_do_not_arrive_round_alike_everywhere() -> None:
+    """Memory that is dropped, steps by the curvature itself, and the end where float64 sees nothing more."""
+    solved = solve(synthetic(150, 2, (), 3), size=64, solver="lbfgs", l2=1e-3, tolerance=1e-40, epochs=60)
+    assert solved.result.status is Status.STALLED
+
+
+@pytest.mark.usefixtures("watch")
+@pytest.mark.parametrize("classes", [3, 270])
+def test_a_step_of_b_rounds_alike_everywhere(classes: int) -> None:
+    """By its own curvature; of more classes than have a matrix of their own by conjugate gradients."""
+    problem = synthetic(600, 2, (), classes)
+    objective = PackedObjective(Rows(problem.blocks(300), (), classes, threads=1), 1e-2)
+    theta = objective.rows.zero()
+    theta[-1] = torch.tensor(0.9 * np.log(np.bincount(problem.labels)))
+    point = objective.loss_gradient(theta, torch.float64, statistics=True)
+    assert bias_step.step(objective, point).objective < point.objective
+
+
+@pytest.mark.usefixtures("watch")
+def test_a_plain_objective_of_many_blocks_rounds_alike_everywhere() -> None:
+    """Costs and gradients of blocks, of numbers alone and with categories."""
+    for levels in ((), (4,)):
+        problem = _weighted(synthetic(150, 3, levels, 3))
+        objective = PlainObjective(problem.blocks(64), problem.columns, 1e-3, 1, torch.float32)
+        weights = torch.ones(3, problem.columns, dtype=torch.float64)
+        evaluation = objective.loss_gradient(Parameters(weights, torch.zeros(3, dtype=torch.float64)))
+        assert 0 < evaluation.cost < 100
+        assert 0 < evaluation.gradient_norm < 100
+
+
+@pytest.mark.usefixtures("watch")
+def test_a_curvature_without_factor_rounds_alike_everywhere() -> None:
+    """Its diagonal is raised, or taken alone."""
+    for matrix in (torch.ones(3, 3, dtype=torch.float64), torch.ones(3, 3, dtype=torch.float64) - 2 * torch.eye(3)):
+        assert bool(cholesky(matrix).isfinite().all())
 
 
 def _plane() -> Problem:
@@ -194,8 +247,9 @@ def _plane() -> Problem:
 
 def _collinear() -> Problem:
     problem = synthetic(150, 3, (4, 5), 3)
-    x = np.hstack([problem.numbers[:, [0, 1, 2, 0]], problem.codes[:, :1]]).astype(np.float32)
-    return replace(problem, numbers=x, codes=np.stack([problem.codes[:, 0], problem.codes[:, 0]], 1), levels=(4, 4))
+    own, other = problem.codes.T
+    x = np.hstack([problem.numbers[:, [0, 1, 2, 0]], problem.codes[:, :1], np.ones((150, 1))]).astype(np.float32)
+    return replace(problem, numbers=x, codes=np.stack([own, own // 2, other], 1), levels=(4, 2, 5))
 
 
 UNPENALISED: dict[str, tuple[Callable[[], Problem], Status]] = {
@@ -232,22 +286,36 @@ def _noisy(rows: int, columns: int, classes: int) -> tuple[np.ndarray, np.ndarra
 
 @pytest.mark.usefixtures("watch")
 @pytest.mark.parametrize("case", L1)
-def test_sparse_optima_round_alike_everywhere(case: str) -> None:
+def test_l1_optima_round_alike_everywhere(case: str) -> None:
     """By the Hessian of columns, by that of few rows, and the certificate."""
     make, settings = L1[case]
-    solved = solve(make(), size=64, **{"l1": 1e-3, "tolerance": 1e-7} | settings)
+    solved = solve(make(), size=64, **{"l1": 1e-2, "tolerance": 1e-5} | settings)
+    assert solved.result.status is Status.CONVERGED
+
+
+@pytest.mark.usefixtures("watch")
+def test_a_sample_for_l1_rounds_alike_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its Hessian stands for that of all rows, and follows what steps tell of it."""
+    for limit, value in (("_CHEAP_WORK", 1e4), ("_AT_LEAST", 60), ("_ROWS_A_PARAMETER", 1), ("_ROW_SPACE", 0)):
+        monkeypatch.setattr(quadratic_model, limit, value)
+    solved = solve(synthetic(300, 3, (3,), 3), size=64, l1=1e-2, tolerance=1e-4)
     assert solved.result.status is Status.CONVERGED
 
 
 @pytest.mark.usefixtures("watch")
 @pytest.mark.parametrize("memory", [0, 5], ids=["conjugate gradients", "pairs"])
-@pytest.mark.parametrize("make", [ByClass, Kronecker, Diagonal, ClassBlocks])
-def test_each_preconditioner_rounds_alike_everywhere(make: Any, memory: int) -> None:
+@pytest.mark.parametrize("classes", [2, 9])
+@pytest.mark.parametrize(
+    ("make", "levels"), [(ByClass, ()), (Kronecker, ()), (Diagonal, (3, 30)), (ClassBlocks, (3, 4, 30))]
+)
+def test_each_preconditioner_rounds_alike_everywhere(
+    make: Any, levels: Sequence[int], classes: int, memory: int
+) -> None:
     """Whatever auto would choose for the table."""
-    problem = _weighted(synthetic(150, 12, (3, 30) if make is ClassBlocks else (), 9))
+    problem = _weighted(synthetic(150, 3 if levels else 24, tuple(levels), classes))
     rows = Rows(problem.blocks(64), problem.levels, problem.classes, threads=1)
-    objective = PackedObjective(rows, 1e-2)
-    solver = QuasiNewton(objective, SampledPreconditioner(objective, make, memory), rows.zero(), 1e-4)
+    objective = PackedObjective(rows, 1e-1)
+    solver = QuasiNewton(objective, SampledPreconditioner(objective, make, memory), rows.zero(), 1e-3)
     while solver.status is None:
         solver.run_epoch()
     assert solver.status is Status.CONVERGED
@@ -313,10 +381,14 @@ _PLACES = [SOURCE / "pipeline/data_loader.py", *(SOURCE / "pipeline").glob("nume
 _PLACES += (SOURCE / "pipeline").glob("train/**/*.py")
 
 
-def _nodes() -> Iterator[tuple[str, ast.AST]]:
-    for source in _PLACES:
-        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-            yield f"{source.relative_to(SOURCE)}:{getattr(node, 'lineno', 0)}", node
+@cache
+def _nodes() -> list[tuple[str, ast.AST]]:
+    return [
+        (f"{source.relative_to(SOURCE)}:{node.lineno}", node)
+        for source in _PLACES
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute | ast.BinOp | ast.AugAssign)
+    ]
 
 
 def _attributes(module: str, allowed: str) -> Sequence[str]:
