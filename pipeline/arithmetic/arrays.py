@@ -37,6 +37,12 @@ def require_shape(array: Array, *expected: int) -> None:
         raise ValueError(f"expected an array of shape {expected}, got {array.shape}")
 
 
+def require_axis(axis: int, array: Array) -> None:
+    """Refuse an axis that the array has not."""
+    if not -array.ndim <= axis < array.ndim:
+        raise ValueError(f"expected an axis of {array.ndim}, got {axis}")
+
+
 def require_one_piece(*arrays: Array) -> None:
     """Refuse arrays whose numbers do not follow one another in the order of their axes, or not at whole addresses."""
     for array in arrays:

@@ -65,9 +65,11 @@ def logistic_losses_and_residuals(z: NDArray[Real], labels: NDArray[np.int64]) -
 
 def change_of_probabilities(p: NDArray[Real], u: NDArray[Real]) -> None:
     """Change u (n, k), a change of the logits, to that of the probabilities p, which lie as u does: p * (u - p'u)."""
-    require_real(p, u)
+    _require_logits(u)
+    p = aligned(p)
+    require_type(u.dtype, p)
     require_shape(p, *u.shape)
-    require_place(u)
+    require_place(u, p)
     compiled = function("change_of_probabilities", u.dtype)
     if compiled is None or strides(p) != strides(u):
         u[:] = reference.change_of_probabilities(p.T, u.T).T

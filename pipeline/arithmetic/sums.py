@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from pipeline.arithmetic.arrays import aligned, require_real
+from pipeline.arithmetic.arrays import aligned, require_axis, require_real
 from pipeline.arithmetic.compiled import address, checked, function, strides
 from pipeline.arithmetic.reference import sums as reference
 
@@ -27,6 +27,7 @@ def _summed(
     name: str, defined: Callable[[NDArray[Any], int], NDArray[Any]], x: NDArray[Any], axis: int, dtype: DTypeLike
 ) -> NDArray[Any]:
     require_real(x)
+    require_axis(axis, x)
     compiled = function(name, x.dtype) if x.ndim in (1, 2) else None
     if compiled is None:
         return defined(x, axis)
