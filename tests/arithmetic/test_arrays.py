@@ -156,3 +156,21 @@ def test_numbers_apart_have_places(z: np.ndarray) -> None:
     """Strided, reversed and transposed logits are changed where they lie."""
     softmax.softmax(z)
     np.testing.assert_array_equal(z, np.full(z.shape, 1 / 3))
+
+
+def test_infinite_and_undefined_results_are_no_warnings() -> None:
+    """A warning of numpy's is an error in these tests; compiled functions give none."""
+    large, infinite = np.full((2, 2), 1e200), np.array([[np.inf, 0.0], [np.nan, 1.0]])
+    result = np.zeros((2, 2))
+    products.add_product(result, large, large)
+    assert np.isinf(result).all()
+    products.add_stretches(result, large, -large)
+    assert np.isnan(result).all()
+    assert np.isinf(sums.halving_sum(np.full(4, 1e308), 0))
+    softmax.softmax(infinite.copy())
+    softmax.losses_and_residuals(infinite.copy(), LABELS)
+    softmax.logistic_losses_and_residuals(np.array([np.inf, np.nan]), LABELS)
+    softmax.change_of_probabilities(large, infinite.copy())
+    assert factors.cholesky(np.full((1, 2, 2), np.nan)).tolist() == [1]
+    factors.solve(np.zeros((1, 2, 2)), np.ones((1, 2, 2)))
+    lookups.add_levels(np.full((1, 1), 1.7e308), np.zeros((1, 1), np.int32), np.full((1, 1), 1.7e308))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+@np.errstate(all="ignore")
 def cholesky(a: NDArray[np.float64]) -> int:
     """Change A (n, n), of which the lower half is read, to its lower factor, with zeros above.
 
@@ -22,6 +23,7 @@ def cholesky(a: NDArray[np.float64]) -> int:
     return 0
 
 
+@np.errstate(all="ignore")
 def solve_lower(lower: NDArray[np.float64], x: NDArray[np.float64]) -> None:
     """Change X (n, m) to L^-1 X, from the first row down."""
     for i in range(len(lower)):
@@ -29,6 +31,7 @@ def solve_lower(lower: NDArray[np.float64], x: NDArray[np.float64]) -> None:
         x[i + 1 :] -= lower[i + 1 :, i, np.newaxis] * x[i]
 
 
+@np.errstate(all="ignore")
 def solve_lower_transposed(lower: NDArray[np.float64], x: NDArray[np.float64]) -> None:
     """Change X (n, m) to L'^-1 X, from the last row up."""
     for i in range(len(lower) - 1, -1, -1):

@@ -13,12 +13,14 @@ Real = TypeVar("Real", np.float64, np.float32)
 _MOST_PARTS = 1 << 22  # numbers in the sums of stretches that are computed at once
 
 
+@np.errstate(all="ignore")
 def add_product(c: NDArray[Real], a: NDArray[Real], b: NDArray[Real], sign: float = 1.0) -> None:
     """Change C (m, n) to C + sign A B: chains that begin with what C holds. ``sign`` is 1 or -1."""
     for column, row in zip(a.T, b, strict=True):
         c += column[:, np.newaxis] * (a.dtype.type(sign) * row)
 
 
+@np.errstate(all="ignore")
 def add_stretches(totals: NDArray[np.float64], a: NDArray[Real], b: NDArray[Real]) -> None:
     """Change ``totals`` (m, n) to totals + A B.
 

@@ -11,12 +11,14 @@ from pipeline.arithmetic.reference.sums import halving_sum
 Real = TypeVar("Real", np.float64, np.float32)
 
 
+@np.errstate(all="ignore")
 def softmax(z: NDArray[Real]) -> NDArray[Real]:
     """Probabilities e / sum of e, with e = exp(z - the largest of the column)."""
     exponentials, _ = _exponentials(z)
     return exponentials / halving_sum(exponentials, 0)
 
 
+@np.errstate(all="ignore")
 def losses_and_residuals(z: NDArray[Real], labels: NDArray[np.int64]) -> tuple[NDArray[Real], NDArray[Real]]:
     """Cross-entropy (n,) in nats, and p - y (k, n).
 
@@ -37,6 +39,7 @@ def losses_and_residuals(z: NDArray[Real], labels: NDArray[np.int64]) -> tuple[N
     return losses, residuals
 
 
+@np.errstate(all="ignore")
 def logistic_losses_and_residuals(z: NDArray[Real], labels: NDArray[np.int64]) -> tuple[NDArray[Real], NDArray[Real]]:
     """Of one logit (n,), the second class's less the first's: losses (n,), and p - y of the second class (n,).
 
@@ -48,6 +51,7 @@ def logistic_losses_and_residuals(z: NDArray[Real], labels: NDArray[np.int64]) -
     return losses.astype(z.dtype), sign * elementary.sigmoid(turned)
 
 
+@np.errstate(all="ignore")
 def change_of_probabilities(p: NDArray[Real], u: NDArray[Real]) -> NDArray[Real]:
     """Change of the probabilities p (k, n) where logits change by u: p * (u - p'u), as pu - p (sum of pu)."""
     both = p * u

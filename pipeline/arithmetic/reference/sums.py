@@ -10,6 +10,7 @@ Real = TypeVar("Real", np.float64, np.float32)
 STRETCH = 256
 
 
+@np.errstate(all="ignore")
 def halving_sum(x: NDArray[Real], axis: int) -> NDArray[Real]:
     """Sum over an axis, which it leaves out; 0 where that has no entries.
 
@@ -26,6 +27,7 @@ def halving_sum(x: NDArray[Real], axis: int) -> NDArray[Real]:
     return np.array(rest[0])
 
 
+@np.errstate(all="ignore")
 def long_sum(x: NDArray[Real], axis: int) -> NDArray[np.float64]:
     """Sum over an axis of many entries, in float64, which it leaves out: of each ``STRETCH`` by halving, one by one."""
     rest = np.moveaxis(x, axis, 0)
