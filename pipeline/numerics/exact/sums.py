@@ -25,6 +25,7 @@ from pipeline.parallel import workers
 _TOTAL_BITS = 62  # one bit for the sign, one spare for the rounding of the partials
 _LANES, _NUMBERS_IN_LANES = 64, 1 << 22  # totals that an accelerator adds to side by side, and numbers in all of them
 _SMALLEST_EXPONENT, _LARGEST_EXPONENT = -900, 900  # keeps every scale and its inverse a normal float64
+_LARGEST = 2.0**_LARGEST_EXPONENT
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -83,15 +84,15 @@ def exact_sums(
 
     ``partials`` returns one new float64 tensor a grid and runs on one thread; items are handed out in turn, first to
     the workers (parallel/workers.py: all call this with as many items), then to the threads of each.
-    Raises: OverflowError if a sum is NaN or infinite, or as ``Grid.quantise``; ValueError without items.
+    Raises: OverflowError if a sum is NaN or past 2**900, or as ``Grid.quantise``; ValueError without items.
     """
     if not items:
         raise ValueError("a sum over no blocks has no shape")
 
     if len(items) == 1:  # every worker computes it, and none needs to tell
         alone = on_one_thread(lambda: [total.cpu() for total in partials(items[0])])
-        if not all(bool(total.isfinite().all()) for total in alone):
-            raise OverflowError("a sum over the rows is NaN or infinite")
+        if not all(bool((total.abs() <= _LARGEST).all()) for total in alone):
+            raise OverflowError("a sum over the rows is NaN, infinite or too large")
         return alone
     chosen = grids()
 
