@@ -6,6 +6,7 @@ import shutil
 from glob import escape
 from pathlib import Path
 
+from pipeline.arithmetic import compiled
 from pipeline.errors import UserError, listed, quoted, shortened
 from pipeline.repository.git import run
 
@@ -60,11 +61,11 @@ def refuse_bytecode(folder: Path, commit: str) -> None:
 
     Raises: UserError that names the files.
     """
-    compiled = sorted(path for path in folder.rglob("*") if path.suffix.casefold() in _BYTECODE)
-    if compiled:
+    bytecode = sorted(path for path in folder.rglob("*") if path.suffix.casefold() in _BYTECODE)
+    if bytecode:
         raise UserError(
             f"commit {commit[:12]}: expected code, got compiled code too, which Python would run in its place: "
-            f"{listed([path.relative_to(folder).as_posix() for path in compiled])}; take it out of the commit: git rm "
+            f"{listed([path.relative_to(folder).as_posix() for path in bytecode])}; take it out of the commit: git rm "
             "--cached"
         )
 
@@ -72,8 +73,15 @@ def refuse_bytecode(folder: Path, commit: str) -> None:
 def refuse_stand_ins(folder: Path, commit: str) -> None:
     """Raise if Python would run something else in place of a module of a checkout: a package or a compiled extension.
 
-    Raises: UserError that names both.
+    Or if the checkout brings the compiled arithmetic, which an environment builds from the commit's sources.
+    Raises: UserError that names them.
     """
+    for library in sorted(folder.rglob(f"{compiled.LIBRARY}*")):
+        if library.suffix in _EXTENSIONS:
+            raise UserError(
+                f"commit {commit[:12]}: expected the sources of {compiled.LIBRARY}, got it compiled, which nobody can "
+                f"read: {shortened(library.relative_to(folder).as_posix())}; take it out of the commit: git rm --cached"
+            )
     for module in sorted(folder.rglob("*.py")):
         beside = [path for path in module.parent.glob(f"{escape(module.stem)}.*") if path.suffix in _EXTENSIONS]
         beside += list((module.parent / module.stem).glob("__init__.*"))

@@ -31,6 +31,15 @@ def test_what_python_would_run_in_place_of_a_module_is_refused(tmp_path: Path, n
         git_files.refuse_stand_ins(tmp_path, "0123456789abcdef")
 
 
+@pytest.mark.parametrize("name", ["softmax_kernels.so", "below/softmax_kernels.cpython-311-x86_64-linux-gnu.so"])
+def test_a_commit_that_brings_the_arithmetic_compiled_is_refused(tmp_path: Path, name: str) -> None:
+    """It would be loaded in place of the environment's, whatever the sources beside it say."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match=f"expected the sources of softmax_kernels, got it compiled.*: {name};"):
+        git_files.refuse_stand_ins(tmp_path, "0123456789abcdef")
+
+
 @pytest.mark.slow
 def test_what_git_holds_is_compared_and_not_what_a_checkout_makes_of_it(small: Small) -> None:
     """Attributes may change bytes on their way out of git, where a web page shows what git holds."""

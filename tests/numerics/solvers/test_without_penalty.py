@@ -92,7 +92,7 @@ def test_a_penalty_of_next_to_nothing_is_no_divergence(solver: str, l2: float) -
     x, labels = make_classification(n_samples=10, n_features=20, random_state=42)
     solved = solve(numbers_only(x, labels), solver=solver, l2=l2, tolerance=1e-8, epochs=200)
     assert solved.result.status in {Status.STALLED, Status.NOT_CONVERGED, Status.CONVERGED}
-    assert solved.objective < 1e-9
+    assert solved.objective < 1e-8
 
 
 def _separable_but_for_noise(rows: int, numbers: int, levels: tuple[int, ...], classes: int, seed: int) -> Problem:
