@@ -60,8 +60,8 @@ def library() -> ctypes.CDLL | None:
 
 def instruction_sets() -> tuple[str, ...]:
     """Those that the library has and this processor can run, the widest last; none without a library."""
-    found = library()
-    return () if found is None else _SETS[: found.widest_set() + 1]
+    loaded = library()
+    return () if loaded is None else _SETS[: loaded.widest_set() + 1]
 
 
 @functools.cache

@@ -170,6 +170,7 @@ static void T(multiply)(T(operands) o)
         o = (T(operands)){1, o.m, o.depth, o.b, 0, o.b_row, o.a, o.a_column, 1, o.sign, o.c, o.totals, o.m};
     const int64_t stretch = o.depth < STRETCH ? o.depth : STRETCH;
     int64_t columns = stretch ? CACHED / stretch / TILE * TILE : TILE; /* of B, whose copy stays in a cache */
+    if (columns > (o.n + TILE - 1) / TILE * TILE) columns = (o.n + TILE - 1) / TILE * TILE;
     REAL *room = o.n > TILE ? malloc((size_t)(columns * stretch) * sizeof(REAL)) : NULL;
     if (!room) columns = TILE;
     for (int64_t p = 0; p < o.depth; p += STRETCH) {

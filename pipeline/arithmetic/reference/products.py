@@ -28,9 +28,9 @@ def add_stretches(totals: NDArray[np.float64], a: NDArray[Real], b: NDArray[Real
     the stretches are added one by one in float64.
     """
     (m, depth), n = a.shape, b.shape[1]
-    whole: int = depth - depth % STRETCH
+    last_full: int = depth - depth % STRETCH
     at_once: int = max(1, _MOST_PARTS // max(1, totals.size)) * STRETCH
-    edges: list[int] = [*range(0, whole, at_once), whole, depth]
+    edges: list[int] = [*range(0, last_full, at_once), last_full, depth]
     for first, last in itertools.pairwise(edges):
         if first == last:
             continue
