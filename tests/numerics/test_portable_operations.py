@@ -55,6 +55,9 @@ maximum median min minimum ne nonzero searchsorted sign sort
 _ROUNDING_ONCE = "abs ceil div frexp mul neg outer rand round square"
 
 
+OWN = (SOURCE / "pipeline", SOURCE / "tests")
+
+
 class RoundingWatch(TorchDispatchMode):
     """The operations on floats that are not allowed, each with the line of ours that asked for it."""
 
@@ -101,9 +104,9 @@ def _is_exact(name: str, given: Mapping[str, Any]) -> bool:
 
 
 def _line_of_ours() -> str:
-    """The innermost line of this project on the stack."""
+    """The innermost line on the stack of this project's own files, not of a .venv inside it."""
     frame = sys._getframe(2)
-    while frame.f_back and not Path(frame.f_code.co_filename).is_relative_to(SOURCE):
+    while frame.f_back and not any(Path(frame.f_code.co_filename).is_relative_to(folder) for folder in OWN):
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).relative_to(SOURCE)}:{frame.f_lineno}"
 
