@@ -70,16 +70,13 @@ SHORT = [cell for cell in CELLS if cell[2] in ("", *SOLVERS)]
 class Processor:
     """A processor: the words that start its Python, the compiler of its kernels, variables of its environment.
 
-    Without a compiler the reference computes. ``pinned`` says whether the vector width that pipeline/__init__.py pins
-    is left in force. /proc/cpuinfo tells of the true processor, so where QEMU shows one without AVX2 the pins would end
-    the process at the first such instruction.
+    Without a compiler the reference computes.
     """
 
     name: str
     python: tuple[str, ...] = (sys.executable,)
     compiler: str = "gcc"
     environment: dict[str, str] = field(default_factory=dict)
-    pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,21 +88,14 @@ class Outcome:
     failure: str = ""
 
 
-NATIVE = Processor("native", pinned=True)
-REFERENCE = Processor("reference", compiler="", pinned=True)
-
-
-def _x86_64(model: str, *, pinned: bool) -> Processor:
-    return Processor(model, ("qemu-x86_64-static", "-cpu", model, sys.executable), pinned=pinned)
+NATIVE = Processor("native")
+REFERENCE = Processor("reference", compiler="")
 
 
 # From the plainest that numpy 2.4 starts on, which has neither AVX nor fused products.
 X86_64 = {
-    "Nehalem": _x86_64("Nehalem", pinned=False),
-    "IvyBridge": _x86_64("IvyBridge", pinned=False),
-    "Haswell": _x86_64("Haswell", pinned=True),
-    "Skylake-Server": _x86_64("Skylake-Server", pinned=True),
-    "EPYC": _x86_64("EPYC", pinned=True),
+    model: Processor(model, ("qemu-x86_64-static", "-cpu", model, sys.executable))
+    for model in ("Nehalem", "IvyBridge", "Haswell", "Skylake-Server", "EPYC")
 }
 
 
@@ -130,14 +120,14 @@ ALL_VARIABLES = {name: value for variables in VARIABLES.values() for name, value
 
 
 def under(name: str, variables: dict[str, str]) -> Processor:
-    """This processor under variables that pipeline/__init__.py would replace."""
+    """This processor under some of them."""
     return Processor(name, environment=variables)
 
 
 def build_kernels(compiler: str, folder: Path) -> Path:
     """Compile the kernels of this checkout as setup.py does at install; where there is no compiler, hide any others.
 
-    Returns a folder of their own, to stand first on PYTHONPATH.
+    Returns a folder of their own, to stand first on Python's path.
     """
     place = folder / f"kernels {compiler}"
     place.mkdir()
@@ -159,12 +149,13 @@ def run(
 
     train and evaluate read what the earlier stages left in ``given``; without it, what they leave in ``out``.
     """
-    request = {"cells": cells, "out": str(out), "given": str(given or out), "pinned": processor.pinned}
-    inherited = {name: value for name, value in os.environ.items() if name not in ALL_VARIABLES}  # pins among them
+    compiled = any(kernels.glob("*.so"))
+    request = {"cells": cells, "out": str(out), "given": str(given or out), "compiled": compiled}
+    inherited = {name: value for name, value in os.environ.items() if name not in ALL_VARIABLES}
     environment = inherited | {"OMP_NUM_THREADS": "1"} | processor.environment
-    folders = [str(kernels), *filter(None, [processor.environment.get("PYTHONPATH")])]
-    process = subprocess.run(
-        [*processor.python, "-m", "benchmarks.processors", "--child", json.dumps(request)],
+    folders = [str(kernels), str(ROOT), *filter(None, [processor.environment.get("PYTHONPATH")])]
+    process = subprocess.run(  # -P: else the kernels that are installed in this folder would come first
+        [*processor.python, "-P", "-m", "benchmarks.processors", "--child", json.dumps(request)],
         cwd=ROOT, env=environment | {"PYTHONPATH": os.pathsep.join(folders)}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
@@ -188,12 +179,10 @@ _MARK = "cell: "  # begins a line of the child's own, among those that the stage
 
 def child(request: dict[str, Any]) -> None:
     """Run the cells of ``request``; print each one's outcome as a line of JSON, as soon as it is there."""
-    environment = dict(os.environ)
-    import pipeline  # noqa: F401  (pins the vector width)
+    from pipeline.arithmetic.compiled import library
 
-    if not request["pinned"]:
-        os.environ.clear()
-        os.environ.update(environment)
+    if (library() is not None) != request["compiled"]:
+        sys.exit(f"expected the arithmetic {'compiled' if request['compiled'] else 'of numpy'}, got the other")
     for table, stage, solver in request["cells"]:
         out, given = Path(request["out"]) / table, Path(request["given"]) / table
         start, failure, digests = time.perf_counter(), "", {}

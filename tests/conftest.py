@@ -7,7 +7,6 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings  # loaded later than DVC and selenium it warns of what they have loaded
 
-import pipeline  # noqa: F401  (pins the vector width before torch loads)
 from tests.project import UNTRACKED, Project
 
 # Drawn tests repeat from run to run; `--hypothesis-profile=long` draws others, and more, where a test scales with it.

@@ -1,6 +1,6 @@
 """Rows that codes choose, looked up or added up; all arrays lie in one piece. reference/lookups.py defines them."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,9 @@ Real = TypeVar("Real", np.float64, np.float32)
 
 def add_levels(out: NDArray[Real], codes: NDArray[np.int32], levels: NDArray[Real]) -> None:
     """Add to each row of ``out`` (n, k) the rows of ``levels`` (l, k) that its codes (n, c) name."""
-    (n, _), (limit, k) = codes.shape, levels.shape
     require_real(out, levels)
-    require_type(INT32, codes)
-    require_shape(out, n, k)
-    require_one_piece(out, codes, levels)
+    _require_codes(codes, out, levels)
     require_place(out, codes, levels)
-    require_below(limit, codes)
     compiled = function("add_levels", out.dtype)
     if compiled is None:
         reference.add_levels(out, codes, levels)
@@ -39,14 +35,10 @@ def add_levels(out: NDArray[Real], codes: NDArray[np.int32], levels: NDArray[Rea
 
 def add_to_levels(totals: NDArray[np.float64], codes: NDArray[np.int32], values: NDArray[Real]) -> None:
     """Add each row of ``values`` (n, k) to the rows of ``totals`` (l, k) that its codes (n, c) name."""
-    (n, _), (limit, k) = codes.shape, totals.shape
     require_real(values)
     require_type(FLOAT64, totals)
-    require_type(INT32, codes)
-    require_shape(values, n, k)
-    require_one_piece(totals, codes, values)
+    _require_codes(codes, values, totals)
     require_place(totals, codes, values)
-    require_below(limit, codes)
     compiled = function("add_to_levels", values.dtype)
     if compiled is None:
         reference.add_to_levels(totals, codes, values)
@@ -80,3 +72,12 @@ def add_sparse_product(
     else:
         places = address(starts), address(members), address(numbers), address(b), address(out)
         compiled(*out.shape, *places)
+
+
+def _require_codes(codes: NDArray[np.int32], by_row: NDArray[Any], by_level: NDArray[Any]) -> None:
+    """Refuse codes (n, c) that name other rows than those of (l, k), or an array ``by_row`` that is not (n, k)."""
+    (n, _), (limit, k) = codes.shape, by_level.shape
+    require_type(INT32, codes)
+    require_shape(by_row, n, k)
+    require_one_piece(codes, by_row, by_level)
+    require_below(limit, codes)

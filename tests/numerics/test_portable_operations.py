@@ -54,7 +54,6 @@ maximum median min minimum ne nonzero searchsorted sign sort
 # A draw from [0, 1) is 24 or 53 bits of the generator; torch does not compute with it.
 _ROUNDING_ONCE = "abs ceil div frexp mul neg outer rand round square"
 
-
 OWN = (SOURCE / "pipeline", SOURCE / "tests")
 
 

@@ -172,9 +172,9 @@ static inline REAL T(log1p)(REAL x)
 }
 
 #define ARRAY_FUNCTION(name)                                                                                           \
-    void T(name##_array)(const REAL *x, REAL *y, int64_t n)                                                               \
+    void T(name##_array)(const REAL *x, REAL *y, int64_t n)                                                            \
     {                                                                                                                  \
-        for (int64_t i = 0; i < n; i++)                                                                                   \
+        for (int64_t i = 0; i < n; i++)                                                                                \
             y[i] = T(name)(x[i]);                                                                                      \
     }
 

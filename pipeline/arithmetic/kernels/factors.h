@@ -9,7 +9,8 @@ void T(solve_lower)(int64_t n, int64_t m, const double *l, int64_t l_row, double
     for (int64_t first = 0; first < n; first += PANEL) {
         const int64_t last = first + PANEL < n ? first + PANEL : n;
         if (first)
-            T(add_product)(-1, last - first, m, first, l + first * l_row, l_row, 1, x, x_row, 1, x + first * x_row, x_row);
+            T(add_product)(-1, last - first, m, first, l + first * l_row, l_row, 1, x, x_row, 1, x + first * x_row,
+                           x_row);
         for (int64_t i = first; i < last; i++) {
             for (int64_t p = first; p < i; p++) {
                 const double factor = l[i * l_row + p];
@@ -42,7 +43,7 @@ void T(solve_lower_transposed)(int64_t n, int64_t m, const double *l, int64_t l_
 
 /* A (n, n), of which only the lower half is read, becomes its factor L, with zeros above.
  *
- * Returns 0, or i + 1 where pivot i is not above 0 (or is NaN); what A holds is of no use then; -1 if memory ran out. */
+ * Returns 0, or i + 1 where pivot i is not above 0 (or is NaN), and what A holds is of no use; -1 if memory ran out. */
 int64_t T(cholesky)(int64_t n, double *a, int64_t row)
 {
     double *panel = malloc((size_t)PANEL * (n + 1) * sizeof(double));

@@ -1,4 +1,4 @@
-/* Rows that codes choose: looked up and added, and added up where they belong, code by code in the order of the rows. */
+/* Rows that codes choose: looked up and added, or added up where they belong, code by code in the order of the rows. */
 
 /* out (n, k) += the rows of levels (., k) that codes (n, c) name. */
 void T(add_levels)(int64_t n, int64_t c, int64_t k, const int32_t *codes, const REAL *levels, REAL *out)

@@ -10,8 +10,8 @@
 
 /* C (rows, vectors * LANES) += A B, one tile in registers. */
 static inline __attribute__((always_inline)) void T(tile)(
-    const int rows, const int vectors, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b, int64_t b_row,
-    REAL *c, int64_t c_row)
+    const int rows, const int vectors, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b,
+    int64_t b_row, REAL *c, int64_t c_row)
 {
     VECTOR sums[8][2];
     for (int i = 0; i < rows; i++)
@@ -28,7 +28,8 @@ static inline __attribute__((always_inline)) void T(tile)(
 
 #define TILE_OF(ROWS, VECTORS) \
     static __attribute__((noinline)) void T(tile_##ROWS##_##VECTORS)( \
-        int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b, int64_t b_row, REAL *c, int64_t c_row) \
+        int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b, int64_t b_row, REAL *c, \
+        int64_t c_row) \
     { \
         T(tile)(ROWS, VECTORS, depth, a, a_row, a_column, b, b_row, c, c_row); \
     }
@@ -47,8 +48,8 @@ TILE_OF(6, 2)
 #endif
 
 /* The same for any number of rows up to ROWS_IN_TILE. */
-static void T(tiles)(int64_t rows, int64_t vectors, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b,
-                     int64_t b_row, REAL *c, int64_t c_row)
+static void T(tiles)(int64_t rows, int64_t vectors, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column,
+                     const REAL *b, int64_t b_row, REAL *c, int64_t c_row)
 {
 #define NEXT(ROWS) \
     if (rows >= ROWS) { \
@@ -70,8 +71,8 @@ static void T(tiles)(int64_t rows, int64_t vectors, int64_t depth, const REAL *a
 }
 
 /* A stretch of sign B with the columns of a tile side by side, and zeros where there are none. */
-static void T(copy_columns)(REAL sign, const REAL *b, int64_t b_row, int64_t b_column, int64_t depth, int64_t width, int64_t tile,
-                            REAL *copy)
+static void T(copy_columns)(REAL sign, const REAL *b, int64_t b_row, int64_t b_column, int64_t depth, int64_t width,
+                            int64_t tile, REAL *copy)
 {
     if (b_column == 1)
         for (int64_t p = 0; p < depth; p++) {
@@ -112,11 +113,42 @@ static void T(add_to_totals)(int64_t rows, int64_t width, const REAL *part, doub
     }
 }
 
+/* A stretch of rows of A, each number of a column beside the next row's. */
+static void T(copy_rows)(int64_t rows, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, REAL *copy)
+{
+    if (a_column == 1) T(transpose)(rows, depth, a, a_row, copy, ROWS_IN_TILE);
+    else
+        for (int64_t q = 0; q < depth; q++)
+            for (int64_t r = 0; r < rows; r++) copy[q * ROWS_IN_TILE + r] = a[r * a_row + q * a_column];
+}
+
+/* Rows i and columns j of C or the totals, a tile of them, += a stretch of rows of A times columns of B. */
+static void T(add_tile)(const T(operands) *o, int64_t i, int64_t rows, int64_t j, int64_t width, int64_t depth,
+                        const REAL *a, int64_t a_row, int64_t a_column, const REAL *b, int64_t b_row)
+{
+    REAL part[ROWS_IN_TILE * TILE] __attribute__((aligned(64)));
+    const int64_t vectors = width > LANES ? 2 : 1;
+    if (!o->c) {
+        memset(part, 0, sizeof part);
+        T(tiles)(rows, vectors, depth, a, a_row, a_column, b, b_row, part, TILE);
+        T(add_to_totals)(rows, width, part, o->totals + i * o->c_row + j, o->c_row);
+        return;
+    }
+    REAL *c = o->c + i * o->c_row + j;
+    if (width == vectors * LANES) {
+        T(tiles)(rows, vectors, depth, a, a_row, a_column, b, b_row, c, o->c_row);
+        return;
+    }
+    memset(part, 0, sizeof part);
+    for (int64_t r = 0; r < rows; r++) memcpy(part + r * TILE, c + r * o->c_row, (size_t)width * sizeof(REAL));
+    T(tiles)(rows, vectors, depth, a, a_row, a_column, b, b_row, part, TILE);
+    for (int64_t r = 0; r < rows; r++) memcpy(c + r * o->c_row, part + r * TILE, (size_t)width * sizeof(REAL));
+}
+
 /* Columns first .. last of C and a stretch from p on; room is for a copy of that part of B. */
 static void T(multiply_part)(const T(operands) *o, int64_t first, int64_t last, int64_t p, int64_t depth, REAL *room)
 {
     REAL rows_copy[ROWS_IN_TILE * STRETCH] __attribute__((aligned(64)));
-    REAL part[ROWS_IN_TILE * TILE] __attribute__((aligned(64)));
     const REAL *b = o->b + p * o->b_row;
     /* As it lies, B serves where its rows lie in one piece and go through once. */
     const int b_is_copied = o->b_column != 1 || (last - first) % LANES || o->m > ROWS_IN_TILE || o->sign < 0;
@@ -125,40 +157,25 @@ static void T(multiply_part)(const T(operands) *o, int64_t first, int64_t last, 
     if (b_is_copied)
         for (int64_t j = first; j < last; j += TILE) {
             const int64_t width = last - j < TILE ? last - j : TILE;
-            T(copy_columns)(o->sign, b + j * o->b_column, o->b_row, o->b_column, depth, width, width > LANES ? TILE : LANES,
-                            room + (j - first) * depth);
+            T(copy_columns)(o->sign, b + j * o->b_column, o->b_row, o->b_column, depth, width,
+                            width > LANES ? TILE : LANES, room + (j - first) * depth);
         }
     for (int64_t i = 0; i < o->m; i += ROWS_IN_TILE) {
         const int64_t rows = o->m - i < ROWS_IN_TILE ? o->m - i : ROWS_IN_TILE;
         const REAL *a = o->a + i * o->a_row + p * o->a_column;
         int64_t a_row = o->a_row, a_column = o->a_column;
         if (a_is_copied) {
-            if (a_column == 1) T(transpose)(rows, depth, a, a_row, rows_copy, ROWS_IN_TILE);
-            else
-                for (int64_t q = 0; q < depth; q++)
-                    for (int64_t r = 0; r < rows; r++) rows_copy[q * ROWS_IN_TILE + r] = a[r * a_row + q * a_column];
+            T(copy_rows)(rows, depth, a, a_row, a_column, rows_copy);
             a = rows_copy;
             a_row = 1;
             a_column = ROWS_IN_TILE;
         }
         for (int64_t j = first; j < last; j += TILE) {
             const int64_t width = last - j < TILE ? last - j : TILE;
-            const int64_t vectors = width > LANES ? 2 : 1, padded = vectors * LANES;
-            const REAL *tile = b_is_copied ? room + (j - first) * depth : b + j;
-            const int64_t b_row = b_is_copied ? padded : o->b_row;
-            REAL *c = o->c + i * o->c_row + j;
-            if (!o->c) {
-                memset(part, 0, sizeof part);
-                T(tiles)(rows, vectors, depth, a, a_row, a_column, tile, b_row, part, TILE);
-                T(add_to_totals)(rows, width, part, o->totals + i * o->c_row + j, o->c_row);
-            } else if (width == padded) {
-                T(tiles)(rows, vectors, depth, a, a_row, a_column, tile, b_row, c, o->c_row);
-            } else {
-                memset(part, 0, sizeof part);
-                for (int64_t r = 0; r < rows; r++) memcpy(part + r * TILE, c + r * o->c_row, (size_t)width * sizeof(REAL));
-                T(tiles)(rows, vectors, depth, a, a_row, a_column, tile, b_row, part, TILE);
-                for (int64_t r = 0; r < rows; r++) memcpy(c + r * o->c_row, part + r * TILE, (size_t)width * sizeof(REAL));
-            }
+            if (b_is_copied)
+                T(add_tile)(o, i, rows, j, width, depth, a, a_row, a_column, room + (j - first) * depth,
+                            width > LANES ? TILE : LANES);
+            else T(add_tile)(o, i, rows, j, width, depth, a, a_row, a_column, b + j, o->b_row);
         }
     }
 }
@@ -183,7 +200,7 @@ static void T(multiply)(T(operands) o)
 
 /* C (m, n) += sign A (m, depth) B (depth, n): entry by entry a chain over the inner index, begun with what C holds. */
 void T(add_product)(double sign, int64_t m, int64_t n, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column,
-                           const REAL *b, int64_t b_row, int64_t b_column, REAL *c, int64_t c_row)
+                    const REAL *b, int64_t b_row, int64_t b_column, REAL *c, int64_t c_row)
 {
     T(multiply)((T(operands)){m, n, depth, a, a_row, a_column, b, b_row, b_column, (REAL)sign, c, NULL, c_row});
 }
@@ -198,8 +215,8 @@ void T(add_products)(double sign, int64_t count, int64_t m, int64_t n, int64_t d
 }
 
 /* Totals (m, n) += A B, in stretches of the inner index: each is a chain begun with 0, and their sums are added. */
-void T(add_stretches)(int64_t m, int64_t n, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column, const REAL *b,
-                             int64_t b_row, int64_t b_column, double *totals, int64_t c_row)
+void T(add_stretches)(int64_t m, int64_t n, int64_t depth, const REAL *a, int64_t a_row, int64_t a_column,
+                      const REAL *b, int64_t b_row, int64_t b_column, double *totals, int64_t c_row)
 {
     T(multiply)((T(operands)){m, n, depth, a, a_row, a_column, b, b_row, b_column, 1, NULL, totals, c_row});
 }

@@ -55,7 +55,8 @@ static inline __attribute__((always_inline)) int T(softmax_of)(const int64_t abr
 /* z becomes the probabilities, e / sum of e. Returns 0 if memory ran out. */
 int T(softmax)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t column)
 {
-    return ABREAST_OF(k, row) == FEW ? T(softmax_of)(FEW, n, k, z, row, column) : T(softmax_of)(MANY, n, k, z, row, column);
+    return ABREAST_OF(k, row) == FEW ? T(softmax_of)(FEW, n, k, z, row, column)
+                                     : T(softmax_of)(MANY, n, k, z, row, column);
 }
 
 static inline __attribute__((always_inline)) int T(losses_and_residuals_of)(
@@ -131,8 +132,9 @@ void T(logistic_losses_and_residuals)(int64_t n, REAL *z, const int64_t *labels,
 int T(change_of_probabilities)(int64_t n, int64_t k, const REAL *p, REAL *u, int64_t row, int64_t column)
 {
     const int64_t abreast = ABREAST_OF(k, row);
-    REAL *own = malloc((size_t)(3 * k + 1) * abreast * sizeof(REAL)), *both = own + k * abreast, *sum = both + k * abreast;
+    REAL *own = malloc((size_t)(3 * k + 1) * abreast * sizeof(REAL));
     if (!own) return 0;
+    REAL *both = own + k * abreast, *sum = both + k * abreast;
     for (int64_t i = 0; i < n; i += abreast) {
         const int64_t rows = n - i < abreast ? n - i : abreast;
         T(side_by_side)(k, rows, abreast, p + i * row, column, row, own);

@@ -19,8 +19,10 @@ static inline void T(transpose)(int64_t rows, int64_t columns, const REAL *from,
             const REAL *corner = from + i * from_row + j;
             const T(four) a = *(const T(four) *)corner, b = *(const T(four) *)(corner + from_row);
             const T(four) c = *(const T(four) *)(corner + 2 * from_row), d = *(const T(four) *)(corner + 3 * from_row);
-            const T(four) ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-            const T(four) AB = __builtin_shufflevector(a, b, 2, 6, 3, 7), CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+            const T(four) ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+            const T(four) cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+            const T(four) AB = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+            const T(four) CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
             REAL *place = to + j * to_row + i;
             *(T(four) *)place = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
             *(T(four) *)(place + to_row) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);

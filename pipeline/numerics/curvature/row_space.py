@@ -34,9 +34,8 @@ class RowCurvature:
         self._others = others.scatter_(1, surest, portable.total(self._p.scatter(1, surest, 0.0), 1, keepdim=True))
         weights = [row_weights(block.weights, len(block.labels)) for block in rows.blocks]
         self._shares = torch.cat(weights) / rows.total_weight
-        self._shift = (
-            1.0 / (rows.classes * rows.classes) if rows.intercept else 0.0
-        )  # b of all classes may be shifted together
+        # b of all classes may be shifted together
+        self._shift = 1.0 / (rows.classes * rows.classes) if rows.intercept else 0.0
         self._l2 = torch.full((self._x.shape[1], 1), objective.l2, dtype=torch.float64)
         self._l2[-1] = 0.0 if rows.intercept else 1.0
         self._ridge = ridge
