@@ -124,13 +124,19 @@ def under(name: str, variables: dict[str, str]) -> Processor:
     return Processor(name, environment=variables)
 
 
-def build_kernels(compiler: str, folder: Path) -> Path:
-    """Compile the kernels of this checkout as setup.py does at install; where there is no compiler, hide any others.
+def kernels_of(compiler: str, folder: Path) -> Path:
+    """The kernels of this checkout: those installed, or compiled as setup.py does; without a compiler none are found.
 
     Returns a folder of their own, to stand first on Python's path.
     """
+    from pipeline.arithmetic.compiled import library
+
     place = folder / f"kernels {compiler}"
     place.mkdir()
+    installed = library() if compiler == NATIVE.compiler else None
+    if installed is not None:
+        shutil.copyfile(installed._name, place / "softmax_kernels.so")
+        return place
     if shutil.which(compiler) is None:
         (place / "softmax_kernels.py").write_text("")
         return place
@@ -260,7 +266,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         kernels = {
-            compiler: build_kernels(compiler, place) for compiler in {one.compiler for one in [NATIVE, *processors]}
+            compiler: kernels_of(compiler, place) for compiler in {one.compiler for one in [NATIVE, *processors]}
         }
         reference = run(NATIVE, cells, kernels[NATIVE.compiler], place / "native")
         columns = [[f"{_digest(reference[cell])} {reference[cell].seconds:.1f}" for cell in cells]]

@@ -29,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kernels(place: Path) -> dict[str, Path]:
     """The compiled kernels by compiler, and a place without any."""
     compilers = (processors.NATIVE.compiler, processors.REFERENCE.compiler)
-    return {compiler: processors.build_kernels(compiler, place) for compiler in compilers}
+    return {compiler: processors.kernels_of(compiler, place) for compiler in compilers}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_bytes_are_those_of_aarch64(place: Path, reference: dict[Cell, Outcome])
         pytest.skip("needs ARM64, a folder that scripts/arm64.sh has filled")
     processor = processors.aarch64(Path(os.environ["ARM64"]))
     _require(processor)
-    assert differences(processor, processors.build_kernels(processor.compiler, place), place, reference) == {}
+    assert differences(processor, processors.kernels_of(processor.compiler, place), place, reference) == {}
 
 
 def _require(processor: Processor) -> None:

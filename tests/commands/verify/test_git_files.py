@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.repository import git
 from tests.commands.verify.small import Small
 
+_TEXT = """write_text('{"rows": %d}' % len(rows), encoding="utf-8")"""
 _BYTES = "write_bytes(b'{\"rows\": %d}\\r\\n' % len(rows))"
 
 
@@ -44,7 +45,7 @@ def test_a_commit_that_brings_the_arithmetic_compiled_is_refused(tmp_path: Path,
 def test_what_git_holds_is_compared_and_not_what_a_checkout_makes_of_it(small: Small) -> None:
     """Attributes may change bytes on their way out of git, where a web page shows what git holds."""
     small.write(".gitattributes", "reports/metrics.json text eol=crlf\ncount.py text eol=crlf\n")
-    small.edit("count.py", lambda text: text.replace("write_text('{\"rows\": %d}' % len(rows))", _BYTES))
+    small.edit("count.py", lambda text: text.replace(_TEXT, _BYTES))
     small.edit("count.py", lambda text: text.replace("\n", "\r\n"))
     small.run("dvc", "repro", "-q")
     with small.checked() as (place, _, findings):
