@@ -8,6 +8,7 @@ import ctypes
 import functools
 import importlib.util
 from collections.abc import Callable
+from importlib.machinery import ExtensionFileLoader
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,8 @@ _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
 def library() -> ctypes.CDLL | None:
     """The library of this environment; None where there is none of these sources."""
     spec = importlib.util.find_spec(LIBRARY)
-    if spec is None or spec.origin is None:
-        return None
+    if spec is None or spec.origin is None or not isinstance(spec.loader, ExtensionFileLoader):
+        return None  # whatever its name says, the system would load it
     try:
         loaded = ctypes.CDLL(spec.origin)
         loaded.sources_digest.restype = ctypes.c_char_p

@@ -77,7 +77,7 @@ def refuse_stand_ins(folder: Path, commit: str) -> None:
     Raises: UserError that names them.
     """
     for library in sorted(folder.rglob(f"{compiled.LIBRARY}*")):
-        if library.suffix in _EXTENSIONS:
+        if library.suffix.casefold() in _EXTENSIONS:
             raise UserError(
                 f"commit {commit[:12]}: expected the sources of {compiled.LIBRARY}, got it compiled, which nobody can "
                 f"read: {shortened(library.relative_to(folder).as_posix())}; take it out of the commit: git rm --cached"

@@ -50,8 +50,8 @@ def _rotated(blocks: Sequence[Block], columns: int) -> tuple[Rotation, Tensor]:
     x[:, :numbers] = rows
     for codes in torch.cat([block.codes for block in blocks]).unbind(1):
         x[torch.arange(len(codes)), codes] = 1.0
-    basis, triangle = orthonormal.rows(x)
-    return Rotation(basis), triangle
+    basis, shares = orthonormal.rows(x)
+    return Rotation(basis), shares
 
 
 def _may_rotate(rows: int, numbers: int, categories: int, columns: int) -> bool:
