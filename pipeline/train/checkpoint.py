@@ -28,7 +28,7 @@ def key_of(**parts: object) -> str:
     """The digest of everything that decides the bytes of a training, and of the code in this package."""
     code = hashlib.sha256()
     package = Path(__file__).parent.parent
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted([*package.rglob("*.py"), *package.rglob("*.[ch]")]):
         code.update(f"{path.relative_to(package).as_posix()}\n".encode() + path.read_bytes())
     return files.sha256_text(json.dumps(parts | {"code": code.hexdigest()}, sort_keys=True))
 

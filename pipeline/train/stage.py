@@ -7,12 +7,16 @@ from typing import Any
 import torch
 
 from pipeline import files, model, screen
+from pipeline.arithmetic import compiled
 from pipeline.dataset import reader
 from pipeline.output_files import HISTORY_FILE, SNAPSHOTS_FILE
 from pipeline.parallel import workers
 from pipeline.train import checkpoint, initial_point
 from pipeline.train.fit import Watch, accelerator_of, device_of, fit
 from pipeline.train.params import TrainParams
+
+# Rows x columns x classes: a pass that takes a tenth of a second where numpy computes.
+_MUCH = 10_000_000
 
 
 def main(
@@ -30,6 +34,7 @@ def main(
     # Open: the dataset, and the checkpoint that a killed training of the same data, params and code left.
     with screen.bar("reading rows"):
         dataset = reader.open_dataset(prepared)
+    _warn_if_slow(dataset)
     key = checkpoint.key_of(
         data=dataset.digest,
         params=params.model_dump(),
@@ -51,6 +56,14 @@ def main(
         saved.remove()
     # Print: how it ended, and what to know of the data.
     _print(params.solver, fitted.result)
+
+
+def _warn_if_slow(dataset: reader.Dataset) -> None:
+    encoder = dataset.encoder
+    work = dataset.splits["train"].rows * (encoder.number_count + len(encoder.categories)) * len(encoder.classes)
+    if work > _MUCH and not compiled.instruction_sets():
+        screen.say("train: the arithmetic is not compiled, so this takes many times as long, for the same bytes")
+        screen.say("train: `python -m pipeline doctor` says what to do")
 
 
 def _print(solver: str, result: dict[str, Any]) -> None:

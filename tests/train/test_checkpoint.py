@@ -150,6 +150,19 @@ def test_a_checkpoint_under_another_name_is_refused(tmp_path: Path, capsys: pyte
     assert "belongs to another training" in capsys.readouterr().err
 
 
+def test_the_key_is_of_all_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compiled decides bytes as what is interpreted does."""
+    monkeypatch.setattr(checkpoint, "__file__", str(tmp_path / "train" / "checkpoint.py"))
+    keys = set()
+    for name in ("train/fit.py", "kernels/sums.h", "kernels/kernels.c", "kernels/sums.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("one", encoding="utf-8")
+        keys.add(checkpoint.key_of(data="d"))
+        (tmp_path / name).write_text("another", encoding="utf-8")
+        keys.add(checkpoint.key_of(data="d"))
+    assert len(keys) == 6
+
+
 def test_the_key_tells_data_params_and_code_apart() -> None:
     """Every part counts, and the same parts give the same key."""
     parts = [{"data": "d", "params": {"lr": 0.1}}, {"data": "e", "params": {"lr": 0.1}}, {"data": "d", "params": {}}]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.special import logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 
 from pipeline import model, params
+from pipeline.arithmetic import compiled
 from pipeline.dataset import reader, shard
 from pipeline.dataset.encoder import CategoryColumn, Encoder, NumberColumn
 from pipeline.dataset.writer import Writer
@@ -36,16 +38,19 @@ def _rows(count: int, seed: int) -> shard.Shard:
     return shard.Shard(numbers, codes, labels, np.arange(1, count + 1))
 
 
+def _written(folder: Path, **splits: shard.Shard) -> Path:
+    folder.mkdir()
+    writer = Writer(folder)
+    for split, rows in splits.items():
+        writer.add(split, rows)
+    writer.finish({}, _encoder())
+    return folder
+
+
 @pytest.fixture
 def prepared(tmp_path: Path) -> Path:
     """300 training and 100 validation rows of two numbers and a category."""
-    folder = tmp_path / "prepared"
-    folder.mkdir()
-    writer = Writer(folder)
-    writer.add("train", _rows(300, 0))
-    writer.add("validation", _rows(100, 1))
-    writer.finish({}, _encoder())
-    return folder
+    return _written(tmp_path / "prepared", train=_rows(300, 0), validation=_rows(100, 1))
 
 
 def _params(tmp_path: Path, **changes: object) -> TrainParams:
@@ -356,10 +361,32 @@ def test_the_first_costs_of_both_splits_are_of_one_point(tmp_path: Path, prepare
 
 def test_early_stopping_needs_validation_rows(tmp_path: Path) -> None:
     """Without such rows there is nothing to watch."""
-    folder = tmp_path / "prepared"
-    folder.mkdir()
-    writer = Writer(folder)
-    writer.add("train", _rows(30, 0))
-    writer.finish({}, _encoder())
+    folder = _written(tmp_path / "prepared", train=_rows(30, 0))
     with pytest.raises(UserError, match=r"train.early_stopping.patience: expected validation rows"):
         _fit(tmp_path, folder, early_stopping="{patience: 7}")
+
+
+def test_much_work_without_the_compiled_library_is_told(
+    tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It takes longer, and leaves the same bytes."""
+    monkeypatch.setattr(train, "_MUCH", 300 * 3 * 3 - 1)
+    _fit(tmp_path, prepared, epochs=3)
+    with_library = {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()}
+    assert ("not compiled" in capsys.readouterr().out) == (compiled.library() is None)
+    monkeypatch.setitem(sys.modules, compiled.LIBRARY, None)  # as Python leaves a module that must not be found
+    _forget_library()
+    try:
+        _fit(tmp_path, prepared, epochs=3)
+        assert "the arithmetic is not compiled" in capsys.readouterr().out
+        monkeypatch.setattr(train, "_MUCH", 300 * 3 * 3)
+        _fit(tmp_path, prepared, epochs=3)
+        assert "not compiled" not in capsys.readouterr().out
+    finally:
+        _forget_library()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()} == with_library
+
+
+def _forget_library() -> None:
+    compiled.library.cache_clear()
+    compiled.function.cache_clear()

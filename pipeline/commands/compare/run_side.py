@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import results
-from pipeline.commands.compare.side import Coefficients, ComparisonSide, of_revision, recorded_source
+from pipeline.commands.compare.side import CODE, Coefficients, ComparisonSide, of_revision, recorded_source
 from pipeline.documents import json_documents
 from pipeline.errors import UserError
 from pipeline.nested import flatten
@@ -77,7 +77,7 @@ def _side(run: RunView, files: dict[str, bytes]) -> ComparisonSide:
     return ComparisonSide(
         name=f"{place} {run.name}",
         params=_params(run, files, place),
-        code={path: md5 for path, md5 in _md5s(files, place).items() if path.endswith(".py")},
+        code={path: md5 for path, md5 in _md5s(files, place).items() if path.endswith(CODE)},
         versions=_versions(run.tags),
         prepared=run.tags.get(DATA_TAG, ""),
         partial=True,

@@ -29,6 +29,8 @@ from pipeline.repository.revisions import Revision
 # Sections that change no result.
 _LEFT_OUT = ("tracking",)
 
+CODE = (".py", ".c", ".h")  # ends of names of files that are compared as code
+
 
 @dataclass(frozen=True)
 class Coefficients:
@@ -85,7 +87,7 @@ def of_revision(revision: Revision) -> ComparisonSide:
     source = _source_path(revision)
     deps = _dependencies(revision)
     read = revision.read_by(*locked.stages, data=source)
-    code = {path: md5 for path, md5 in read.items() if path.endswith(".py")}
+    code = {path: md5 for path, md5 in read.items() if path.endswith(CODE)}
     # The workspace is what lies there now, also where it was not run yet.
     changed = "" if revision.sha else _md5(revision.root / source)
     metrics = _out(revision, METRICS_FILE)
