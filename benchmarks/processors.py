@@ -129,11 +129,11 @@ def kernels_of(compiler: str, folder: Path) -> Path:
 
     Returns a folder of their own, to stand first on Python's path.
     """
-    from pipeline.arithmetic.compiled import library
+    from pipeline.arithmetic import compiled
 
     place = folder / f"kernels {compiler}"
     place.mkdir()
-    installed = library() if compiler == NATIVE.compiler else None
+    installed = compiled.load().library if compiler == NATIVE.compiler else None
     if installed is not None:
         shutil.copyfile(installed._name, place / "softmax_kernels.so")
         return place
@@ -185,10 +185,12 @@ _MARK = "cell: "  # begins a line of the child's own, among those that the stage
 
 def child(request: dict[str, Any]) -> None:
     """Run the cells of ``request``; print each one's outcome as a line of JSON, as soon as it is there."""
-    from pipeline.arithmetic.compiled import library
+    from pipeline.arithmetic import compiled
 
-    if (library() is not None) != request["compiled"]:
-        sys.exit(f"expected the arithmetic {'compiled' if request['compiled'] else 'of numpy'}, got the other")
+    if (reason := compiled.load().reason) and request["compiled"]:
+        sys.exit(f"expected the arithmetic compiled, got: {reason}")
+    if not reason and not request["compiled"]:
+        sys.exit("expected the arithmetic of numpy, got it compiled")
     for table, stage, solver in request["cells"]:
         out, given = Path(request["out"]) / table, Path(request["given"]) / table
         start, failure, digests = time.perf_counter(), "", {}

@@ -1,19 +1,22 @@
-"""The compiled twins of reference/, where they were built: found once, and only if built from the sources beside it.
+"""The compiled twins of reference/, where they were built: found once, and used only if they are such.
 
 ``setup.py`` compiles kernels/ when the project is installed, into a library of the environment, which may serve several
-projects. So a library carries the digest of the sources that it was built from, and one of other sources is not used.
+projects. So a library carries the digest of the sources that it was built from, and one of other sources is not used;
+nor is one that a compiler made to compute something else (known_answers.py).
 """
 
 import ctypes
 import functools
 import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.machinery import ExtensionFileLoader
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arithmetic import known_answers
 from pipeline.arithmetic.sources import digest
 
 LIBRARY = "softmax_kernels"
@@ -45,33 +48,55 @@ _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """The library of this environment, or why there is none."""
+
+    library: ctypes.CDLL | None
+    reason: str = ""
+
+
 @functools.cache
-def library() -> ctypes.CDLL | None:
-    """The library of this environment; None where there is none of these sources."""
+def load() -> Loaded:
+    """The library, if it is of these sources and gives the known answers."""
     spec = importlib.util.find_spec(LIBRARY)
+    # Whatever a module's name ends with, the system would load it as a library.
     if spec is None or spec.origin is None or not isinstance(spec.loader, ExtensionFileLoader):
-        return None  # whatever its name says, the system would load it
+        return Loaded(None, "not compiled")
     try:
-        loaded = ctypes.CDLL(spec.origin)
-        loaded.sources_digest.restype = ctypes.c_char_p
-        return loaded if loaded.sources_digest() == digest().encode() else None
+        library = ctypes.CDLL(spec.origin)
+        library.sources_digest.restype = ctypes.c_char_p
+        if library.sources_digest() != digest().encode():
+            return Loaded(None, "compiled from other sources")
+        answers = known_answers.digest(functools.partial(_function, library, _sets_of(library)[-1]), address)
     except (OSError, AttributeError):
-        return None
+        return Loaded(None, "compiled, but not to be loaded")
+    if answers != known_answers.EXPECTED:
+        return Loaded(None, "compiled so that it computes other bits")
+    return Loaded(library)
 
 
 def instruction_sets() -> tuple[str, ...]:
     """Those that the library has and this processor can run, the widest last; none without a library."""
-    loaded = library()
-    return () if loaded is None else _SETS[: loaded.widest_set() + 1]
+    library = load().library
+    return () if library is None else _sets_of(library)
 
 
 @functools.cache
 def function(name: str, dtype: np.dtype[Any], instruction_set: str | None = None) -> Callable[..., Any] | None:
     """The compiled function for a type, of the widest instruction set unless one is named; None where there is none."""
-    sets = instruction_sets()
-    if not sets or dtype not in _TYPES:
+    library = load().library
+    if library is None or dtype not in _TYPES:
         return None
-    compiled: Any = getattr(library(), f"{name}_{dtype.name}_{instruction_set or sets[-1]}")
+    return _function(library, instruction_set or _sets_of(library)[-1], name, dtype)
+
+
+def _sets_of(library: ctypes.CDLL) -> tuple[str, ...]:
+    return _SETS[: library.widest_set() + 1]
+
+
+def _function(library: ctypes.CDLL, instruction_set: str, name: str, dtype: np.dtype[Any]) -> Callable[..., Any]:
+    compiled: Any = getattr(library, f"{name}_{dtype.name}_{instruction_set}")
     compiled.restype, compiled.argtypes = _ARGUMENTS[name]
     return compiled  # type: ignore[no-any-return]
 

@@ -373,7 +373,7 @@ def test_much_work_without_the_compiled_library_is_told(
     monkeypatch.setattr(train, "_MUCH", 300 * 3 * 3 - 1)
     _fit(tmp_path, prepared, epochs=3)
     with_library = {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()}
-    assert ("not compiled" in capsys.readouterr().out) == (compiled.library() is None)
+    assert ("not compiled" in capsys.readouterr().out) == (not compiled.instruction_sets())
     monkeypatch.setitem(sys.modules, compiled.LIBRARY, None)  # as Python leaves a module that must not be found
     _forget_library()
     try:
@@ -388,5 +388,5 @@ def test_much_work_without_the_compiled_library_is_told(
 
 
 def _forget_library() -> None:
-    compiled.library.cache_clear()
+    compiled.load.cache_clear()
     compiled.function.cache_clear()

@@ -58,13 +58,13 @@ def _installed(name: str) -> str | None:
 
 
 def check_arithmetic(_: Path) -> Iterator[CheckResult]:
-    sets = compiled.instruction_sets()
-    name = environment.processor_name()
+    sets, reason = compiled.instruction_sets(), compiled.load().reason
     if sets:
-        yield CheckResult("arithmetic", OK, f"compiled, with the instructions {sets[-1]} of {name}")
+        sentence = f"compiled, with the instructions {sets[-1]} of {environment.processor_name()}"
+        yield CheckResult("arithmetic", OK, sentence)
     else:
-        sentence = "not compiled, so numpy computes it: slower, the same bits"
-        yield CheckResult("arithmetic", NOTE, sentence, "install a C compiler, then run `make install` again")
+        sentence = f"{reason}, so numpy computes it: slower, the same bits"
+        yield CheckResult("arithmetic", NOTE, sentence, "run `make -B install` where gcc or clang is the C compiler")
 
 
 def check_free_space(root: Path) -> Iterator[CheckResult]:

@@ -209,7 +209,7 @@ def _shrink(rows: Rows, gram: Tensor) -> None:
     lengths = torch.where(gram.diagonal() > 0, gram.diagonal(), torch.inf)  # a column of zeros has no part
 
     def partials(block: PackedBlock) -> list[Tensor]:
-        shares = (torch.ones_like(lengths) / lengths).to(torch.float32)  # 1 / x would be the processor's reciprocal
+        shares = (torch.ones_like(lengths) / lengths).to(torch.float32)  # 1 / x is torch's reciprocal
         squares = portable.matmul(_with_one(rows, block).square(), shares).to(torch.float64)
         weighted = squares if block.weights is None else squares * block.weights.reshape(-1)
         return [portable.total(weighted.square())]

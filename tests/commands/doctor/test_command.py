@@ -49,11 +49,11 @@ def test_a_package_of_another_version_is_named(project: Project) -> None:
 def test_arithmetic_that_is_not_compiled_is_worth_a_note(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the library everything takes longer, and no byte is another."""
     monkeypatch.setitem(sys.modules, compiled.LIBRARY, None)  # as Python leaves a module that must not be found
-    compiled.library.cache_clear()
+    compiled.load.cache_clear()
     try:
         (check,) = _of(project, "arithmetic")
     finally:
-        compiled.library.cache_clear()
+        compiled.load.cache_clear()
     assert (check.state, "the same bits" in check.sentence) == (NOTE, True)
 
 
