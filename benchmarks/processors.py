@@ -32,7 +32,10 @@ _SPLIT = {"method": "seed", "seed": 0, "validation": 0.0, "test": 0.2}
 TABLES: dict[str, dict[str, Any]] = {
     "tutorial": {"source": "data/raw/tutorial.csv", "target": "y"},
     "penguins": {"source": "data/raw/penguins.csv", "target": "species", "standardise": True, "split": _SPLIT},
+    # Fewer rows than half the columns, of which most hold one value nearly everywhere: written by `_write_wide`.
+    "wide": {"source": "wide.csv", "target": "y", "split": _SPLIT},
 }
+_WIDE_ROWS, _WIDE_COLUMNS = 75, 300
 
 _STEPS = {"seed": 1, "lr": 0.1, "snapshot_every": 50}
 _OPTIMUM = {"seed": 1, "lr": None, "epochs": 200, "snapshot_every": 50, "tolerance": 1e-8}
@@ -50,6 +53,7 @@ SOLVERS: dict[str, dict[str, Any]] = {
 LONG: dict[str, dict[str, dict[str, Any]]] = {
     "tutorial": {"1,001 epochs": {"solver": "sgd", "epochs": 1001, **_STEPS}},
     "penguins": {"l2 auto": {"solver": "auto", "l2": "auto", **_OPTIMUM}},
+    "wide": {},
 }
 SWEEP: dict[str, Any] = {"l2": {"values": [1e-1, 1e-3]}, "folds": 3, "rule": "best"}
 
@@ -214,7 +218,8 @@ def _run_stage(table: str, stage: str, solver: str, given: Path, out: Path) -> P
         from pipeline.prepare.params import PrepareParams
 
         chosen = PrepareParams.model_validate(TABLES[table])
-        prepare.main(params=chosen, source=chosen.source, out=out / "prepared")
+        source = _write_wide(out.parent / chosen.source) if table == "wide" else chosen.source
+        prepare.main(params=chosen, source=source, out=out / "prepared")
         return out / "prepared"
     if stage == "sweep":
         from pipeline.commands.sweep import command as sweep
@@ -238,6 +243,22 @@ def _run_stage(table: str, stage: str, solver: str, given: Path, out: Path) -> P
     reports = out / "reports" / solver
     evaluate.main(params=EvaluateParams(), prepared=given / "prepared", model=given / solver, out=reports)
     return reports
+
+
+def _write_wide(path: Path) -> Path:
+    """Whole numbers from a multiplication, the same everywhere; in nine columns of ten most are 0."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [",".join([*(f"x{column}" for column in range(_WIDE_COLUMNS)), "y"])]
+    state = 1
+    for row in range(_WIDE_ROWS):
+        numbers = []
+        for column in range(_WIDE_COLUMNS):
+            state = state * 6364136223846793005 % 2**64
+            often = column % 10 == 0
+            numbers.append(str(state >> 59) if often or state >> 40 & 15 == 0 else "0")
+        lines.append(",".join([*numbers, "abc"[(int(numbers[0]) + row) % 3]]))
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
+    return path
 
 
 def difference(outcome: Outcome, reference: Outcome) -> str:
