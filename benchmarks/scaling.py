@@ -53,7 +53,7 @@ def _plain_sums(
     return [torch.stack(parts).sum(0) for parts in zip(*shares, strict=True)]
 
 
-def _medians(*works: Callable[[], object]) -> list[float]:
+def medians(*works: Callable[[], object]) -> list[float]:
     """Seconds of each, run in turn."""
     seconds: list[list[float]] = [[] for _ in works]
     for round_number in range(ROUNDS + 1):
@@ -88,7 +88,7 @@ def worker() -> None:
     """Under torchrun: print the median seconds of a pass."""
     with workers.process_group():
         rows = _rows(CASES["flights"].make(), TIMES, 1)
-        (median,) = _medians(_pass(rows))
+        (median,) = medians(_pass(rows))
         if workers.rank() == 0:
             print(json.dumps(median))
 
@@ -118,13 +118,13 @@ def main() -> None:
     def line(what: str, seconds: float, against: float, ratio: float, aim: str) -> None:
         table.add_row(what, f"{seconds:.3f}", f"{against:.3f}", f"{ratio:.2f}", aim)
 
-    exact, plain = _medians(_pass(two), _plain_pass(two))
+    exact, plain = medians(_pass(two), _plain_pass(two))
     line("exact sums, against float64 sums", exact, plain, exact / plain, "<= 1.15")
-    single, double = _medians(_pass(one), _pass(two))
+    single, double = medians(_pass(one), _pass(two))
     line("2 threads, against 1", double, single, single / double, ">= 1.7")
     gpu = accelerator.find("auto")
     if gpu:
-        (there,) = _medians(_pass(Rows(two.blocks, two.levels, two.classes, 1, accelerator=gpu)))
+        (there,) = medians(_pass(Rows(two.blocks, two.levels, two.classes, 1, accelerator=gpu)))
         name = torch.cuda.get_device_name(gpu.device)
         line(f"a pass on {name}, against 2 threads", there, double, double / there, ">= 20")
     else:
@@ -134,7 +134,7 @@ def main() -> None:
     line("2 workers, against 1", shared, alone, alone / shared, ">= 1.6")
     hello = ["-c", "from pipeline.parallel import workers\nimport torch\nwith workers.process_group(): pass"]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python", sys.executable]
-    under, without = _medians(_start(*torchrun, *hello), _start(*hello))
+    under, without = medians(_start(*torchrun, *hello), _start(*hello))
     table.add_row(
         "start under torchrun, beyond one process",
         f"{under:.3f}",
