@@ -210,10 +210,9 @@ def child(request: dict[str, Any]) -> None:
     """Run the cells of ``request``; print each one's outcome as a line of JSON, as soon as it is there."""
     from pipeline.arithmetic import compiled
 
-    if (reason := compiled.load().reason) and request["compiled"]:
-        sys.exit(f"expected the arithmetic compiled, got: {reason}")
-    if not reason and not request["compiled"]:
-        sys.exit("expected the arithmetic of numpy, got it compiled")
+    reason = compiled.load().reason
+    if bool(reason) == request["compiled"]:
+        sys.exit(f"expected the arithmetic {'compiled' if reason else 'of numpy'}, got it {reason or 'compiled'}")
     for table, stage, solver in request["cells"]:
         out, given = Path(request["out"]) / table, Path(request["given"]) / table
         start, failure, digests = time.perf_counter(), "", {}

@@ -41,51 +41,43 @@ def _numbers(count: int) -> NDArray[np.float64]:
 
 def _results(call: Callable[..., None], dtype: "np.dtype[Any]") -> list[NDArray[Any]]:
     n, d, k = _ROWS, _COLUMNS, _CLASSES
+    double = np.dtype(np.float64)
+    results: list[NDArray[Any]] = []
+
+    def place(values: NDArray[Any]) -> NDArray[Any]:
+        """A copy of the values, for a function to change."""
+        results.append(values.copy())
+        return results[-1]
+
+    def new(*shape: int, of: "np.dtype[Any]" = dtype) -> NDArray[Any]:
+        return place(np.zeros(shape, of))
+
     x = _numbers(n * d).astype(dtype)
     least = np.finfo(dtype).smallest_subnormal * np.arange(1, 65, dtype=dtype)
     of_all_sizes = np.concatenate([20 * x[:256], least]).astype(dtype)
-    results: list[NDArray[Any]] = []
-
-    def new(*shape: int, of: "np.dtype[Any]" = dtype) -> NDArray[Any]:
-        results.append(np.zeros(shape, of))
-        return results[-1]
-
-    double, integers = np.dtype(np.float64), np.dtype(np.int64)
-    for name, values in [
-        ("exp_array", of_all_sizes),
-        ("log_array", np.abs(of_all_sizes)),
-        ("log1p_array", np.abs(of_all_sizes)),
-        ("sigmoid_array", of_all_sizes),
-    ]:
+    for name in ("exp_array", "log_array", "log1p_array", "sigmoid_array"):
+        values = np.abs(of_all_sizes) if name.startswith("log") else of_all_sizes
         call(name, values, new(len(values)), len(values))
     call("halving_sums", n, d, x, d, 1, new(d))
     call("long_sums", n, d, x, d, 1, new(d, of=double))
-    weights = _numbers(d * k).astype(dtype)
+    weights = _numbers(d * k).reshape(d, k).astype(dtype)
     logits = new(n, k)
     call("add_product", 1.0, n, k, d, x, d, 1, weights, k, 1, logits, k)
-    call("add_stretches", d, k, n, x, 1, d, logits.copy(), k, 1, new(d, k, of=double), k)
-    labels = np.arange(n, dtype=integers) % k
-    for name in ("softmax", "losses_and_residuals"):
-        z = new(n, k)
-        z[:] = 8 * logits
-        call(name, n, k, z, k, 1, *([labels, new(n)] if name != "softmax" else []))
-    probabilities, change = results[-3], new(n, k)
-    change[:] = logits
-    call("change_of_probabilities", n, k, probabilities, change, k, 1)
-    one = new(n)
-    one[:] = logits[:, 0]
-    call("logistic_losses_and_residuals", n, one, labels % 2, new(n))
-    codes = (np.arange(n, dtype=np.int32) % d).astype(np.int32)
+    call("add_stretches", d, k, n, x, 1, d, logits, k, 1, new(d, k, of=double), k)
+    labels = np.arange(n, dtype=np.int64) % k
+    probabilities = place(8 * logits)
+    call("softmax", n, k, probabilities, k, 1)
+    call("losses_and_residuals", n, k, place(8 * logits), k, 1, labels, new(n))
+    call("change_of_probabilities", n, k, probabilities, place(logits), k, 1)
+    call("logistic_losses_and_residuals", n, place(logits[:, 0]), labels % 2, new(n))
+    codes = np.arange(n, dtype=np.int32) % np.int32(d)
     call("add_levels", n, 1, k, codes, weights, new(n, k))
     call("add_to_levels", n, 1, k, codes, logits, new(d, k, of=double))
     if dtype == double:
         matrix = new(d, d)
         call("add_stretches", d, d, n, x, 1, d, x, d, 1, matrix, d)
-        factor = new(d, d)
-        factor[:] = matrix
-        call("choleskys", 1, d, factor, np.zeros(1, integers))
-        right = new(d, k)
-        right[:] = weights.reshape(d, k)
+        factor, right = place(matrix), place(weights)
+        call("choleskys", 1, d, factor, np.zeros(1, np.int64))
         for transposed in (0, 1):
             call("solve_lowers", 1, d, k, factor, right, transposed)
     return results

@@ -12,11 +12,12 @@ from pipeline.dataset import reader
 from pipeline.output_files import HISTORY_FILE, SNAPSHOTS_FILE
 from pipeline.parallel import workers
 from pipeline.train import checkpoint, initial_point
+from pipeline.train.cross_validation import penalties
 from pipeline.train.fit import Watch, accelerator_of, device_of, fit
 from pipeline.train.params import TrainParams
 
-# Rows x columns x classes: a pass that takes a tenth of a second where numpy computes.
-_MUCH = 10_000_000
+# Of `penalties.work`: a pass takes a tenth of a second where numpy computes.
+_MUCH = 1e7
 
 
 def main(
@@ -60,7 +61,8 @@ def main(
 
 def _warn_if_slow(dataset: reader.Dataset) -> None:
     encoder = dataset.encoder
-    work = dataset.splits["train"].rows * (encoder.number_count + len(encoder.categories)) * len(encoder.classes)
+    rows, classes = dataset.splits["train"].rows, len(encoder.classes)
+    work = penalties.work(rows, classes, encoder.number_count, len(encoder.categories))
     if work > _MUCH and not compiled.instruction_sets():
         screen.say("train: the arithmetic is not compiled, so this takes many times as long, for the same bytes")
         screen.say("train: `python -m pipeline doctor` says what to do")

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,9 @@ from pipeline.dataset.encoder import CategoryColumn, Encoder, NumberColumn
 from pipeline.dataset.writer import Writer
 from pipeline.errors import UserError
 from pipeline.train import stage as train
+from pipeline.train.cross_validation import penalties
 from pipeline.train.params import TrainParams
+from tests.libraries import not_compiled
 
 CLASSES = ("a", "b", "c")
 
@@ -370,23 +371,15 @@ def test_much_work_without_the_compiled_library_is_told(
     tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It takes longer, and leaves the same bytes."""
-    monkeypatch.setattr(train, "_MUCH", 300 * 3 * 3 - 1)
+    work = penalties.work(rows=300, classes=3, numbers=2, categories=1)
+    monkeypatch.setattr(train, "_MUCH", work - 1)
     _fit(tmp_path, prepared, epochs=3)
     with_library = {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()}
     assert ("not compiled" in capsys.readouterr().out) == (not compiled.instruction_sets())
-    monkeypatch.setitem(sys.modules, compiled.LIBRARY, None)  # as Python leaves a module that must not be found
-    _forget_library()
-    try:
+    with not_compiled():
         _fit(tmp_path, prepared, epochs=3)
         assert "the arithmetic is not compiled" in capsys.readouterr().out
-        monkeypatch.setattr(train, "_MUCH", 300 * 3 * 3)
+        monkeypatch.setattr(train, "_MUCH", work)
         _fit(tmp_path, prepared, epochs=3)
         assert "not compiled" not in capsys.readouterr().out
-    finally:
-        _forget_library()
     assert {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()} == with_library
-
-
-def _forget_library() -> None:
-    compiled.load.cache_clear()
-    compiled.function.cache_clear()

@@ -37,8 +37,9 @@ static inline __attribute__((always_inline)) void T(put_back)(
 static inline __attribute__((always_inline)) int T(softmax_of)(const int64_t abreast, int64_t n, int64_t k, REAL *z,
                                                                int64_t row, int64_t column)
 {
-    REAL *e = malloc((size_t)(2 * k + 1) * abreast * sizeof(REAL)), *sum = e + k * abreast, largest[MANY];
+    REAL *e = malloc((size_t)(2 * k + 1) * abreast * sizeof(REAL));
     if (!e) return 0;
+    REAL *sum = e + k * abreast, largest[MANY];
     for (int64_t i = 0; i < n; i += abreast) {
         const int64_t rows = n - i < abreast ? n - i : abreast;
         T(side_by_side)(k, rows, abreast, z + i * row, column, row, e);
@@ -63,9 +64,9 @@ static inline __attribute__((always_inline)) int T(losses_and_residuals_of)(
     const int64_t abreast, int64_t n, int64_t k, REAL *z, int64_t row, int64_t column, const int64_t *labels,
     REAL *losses)
 {
-    REAL *e = malloc((size_t)(2 * k + 1) * abreast * sizeof(REAL)), *others = e + k * abreast;
-    REAL largest[MANY], of_label[MANY], own[MANY], total[MANY];
+    REAL *e = malloc((size_t)(2 * k + 1) * abreast * sizeof(REAL));
     if (!e) return 0;
+    REAL *others = e + k * abreast, largest[MANY], of_label[MANY], own[MANY], total[MANY];
     for (int64_t i = 0; i < n; i += abreast) {
         const int64_t rows = n - i < abreast ? n - i : abreast;
         T(side_by_side)(k, rows, abreast, z + i * row, column, row, e);
@@ -106,7 +107,7 @@ int T(losses_and_residuals)(int64_t n, int64_t k, REAL *z, int64_t row, int64_t 
                             REAL *losses)
 {
     return ABREAST_OF(k, row) == FEW ? T(losses_and_residuals_of)(FEW, n, k, z, row, column, labels, losses)
-                                : T(losses_and_residuals_of)(MANY, n, k, z, row, column, labels, losses);
+                                     : T(losses_and_residuals_of)(MANY, n, k, z, row, column, labels, losses);
 }
 
 /* Of one logit, the second class's less the first's: losses and p - y of the second class, in the place of z (n,).

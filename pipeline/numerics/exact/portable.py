@@ -167,11 +167,7 @@ def change_of_probabilities_(p: Tensor, u: Tensor, dim: int) -> Tensor:
 def logistic_losses_and_residuals_(z: Tensor, labels: Tensor) -> Tensor:
     """The same of one logit (n,), the second class's less the first's; change it to p - y of the second class."""
     if not z.is_cpu:
-        sign = 1 - 2 * labels.to(z.dtype)
-        z *= sign
-        losses = z.abs().neg_().exp_().log1p_() + z.clamp(min=0.0)
-        z.sigmoid_().mul_(sign)
-        return losses
+        return _logistic_losses_and_residuals_on_accelerator(z, labels)
     return torch.from_numpy(softmax.logistic_losses_and_residuals(z.numpy(), labels.numpy()))
 
 
@@ -186,6 +182,15 @@ def _losses_and_residuals_on_accelerator(z: Tensor, labels: Tensor, dim: int) ->
     z /= totals
     z.scatter_(dim, labels, others.div_(totals).neg_())
     return above_one.log1p_().sub_(of_label)
+
+
+def _logistic_losses_and_residuals_on_accelerator(z: Tensor, labels: Tensor) -> Tensor:
+    """As arithmetic/reference/softmax.py has it."""
+    sign = 1 - 2 * labels.to(z.dtype)
+    z *= sign
+    losses = z.abs().neg_().exp_().log1p_() + z.clamp(min=0.0)
+    z.sigmoid_().mul_(sign)
+    return losses
 
 
 def _by_row(z: Tensor, dim: int) -> NDArray[Any]:

@@ -2,15 +2,14 @@
 
 import json
 import sqlite3
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pipeline.arithmetic import compiled
 from pipeline.commands.doctor import command
 from pipeline.commands.doctor.result import NOTE, OK, PROBLEM, CheckResult
+from tests.libraries import not_compiled
 from tests.project import SOURCE, UNTRACKED, Project
 
 pytestmark = pytest.mark.slow
@@ -46,14 +45,10 @@ def test_a_package_of_another_version_is_named(project: Project) -> None:
     assert states == {"torch": PROBLEM, "click": NOTE, "not-there": NOTE}
 
 
-def test_arithmetic_that_is_not_compiled_is_worth_a_note(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arithmetic_that_is_not_compiled_is_worth_a_note(project: Project) -> None:
     """Without the library everything takes longer, and no byte is another."""
-    monkeypatch.setitem(sys.modules, compiled.LIBRARY, None)  # as Python leaves a module that must not be found
-    compiled.load.cache_clear()
-    try:
+    with not_compiled():
         (check,) = _of(project, "arithmetic")
-    finally:
-        compiled.load.cache_clear()
     assert (check.state, "the same bits" in check.sentence) == (NOTE, True)
 
 

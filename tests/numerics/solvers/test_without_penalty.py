@@ -88,11 +88,14 @@ def test_coefficients_of_an_election_study_are_those_of_maximum_likelihood(solve
 @pytest.mark.parametrize("l2", [1e-14, 1e-18, 1e-24, 1e-30])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_penalty_of_next_to_nothing_is_no_divergence(solver: str, l2: float) -> None:
-    """Ten separable rows of twenty columns: the objective falls towards 0, where a factor that fails left log 2."""
+    """Ten separable rows of twenty columns: the objective falls towards 0, where a factor that fails left log 2.
+
+    lbfgs may end with a W so long that its penalty, of 1e-24, is all that is left.
+    """
     x, labels = make_classification(n_samples=10, n_features=20, random_state=42)
     solved = solve(numbers_only(x, labels), solver=solver, l2=l2, tolerance=1e-8, epochs=200)
     assert solved.result.status in {Status.STALLED, Status.NOT_CONVERGED, Status.CONVERGED}
-    assert solved.objective < 1e-8
+    assert solved.objective < (1e-8 if solver == "lbfgs" else 1e-9)
 
 
 def _separable_but_for_noise(rows: int, numbers: int, levels: tuple[int, ...], classes: int, seed: int) -> Problem:
