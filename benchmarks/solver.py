@@ -43,7 +43,7 @@ from pipeline.parallel.threads import thread_count
 from pipeline.train import solvers
 from pipeline.train.outcome import FitOutcome
 from pipeline.train.params import TrainParams
-from pipeline.train.training_rows import TrainingRows
+from pipeline.training_rows.rows import TrainingRows
 from tests.problems import Problem
 
 ROUNDS = 3

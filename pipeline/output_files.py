@@ -24,6 +24,13 @@ HEADLINE_FILE = "headline.json"
 PREDICTIONS_FILE = "predictions.csv"
 PLOTS_FOLDER = "plots"
 
+# Of infer.
+INFERENCE_FILE = "inference.json"
+COEFFICIENTS_FILE = "coefficients.csv"
+EFFECTS_FILE = "effects.csv"
+INFLUENCE_FILE = "influence.csv"
+COVARIANCE_FILE = "covariance.safetensors"
+
 # Of sweep.
 SWEEP_FILE = "sweep.json"
 SWEEP_TABLE_FILE = "sweep.csv"

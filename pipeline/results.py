@@ -110,6 +110,88 @@ def sweep(content: bytes, place: object) -> dict[str, Any]:
     return document
 
 
+class _Covariance(_Open):
+    kind: str
+    factor: FiniteFloat
+    clusters: NonNegativeInt | None = None
+
+
+class _WholeFit(_Open):
+    log_likelihood: FiniteFloat
+    null_log_likelihood: FiniteFloat
+    degrees_of_freedom: NonNegativeInt
+    p: FiniteFloat | None
+    mcfadden: FiniteFloat | None
+    aic: FiniteFloat
+    bic: FiniteFloat
+    distance_bound: FiniteFloat | None
+
+
+class _TestedColumn(_Open):
+    column: str
+    degrees_of_freedom: NonNegativeInt
+    wald: FiniteFloat | None
+    wald_p: FiniteFloat | None
+    likelihood_ratio: FiniteFloat | None
+    likelihood_ratio_p: FiniteFloat | None
+
+
+class _Inference(_Open):
+    refused: str | None = None
+    sentences: list[str]
+
+
+class _Inferred(_Inference):
+    title: str
+    reference: Class
+    rows: NonNegativeInt
+    weight: FiniteFloat
+    coefficients: NonNegativeInt
+    confidence: FiniteFloat
+    covariance: _Covariance
+    fit: _WholeFit
+    columns: list[_TestedColumn]
+
+
+def inference(content: bytes, place: object) -> dict[str, Any]:
+    """inference.json; ``refused`` in it is a sentence where the rows have no table. Raises: UserError of ``place``."""
+    document = json_documents.parse(content, place, REMEDY)
+    with json_documents.faults_named(place, REMEDY):
+        if _Inference.model_validate(document).refused is None:
+            _Inferred.model_validate(document)
+    return {"refused": None} | document
+
+
+COEFFICIENT_NAMES = ("class", "reference", "feature")
+COEFFICIENT_NUMBERS = ("estimate", "standard_error", "z", "p", "low", "high", "relative_risk_ratio")
+
+
+def coefficients(content: bytes, place: object) -> list[dict[str, Any]]:
+    """The lines of coefficients.csv: names as texts, numbers as floats, None where there is none.
+
+    Raises: UserError that names ``place`` and the line.
+    """
+    try:
+        header, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+    except (ValueError, csv.Error):
+        _refuse(place, "a table of coefficients", "something else")
+    if not {*COEFFICIENT_NAMES, *COEFFICIENT_NUMBERS} <= set(header):
+        _refuse(place, f"the columns {', '.join((*COEFFICIENT_NAMES, *COEFFICIENT_NUMBERS))}", listed(header))
+    lines = []
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            _refuse(f"{place}, line {number}", f"{len(header)} cells", f"{len(row)}")
+        cells = dict(zip(header, row, strict=True))
+        line: dict[str, Any] = {name: cells[name] for name in COEFFICIENT_NAMES}
+        for name in COEFFICIENT_NUMBERS:
+            try:
+                line[name] = float(cells[name]) if cells[name] else None
+            except ValueError:
+                _refuse(f"{place}, line {number}", f"a number as {name}", quoted(cells[name]))
+        lines.append(line)
+    return lines
+
+
 class _Column(_Open):
     name: str
     kind: str

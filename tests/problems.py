@@ -12,7 +12,7 @@ from pipeline.numerics.solvers import loop
 from pipeline.train import solvers
 from pipeline.train.outcome import FitOutcome
 from pipeline.train.params import TrainParams
-from pipeline.train.training_rows import TrainingRows
+from pipeline.training_rows.rows import TrainingRows
 
 
 @dataclass(frozen=True)

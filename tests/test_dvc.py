@@ -30,6 +30,15 @@ WATCHED_WITHOUT_NEED: dict[str, set[str]] = {
         "pipeline/parallel/threads.py",
         "pipeline/scoring/column_effects.py",
     },
+    "infer": {
+        "pipeline/dataset/row_digests.py",
+        "pipeline/dataset/writer.py",
+        *(
+            f"pipeline/numerics/curvature/{name}.py"
+            for name in ("class_blocks", "dense", "preconditioners", "row_space")
+        ),
+        "pipeline/numerics/data/sample.py",
+    },
 }
 
 

@@ -7,6 +7,7 @@ from pipeline import params
 from pipeline.commands import launch
 from pipeline.errors import UserError
 from pipeline.evaluate.params import EvaluateParams
+from pipeline.infer.params import InferParams
 from pipeline.params import PARAMS_FILE, Section
 from pipeline.prepare.column_roles import roles_of
 from pipeline.prepare.params import PrepareParams
@@ -18,6 +19,7 @@ _SECTIONS: dict[str, type[Section]] = {
     "prepare": PrepareParams,
     "train": TrainParams,
     "evaluate": EvaluateParams,
+    "infer": InferParams,
     "checkpoint": CheckpointParams,
     "tracking": TrackingParams,
 }

@@ -158,6 +158,15 @@ def evaluate(prepared: Path, model: Path, out: Path) -> None:
     run_stage.evaluate(prepared, model, out)
 
 
+@cli.command(section=_STAGES, example="--prepared data/prepared --model models --out reports")
+@click.option("--prepared", type=_File, required=True, help="Folder that prepare wrote.")
+@click.option("--model", type=_File, required=True, help="Folder that train wrote.")
+@click.option("--out", type=_File, required=True, help="Folder for coefficients, effects and tests.")
+def infer(prepared: Path, model: Path, out: Path) -> None:
+    """Model and prepared data -> standard errors, tests and effects of the coefficients."""
+    run_stage.infer(prepared, model, out)
+
+
 @cli.command(section=_USE, example="")
 @click.option("--prepared", type=_File, default=PREPARED_FOLDER, show_default=True, help="Folder that prepare wrote.")
 @click.option("--out", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder for sweep.json and .csv.")
@@ -186,8 +195,14 @@ def predict(place: Place, source: str, out: Path | None, model: Path) -> None:
 @click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
 @click.option("--reports", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder that evaluate wrote.")
 @click.option("--prepared", type=_File, default=PREPARED_FOLDER, show_default=True, help="Folder that prepare wrote.")
-def summary(model: Path, reports: Path, prepared: Path) -> None:
+@click.option("--inference", is_flag=True, help="Instead: coefficients with errors, tests and intervals, from infer.")
+def summary(model: Path, reports: Path, prepared: Path, inference: bool) -> None:
     """Print what came out, what it is worth, and where to look next."""
+    if inference:
+        from pipeline.commands import inference_summary
+
+        inference_summary.main(reports=reports)
+        return
     from pipeline.commands import summary as command
 
     command.main(model=model, reports=reports, prepared=prepared)

@@ -4,6 +4,7 @@ from pydantic import Field, PositiveInt
 
 from pipeline.commands.sweep.params import SweepParams
 from pipeline.evaluate.params import EvaluateParams
+from pipeline.infer.params import InferParams
 from pipeline.params import Section
 from pipeline.prepare.params import PrepareParams
 from pipeline.tracking.client.params import TrackingParams
@@ -19,6 +20,7 @@ class ParamsFile(Section):
         description="`python -m pipeline sweep`: the l2 that predicts best; solver: auto, newton or lbfgs"
     )
     evaluate: EvaluateParams
+    infer: InferParams
     workers: PositiveInt = Field(
         default=1,
         description="processes that share a stage's rows, through torchrun; no byte depends on it; >= 1;\n"

@@ -87,6 +87,21 @@ def evaluate(prepared: Path, model: Path, out: Path) -> None:
         stage.main(params=chosen, prepared=prepared, model=model, out=out)
 
 
+def infer(prepared: Path, model: Path, out: Path) -> None:
+    """Run `infer`; its tables join the run of the model."""
+    with (
+        interruption.advised(lambda: f"the reports are not complete; {interruption.again()} begins infer anew"),
+        _in_workers("infer", prepared=prepared, model=model, out=out),
+        _tracked("infer", prepared=prepared, models=model, reports=out),
+    ):
+        with screen.bar("loading PyTorch"):
+            from pipeline.infer import stage
+            from pipeline.infer.params import InferParams
+
+        chosen = params.load(PARAMS_FILE, "infer", InferParams)
+        stage.main(params=chosen, prepared=prepared, model=model, out=out)
+
+
 def sweep(prepared: Path, out: Path) -> None:
     """Run `sweep`; it becomes a parent run with a child a penalty."""
     advice = f"sweep.json and sweep.csv in {out} are as they were; the same command begins anew"

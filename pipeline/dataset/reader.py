@@ -5,11 +5,12 @@
     train-00000.safetensors ...      at most 4 blocks of one split, rows in the order of the source
 
 Tensors of a shard with n rows: numbers (n, p) float32, codes (n, c) uint8, int16 or int32, labels (n,) int32, rows (n,)
-int64 = 1-based data row in the source; if rows have any, weights (n,) float64, and groups (n,) uint64,
-digests of the key whose equal values stay together. Other digests are of content only.
+int64 = 1-based data row in the source; if rows have any, weights (n,) float64, groups (n,) uint64, digests of the key
+whose equal values stay together, and kept (n, m) uint64, digests of the values of the m columns that prepared.json
+names as `kept`: equal where a column's values are, no value being one too. Other digests are of content only.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,6 +35,9 @@ _DTYPES = {"F32": "<f4", "F64": "<f8", "U8": "u1", "I16": "<i2", "I32": "<i4", "
 
 _OPTIONAL = {"weights": "F64", "groups": "U64"}
 
+# Tensors that the shards of a dataset have beside those of all: the type, and the shape behind the rows.
+_Optional = dict[str, tuple[str, list[int]]]
+
 
 @dataclass(frozen=True)
 class SplitRows:
@@ -46,12 +50,16 @@ class SplitRows:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Prepared data, opened. ``splits`` always has "train" and further splits if they have rows."""
+    """Prepared data, opened. ``splits`` always has "train" and further splits if they have rows.
+
+    ``kept`` names the columns of each shard's ``kept``, in order.
+    """
 
     digest: str
     schema: dict[str, Any]
     encoder: Encoder
     splits: dict[str, SplitRows]
+    kept: tuple[str, ...] = ()
 
 
 class _ShardForm(Form):
@@ -77,6 +85,7 @@ class _PreparedForm(Form):
     schema_digest: Annotated[Digest, Field(alias="schema")]
     encoder: Digest
     splits: dict[str, _SplitForm]
+    kept: Annotated[list[str], Field(min_length=1, default_factory=list)]
 
 
 @dataclass(frozen=True)
@@ -106,10 +115,13 @@ def open_dataset(folder: Path) -> Dataset:
     _verify(folder / SCHEMA_FILE, form.schema_digest)
     encoder = _encoder(folder, form)
     # All rows have weights and groups, or none: the first shard tells.
-    optional = _header(folder / form.splits["train"].shards[0].file)[0].keys() & _OPTIONAL.keys()
+    there = _header(folder / form.splits["train"].shards[0].file)[0]
+    optional: _Optional = {name: (dtype, []) for name, dtype in _OPTIONAL.items() if name in there}
+    if form.kept:
+        optional["kept"] = ("U64", [len(form.kept)])
     splits = {name: _open_split(folder, split, encoder, optional) for name, split in form.splits.items()}
     schema = json_documents.read(folder / SCHEMA_FILE, _REMEDY, _MISSING)
-    return Dataset(digest=digest, schema=schema, encoder=encoder, splits=splits)
+    return Dataset(digest=digest, schema=schema, encoder=encoder, splits=splits, kept=tuple(form.kept))
 
 
 def _index(folder: Path) -> tuple[str, _PreparedForm]:
@@ -121,6 +133,8 @@ def _index(folder: Path) -> tuple[str, _PreparedForm]:
         form = _PreparedForm.model_validate(content)
         for name, split in form.splits.items():
             _require_names_and_rows(name, split)
+        if len({*form.kept}) < len(form.kept):
+            raise ValueError(f"kept: expected each name once, got {listed(form.kept)}")
         if "train" not in form.splits or not form.splits.keys() <= {*SPLITS}:
             raise ValueError(f"splits: expected train, and maybe validation and test, got {listed(form.splits)}")
     return sealed["digest"], form
@@ -146,7 +160,7 @@ def _require_names_and_rows(name: str, split: _SplitForm) -> None:
         raise ValueError(f"{name}: expected {rows} rows, as its shards have together, got {split.rows}")
 
 
-def _open_split(folder: Path, split: _SplitForm, encoder: Encoder, optional: Set[str]) -> SplitRows:
+def _open_split(folder: Path, split: _SplitForm, encoder: Encoder, optional: _Optional) -> SplitRows:
     entries = split.shards
 
     def opened(place: int) -> Shard:
@@ -162,7 +176,7 @@ def _open_split(folder: Path, split: _SplitForm, encoder: Encoder, optional: Set
     return SplitRows(rows=split.rows, shards=shards, shard_rows=[shard.rows for shard in entries])
 
 
-def _mapped(path: Path, rows: int, encoder: Encoder, optional: Set[str]) -> Shard:
+def _mapped(path: Path, rows: int, encoder: Encoder, optional: _Optional) -> Shard:
     """Tensors of a safetensors file as views of the mapped file; the library's own reader copies them."""
     header, start = _header(path)
     _require_tensors(path, header, rows, encoder, optional)
@@ -188,14 +202,14 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def _require_tensors(path: Path, header: Mapping[str, Any], rows: int, encoder: Encoder, optional: Set[str]) -> None:
+def _require_tensors(path: Path, header: Mapping[str, Any], rows: int, encoder: Encoder, optional: _Optional) -> None:
     """Check that a shard has the tensors of the format, of its types and shapes."""
     expected = {
         "numbers": (("F32",), [rows, encoder.number_count]),
         "codes": (("U8", "I16", "I32"), [rows, len(encoder.categories)]),
         "labels": (("I32",), [rows]),
         "rows": (("I64",), [rows]),
-        **{name: ((dtype,), [rows]) for name, dtype in _OPTIONAL.items() if name in optional},
+        **{name: ((dtype,), [rows, *shape]) for name, (dtype, shape) in optional.items()},
     }
     if header.keys() != expected.keys():
         raise UserError(f"{path}: expected the tensors {', '.join(expected)}, got {listed(sorted(header))}: {_REMEDY}")

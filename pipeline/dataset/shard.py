@@ -15,7 +15,10 @@ SHARD_ROWS = 4 * BLOCK_ROWS
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows of one split, at most SHARD_ROWS; arrays that were read lie in the file and cannot be written."""
+    """Rows of one split, at most SHARD_ROWS; arrays that were read lie in the file and cannot be written.
+
+    Shapes: n rows, p numbers, c categories, m kept columns; numbers (n, p), codes (n, c), kept (n, m), the others (n,).
+    """
 
     numbers: NDArray[np.float32]
     codes: NDArray[np.integer[Any]]
@@ -23,6 +26,7 @@ class Shard:
     rows: NDArray[np.int64]
     weights: NDArray[np.float64] | None = None
     groups: NDArray[np.uint64] | None = None
+    kept: NDArray[np.uint64] | None = None
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """The arrays that are there, by name."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,11 @@ class Writer:
         files.write_bytes(self._folder / listed["file"], data)
         listed["sha256"] = hashlib.sha256(data).hexdigest()
 
-    def finish(self, schema: Mapping[str, Any], encoder: Encoder) -> str:
-        """Write what still waits and the JSON documents; returns the digest of the prepared data."""
+    def finish(self, schema: Mapping[str, Any], encoder: Encoder, kept: Sequence[str] = ()) -> str:
+        """Write what still waits and the JSON documents; returns the digest of the prepared data.
+
+        ``kept`` names the columns of the tensor of that name, which the rows have if there are any.
+        """
         for split, waiting in self._waiting.items():
             rest = _joined(waiting)
             if len(rest.rows):
@@ -80,6 +83,7 @@ class Writer:
             "schema": files.sha256_file(self._folder / SCHEMA_FILE),
             "encoder": files.sha256_file(self._folder / ENCODER_FILE),
             "splits": self._splits,
+            **({"kept": list(kept)} if kept else {}),
         }
         digest = files.sha256_text(files.canonical_json(content))
         files.write_json(self._folder / PREPARED_FILE, content | {"digest": digest})

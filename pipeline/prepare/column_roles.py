@@ -12,30 +12,35 @@ from pipeline.table.sources import TableSource
 
 @dataclass(frozen=True)
 class Roles:
-    """The role of each column of the source; ``features`` and ``ignored`` in the source's order."""
+    """The role of each column of the source; ``features`` and ``ignored`` in the source's order, ``kept`` in params'.
+
+    A kept column may also be the one that splits, the key or the weights.
+    """
 
     features: list[str]
     target: str
     split: str | None
     key: str | None
     weights: str | None
+    kept: list[str]
     ignored: list[str]
 
     def by_column(self) -> dict[str, str]:
         """Per column that is read, in the order it is read: its role."""
         others = {self.split: "split", self.key: "key", self.weights: "weights"}
+        others |= {name: "kept" for name in self.kept if name not in others}
         roles = dict.fromkeys(self.features, "feature") | {self.target: "target"}
         return roles | {name: role for name, role in others.items() if name is not None and name not in roles}
 
     @property
     def texts(self) -> list[str]:
         """The columns that are read as text whatever they hold."""
-        return [name for name, role in self.by_column().items() if role in ("target", "split", "key")]
+        return [name for name, role in self.by_column().items() if role in ("target", "split", "key", "kept")]
 
     @property
     def uncounted(self) -> list[str]:
         """The columns whose levels are not counted, since there may be as many as rows."""
-        return [name for name, role in self.by_column().items() if role == "key"]
+        return [name for name, role in self.by_column().items() if role in ("key", "kept")]
 
 
 def assign(params: PrepareParams, source: TableSource, names: Sequence[str]) -> Roles:
@@ -52,9 +57,12 @@ def assign(params: PrepareParams, source: TableSource, names: Sequence[str]) -> 
         raise UserError(f"params.yaml: prepare.split.column: {quoted(target)} is the target; name another column")
     if weights is not None and weights in (target, split, key):
         raise UserError(f"params.yaml: prepare.weights: {quoted(weights)} has another role; name another column")
+    require(source, names, "keep", params.keep)
+    if target in params.keep:
+        raise UserError(f"params.yaml: prepare.keep: {quoted(target)} is the target; leave it out")
     require(source, names, "leave_out", params.leave_out)
     if isinstance(params.features, str):
-        left_out = others.union([key], params.leave_out)
+        left_out = others.union([key], params.leave_out, params.keep)
         features = {name for name in names if name not in left_out}
     elif params.leave_out:
         raise UserError(
@@ -68,14 +76,21 @@ def assign(params: PrepareParams, source: TableSource, names: Sequence[str]) -> 
         if name in features and name in others:
             role = "the column of weights" if name == weights else "the target or the split column"
             raise UserError(f"params.yaml: prepare.features: {quoted(name)} is {role}; leave it out")
+    for name in params.keep:
+        if name in features:
+            raise UserError(
+                f"params.yaml: prepare.keep: {quoted(name)} is in prepare.features too, and what is kept is no "
+                "feature; take it out of one of them"
+            )
     _require_features(source, names, features)
-    taken = features | others | {key}
+    taken = features.union(others, [key], params.keep)
     return Roles(
         features=[name for name in names if name in features],
         target=target,
         split=split,
         key=key,
         weights=weights,
+        kept=params.keep,
         ignored=[name for name in names if name not in taken],
     )
 

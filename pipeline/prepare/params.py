@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.dataset.columns import DatePart
-from pipeline.errors import quoted
+from pipeline.errors import listed, quoted
 from pipeline.params import Section
 from pipeline.prepare import fit_encoder
 from pipeline.table import type_rules
@@ -93,6 +93,11 @@ class PrepareParams(Section):
         default="all", description="all: the other columns; or a list of column names"
     )
     leave_out: list[str] = Field(default=[], description="where features is all: columns that are none")
+    keep: list[str] = Field(
+        default=[],
+        description="columns that are no features, but whose values stay with the rows, as digests (a customer, a "
+        "region); any type, text as it stands",
+    )
     categories: list[str] = Field(default=[], description="number columns to read as categories (codes, years)")
     weights: str | None = Field(
         default=None, description="column of numbers >= 0: how many times a row counts; no feature"
@@ -129,6 +134,13 @@ class PrepareParams(Section):
     def text_columns(self) -> list[str]:
         """The columns declared to be categories."""
         return [*self.categories, *(name for name, column_type in self.typed.items() if column_type == "category")]
+
+    @field_validator("keep")
+    @classmethod
+    def _each_column_is_kept_once(cls, keep: list[str]) -> list[str]:
+        if len({*keep}) < len(keep):
+            raise ValueError(f"each column once, got [{listed(keep, len(keep))}]")
+        return keep
 
     @field_validator("date_parts")
     @classmethod

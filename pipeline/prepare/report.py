@@ -58,6 +58,12 @@ def _columns(count: int, column_type: str) -> str:
     return f"{count} {column_type} column" + ("" if count == 1 else "s")
 
 
+def kept_lines(kept: Collection[str]) -> Iterator[str]:
+    """The report's line on the columns that are kept, if there are any."""
+    if kept:
+        yield f"kept      {listed(kept, _COLUMNS)}: no features; digests of their values lie beside the rows"
+
+
 def header_doubts(names: Sequence[str], target: str, levels: Mapping[str, Collection[str]]) -> Iterator[str]:
     """Doubt about a first row of data where the header should be.
 

@@ -17,8 +17,8 @@ def describe(
 ) -> dict[str, Any]:
     """The content of schema.json: each column that was read, over all rows, and the names of those that were not.
 
-    ``roles``: per column "feature", "target", "split" or "key". Numbers carry exact moments, correctly rounded.
-    ``dropped`` rows had no label and are not among those counted.
+    ``roles``: per column "feature", "target", "split", "key", "weights" or "kept". Numbers carry exact moments,
+    correctly rounded. ``dropped`` rows had no label and are not among those counted.
     """
     columns = [
         {

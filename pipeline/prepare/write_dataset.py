@@ -14,7 +14,14 @@ from pipeline.prepare import fit_encoder, schema
 from pipeline.prepare.column_roles import Roles
 from pipeline.prepare.duplicates import Duplicates
 from pipeline.prepare.params import PrepareParams
-from pipeline.prepare.report import code_lines, held_out_lines, label_lines, report_lines, straddling_lines
+from pipeline.prepare.report import (
+    code_lines,
+    held_out_lines,
+    kept_lines,
+    label_lines,
+    report_lines,
+    straddling_lines,
+)
 from pipeline.prepare.split import Assignment
 from pipeline.prepare.survey_source import Learned, renumbered
 from pipeline.table import row_hash, stream
@@ -55,8 +62,9 @@ def write(
         labels = renumbered(chunk.texts[columns.target], numbers)
         encoded = encoder.encode(chunk)
         groups = None if columns.key is None else row_hash.of_rows(chunk, [columns.key])
+        kept = np.stack([row_hash.of_rows(chunk, [name]) for name in columns.kept], axis=1) if columns.kept else None
         positions = np.arange(chunk.rows, dtype=np.int64)
-        rows = shard.Shard(encoded.numbers, encoded.codes, labels, positions, weights, groups)
+        rows = shard.Shard(encoded.numbers, encoded.codes, labels, positions, weights, groups, kept)
         divided = _divided(rows, learned.assign(chunk)) if learned.row_wise else rows
         return divided, None if twins is None else row_hash.of_rows(chunk, compared)
 
@@ -76,10 +84,12 @@ def write(
                 for index, name in enumerate(shard.SPLITS):
                     twins.add(row_digests[parts[name].rows], index)
         roles_by_column = columns.by_column()
-        writer.finish(schema.describe(learned.statistics, roles_by_column, columns.ignored, learned.dropped), encoder)
+        described = schema.describe(learned.statistics, roles_by_column, columns.ignored, learned.dropped)
+        writer.finish(described, encoder, columns.kept)
     # Report: what was read, and what to look at twice.
     return [
         *report_lines(learned.statistics, encoder, _class_rows(learned, columns.target), split_rows, learned.dropped),
+        *kept_lines(columns.kept),
         *code_lines(learned.codes),
         *label_lines(columns.target, learned.classes),
         *straddling_lines(0 if twins is None else twins.count()),

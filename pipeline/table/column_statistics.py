@@ -22,7 +22,7 @@ class ColumnStatistics:
     """Running statistics of every column; the order and the size of the chunks leave no trace in them.
 
     ``moments``: per number or boolean column and part of a date, of its values. ``levels``: per text column, rows per
-    distinct text. ``missing``: per column, rows without a value. ``uncounted`` text columns have none of them.
+    distinct text; ``uncounted`` ones have none. ``missing``: per column, rows without a value.
     ``weights`` names the column, if there is one, that weights the moments of all others, and ``level_weights``: per
     text column, the exact weight of each distinct text in a unit of its own. Rows count without it.
     """
@@ -60,6 +60,8 @@ class ColumnStatistics:
             self.missing[name] = self.missing[part_name(name, DATE_PARTS[0])]
         for name, levels in self.levels.items():
             self.missing[name] += _count_levels(chunk.texts[name], levels)
+        for name in self.uncounted:
+            self.missing[name] += int(np.count_nonzero(chunk.texts[name].codes < 0))
         for name, own in self.level_weights.items():
             _weigh_levels(chunk.texts[name], np.nan_to_num(chunk.numbers[str(self.weights)]), own)
 

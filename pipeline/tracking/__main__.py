@@ -29,7 +29,7 @@ from pipeline.errors import UserError
 from pipeline.repository import project
 from pipeline.tracking import resend
 from pipeline.tracking.client import location
-from pipeline.tracking.runs import evaluate_run, sweep_run
+from pipeline.tracking.runs import evaluate_run, infer_run, sweep_run
 from pipeline.tracking.runs.train_run import Mirrored, Started
 from pipeline.tracking.store import search
 from pipeline.tracking.store.failures import FAILURES, explained
@@ -58,7 +58,8 @@ def mirror(events: Iterable[dict[str, Any]], answer: Answer) -> None:
     if start["stage"] == "train":
         run_id = _follow_training(Mirrored(store, Started.of(start)), events)
     else:
-        record = {"evaluate": evaluate_run.record, "sweep": sweep_run.record}[start["stage"]]
+        by_stage = {"evaluate": evaluate_run.record, "infer": infer_run.record, "sweep": sweep_run.record}
+        record = by_stage[start["stage"]]
         run_id = _at_the_end(events, partial(record, store, Started.of(start)))
     answer(_last_answer(store, run_id) | {"sent": len(sent)})
 

@@ -1,5 +1,6 @@
 """Rebuilds the run of a revision from what DVC keeps of it, so that MLflow's database can be lost."""
 
+import contextlib
 import tempfile
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +14,7 @@ from pipeline.repository.git import Commit
 from pipeline.repository.revisions import Revision, commits_that_lock
 from pipeline.tracking.client import outbox, run_context
 from pipeline.tracking.client.run_context import RunContext
-from pipeline.tracking.runs import evaluate_run, outputs, run_writer
+from pipeline.tracking.runs import evaluate_run, infer_run, outputs, run_writer
 from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 
@@ -49,6 +50,8 @@ def _rebuilt(store: Store, revision: Revision, run: Run | None, paths: dict[str,
     run = run or evaluate_run.rebuilt(store, origin, training, time, meaning)
     if "reports" in paths:
         evaluate_run.add_reports(store, run, origin, training, paths["reports"], time)
+        if "inference" in paths:
+            infer_run.add_tables(store, run.info.run_id, paths["inference"])
     elif done != "rebuilt":
         done = "is there, without an evaluation"
     return store.client.get_run(run.info.run_id), done
@@ -67,7 +70,12 @@ def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
             _fetch(revision, folders["reports"], f"{PLOTS_FOLDER}/{file}", target / "reports")
     except (_MissingError, KeyError):
         return paths
-    return paths | {"reports": target / "reports"}
+    paths["reports"] = target / "reports"
+    with contextlib.suppress(_MissingError, KeyError):  # commits of before the stage infer have none
+        for file in outbox.INFERENCE_FILES:
+            _fetch(revision, folders["reports"], file, target / "inference")
+        paths["inference"] = target / "inference"
+    return paths
 
 
 def _folders(locked: lockfile.Lock) -> dict[str, str]:

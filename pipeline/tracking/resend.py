@@ -9,7 +9,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
 from pipeline.errors import UserError, shortened
 from pipeline.tracking.client import outbox
 from pipeline.tracking.client.run_context import RunContext
-from pipeline.tracking.runs import evaluate_run, run_writer, sweep_run
+from pipeline.tracking.runs import evaluate_run, infer_run, run_writer, sweep_run
 from pipeline.tracking.runs.train_run import Mirrored, Started
 from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store, open_store
@@ -53,6 +53,8 @@ def _sent(store: Store, root: Path, folder: Path) -> str:
     started = Started(entry.identity, entry.params, RunContext.from_json(entry.circumstances), paths, entry.started)
     if entry.stage == "evaluate":
         return evaluate_run.record(target, started, entry.ended)
+    if entry.stage == "infer":
+        return infer_run.record(target, started, entry.ended)
     begun = search.begun(target, entry.identity)
     is_complete = sweep_run.is_complete if entry.stage == "sweep" else run_writer.is_complete
     for run in filter(is_complete, begun):

@@ -27,7 +27,7 @@ from pipeline.train.cross_validation import choose_l2
 from pipeline.train.history import History, row
 from pipeline.train.outcome import MEANING, FitOutcome
 from pipeline.train.params import FIRST_ORDER, TrainParams
-from pipeline.train.training_rows import TrainingRows
+from pipeline.training_rows.rows import TrainingRows
 
 Watch = Callable[[dict[str, Any]], None]
 

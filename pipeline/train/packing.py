@@ -8,9 +8,9 @@ from pipeline import screen
 from pipeline.numerics.data import reduction
 from pipeline.numerics.data.layout import Rows
 from pipeline.parallel.threads import thread_count
-from pipeline.train import diagnostics
 from pipeline.train.params import TrainParams
-from pipeline.train.training_rows import TrainingRows
+from pipeline.training_rows import diagnostics
+from pipeline.training_rows.rows import TrainingRows
 
 
 @dataclass(frozen=True)

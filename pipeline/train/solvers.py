@@ -23,11 +23,11 @@ from pipeline.numerics.solvers.quasi_newton import QuasiNewton
 from pipeline.numerics.solvers.sampled_newton import SampledNewton
 from pipeline.numerics.solvers.status import Status
 from pipeline.parallel.threads import thread_count
-from pipeline.train import diagnostics
 from pipeline.train.outcome import FitOutcome
 from pipeline.train.packing import Packed, pack
 from pipeline.train.params import FIRST_ORDER, TrainParams
-from pipeline.train.training_rows import TrainingRows
+from pipeline.training_rows import diagnostics
+from pipeline.training_rows.rows import TrainingRows
 
 _BY_DIAGONAL = (
     "products of the columns are too large for float32, so that steps were scaled column by column: "

@@ -31,6 +31,8 @@ def test_the_shipped_params_pass(params: Path) -> None:
     [
         ("lr: 0.1 ", "lr: fast ", r"train\.lr: expected a valid number, got 'fast'"),
         ("target: y ", "target: z ", r"prepare\.target: expected a column of data/raw/tutorial\.csv, got 'z'"),
+        ("keep: [] ", "keep: [x5] ", r"prepare\.keep: expected a column of data/raw/tutorial\.csv, got 'x5'"),
+        ("keep: [] ", "keep: [x1, x1] ", r"prepare\.keep: expected each column once, got \[x1, x1\]"),
         ("required: false", "required: maybe", r"tracking\.required: expected a valid boolean, got 'maybe'"),
         ("workers: 1", "workers: many", r"workers: expected a whole number"),
         ("patience: 0", "patience: 5", r"patience: expected 0 with prepare\.split\.method none"),

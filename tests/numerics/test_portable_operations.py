@@ -20,6 +20,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from pipeline.infer.numerics import covariance, design, effects, inflation, maximum
+from pipeline.infer.numerics.influence import most_influential
+from pipeline.infer.numerics.likelihood import pass_over
 from pipeline.numerics.curvature.arrowhead import cholesky
 from pipeline.numerics.curvature.class_blocks import ClassBlocks
 from pipeline.numerics.curvature.preconditioners import ByClass, Diagonal, Kronecker
@@ -35,7 +38,8 @@ from pipeline.train import initial_point
 from pipeline.train.cross_validation import folds, path
 from pipeline.train.fit import fit
 from pipeline.train.params import TrainParams
-from pipeline.train.training_rows import TrainingRows
+from pipeline.training_rows.rows import TrainingRows
+from tests.infer.numerics.tables import EVERYTHING, maximum_of, reference, rows_of, to_x
 from tests.problems import Problem, numbers_only, solve, synthetic
 from tests.project import SOURCE
 from tests.train.cross_validation.test_folds import prepared
@@ -340,6 +344,41 @@ def test_cross_validation_rounds_alike_everywhere(tmp_path: Path) -> None:
     assert {line.row["status"] for line in lines} == {Status.CONVERGED.value}
 
 
+@pytest.mark.usefixtures("watch")
+@pytest.mark.parametrize("levels", [(), (3, 4)], ids=["numbers", "categories"])
+def test_inference_rounds_alike_everywhere(levels: tuple[int, ...]) -> None:
+    """Sums over rows, the maximum, covariances, effects, influence and inflation."""
+    problem = _weighted(synthetic(300, 2, levels, 3))
+    rows = rows_of(problem, size=64)
+    free = reference(rows)
+    clusters = torch.split(torch.arange(300) % 20, 64)
+    found = maximum_of(rows, free)
+    assert found.converged
+    sums = pass_over(rows, found.theta, EVERYTHING)
+    assert sums.scores is not None
+    assert sums.columns is not None
+    assert sums.thirds is not None
+    own = found.factor.inverse()
+    robust = covariance.sandwich(found.factor, free.matrix(rows, sums.scores))
+    of_clusters = covariance.cluster_scores(rows, found.theta, free, clusters, 20)
+    units = covariance.in_units(covariance.sandwich(found.factor, of_clusters), free, *to_x(rows))
+    assert covariance.theta_in_units(found.theta, *to_x(rows)).isfinite().all()
+    of_numbers = effects.of_numbers(free, found.theta, sums.thirds, range(2), rows.total_weight)
+    settings = [effects.Setting(0, 0.5), effects.Setting(0, -0.5)]
+    settings += [effects.Setting(2, category=0), effects.Setting(3, category=0)] if levels else []
+    at = effects.at_settings(rows, free, found.theta, settings)
+    for change in (of_numbers, effects.difference(at, 1, 0), effects.difference(at, len(settings) - 1, 0)):
+        assert effects.standard_errors(change, robust).isfinite().all()
+    influence = most_influential(rows, free, found.theta, own, 5, to_x(rows))
+    assert influence.spread <= maximum.logit_spread(rows, free, own)
+    assert maximum.distance_bound(found.decrement, influence.spread) < 1e-6
+    gram = design.gram(rows, sums.columns)
+    chosen, left_out = design.independent(gram, range(rows.columns), intercept=True)
+    assert len(left_out) == len(levels)
+    assert len(inflation.factors(gram, [[column] for column in chosen], intercept=True)) == len(chosen)
+    assert (units.diagonal() > 0).all()
+
+
 @pytest.mark.parametrize(
     "operation",
     [
@@ -382,7 +421,7 @@ iinfo inf int16 int32 int64 ix_ lexsort maximum ones searchsorted sqrt stack til
 vstack where zeros
 """
 _MATH = "ceil fsum inf isfinite isnan nan prod sqrt"
-_PLACES = [SOURCE / "pipeline/data_loader.py", *(SOURCE / "pipeline").glob("numerics/**/*.py")]
+_PLACES = [SOURCE / "pipeline/data_loader.py", *(SOURCE / "pipeline").glob("**/numerics/**/*.py")]
 _PLACES += (SOURCE / "pipeline").glob("train/**/*.py")
 
 

@@ -11,6 +11,7 @@ from pipeline.commands.sweep.params import SweepParams
 from pipeline.commands.yaml_text import as_dvc_writes, commented, to_yaml
 from pipeline.dataset.columns import DATE_PARTS
 from pipeline.evaluate.params import EvaluateParams
+from pipeline.infer.params import InferParams
 from pipeline.params import descriptions
 from pipeline.prepare.params import SplitParams
 from pipeline.tracking.client.params import TrackingParams
@@ -52,6 +53,7 @@ def default_sections(present: Container[str]) -> str:
     sections: dict[str, Any] = {
         "sweep": SweepParams().model_dump(),
         "evaluate": EvaluateParams().model_dump(),
+        "infer": InferParams().model_dump(),
         "workers": 1,
         "checkpoint": CheckpointParams().model_dump(),
         "tracking": TrackingParams().model_dump(),

@@ -116,6 +116,7 @@ def _param_lines(table: InspectedTable, left_out: Mapping[str, str]) -> list[str
         "target": table.target,
         "features": "all",
         "leave_out": [],
+        "keep": [],
         "categories": [name for name in (*table.codes, *table.mixed) if name not in left_out],
         "weights": None,
         "types": table.dated or None,

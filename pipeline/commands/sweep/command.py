@@ -23,7 +23,7 @@ from pipeline.train.cross_validation import folds, path, selection
 from pipeline.train.cross_validation.path import Line
 from pipeline.train.outcome import MEANING
 from pipeline.train.params import FIRST_ORDER, TrainParams
-from pipeline.train.training_rows import TrainingRows
+from pipeline.training_rows.rows import TrainingRows
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ def buffer(name: str, shape: Sequence[int], precision: torch.dtype, device: torc
     size = math.prod(shape)
     memory: Tensor | None = getattr(_buffers, key, None)
     if memory is None or memory.numel() < size:
-        memory = torch.empty(size, dtype=precision, device=device)
+        with torch.inference_mode(False):  # whoever uses it next may be outside of that mode
+            memory = torch.empty(size, dtype=precision, device=device)
         setattr(_buffers, key, memory)
     return memory[:size].view(*shape)
 

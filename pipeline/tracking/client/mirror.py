@@ -210,7 +210,7 @@ def started(
 ) -> Iterator[Mirror]:
     """Mirror the stage that runs inside the block, and print one sentence about its run at the end.
 
-    ``stage`` is train, evaluate or sweep; ``document`` is the whole params document; ``paths`` names the folders
+    ``stage`` is train, evaluate, infer or sweep; ``document`` is the whole params document; ``paths`` names the folders
     prepared, models (but for sweep) and reports (but for train). Enter the block before the stage's heavy imports: the
     child's run beside them.
     The block's exceptions pass through unchanged.

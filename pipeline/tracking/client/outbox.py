@@ -20,8 +20,12 @@ from pydantic import Field, TypeAdapter
 from pipeline import files
 from pipeline.documents import json_documents
 from pipeline.output_files import (
+    COEFFICIENTS_FILE,
+    EFFECTS_FILE,
     ENCODER_FILE,
     HISTORY_FILE,
+    INFERENCE_FILE,
+    INFLUENCE_FILE,
     METADATA_FILE,
     METRICS_FILE,
     PLOTS_FOLDER,
@@ -35,11 +39,15 @@ from pipeline.output_files import (
 # The files of a run by the stage's folder; a name that ends with / is a folder.
 _PREPARED = (PREPARED_FILE, ENCODER_FILE)
 _MODELS = (METADATA_FILE, WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE)
+INFERENCE_FILES = (INFERENCE_FILE, COEFFICIENTS_FILE, EFFECTS_FILE, INFLUENCE_FILE)
 _REPORTS = (METRICS_FILE, f"{PLOTS_FOLDER}/")
 NEEDED: Mapping[str, tuple[str, ...]] = {"prepared": _PREPARED, "models": _MODELS, "reports": _REPORTS}
 
-# Beside those of evaluate, a sweep has reports of its own.
-_BY_STAGE = {"sweep": {"reports": (SWEEP_FILE, SWEEP_TABLE_FILE)}}
+# Beside those of evaluate, a sweep and an inference have reports of their own.
+_BY_STAGE: dict[str, dict[str, tuple[str, ...]]] = {
+    "sweep": {"reports": (SWEEP_FILE, SWEEP_TABLE_FILE)},
+    "infer": {"reports": INFERENCE_FILES},
+}
 
 _ENTRY_FILE = "entry.json"
 _FOLDER = Path(".cache", "tracking")
@@ -55,7 +63,7 @@ class OutboxEntry:
     ``params`` is the whole params document, ``circumstances`` its run context as JSON.
     """
 
-    stage: Annotated[str, Field(pattern="^(train|evaluate|sweep)$")]
+    stage: Annotated[str, Field(pattern="^(train|evaluate|infer|sweep)$")]
     identity: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     experiment: str
     params: dict[str, Any]

@@ -19,9 +19,9 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline import results
 from pipeline.errors import shortened
-from pipeline.output_files import HISTORY_FILE, METRICS_FILE
+from pipeline.output_files import EFFECTS_FILE, HISTORY_FILE, INFERENCE_FILE, INFLUENCE_FILE, METRICS_FILE
 from pipeline.tracking.client.outbox import NEEDED
-from pipeline.tracking.client.run_files import ALL_PARAMS_FILE, COEFFICIENTS_FILE, MD5_FILE
+from pipeline.tracking.client.run_files import ALL_PARAMS_FILE, COEFFICIENTS_FILE, INFERENCE_TABLE_FILE, MD5_FILE
 from pipeline.tracking.client.tags import CIRCUMSTANCES, COPIED_TAG, NOTE_TAG, VERSION_PREFIX
 from pipeline.tracking.runs import curves, description, run_writer
 
@@ -38,6 +38,7 @@ _CURVES = (curves.BY_EPOCH, "train/")  # the second in earlier runs
 _SECONDS = [f"{prefix}seconds" for prefix in _CURVES]
 
 _TRAINING_FILES = (*NEEDED["models"], ALL_PARAMS_FILE, COEFFICIENTS_FILE, MD5_FILE)
+_INFERENCE_FILES = (INFERENCE_FILE, INFERENCE_TABLE_FILE, EFFECTS_FILE, INFLUENCE_FILE)
 _PICTURES = "images"
 
 # MLflow's name of a picture: its key, its step, then a time and an id of its own.
@@ -220,10 +221,12 @@ def _unequal_data_sets(recorded: list[dict[str, str]], expected: list[dict[str, 
 
 
 def _artifacts(recorded: RunContents, again: RunContents, evaluated: bool) -> Iterator[Difference]:
+    inferred = any(name in recorded.artifacts for name in _INFERENCE_FILES)
     due = {
         name: paths[0]
         for name, paths in again.artifacts.items()
-        if evaluated or name in _TRAINING_FILES or name.startswith(f"{_PICTURES}/")
+        if (evaluated or name in _TRAINING_FILES or name.startswith(f"{_PICTURES}/"))
+        and (inferred or name not in _INFERENCE_FILES)
     }
     if not recorded.artifacts and due:
         yield Difference(ARTIFACT, "", f"none at {recorded.run.info.artifact_uri}", f"{len(due)}")

@@ -83,10 +83,10 @@ def create(store: Store, origin: Origin, started: int, tags: dict[str, str], nam
     telling = {key: _brief(value) for key, value in settings.telling(origin.params).items()}
     store.client.log_batch(run_id, params=[Param(key, value) for key, value in names.params(telling).items()])
     sections = {section: origin.params[section] for section in _SECTIONS if section in origin.params}
-    _add_text(store, run_id, ALL_PARAMS_FILE, json.dumps(_masked(sections), ensure_ascii=False, indent=2))
+    add_text(store, run_id, ALL_PARAMS_FILE, json.dumps(_masked(sections), ensure_ascii=False, indent=2))
     store.client.log_inputs(run_id, [_dataset(origin.data)])
     if origin.context.changes:
-        _add_text(store, run_id, CHANGES_FILE, origin.context.changes)
+        add_text(store, run_id, CHANGES_FILE, origin.context.changes)
     return run_id
 
 
@@ -104,8 +104,8 @@ def fill(store: Store, run_id: str, origin: Origin, training: Training, ended: i
     _name_by_choice(store, run_id, origin, training)
     # Files and pictures.
     add_files(store, run_id, training.files())
-    _add_text(store, run_id, COEFFICIENTS_FILE, _coefficients(training))
-    _add_text(store, run_id, MD5_FILE, _md5_table(origin.context.inputs, training))
+    add_text(store, run_id, COEFFICIENTS_FILE, _coefficients(training))
+    add_text(store, run_id, MD5_FILE, _md5_table(origin.context.inputs, training))
     _add_pictures(store, run_id, training, ended)
     # The key, at last: a run that has it is complete.
     store.client.set_tag(run_id, KEY_TAG, training.model.key)
@@ -190,7 +190,8 @@ def _masked(value: Any) -> Any:
     return credentials.masked(value) if isinstance(value, str) else value
 
 
-def _add_text(store: Store, run_id: str, name: str, text: str) -> None:
+def add_text(store: Store, run_id: str, name: str, text: str) -> None:
+    """Write a file at the root of the run's artifacts."""
     with tempfile.TemporaryDirectory() as folder:
         files.write_text(Path(folder) / name, text)
         add_files(store, run_id, [Path(folder) / name])

@@ -20,7 +20,7 @@ from pipeline.train.cross_validation import folds, path, selection
 from pipeline.train.cross_validation.path import Line
 from pipeline.train.cross_validation.penalties import COUNT, FOLDS, MOST_WORK, STRONGEST, WEAKEST, on_scale, work
 from pipeline.train.params import TrainParams
-from pipeline.train.training_rows import TrainingRows
+from pipeline.training_rows.rows import TrainingRows
 
 # How far beyond an end at once, with as many values a decade as between the ends, and how often at most.
 _BEYOND, _VALUES_BEYOND = 1e-3, (COUNT - 1) // 2

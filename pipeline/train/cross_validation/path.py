@@ -23,7 +23,7 @@ from pipeline.parallel.threads import thread_count
 from pipeline.train import packing, solvers
 from pipeline.train.cross_validation import folds, selection
 from pipeline.train.params import TrainParams
-from pipeline.train.training_rows import TrainingRows
+from pipeline.training_rows.rows import TrainingRows
 
 
 @dataclass(frozen=True)

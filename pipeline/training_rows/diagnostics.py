@@ -10,7 +10,7 @@ from pipeline.errors import listed
 from pipeline.numerics.data import reduction
 from pipeline.numerics.data.block import Block, row_counts
 from pipeline.numerics.diagnostics import collinear_categories, collinearity, separation
-from pipeline.train.training_rows import TrainingRows
+from pipeline.training_rows.rows import TrainingRows
 
 _NAMED = 3
 _ONE_OF_MANY = (
@@ -101,6 +101,22 @@ def _of_categories(blocks: Sequence[Block], features: Sequence[str]) -> list[str
 def _category(level: str) -> str:
     """The category of a column of W, which is named category=level."""
     return level.partition("=")[0]
+
+
+def separation_of(data: TrainingRows, columns: Sequence[int], intercept: bool) -> list[str]:
+    """What columns among ``columns`` of W tell classes apart without error, in sentences; none where nothing does.
+
+    A level or a number alone is looked for in any table, combinations of columns where a table is small enough.
+    """
+    rows, among = reduction.counted(data.blocks), set(columns)
+    alone = collinearity.separable_classes(rows, len(data.features), data.classes, intercept)
+    pairs = [f"class {data.labels[one.label]} by {data.features[one.column]}" for one in alone if one.column in among]
+    if pairs:
+        return [f"told apart without error: {listed(pairs, _NAMED, str)}"]
+    if len(among) < len(data.features) or sum(row_counts(rows)) * len(data.features) > separation.LARGEST_TABLE:
+        return []
+    diagnosed = with_separation(Diagnostics((), separable=False), data, intercept)
+    return [sentence.removesuffix(f"; {_CURE}") for sentence in diagnosed.sentences] if diagnosed.separable else []
 
 
 def of_optimum(known: Diagnostics, data: TrainingRows, intercept: bool) -> Diagnostics:

@@ -11,7 +11,7 @@ from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 
 from pipeline.numerics.solvers.status import Status
-from pipeline.train import diagnostics
+from pipeline.training_rows import diagnostics
 from tests.problems import Problem, Solved, numbers_only, solve, synthetic
 
 

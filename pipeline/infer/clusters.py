@@ -1,0 +1,92 @@
+"""The cluster of each training row, from the column that infer.cluster names."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.dataset.encoder import OTHER
+from pipeline.dataset.reader import Dataset
+from pipeline.dataset.shard import Shard
+from pipeline.errors import UserError, listed, quoted
+from pipeline.infer.terms import Term, terms_of
+
+_EXACT = 1 << 24
+
+
+def clusters_of(dataset: Dataset, column: str, counts: Sequence[int]) -> tuple[list[Tensor], int]:
+    """Each block's clusters (n,) int64 in 0 ... G - 1, and G, of training rows of positive weight.
+
+    ``counts`` are those of the blocks. Raises: UserError if the column is not in the
+    prepared data, or there is one cluster only.
+    """
+    values = _values(dataset, column)
+    _, codes = np.unique(values, return_inverse=True)
+    count = int(codes.max()) + 1
+    if count < 2:
+        raise UserError(
+            f"params.yaml: infer.cluster: expected a column of two values or more in the training rows, got one in "
+            f"{quoted(column)}"
+        )
+    return list(torch.split(torch.from_numpy(codes.astype(np.int64)), list(counts))), count
+
+
+def _values(dataset: Dataset, column: str) -> NDArray[np.uint64]:
+    """A number for each row, equal where the column's values are."""
+    shards = dataset.splits["train"].shards
+    counted = [slice(None) if shard.weights is None else np.flatnonzero(shard.weights > 0) for shard in shards]
+    if column in dataset.kept:
+        position = dataset.kept.index(column)
+        parts = [
+            shard.kept[rows, position] for shard, rows in zip(shards, counted, strict=True) if shard.kept is not None
+        ]
+        return np.concatenate(parts)
+    if column in _keys(dataset) and shards[0].groups is not None:
+        groups = [shard.groups[rows] for shard, rows in zip(shards, counted, strict=True) if shard.groups is not None]
+        return np.concatenate(groups)
+    for term in terms_of(dataset.encoder):
+        if term.column == column and term.category is None:
+            return _whole_numbers(dataset, term, shards, counted)
+        if term.column == column:
+            _require_own_levels(dataset, term)
+            codes = [shard.codes[rows, term.category] for shard, rows in zip(shards, counted, strict=True)]
+            return np.concatenate(codes).astype(np.uint64)
+    names = [term.column for term in terms_of(dataset.encoder)]
+    raise UserError(
+        f"params.yaml: infer.cluster: expected a feature ({listed(names, 5)}), prepare.split.key or one of "
+        f"prepare.keep, got {quoted(column)}; name it in prepare.keep"
+    )
+
+
+def _keys(dataset: Dataset) -> list[str]:
+    """prepare.split.key, as the schema has it."""
+    return [column["name"] for column in dataset.schema["columns"] if column.get("role") == "key"]
+
+
+def _require_own_levels(dataset: Dataset, term: Term) -> None:
+    assert term.category is not None
+    if OTHER in dataset.encoder.categories[term.category].levels:
+        raise UserError(
+            f"params.yaml: infer.cluster: expected a column whose values are all known, but rare ones of "
+            f"{quoted(term.column)} share the level {OTHER}; raise prepare.max_levels, or name it in prepare.keep"
+        )
+
+
+def _whole_numbers(
+    dataset: Dataset, term: Term, shards: Sequence[Shard], counted: Sequence[slice | NDArray[np.int64]]
+) -> NDArray[np.uint64]:
+    """Numbers that float32 holds exactly; others may have become equal."""
+    columns = [dataset.encoder.numbers[row] for row in term.rows if row < len(dataset.encoder.numbers)]
+    parts = [shard.numbers[rows][:, list(term.rows)] for shard, rows in zip(shards, counted, strict=True)]
+    numbers = np.concatenate(parts)
+    exact = all(column.scale == 1 and column.shift == 0 for column in columns)
+    if not exact or not ((np.abs(numbers) < _EXACT) & (numbers == np.rint(numbers))).all():
+        raise UserError(
+            f"params.yaml: infer.cluster: expected a category or whole numbers below {_EXACT:,} that are not "
+            f"standardised, but {quoted(term.column)} is stored in float32, where values may have become equal; "
+            "leave it out of the features and name it in prepare.keep"
+        )
+    _, codes = np.unique(numbers + np.float32(0), axis=0, return_inverse=True)
+    return np.asarray(codes, dtype=np.uint64)

@@ -1,0 +1,1 @@
+"""Training rows with the names that sentences about them need, and what is odd about them."""
