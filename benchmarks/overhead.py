@@ -1,7 +1,7 @@
 """What the pipeline costs on top of the tools it stands on: `python -m benchmarks.overhead`.
 
 Everything is timed in turn in one run, so that a machine that slows down slows both sides. The floor is what nobody who
-uses these tools can avoid: importing torch and mlflow once, and DVC running three stages that do nothing.
+uses these tools can avoid: importing torch and mlflow once, and DVC running as many stages that do nothing.
 """
 
 import statistics
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from ruamel.yaml import YAML
 
-from tests.project import Project
+from tests.project import SOURCE, Project
 
 ROUNDS = 5
-_EMPTY_STAGES = "stages:\n" + "".join(
-    f"  {name}:\n    cmd: 'true'\n    deps: [params.yaml]\n" for name in ("one", "two", "three")
-)
+_STAGES = list(YAML(typ="safe", pure=True).load((SOURCE / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
+_EMPTY_STAGES = "stages:\n" + "".join(f"  {name}:\n    cmd: 'true'\n    deps: [params.yaml]\n" for name in _STAGES)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -41,7 +41,7 @@ def main() -> None:
         tutorial, empty = Project(Path(folder) / "tutorial"), _empty_project(Path(folder) / "empty")
         commands: dict[str, Callable[[], object]] = {
             'python -c "import torch, mlflow"': lambda: tutorial.run("python", "-c", "import torch, mlflow"),
-            "dvc repro -f, three empty stages": lambda: empty.dvc("repro", "-f"),
+            f"dvc repro -f, {len(_STAGES)} empty stages": lambda: empty.dvc("repro", "-f"),
             "dvc repro -f, the tutorial": lambda: tutorial.dvc("repro", "-f"),
         }
         for command in commands.values():  # once to warm caches and to make the store

@@ -30,6 +30,7 @@ COEFFICIENTS_FILE = "coefficients.csv"
 EFFECTS_FILE = "effects.csv"
 INFLUENCE_FILE = "influence.csv"
 COVARIANCE_FILE = "covariance.safetensors"
+ESTIMATES_FILE = "estimates.csv"
 
 # Of sweep.
 SWEEP_FILE = "sweep.json"

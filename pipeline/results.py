@@ -1,4 +1,4 @@
-"""Read back the outputs of stages, checked: metrics, a sweep, the course of a training, columns.
+"""Read back the outputs of stages, checked: metrics, a sweep, the course of a training, an inference, columns.
 
 Whoever reads them may hold files of an older commit, edited or forged. Each function takes a file's content and the
 name by which errors call it; k is the number of classes, d the number of features, s the number of snapshots.
@@ -143,23 +143,29 @@ class _Inference(_Open):
 
 class _Inferred(_Inference):
     title: str
+    model_key: str = ""
     reference: Class
     rows: NonNegativeInt
     weight: FiniteFloat
     coefficients: NonNegativeInt
-    confidence: FiniteFloat
+    base_levels: dict[str, str] = Field(default_factory=dict)
+    left_out: list[str] = Field(default_factory=list)
+    confidence: Annotated[float, Field(gt=0, lt=1)]
     covariance: _Covariance
     fit: _WholeFit
     columns: list[_TestedColumn]
 
 
 def inference(content: bytes, place: object) -> dict[str, Any]:
-    """inference.json; ``refused`` in it is a sentence where the rows have no table. Raises: UserError of ``place``."""
+    """inference.json; ``refused`` in it is a sentence where the rows have no table, else ``base_levels`` is a dict.
+
+    Raises: UserError that names ``place``.
+    """
     document = json_documents.parse(content, place, REMEDY)
     with json_documents.faults_named(place, REMEDY):
         if _Inference.model_validate(document).refused is None:
             _Inferred.model_validate(document)
-    return {"refused": None} | document
+    return {"refused": None, "base_levels": {}} | document
 
 
 COEFFICIENT_NAMES = ("class", "reference", "feature")
@@ -251,24 +257,91 @@ def snapshots(content: bytes, place: object, shape: tuple[int, int]) -> dict[str
 
     Raises: UserError that names ``place``.
     """
-    try:
-        tensors: dict[str, NDArray[Any]] = safetensors.numpy.load(content)
-    except (SafetensorError, ValueError, TypeError, KeyError):  # the last two of a dtype that numpy lacks
-        _refuse(place, "safetensors", "something else")
-    if tensors.keys() != {"epoch", "W", "b"}:
-        _refuse(place, "the tensors epoch, W and b", listed(sorted(tensors)) or "none")
+    tensors = _tensors(content, place, ("epoch", "W", "b"))
     count = max(1, tensors["epoch"].size)
     expected = {"epoch": ("int64", (count,)), "W": ("float64", (count, *shape)), "b": ("float64", (count, shape[0]))}
     for name, (kind, size) in expected.items():
-        tensor = tensors[name]
-        if (str(tensor.dtype), tensor.shape) != (kind, size):
-            _refuse(f"{place}: tensor {name}", f"{kind} {size}", f"{tensor.dtype} {shortened(tensor.shape)}")
-        if not np.isfinite(tensor).all():
-            _refuse(f"{place}: tensor {name}", "finite numbers", "NaN or infinity")
+        _require_tensor(tensors, name, kind, size, place)
     epochs = tensors["epoch"]
     if epochs[0] < -1 or epochs[-1] > _MOST_EPOCHS or (epochs[1:] <= epochs[:-1]).any():
         _refuse(f"{place}: tensor epoch", "epochs that rise from -1", "others")
     return tensors
+
+
+# What is made of larger numbers might be infinite: sums of products with float32 numbers, and their squares.
+_LARGEST_COEFFICIENT, _LARGEST_COVARIANCE = 1e100, 1e200
+# By so much the least eigenvalue of correlations may be below 0: rounding leaves less, a forgery more.
+_ROUNDING = 1e-6
+
+
+def covariance(content: bytes, place: object, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    """covariance.safetensors; ``shape`` is (d, k).
+
+    Float64 theta (d + 1, k) and covariance (q, q) of its free entries, class by class; int64 ``columns`` and
+    ``labels``, ascending: the free rows, of which row d is b, and classes, k or k - 1.
+    Raises: UserError that names ``place``.
+    """
+    d, k = shape
+    tensors = _tensors(content, place, ("theta", "covariance", "columns", "labels"))
+    _require_tensor(tensors, "theta", "float64", (d + 1, k), place)
+    for name, count in (("columns", d + 1), ("labels", k)):
+        _require_tensor(tensors, name, "int64", (tensors[name].size,), place)
+        _require_places(tensors[name], count, f"{place}: tensor {name}")
+    columns, labels = tensors["columns"], tensors["labels"]
+    if k < 2 or len(labels) < k - 1:
+        _refuse(f"{place}: tensor labels", "two classes or more, all but one free", f"{len(labels)} of {k} free")
+    size = len(columns) * len(labels)
+    _require_tensor(tensors, "covariance", "float64", (size, size), place)
+    is_free = np.zeros((d + 1, k), dtype=bool)
+    is_free[columns[:, np.newaxis], labels] = True
+    if tensors["theta"][~is_free].any() or np.abs(tensors["theta"]).max() > _LARGEST_COEFFICIENT:
+        _refuse(f"{place}: tensor theta", "0 where it is not free, and coefficients of a fit elsewhere", "others")
+    _require_covariance(tensors["covariance"], f"{place}: tensor covariance")
+    return tensors
+
+
+def _require_places(places: NDArray[np.int64], count: int, place: str) -> None:
+    """Numbers from 0 to below ``count`` that rise."""
+    if not len(places) or places[0] < 0 or places[-1] >= count or (places[1:] <= places[:-1]).any():
+        _refuse(place, f"numbers from 0 to below {count} that rise", "others")
+
+
+def _require_covariance(matrix: NDArray[np.float64], place: str) -> None:
+    """Symmetric, without a negative variance of any combination but for rounding."""
+    variances = matrix.diagonal()
+    if not (matrix == matrix.T).all() or np.abs(matrix).max() > _LARGEST_COVARIANCE or (variances < 0).any():
+        _refuse(place, "a symmetric matrix with variances >= 0", "another")
+    deviations = np.sqrt(variances)
+    deviations[deviations == 0] = 1.0
+    with np.errstate(over="ignore"):
+        correlations = matrix / deviations / deviations[:, np.newaxis]
+    try:
+        if np.abs(correlations).max() > 1 + _ROUNDING:
+            raise np.linalg.LinAlgError
+        np.linalg.cholesky(correlations + _ROUNDING * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        _refuse(place, "a covariance", "a matrix that gives some combination a negative variance")
+
+
+def _tensors(content: bytes, place: object, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    try:
+        tensors: dict[str, NDArray[Any]] = safetensors.numpy.load(content)
+    except (SafetensorError, ValueError, TypeError, KeyError):  # the last two of a dtype that numpy lacks
+        _refuse(place, "safetensors", "something else")
+    if tensors.keys() != set(names):
+        expected = f"the tensors {', '.join(names[:-1])} and {names[-1]}"
+        _refuse(place, expected, listed(sorted(tensors)) or "none")
+    return tensors
+
+
+def _require_tensor(
+    tensors: dict[str, NDArray[Any]], name: str, kind: str, size: tuple[int, ...], place: object
+) -> None:
+    tensor = tensors[name]
+    if (str(tensor.dtype), tensor.shape) != (kind, size):
+        _refuse(f"{place}: tensor {name}", f"{kind} {size}", f"{tensor.dtype} {shortened(tensor.shape)}")
+    if not np.isfinite(tensor).all():
+        _refuse(f"{place}: tensor {name}", "finite numbers", "NaN or infinity")
 
 
 def _refuse(place: object, expected: str, came: str) -> NoReturn:

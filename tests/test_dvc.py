@@ -29,6 +29,7 @@ WATCHED_WITHOUT_NEED: dict[str, set[str]] = {
         "pipeline/dataset/writer.py",
         "pipeline/parallel/threads.py",
         "pipeline/scoring/column_effects.py",
+        "pipeline/scoring/intervals.py",
     },
     "infer": {
         "pipeline/dataset/row_digests.py",

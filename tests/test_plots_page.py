@@ -24,6 +24,7 @@ TITLES = (
     "ROC, each class against the rest",
     "Calibration of the predicted class",
     "Largest coefficients of each class",
+    "Estimates with their intervals",
 )
 
 PENGUINS = {
@@ -31,14 +32,16 @@ PENGUINS = {
     "prepare.target": "species",
     "prepare.standardise": "true",
     "prepare.split.method": "seed",
+    "infer.firth": "true",  # species are told apart without error
 }
 
 # Of each plot: how many drawn marks of each kind a drawing has, and how many of them are not empty.
 DRAWINGS = """
+const MARKS = "svg .mark-line path, svg .mark-rect path, svg .mark-symbol.role-mark path";
 return [...document.querySelectorAll("main > div")].map(plot => ({
     text: plot.textContent,
-    marks: plot.querySelectorAll("svg .mark-line path, svg .mark-rect path").length,
-    drawn: [...plot.querySelectorAll("svg .mark-line path, svg .mark-rect path")]
+    marks: plot.querySelectorAll(MARKS).length,
+    drawn: [...plot.querySelectorAll(MARKS)]
         .filter(path => path.getBBox().width > 0 || path.getBBox().height > 0).length,
 }))
 """
@@ -65,7 +68,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @chromium.needed
 def test_every_plot_is_drawn_without_a_network(page: Path, browser: webdriver.Chrome) -> None:
-    """All five plots are drawings of two experiments with marks in them, and nothing else is asked for."""
+    """All six plots are drawings of two experiments with marks in them, and nothing else is asked for."""
     chromium.requested(browser)
     browser.get(page.as_uri())
     WebDriverWait(browser, chromium.PATIENCE).until(
@@ -79,7 +82,7 @@ def test_every_plot_is_drawn_without_a_network(page: Path, browser: webdriver.Ch
     assert len(plots) == len(TITLES)
     assert chromium.requested(browser) == {page.as_uri()}
     if folder := os.environ.get("SCREENSHOTS"):
-        browser.set_window_size(1400, 2000)
+        browser.set_window_size(1400, 2700)
         browser.save_screenshot(str(Path(folder) / "dvc-plots.png"))
 
 

@@ -181,14 +181,17 @@ def sweep(prepared: Path, out: Path) -> None:
     "-o", "--out", type=_File, default=None, metavar="OUT.csv | -", help="Write all rows here; - prints them."
 )
 @click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
+@click.option("--interval", is_flag=True, help="Add confidence intervals of the probabilities, from infer.")
+@click.option("--reports", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder that infer wrote.")
 @click.pass_obj
-def predict(place: Place, source: str, out: Path | None, model: Path) -> None:
+def predict(place: Place, source: str, out: Path | None, model: Path, interval: bool, reports: Path) -> None:
     """Score a CSV, or what stands at standard input: logits, softmax probabilities, ranks and label of each row."""
     unchanged = "" if out is None else f"{place.typed(out)} is as it was; "
     with interruption.advised(f"{unchanged}the same command begins anew"):
         from pipeline.commands import predict as command
 
-        command.main(source=source, out=out, model=model, typed=place.typed)
+        used = reports if interval else None
+        command.main(source=source, out=out, model=model, reports=used, typed=place.typed)
 
 
 @cli.command(section=_LOOK, example="")

@@ -15,7 +15,7 @@ from pipeline.documents import json_documents
 from pipeline.output_files import COEFFICIENTS_FILE, INFERENCE_FILE
 
 _MISSING = "run `dvc repro` first"
-_DIGITS = 4
+_DIGITS, _SMALL = 4, 0.01
 
 
 def main(*, reports: Path) -> None:
@@ -93,7 +93,10 @@ def _tests(column: dict[str, Any]) -> Iterator[str]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else class_tables.number(value, _DIGITS)
+    """Four digits after the point; a small number has three that tell something instead."""
+    if value is None:
+        return ""
+    return f"{value:.3g}" if 0 < abs(value) < _SMALL else class_tables.number(value, _DIGITS)
 
 
 def _p(value: float | None) -> str:

@@ -1,10 +1,10 @@
-"""Score a CSV with a trained model: logits, softmax probabilities, ranks and label of every row."""
+"""Score a CSV with a trained model: logits, softmax probabilities, their intervals, ranks and label of every row."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,12 @@ from rich.table import Table
 
 from pipeline import files, output_files, screen
 from pipeline import model as models
-from pipeline.commands import class_tables
+from pipeline.commands import class_tables, inference_fit
 from pipeline.dataset.columns import Chunk, Class, class_text
 from pipeline.dataset.encoder import OTHER, Encoder
 from pipeline.errors import UserError, listed, quoted, shortened
 from pipeline.scoring import predictions, probabilities
+from pipeline.scoring.intervals import Fit, Intervals
 from pipeline.scoring.logits import compute_logits
 from pipeline.table import find_source, progress, sources, stream, type_rules
 from pipeline.table.sources import Source, TableSource
@@ -33,7 +34,7 @@ class ScoredRows:
     """Predictions of the model for consecutive rows.
 
     Shapes: rows (n,) 1-based data rows of the source; logits, probabilities and ranks (n, k), rank 1 the most probable;
-    predicted (n,) class indices.
+    predicted (n,) class indices. ``intervals`` are those of the inference fit, if asked for.
     """
 
     rows: NDArray[np.int64]
@@ -41,6 +42,15 @@ class ScoredRows:
     probabilities: NDArray[np.float64]
     ranks: NDArray[np.int64]
     predicted: NDArray[np.int64]
+    intervals: Intervals | None = None
+
+    @property
+    def without_interval(self) -> NDArray[np.bool_]:
+        """(n,): rows that the inference fit knows nothing of."""
+        if self.intervals is None:
+            return np.zeros(len(self.rows), dtype=bool)
+        result: NDArray[np.bool_] = np.isnan(self.intervals.fitted[:, 0])
+        return result
 
 
 class Unseen:
@@ -69,11 +79,15 @@ class Unseen:
 
 
 def predict(
-    model: models.Model, source: TableSource, unseen: Unseen, options: stream.ReadOptions = stream.DEFAULTS
+    model: models.Model,
+    source: TableSource,
+    unseen: Unseen,
+    options: stream.ReadOptions = stream.DEFAULTS,
+    fit: Fit | None = None,
 ) -> Iterator[ScoredRows]:
     """Score the rows of ``source`` in order, a chunk at a time; its columns may come in any order, among others.
 
-    Raises: UserError for a missing column, or a file or value that cannot be read.
+    ``fit`` adds its intervals. Raises: UserError for a missing column, or a file or value that cannot be read.
     """
     encoder = model.encoder
     for chunk in stream.read(source, encoder.types, encoder.missing_values, options):
@@ -88,12 +102,21 @@ def predict(
             probabilities=probability,
             ranks=probabilities.ranks(logits),
             predicted=logits.argmax(axis=1),
+            intervals=None if fit is None else fit.intervals(chunk, encoded),
         )
 
 
-def main(*, source: str | Path, out: Path | None, model: Path, typed: Callable[[object], str] = str) -> None:
+def main(
+    *,
+    source: str | Path,
+    out: Path | None,
+    model: Path,
+    reports: Path | None = None,
+    typed: Callable[[object], str] = str,
+) -> None:
     """Score ``source`` with the model in folder ``model``; write every row to ``out``, or print the first rows.
 
+    With ``reports``, the folder that infer wrote, probabilities get confidence intervals.
     As ``source`` ``-`` is standard input, as ``out`` standard output. ``typed`` gives a file's name as the person typed
     it, to say how many rows went where.
     Raises: UserError if the model or the source cannot be used, the source has no rows, or ``out`` is one of the files
@@ -103,22 +126,31 @@ def main(*, source: str | Path, out: Path | None, model: Path, typed: Callable[[
     trained = models.load(model)
     require_column_types(trained.encoder, model / output_files.METADATA_FILE)
     unseen = Unseen(trained.encoder)
+    inferred = None if reports is None else inference_fit.load(reports, trained, model)
+    fit = None if inferred is None else inferred.fit
+    read = [model / output_files.WEIGHTS_FILE, model / output_files.METADATA_FILE]
+    read += [] if reports is None else inference_fit.paths(reports)
     # Score the table, a chunk at a time.
     with find_source.find_or_copy(str(source)) as table, _bar(out, table) as options:
         if out is not None and out != predictions.STANDARD_OUTPUT:
-            _require_place(out, table, model)
-        scores = _at_least_one(table, predict(trained, table, unseen, options))
+            _require_place(out, table, read)
+        scores = _at_least_one(table, predict(trained, table, unseen, options, fit))
         if out is None:
-            _print(screen.unbroken(typed(table)), trained.classes, scores)
+            rows, without = _print(screen.unbroken(typed(table)), trained.classes, scores)
         else:
             with predictions.open_csv(out, trained.classes) as write:
+                without = 0
                 for part in scores:
                     write(_block(trained.classes, part))
                     rows = int(part.rows[-1])
+                    without += int(part.without_interval.sum())
     # Warn of what the predictions do not tell.
     formula = None if out is None else predictions.formula_warning(out, trained.classes)
-    for warning in filter(None, (unseen.warning(table), formula)):
+    dependence = None if inferred is None else inferred.warning
+    for warning in filter(None, (unseen.warning(table), dependence, _gaps(rows, without), formula)):
         screen.say(warning, error=True)
+    if inferred is not None:
+        screen.say(inferred.sentence, error=out == predictions.STANDARD_OUTPUT)
     # Say what is where; rows that are printed stand alone.
     if out is not None and out != predictions.STANDARD_OUTPUT:
         places = [screen.unbroken(typed(name)) for name in (table, out)]
@@ -149,11 +181,20 @@ def require_column_types(encoder: Encoder, place: Path) -> None:
             raise UserError(f"{place}: column {quoted(column)}: expected {error}: {remedy}") from None
 
 
-def _require_place(out: Path, source: Source, model: Path) -> None:
+def _gaps(rows: int, without: int) -> str | None:
+    """One line on the rows that have no interval, or None if all have one."""
+    if not without:
+        return None
+    return (
+        f"warning: {without:,} of {rows:,} rows have no interval: they hold a value, or a gap, that training did not "
+        "see, so that the inference fit has no coefficient for it"
+    )
+
+
+def _require_place(out: Path, source: Source, read: Sequence[Path]) -> None:
     files.require_file_name(out)
     standard_input = [0] if source.address == find_source.STANDARD_INPUT else []
-    paths = [*sources.local_paths(source), model / output_files.WEIGHTS_FILE, model / output_files.METADATA_FILE]
-    files.refuse_to_overwrite(out, [*paths, *standard_input])
+    files.refuse_to_overwrite(out, [*sources.local_paths(source), *read, *standard_input])
 
 
 def _at_least_one(source: TableSource, scores: Iterator[ScoredRows]) -> Iterator[ScoredRows]:
@@ -169,15 +210,30 @@ def _block(classes: list[Class], scores: ScoredRows) -> predictions.Block:
         **predictions.class_columns("probability", classes, scores.probabilities),
         **predictions.class_columns("logit", classes, scores.logits),
         **predictions.class_columns("rank", classes, scores.ranks),
+        **{
+            name: column
+            for bound, values in _bounds(scores).items()
+            for name, column in predictions.class_columns(bound, classes, values).items()
+        },
     }
 
 
-def _print(source: str, classes: list[Class], scores: Iterable[ScoredRows]) -> None:
-    """One line a class, so that any number of classes fits a terminal's width."""
+def _bounds(scores: ScoredRows) -> dict[str, NDArray[np.float64]]:
+    """The intervals by the names of their columns, none where nobody asked for them."""
+    return {} if scores.intervals is None else vars(scores.intervals)
+
+
+def _print(source: str, classes: list[Class], scores: Iterator[ScoredRows]) -> tuple[int, int]:
+    """One line a class, so that any number of classes fits a terminal's width.
+
+    Returns the number of rows that are printed, and how many of these have no interval.
+    """
+    first = next(scores)
+    scores = chain([first], scores)
     names = [class_tables.name(class_text(label)) for label in classes]
     rows = list(islice(_rows(names, scores), MOST_ROWS_PRINTED + 1))
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    for heading in ("row", "predicted", "class", "logit", "probability", "rank"):
+    for heading in ("row", "predicted", "class", "logit", "probability", "rank", *_bounds(first)):
         table.add_column(heading, justify="left" if heading in ("predicted", "class") else "right", no_wrap=True)
     for lines in rows[:MOST_ROWS_PRINTED]:
         for line in lines:
@@ -188,6 +244,8 @@ def _print(source: str, classes: list[Class], scores: Iterable[ScoredRows]) -> N
     console.print(table)
     if len(rows) > MOST_ROWS_PRINTED:
         screen.say(f"The first {MOST_ROWS_PRINTED} rows of {source}; `-o OUT.csv` writes all of them.")
+    printed = rows[:MOST_ROWS_PRINTED]
+    return len(printed), sum("" in lines[0][2:] for lines in printed)
 
 
 def _rows(names: list[str], scores: Iterable[ScoredRows]) -> Iterator[list[tuple[str, ...]]]:
@@ -195,9 +253,20 @@ def _rows(names: list[str], scores: Iterable[ScoredRows]) -> Iterator[list[tuple
     for part in scores:
         for index, row in enumerate(part.rows):
             heads = [(str(row), names[part.predicted[index]])] + [("", "")] * (len(names) - 1)
+            bounds = zip(*(values[index] for values in _bounds(part).values()), strict=True)
             yield [
-                (*head, name, f"{logit:.4f}", f"{probability:.4f}", str(rank))
-                for head, name, logit, probability, rank in zip(
-                    heads, names, part.logits[index], part.probabilities[index], part.ranks[index], strict=True
+                (*head, name, f"{logit:.4f}", f"{probability:.4f}", str(rank), *map(_cell, interval))
+                for head, name, logit, probability, rank, interval in zip(
+                    heads,
+                    names,
+                    part.logits[index],
+                    part.probabilities[index],
+                    part.ranks[index],
+                    bounds if part.intervals else repeat((), len(names)),
+                    strict=True,
                 )
             ]
+
+
+def _cell(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.4f}"

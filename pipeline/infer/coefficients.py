@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from scipy.stats import false_discovery_control
 from torch import Tensor
@@ -12,6 +11,7 @@ from pipeline.dataset.columns import class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.infer import contrasts
 from pipeline.infer.fit import Inference
+from pipeline.infer.multiple_tests import holm_adjusted
 from pipeline.infer.numerics import distributions
 from pipeline.infer.terms import INTERCEPT
 from pipeline.numerics.exact import portable
@@ -58,15 +58,6 @@ def lines(inference: Inference, encoder: Encoder, confidence: float) -> Iterator
                 _cell(low[at]), _cell(high[at]), *(_cell(ratio[at]) for ratio in ratios),
                 _cell(scaled[at]), _cell(scaled_errors[at]),
             )  # fmt: skip
-
-
-def holm_adjusted(p: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Holm 1979, A simple sequentially rejective multiple test procedure: (m,) of (m,)."""
-    order = np.argsort(p, kind="stable")
-    factors = len(p) - np.arange(len(p))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * factors))
-    return adjusted
 
 
 def _ratio(values: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.dataset.columns import class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.errors import listed
+from pipeline.infer.estimator import l2_of
 from pipeline.infer.fit import Inference
 from pipeline.infer.params import InferParams
 from pipeline.infer.terms import level_of
@@ -83,15 +84,15 @@ def _sentences(
         f", {inference.kind.clusters} clusters" if inference.kind.clusters else ""
     )
     if inference.distance_bound is not None:
+        of_model = "" if inference.kind.is_of_model else ", as the model has them,"
         yield (
-            f"numerical error: every coefficient and contrast is within {inference.distance_bound:.1e} standard errors "
-            "of the exact maximum's"
+            f"numerical error: every coefficient and contrast is within {inference.distance_bound:.1e} standard "
+            f"errors{of_model} of the exact maximum's"
         )
     if inference.model_distance is not None:
-        l2 = float(trained.result.get("l2", trained.params["l2"]))
         yield (
-            f"the trained model ({trained.result['method']}, l2 {l2:g}) is within {inference.model_distance:.2g} "
-            "standard errors of this fit in every contrast"
+            f"the trained model ({trained.result.get('method')}, l2 {l2_of(trained):g}) is within "
+            f"{inference.model_distance:.2g} standard errors of this fit in every contrast"
         )
     if inference.kind.clusters and inference.kind.clusters <= inference.design.size:
         yield (

@@ -1,18 +1,16 @@
 """The fit that a table of coefficients is of: rows, free entries, maximum, covariance; or a refusal."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline import data_loader, screen
-from pipeline.dataset.encoder import Encoder
 from pipeline.dataset.reader import Dataset
 from pipeline.errors import UserError, listed, quoted
-from pipeline.infer import clusters
+from pipeline.infer import clusters, coding
+from pipeline.infer.estimator import Estimator, estimator_of, l2_of
 from pipeline.infer.numerics import covariance, firth, likelihood, maximum
 from pipeline.infer.numerics import design as designs
 from pipeline.infer.numerics.design import Design
@@ -21,19 +19,14 @@ from pipeline.infer.numerics.maximum import Maximum, Penalty
 from pipeline.infer.numerics.rows import InferenceRows
 from pipeline.infer.params import InferParams
 from pipeline.infer.refusal import RefusalError
-from pipeline.infer.terms import Term, base_row, chosen, require_categories, terms_of
+from pipeline.infer.requirements import most_coefficients, require_classes, require_memory, require_overlap
+from pipeline.infer.terms import Term, chosen, require_categories, terms_of
 from pipeline.model import Model
 from pipeline.numerics.data import reduction
-from pipeline.numerics.data.block import Block, row_counts
+from pipeline.numerics.data.block import row_counts
 from pipeline.numerics.data.theta import centred
 from pipeline.numerics.exact import portable
 from pipeline.parallel.threads import thread_count
-from pipeline.training_rows import diagnostics
-from pipeline.training_rows.rows import TrainingRows
-
-Estimator = Literal["maximum likelihood", "firth", "l2"]
-
-_MOST_BYTES = 1 << 28  # of the covariance
 
 
 @dataclass(frozen=True)
@@ -95,21 +88,23 @@ def infer(dataset: Dataset, model: Model, params: InferParams) -> Inference:
     """
     problem = _problem(dataset, model, params)
     rows, design = problem.rows, problem.design
-    start = _coded(_trained(rows, model), problem)
+    start = _start(problem, model)
     penalty = _penalty(model, problem) if problem.penalised else None
     asked = Asked(scores=params.covariance == "robust", thirds=params.effects, weights=params.weights)
     with screen.bar("going to the maximum"):
-        begin = _better_start(problem, start, _class_counts(dataset))
         try:
             if problem.estimator == "firth":
-                reached: Maximum = firth.maximise(rows, design, begin, asked)
+                # From 0, as other packages: its likelihood may have several maxima, and the model must not choose.
+                reached: Maximum = firth.maximise(rows, design, rows.zero(), asked)
             else:
+                begin = _better_start(problem, start, _class_counts(dataset))
                 reached = maximum.maximise(rows, design, begin, asked, penalty)
         except maximum.SingularError:
             raise RefusalError(_SINGULAR) from None
     if not reached.converged:
+        sentence = _NO_FIRTH if problem.estimator == "firth" else _NO_MAXIMUM
         raise RefusalError(
-            f"{_NO_MAXIMUM} (after {reached.passes} passes it is {reached.decrement:.1e} standard errors away)"
+            f"{sentence} (after {reached.passes} passes it is {reached.decrement:.1e} standard errors away)"
         )
     inverse = reached.factor.inverse()
     kind, matrix = _covariance(problem, reached, params, inverse)
@@ -132,13 +127,13 @@ def _problem(dataset: Dataset, model: Model, params: InferParams) -> Problem:
     require_categories(terms, list(params.base_levels or {}), "base_levels")
     if params.effects_by is not None:
         require_categories(terms, [params.effects_by], "effects_by")
-    estimator = _estimator(model, params)
+    estimator = estimator_of(model, params)
     penalised = estimator == "l2"
     counts = _class_counts(dataset)
     reference = _reference(params, model, counts)
-    _require_classes(model, counts)
-    intercept = bool(model.params["intercept"])
-    _require_memory(_most_coefficients(encoder, terms, intercept, penalised), params)
+    require_classes(model, counts)
+    intercept = bool(model.params.get("intercept", True))
+    require_memory(most_coefficients(encoder, terms, intercept, penalised), params)
     with screen.bar("reading rows"):
         blocks = data_loader.blocks_of(dataset, dataset.splits["train"], None)
         data_loader.require_weight(blocks)
@@ -153,56 +148,33 @@ def _problem(dataset: Dataset, model: Model, params: InferParams) -> Problem:
     bases: dict[int, int] = {}
     left_out: list[int] = []
     if penalised:
-        design = _full_design(rows, gram, terms)
+        design = coding.full_design(rows, gram, terms)
     else:
-        design, bases, left_out = _reference_design(rows, gram, terms, encoder, params, reference)
+        design, bases, left_out = coding.reference_design(rows, gram, terms, encoder, params, reference)
     if estimator == "maximum likelihood":
-        _require_overlap(counted, dataset, terms, intercept)
+        require_overlap(counted, encoder, terms, intercept)
     return Problem(rows, terms, design, gram, bases, left_out, reference, estimator, clustered)
 
 
-def _trained(rows: InferenceRows, model: Model) -> Tensor:
-    """The model's theta, of z."""
-    return rows.centred(torch.cat([torch.from_numpy(model.weights.T), torch.from_numpy(model.bias)[None]]))
+def _start(problem: Problem, model: Model) -> Tensor:
+    """The trained theta of z in the coding of the fit."""
+    theta = torch.cat([torch.from_numpy(model.weights.T), torch.from_numpy(model.bias)[None]])
+    trained = problem.rows.centred(theta)
+    if problem.penalised:
+        return centred(trained)
+    return coding.in_reference_coding(trained, problem.rows, problem.bases, problem.reference)
 
 
 _SINGULAR = (
     "the information of the rows has no inverse: classes are told apart without error, or columns follow from others; "
     "set infer.firth to true, or take fewer columns by infer.columns"
 )
+_NO_FIRTH = "steps do not come to the maximum of Firth's fit: weights or columns are of very different sizes"
 _NO_MAXIMUM = "the likelihood has no maximum that steps come to: classes are told apart nearly without error"
-
-
-def _estimator(model: Model, params: InferParams) -> Estimator:
-    """What the table is of. Raises: RefusalError under l1."""
-    l1 = float(model.params["l1"])
-    if l1 and not params.refit:
-        raise RefusalError("the spread of coefficients under train.l1 is not known; set infer.refit to true")
-    if l1 and params.columns == "all":
-        raise RefusalError(
-            "train.l1 chose the columns on the same rows, which breaks the p-values of a refit; fix columns beforehand "
-            "by infer.columns, or train with l2"
-        )
-    if params.firth:
-        return "firth"
-    return "l2" if not params.refit and _l2(model) > 0 else "maximum likelihood"
-
-
-def _l2(model: Model) -> float:
-    """The penalty of the training, the one that was chosen where l2 is auto."""
-    return float(model.result.get("l2", model.params["l2"]))
 
 
 def _class_counts(dataset: Dataset) -> Tensor:
     return torch.from_numpy(data_loader.class_totals(dataset))
-
-
-def _require_classes(model: Model, counts: Tensor) -> None:
-    empty = [str(label) for label, count in zip(model.classes, counts.tolist(), strict=True) if not count]
-    if len(model.classes) < 2:
-        raise RefusalError("one class only: there is nothing to compare it with")
-    if empty:
-        raise RefusalError(f"no training row counts for class {listed(empty, 3, str)}: its coefficients are infinite")
 
 
 def _reference(params: InferParams, model: Model, counts: Tensor) -> int:
@@ -215,86 +187,6 @@ def _reference(params: InferParams, model: Model, counts: Tensor) -> int:
     raise UserError(
         f"params.yaml: infer.reference: expected a class ({listed(model.classes, 5)}), got {quoted(params.reference)}"
     )
-
-
-def _full_design(rows: InferenceRows, gram: Tensor, terms: Sequence[Term]) -> Design:
-    """Every row of theta in which a row counts."""
-    used = set(designs.used(rows, gram).tolist())
-    columns = sorted(row for term in terms for row in term.rows if row in used)
-    return designs.full(rows, torch.tensor(columns + [rows.columns] * rows.intercept))
-
-
-def _reference_design(
-    rows: InferenceRows,
-    gram: Tensor,
-    terms: Sequence[Term],
-    encoder: Encoder,
-    params: InferParams,
-    reference: int,
-) -> tuple[Design, dict[int, int], list[int]]:
-    """The free entries, the base level's row of each category, and the rows of theta that follow from others."""
-    used = set(designs.used(rows, gram).tolist())
-    bases: dict[int, int] = {}
-    candidates: list[int] = []
-    for term in terms:
-        own = [row for row in term.rows if row in used or term.category is None]  # of a level without rows nobody asks
-        if term.category is not None and (rows.intercept or _has_category_before(terms, term)):
-            bases[term.category] = base_row(encoder, term, params.base_levels or {}, own)
-            own.remove(bases[term.category])
-        candidates += own
-    independent, left_out = designs.independent(gram, candidates, rows.intercept)
-    free = sorted(independent) + [rows.columns] * rows.intercept
-    labels = [label for label in range(rows.classes) if label != reference]
-    return Design(torch.tensor(free), torch.tensor(labels), (rows.columns + 1, rows.classes)), bases, left_out
-
-
-def _has_category_before(terms: Sequence[Term], term: Term) -> bool:
-    """Without an intercept the levels of the first category stand in its place."""
-    return any(other.category is not None for other in terms[: terms.index(term)])
-
-
-def _most_coefficients(encoder: Encoder, terms: Sequence[Term], intercept: bool, penalised: bool) -> int:
-    """How many there are, unless columns follow from others or levels have no row."""
-    columns = int(intercept) + sum(len(term.rows) for term in terms)
-    categories = sum(term.category is not None for term in terms)
-    columns -= categories  # of UNSEEN
-    if penalised:
-        return len(encoder.classes) * columns
-    return (len(encoder.classes) - 1) * (columns - (categories if intercept else max(0, categories - 1)))
-
-
-def _require_memory(size: int, params: InferParams) -> None:
-    if 8 * size * size > _MOST_BYTES:
-        raise RefusalError(
-            f"the covariance of {size:,} coefficients takes {8 * size * size >> 20:,} MiB, more than "
-            f"{_MOST_BYTES >> 20}; {'name fewer columns in' if params.columns != 'all' else 'name columns in'} "
-            "infer.columns"
-        )
-
-
-def _require_overlap(blocks: Sequence[Block], dataset: Dataset, terms: Sequence[Term], intercept: bool) -> None:
-    """Raises: RefusalError that names class and column, where classes are told apart without error."""
-    encoder = dataset.encoder
-    data = TrainingRows(blocks, encoder.level_counts, encoder.features, encoder.classes)
-    found = diagnostics.separation_of(data, [row for term in terms for row in term.rows], intercept)
-    if found:
-        raise RefusalError(
-            f"{found[0]}; an estimate without penalty is infinite, so there is no standard error: set infer.firth to "
-            "true, or leave the column out by infer.columns"
-        )
-
-
-def _coded(trained: Tensor, problem: Problem) -> Tensor:
-    """The trained theta of z in the coding of the fit: its logits differ by what is equal in all classes."""
-    if problem.penalised:
-        return centred(trained)
-    rows, coded = problem.rows, trained.clone()
-    for category, base in problem.bases.items():
-        first = rows.numbers + rows.first_level_rows[category]
-        of_base = coded[base].clone()
-        coded[first : first + rows.levels[category]] -= of_base
-        coded[-1] += of_base
-    return coded - coded[:, problem.reference : problem.reference + 1]
 
 
 def _better_start(problem: Problem, start: Tensor, counts: Tensor) -> Tensor:
@@ -320,7 +212,7 @@ def null_log_likelihood(counts: Tensor, intercept: bool) -> float:
 
 def _penalty(model: Model, problem: Problem) -> Penalty:
     rows, design = problem.rows, problem.design
-    ridge = torch.full(design.shape, _l2(model) * rows.total_weight, dtype=torch.float64)
+    ridge = torch.full(design.shape, l2_of(model) * rows.total_weight, dtype=torch.float64)
     ridge[-1] = 0.0
     gauge = rows.zero()
     gauge[-1] = float(rows.intercept)
@@ -332,8 +224,13 @@ def _covariance(
 ) -> tuple[CovarianceKind, Tensor]:
     """A^-1 M A^-1 with the factor of infer.correction, and what it is called."""
     rows, design = problem.rows, problem.design
-    size = design.size
     n = rows.total_weight if params.weights == "frequency" else float(rows.count)
+    degrees = n - design.size
+    if params.correction != "none" and params.covariance != "model" and min(degrees, n - 1) <= 0:
+        raise RefusalError(
+            f"infer.correction {params.correction} has no factor for {design.size:,} coefficients of {n:,.10g} rows; "
+            "set it to none"
+        )
     match params.covariance:
         case "model":
             if not problem.penalised:
@@ -343,7 +240,7 @@ def _covariance(
         case "robust":
             assert reached.sums.scores is not None
             middle = design.matrix(rows, reached.sums.scores)
-            factor = {"none": 1.0, "statsmodels": n / (n - size), "stata": n / (n - 1)}[params.correction]
+            factor = {"none": 1.0, "statsmodels": n / degrees, "stata": n / (n - 1)}[params.correction]
             names = {"none": "HC0", "statsmodels": "HC1, n / (n - q)", "stata": "n / (n - 1)"}
             kind = CovarianceKind(f"robust, {names[params.correction]}", factor)
         case "cluster":
@@ -353,7 +250,7 @@ def _covariance(
             of_clusters = count / (count - 1)
             factor = {
                 "none": 1.0,
-                "statsmodels": of_clusters * ((n - 1) / (n - size)),
+                "statsmodels": of_clusters * ((n - 1) / degrees),
                 "stata": of_clusters,
             }[params.correction]
             names = {"none": "no correction", "statsmodels": "G / (G - 1) * (n - 1) / (n - q)", "stata": "G / (G - 1)"}

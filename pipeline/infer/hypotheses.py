@@ -22,12 +22,18 @@ class PassBudget:
 
 
 def whole_model(inference: Inference, class_weights: Tensor) -> dict[str, Any]:
-    """Log-likelihood, its ratio to that of b alone, McFadden's R squared, AIC, BIC; ``class_weights`` (k,)."""
+    """Log-likelihood, its ratio to that of b alone, McFadden's R squared, AIC, BIC; ``class_weights`` (k,).
+
+    A penalised fit has effective degrees of freedom, tr(H A^-1) of information H and penalised information A (Hastie,
+    Tibshirani and Friedman 2009, 7.6), which stand for the number of coefficients in AIC and BIC.
+    """
     value = inference.maximum.sums.log_likelihood
     null = null_log_likelihood(class_weights, inference.rows.intercept)
-    size, classes = inference.design.size, inference.rows.classes
+    classes, size = inference.rows.classes, float(inference.design.size)
+    if inference.penalised:
+        size = float(portable.total(inference.maximum.factor.solve(inference.maximum.information).diagonal()))
     n = inference.rows.total_weight
-    degrees = size - (classes - 1) * inference.rows.intercept
+    degrees = inference.design.size - (classes - 1) * inference.rows.intercept
     ratio = 2 * (value - null)
     tested = degrees > 0 and inference.estimator == "maximum likelihood"
     return {
@@ -36,6 +42,7 @@ def whole_model(inference: Inference, class_weights: Tensor) -> dict[str, Any]:
         "deviance": -2 * value,
         "likelihood_ratio": ratio if tested else None,
         "degrees_of_freedom": degrees,
+        "effective_coefficients": size,
         "p": distributions.chi_square_tail(ratio, degrees) if tested else None,
         "mcfadden": 1 - value / null if null else None,
         "mcfadden_adjusted": 1 - (value - size) / null if null else None,

@@ -14,13 +14,28 @@ from pipeline.dataset import reader
 from pipeline.dataset.encoder import Encoder
 from pipeline.dataset.reader import Dataset
 from pipeline.errors import UserError
-from pipeline.infer import assumptions, coefficients, contrasts, effects_table, hypotheses, influence_table
+from pipeline.infer import (
+    assumptions,
+    coefficients,
+    contrasts,
+    effects_table,
+    estimates_plot,
+    hypotheses,
+    influence_table,
+)
 from pipeline.infer.document import document, refused
 from pipeline.infer.fit import Inference, infer
 from pipeline.infer.params import InferParams
 from pipeline.infer.refusal import RefusalError
 from pipeline.model import Model
-from pipeline.output_files import COEFFICIENTS_FILE, COVARIANCE_FILE, EFFECTS_FILE, INFERENCE_FILE, INFLUENCE_FILE
+from pipeline.output_files import (
+    COEFFICIENTS_FILE,
+    COVARIANCE_FILE,
+    EFFECTS_FILE,
+    ESTIMATES_FILE,
+    INFERENCE_FILE,
+    INFLUENCE_FILE,
+)
 from pipeline.parallel import workers
 
 Lines = Sequence[Sequence[Any]]
@@ -46,7 +61,7 @@ def main(*, params: InferParams, prepared: Path, model: Path, out: Path) -> None
         tables = _tables(inference, dataset, trained, params)
     except RefusalError as refusal:
         if not workers.rank():
-            _write(out, dataset.encoder, (refused(str(refusal)), (), (), ()), {})
+            _write(out, dataset.encoder, (refused(str(refusal)), (), (), (), estimates_plot.NO_TABLE), {})
             screen.say(f"infer: no table of coefficients: {refusal}")
         return
     if workers.rank():
@@ -61,8 +76,8 @@ def main(*, params: InferParams, prepared: Path, model: Path, out: Path) -> None
 
 def _tables(
     inference: Inference, dataset: Dataset, trained: Model, params: InferParams
-) -> tuple[dict[str, Any], Lines, Lines, Lines]:
-    """inference.json, and the lines of coefficients, effects and influence; every worker takes part in the passes."""
+) -> tuple[dict[str, Any], Lines, Lines, Lines, Lines]:
+    """inference.json, and the lines of coefficients, effects, influence and the plot; every worker takes part."""
     encoder = dataset.encoder
     budget = hypotheses.PassBudget(params.passes)
     whole = hypotheses.whole_model(inference, torch.from_numpy(data_loader.class_totals(dataset)))
@@ -75,24 +90,27 @@ def _tables(
         "passes": params.passes - budget.left,
     }
     with screen.bar("marginal effects"):
-        of_effects = list(effects_table.lines(inference, encoder, params.confidence)) if params.effects else []
+        averaged = effects_table.lines(inference, encoder, params.confidence, params.effects_by)
+        of_effects = list(averaged) if params.effects else []
     of_rows = list(influence_table.lines(inference, dataset, params.influence))
     lines = list(coefficients.lines(inference, encoder, params.confidence))
     described = document(inference, encoder, trained, params, tested)
-    return described, lines, of_effects, of_rows
+    drawn = estimates_plot.lines(inference, encoder, params.confidence)
+    return described, lines, of_effects, of_rows, drawn
 
 
 def _write(
     out: Path,
     encoder: Encoder,
-    tables: tuple[dict[str, Any], Lines, Lines, Lines],
+    tables: tuple[dict[str, Any], Lines, Lines, Lines, Lines],
     tensors: dict[str, np.ndarray[Any, Any]],
 ) -> None:
-    described, lines, of_effects, of_rows = tables
+    described, lines, of_effects, of_rows, drawn = tables
     files.write_json(out / INFERENCE_FILE, described)
     files.write_text(out / INFLUENCE_FILE, files.csv_text([influence_table.header(encoder), *of_rows]))
     files.write_text(out / COEFFICIENTS_FILE, files.csv_text([coefficients.HEADER, *lines]))
     files.write_text(out / EFFECTS_FILE, files.csv_text([effects_table.HEADER, *of_effects]))
+    files.write_text(out / ESTIMATES_FILE, files.csv_text([estimates_plot.HEADER, *drawn]))
     files.write_bytes(out / COVARIANCE_FILE, safetensors.numpy.save(tensors))
 
 

@@ -1,7 +1,7 @@
 """Predictions as a CSV table: its columns, and writing it a block of rows at a time.
 
 n is the number of rows of a block, k the number of classes. Floats are written as the shortest text that reads back as
-the same number.
+the same number, NaN as an empty cell.
 """
 
 import csv
@@ -86,7 +86,9 @@ def open_csv(path: Path, classes: Sequence[Class]) -> Iterator[Callable[[Block],
                 (quoted if needs_quotes else plain).writerow(block)
                 file.write(line.getvalue().encode())
                 has_header = True
-            table = pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in block.items()})
+            table = pa.table(
+                {name: pa.array(np.ascontiguousarray(values), from_pandas=True) for name, values in block.items()}
+            )
             pyarrow.csv.write_csv(table, file, options)
 
         yield append

@@ -194,12 +194,13 @@ def test_columns_that_follow_from_others_are_left_out(tmp_path: Path) -> None:
 
 def test_a_penalised_fit_has_no_p_values(tmp_path: Path) -> None:
     """Its spread is (A^-1 H A^-1), smaller than that of the fit without a penalty."""
-    table = drawn(11, 300, levels=())
+    table = drawn(11, 300, levels=())  # 6 coefficients; those of b are not shrunk
     shrunk = infer(tmp_path / "shrunk", table, train_params={"l2": 0.1}, refit=False, reference="k0")
     free = infer(tmp_path / "free", table, train_params={"l2": 0.1}, reference="k0")
     assert all(line["p"] == "" for line in shrunk.lines("coefficients.csv"))
     assert (shrunk.column("standard_error", 2)[:, :2] < free.column("standard_error", 2)[:, :2]).all()
     assert "no p-values" in shrunk.document["title"]
+    assert 2 < shrunk.document["fit"]["effective_coefficients"] < 6 == free.document["fit"]["effective_coefficients"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.commands.compare import intervals
+from pipeline.commands.compare import estimates, intervals
 from pipeline.commands.compare.side import ComparisonSide, rows
 from pipeline.dataset.shard import SPLITS
 from pipeline.output_files import PREDICTIONS_FILE
@@ -31,6 +31,7 @@ def between(a: ComparisonSide, b: ComparisonSide) -> Record:
         "versions": _pairs(a.versions, b.versions, shared) if a.versions and b.versions else [],
         "metrics": _metrics(a, b),
         "coefficients": _coefficients(a, b),
+        "estimates": _estimates(a, b),
     }
 
 
@@ -117,3 +118,9 @@ def _coefficients(a: ComparisonSide, b: ComparisonSide) -> list[Record]:
         }
         for place in largest
     ]
+
+
+def _estimates(a: ComparisonSide, b: ComparisonSide) -> Record:
+    """Which coefficients of the two inferences moved by more than their errors; empty where one is missing."""
+    one, other = a.estimates(), b.estimates()
+    return {} if one is None or other is None or one == other else estimates.moved(one, other)

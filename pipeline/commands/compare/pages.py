@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -12,14 +12,29 @@ from pipeline import screen
 from pipeline.errors import printable
 from pipeline.markdown import text
 
+_ERROR_AND_TESTS = ("standard_error", "z", "p", "p_holm")
+
 # Of lines in a file or a pipe, where a cell broken in two can no longer be searched for.
 _FILE_WIDTH = 200
 
-Section = tuple[str, list[str], list[list[str]]]
+# What stands below the table of coefficients that moved.
+_INDEPENDENT = (
+    "The standard error is sqrt(se_a^2 + se_b^2), which holds for fits of different rows; of the same rows it is too "
+    "large, so that fewer coefficients stand here. p after Holm is below 0.05."
+)
+
+
+class Section(NamedTuple):
+    """A part that differs: its table, and what stands below, or in the place of a table without lines."""
+
+    title: str
+    header: list[str]
+    lines: list[list[str]]
+    note: str = ""
 
 
 def sections(record: dict[str, Any]) -> list[Section]:
-    """Title, header and rows of each part that differs."""
+    """The parts that differ."""
     pairs = {
         part: [[line["name"], _cell(line["a"]), _cell(line["b"])] for line in record[part]]
         for part in ("params", "schema", "versions")
@@ -29,15 +44,32 @@ def sections(record: dict[str, Any]) -> list[Section]:
     metrics = [[line["split"], line["metric"], *_measured(line)] for line in record["metrics"]]
     moved = [[line["class"], line["feature"], *_measured(line)[:3]] for line in record["coefficients"]]
     parts = [
-        ("Params", ["", "a", "b"], pairs["params"]),
-        ("Data", ["", ""], data),
-        ("Columns", ["", "a", "b"], pairs["schema"]),
-        ("Code", ["file", ""], code),
-        ("Versions", ["", "a", "b"], pairs["versions"]),
-        ("Metrics", ["split", "metric", "a", "b", "b - a", "95 % interval"], metrics),
-        ("Coefficients that moved most", ["class", "feature", "a", "b", "b - a"], moved),
+        Section("Params", ["", "a", "b"], pairs["params"]),
+        Section("Data", ["", ""], data),
+        Section("Columns", ["", "a", "b"], pairs["schema"]),
+        Section("Code", ["file", ""], code),
+        Section("Versions", ["", "a", "b"], pairs["versions"]),
+        Section("Metrics", ["split", "metric", "a", "b", "b - a", "95 % interval"], metrics),
+        Section("Coefficients that moved most", ["class", "feature", "a", "b", "b - a"], moved),
+        _estimates(record["estimates"]),
     ]
-    return [part for part in parts if part[2]]
+    return [part for part in parts if part.lines or part.note]
+
+
+def _estimates(found: dict[str, Any]) -> Section:
+    header = ["feature", "class", "a", "b", "b - a", "standard error", "z", "p", "p (Holm)"]
+    lines = [
+        [line["feature"], line["class"], *_measured(line)[:3], *(f"{line[name]:.3g}" for name in _ERROR_AND_TESTS)]
+        for line in found.get("moved", [])
+    ]
+    if not found:
+        note = ""
+    elif not lines:
+        note = f"no coefficient moved by more than its error ({found['compared']} compared)"
+    else:
+        more = f"and {found['more']} more; " if found["more"] else ""
+        note = f"{more}{found['compared']} compared. {_INDEPENDENT}"
+    return Section("Coefficients that moved", header, lines, note)
 
 
 def _change(line: dict[str, Any]) -> str:
@@ -65,11 +97,14 @@ def print_text(record: dict[str, Any]) -> None:
     console = Console(highlight=False, emoji=False, soft_wrap=True, width=width)
     screen.say(f"a: {record['a']}\nb: {record['b']}")
     parts = sections(record)
-    for title, header, lines in parts:
-        table = Table(*header, title=title, title_justify="left")
-        for line in lines:
+    for part in parts:
+        table = Table(*part.header, title=part.title, title_justify="left")
+        for line in part.lines:
             table.add_row(*(Text(printable(cell)) for cell in line))
-        console.print(table)
+        if part.lines:
+            console.print(table)
+        if part.note:
+            screen.say(part.note)
     if not parts:
         console.print("nothing differs")
 
@@ -78,9 +113,13 @@ def markdown(record: dict[str, Any]) -> str:
     """The comparison as Markdown."""
     lines = [f"**a**: {text(record['a'])}  ", f"**b**: {text(record['b'])}"]
     parts = sections(record)
-    for title, header, rows in parts:
-        lines += ["", f"#### {title}", "", _line(header), _line(["---"] * len(header))]
-        lines += [_line([*map(text, row)]) for row in rows]
+    for part in parts:
+        lines += ["", f"#### {part.title}"]
+        if part.lines:
+            lines += ["", _line(part.header), _line(["---"] * len(part.header))]
+            lines += [_line([*map(text, row)]) for row in part.lines]
+        if part.note:
+            lines += ["", text(part.note)]
     return "\n".join([*lines, *([] if parts else ["", "Nothing differs."])])
 
 

@@ -52,7 +52,7 @@ def _behind(root: Path, run: RunView) -> Revision | None:
 
 
 def _completed(run: ComparisonSide, revision: Revision) -> ComparisonSide:
-    """The run with what only DVC keeps: raw data, columns, predictions; and what its artifacts lack.
+    """The run with what only DVC keeps: raw data, columns, predictions, inference; and what its artifacts lack.
 
     They lack metrics if no evaluation was logged, and all of it where the project was moved and not relocated yet.
     """
@@ -66,6 +66,7 @@ def _completed(run: ComparisonSide, revision: Revision) -> ComparisonSide:
         source=recorded.source if recorded.source == recorded_source(revision) else "",
         table=recorded.table,
         predictions=recorded.predictions,
+        estimates=recorded.estimates,
     )
 
 

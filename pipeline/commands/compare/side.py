@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from pipeline import credentials, files, results
 from pipeline import model as models
+from pipeline.commands.compare.estimates import Estimates
 from pipeline.dataset.columns import class_text
 from pipeline.documents import json_documents
 from pipeline.errors import UserError
 from pipeline.nested import flatten
 from pipeline.output_files import (
+    COEFFICIENTS_FILE,
+    INFERENCE_FILE,
     METADATA_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
@@ -57,9 +60,9 @@ class ComparisonSide:
     """The values to compare; an empty one is not known.
 
     ``code`` and ``versions`` are md5 and version by name, ``schema`` the type of each column, ``source`` the md5 of the
-    raw data, ``prepared`` the digest of what became of it; ``table`` and ``predictions`` read a CSV file when it is
-    asked for. A ``partial`` side, a run, knows only a part of the params and the code: what it does not name may still
-    be the same.
+    raw data, ``prepared`` the digest of what became of it; ``table``, ``predictions`` and ``estimates`` read files when
+    they are asked for. A ``partial`` side, a run, knows only a part of the params and the code: what it does not name
+    may still be the same.
     """
 
     name: str
@@ -74,6 +77,7 @@ class ComparisonSide:
     partial: bool = False
     table: Callable[[], bytes | None] = lambda: None
     predictions: Callable[[], bytes | None] = lambda: None
+    estimates: Callable[[], Estimates | None] = lambda: None
 
 
 def of_revision(revision: Revision) -> ComparisonSide:
@@ -105,6 +109,7 @@ def of_revision(revision: Revision) -> ComparisonSide:
         prepared="" if prepared is None else json_documents.key(prepared, f"{place}: {PREPARED_FILE}", results.REMEDY),
         table=lambda: revision.dependency(source, deps.get(source, "")),
         predictions=lambda: _out(revision, PREDICTIONS_FILE),
+        estimates=lambda: _estimates(revision),
     )
 
 
@@ -153,6 +158,11 @@ def _coefficients(revision: Revision) -> Coefficients | None:
         return None
     path = revision.lock.out_ending(METADATA_FILE) or ""
     return Coefficients.of(document, weights, f"{revision.name}: {Path(path).parent}")
+
+
+def _estimates(revision: Revision) -> Estimates | None:
+    document, table = _out(revision, INFERENCE_FILE), _out(revision, COEFFICIENTS_FILE)
+    return None if document is None or table is None else Estimates.of(document, table, revision.name)
 
 
 def _prepared(revision: Revision, name: str) -> bytes | None:

@@ -29,14 +29,21 @@ def zero(rows: InferenceRows, quantities: int) -> Tensor:
     return torch.zeros(quantities, rows.columns + 1, dtype=torch.float64)
 
 
-def of_columns(rows: InferenceRows, tile: Tile, weights: Tensor) -> Tensor:
-    """(Q, d + 1), of weights (Q, t)."""
+def of_columns(rows: InferenceRows, tile: Tile, weights: Tensor, constant: int | None = None) -> Tensor:
+    """(Q, d + 1), of weights (Q, t).
+
+    ``constant`` is a category of which all rows of the tile have one level, whose sums are then b's.
+    """
     result = zero(rows, len(weights))
     dense = portable.long_matmul(weights, tile.by_row)
     result[:, : rows.numbers], result[:, -1] = dense[:, :-1], dense[:, -1]
-    if rows.levels:
-        by_level = portable.sum_by_code(tile.codes, weights.T.contiguous(), sum(rows.levels))
+    others = [category for category in range(len(rows.levels)) if category != constant]
+    if others:
+        codes = tile.codes if constant is None else tile.codes[:, others].contiguous()
+        by_level = portable.sum_by_code(codes, weights.T.contiguous(), sum(rows.levels))
         result[:, rows.numbers : -1] = by_level.T
+    if constant is not None:
+        result[:, rows.numbers + int(tile.codes[0, constant])] = result[:, -1]
     return result
 
 

@@ -5,6 +5,7 @@ whole degrees of freedom by finite sums (26.4.4 and 26.4.5). scipy.stats, whose 
 reference in tests.
 """
 
+import functools
 import math
 
 import torch
@@ -42,6 +43,7 @@ def _erfc(x: Tensor) -> Tensor:
     return torch.where(x < _SERIES_UP_TO, series, torch.where(x > _LARGEST, 0.0, far))
 
 
+@functools.cache
 def normal_quantile(probability: float) -> float:
     """z with P(|Z| <= z) = ``probability``, by bisection."""
     low, high = 0.0, 40.0

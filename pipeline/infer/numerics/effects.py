@@ -26,6 +26,7 @@ from pipeline.numerics.exact import portable
 from pipeline.numerics.exact.roots import square_root
 
 _NUMBERS_AT_ONCE = 1 << 21  # of sums that one pass of discrete changes holds
+_TIMES_AS_SMALL = 4  # than for pairs of columns: what a tile makes is made for each setting anew, and fits the cache
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,13 @@ def _at(rows: InferenceRows, design: Design, theta: Tensor, settings: Sequence[S
 
     def partials(block: Block) -> list[Tensor]:
         total = torch.zeros(len(settings), pairs + classes, rows.columns + 1, dtype=torch.float64)
-        for tile in rows.tiles(block, max(pairs + classes, rows.numbers + 1)):
+        for tile in rows.tiles(block, _TIMES_AS_SMALL * max(pairs + classes, rows.numbers + 1)):
             logits = rows.logits(tile, theta)
             for place, setting in enumerate(settings):
                 changed, of_rows = _changed(rows, tile, theta, logits, setting)
                 p = portable.softmax_(changed, 1).T.contiguous()
                 weights = torch.cat([pair_sums.of_classes(p, tile.weights), p * tile.weights])
-                total[place] += column_sums.of_columns(rows, of_rows, weights)
+                total[place] += column_sums.of_columns(rows, of_rows, weights, setting.category)
         return [total]
 
     bounds = likelihood.column_bounds(rows, pairs + classes).clone()

@@ -7,6 +7,7 @@ With z = x - m and b' = b + W m all logits are what they were; W is the same, an
 that a mean far above the deviation would take. ``from_centred`` gives theta back.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pipeline.numerics.data.block import Block, extent, row_counts, row_weights
+from pipeline.numerics.data.block import Block, Blocks, extent, row_counts, row_weights
 from pipeline.numerics.data.centring import centre_of
 from pipeline.numerics.data.extremes import ranges
 from pipeline.numerics.exact import portable
@@ -55,7 +56,7 @@ class InferenceRows:
         self.columns = self.numbers + sum(levels)
         self.count = sum(row_counts(blocks))
         self.total_weight, numbers = extent(blocks)
-        self.heaviest = max(float(block_heaviest) for (block_heaviest,) in collected(_heaviest, blocks, threads))
+        self.heaviest = _heaviest_of(blocks, threads)
         largest = torch.ones(self.columns + 1, 1, dtype=torch.float64)
         largest[: self.numbers, 0] = numbers
         centre = centre_of(blocks, largest, self.total_weight, threads, intercept)
@@ -74,6 +75,32 @@ class InferenceRows:
         lowest, highest = zip(*collected(of_block, self.blocks, self.threads), strict=True)
         low, high = torch.stack(lowest).amin(0) - self.means, torch.stack(highest).amax(0) - self.means
         return torch.maximum(low.abs(), high.abs())
+
+    def of_level(self, row: int) -> "InferenceRows | None":
+        """Those of one level, a row of theta; None if there are none.
+
+        About the same means, so that a theta of z is one of theirs, too; ``largest`` then bounds their |z|.
+        """
+        category = sum(first + self.numbers <= row for first in self.first_level_rows) - 1
+
+        def count(block: Block) -> list[Tensor]:
+            return [(block.codes[:, category] == row).sum()]
+
+        counts = [int(number) for (number,) in collected(count, self.blocks, self.threads)]
+        places = [place for place, number in enumerate(counts) if number]
+        if not places:
+            return None
+
+        def build(place: int) -> Block:
+            block = self.blocks[places[place]]
+            return block.part(block.codes[:, category] == row)
+
+        result = copy.copy(self)
+        result.blocks = Blocks(build, [counts[place] for place in places])
+        result.count = sum(counts)
+        result.total_weight = extent(result.blocks)[0]
+        result.heaviest = _heaviest_of(result.blocks, self.threads)
+        return result
 
     @property
     def first_level_rows(self) -> list[int]:
@@ -131,6 +158,10 @@ class InferenceRows:
     def add(self, partials: Callable[[Block], Sequence[Tensor]], bounds: Sequence[Tensor]) -> list[Tensor]:
         """The sum of ``partials`` over the blocks, the same bits whoever adds; ``bounds`` on each total's entries."""
         return exact_sums(partials, self.blocks, lambda: [Grid(bound + 1e-300) for bound in bounds], self.threads)
+
+
+def _heaviest_of(blocks: Sequence[Block], threads: int) -> float:
+    return max(float(heaviest) for (heaviest,) in collected(_heaviest, blocks, threads))
 
 
 def _heaviest(block: Block) -> list[Tensor]:

@@ -1,6 +1,7 @@
 """Average marginal effects and discrete changes, against statsmodels and against differences in float64."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from pipeline.infer.numerics import effects
 from pipeline.infer.numerics.covariance import sandwich
 from pipeline.infer.numerics.design import Design
 from pipeline.infer.numerics.effects import Setting, at_settings, difference, of_numbers, standard_errors
+from pipeline.infer.numerics.likelihood import Asked, pass_over
 from pipeline.infer.numerics.maximum import Maximum
 from pipeline.infer.numerics.rows import InferenceRows
 from tests.infer.numerics.tables import TABLES, Dense, maximum_of, reference, rows_of, some_theta
@@ -181,3 +183,48 @@ def test_threads_leave_no_bit_in_changes(threads: int) -> None:
     one, other = (at_settings(rows, reference(rows), theta, _settings(rows)) for rows in (alone, shared))
     assert torch.equal(one.values, other.values)
     assert torch.equal(one.derivatives, other.derivatives)
+
+
+@pytest.mark.parametrize(("threads", "size"), [(1, 128), (3, 50), (2, 7)])
+def test_rows_of_a_level_are_as_if_there_were_no_others(threads: int, size: int) -> None:
+    """About the means of all rows: a pass over them is one over a table of these alone, at its theta; 1e-10."""
+    problem = TABLES["weights"]
+    rows = rows_of(problem, threads, size)
+    theta = some_theta(rows)
+    for level in range(rows.levels[1]):
+        of_level = rows.of_level(rows.numbers + rows.first_level_rows[1] + level)
+        assert of_level is not None
+        alone = rows_of(problem.take(np.flatnonzero(problem.codes[:, 1] == level)))
+        assert (of_level.count, of_level.total_weight) == (alone.count, alone.total_weight)
+        at = at_settings(of_level, reference(rows), theta, _settings(rows)[2:])
+        moved = alone.centred(rows.from_centred(theta))
+        expected = at_settings(alone, reference(alone), moved, _settings(rows)[2:])
+        np.testing.assert_allclose(at.values, expected.values, rtol=1e-10)
+        found, other = (
+            pass_over(each, at_theta, Asked(thirds=True)).thirds
+            for each, at_theta in ((of_level, theta), (alone, moved))
+        )
+        assert found is not None
+        assert other is not None
+        np.testing.assert_allclose(found[:, -1], other[:, -1], rtol=1e-10)
+
+
+def test_a_level_without_rows_has_none() -> None:
+    """So that nothing is averaged over them."""
+    problem = synthetic(100, 1, (3,), 2)
+    kept = problem.take(np.flatnonzero(problem.codes[:, 0] != 1))
+    rows = rows_of(replace(kept, levels=(3,)))
+    assert rows.of_level(rows.numbers + 1) is None
+
+
+@pytest.mark.parametrize(("threads", "size"), [(2, 50), (3, 50)])
+def test_threads_leave_no_bit_in_a_level(threads: int, size: int) -> None:
+    """Its rows are a table like any other."""
+    results = []
+    for count in (1, threads):
+        rows = rows_of(TABLES["weights"], count, size)
+        of_level = rows.of_level(rows.numbers)
+        assert of_level is not None
+        results.append(at_settings(of_level, reference(rows), some_theta(rows), _settings(rows)))
+    assert torch.equal(results[0].values, results[1].values)
+    assert torch.equal(results[0].derivatives, results[1].derivatives)
