@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pipeline import screen
 from pipeline.dataset.encoder import Encoder
+from pipeline.infer import contrasts
 from pipeline.infer.fit import Inference
 from pipeline.infer.hypotheses import PassBudget
 from pipeline.infer.numerics import covariance, distributions, fit_tests, maximum
@@ -16,9 +17,8 @@ from pipeline.infer.numerics.design import Design
 from pipeline.infer.numerics.fit_tests import Independence
 from pipeline.infer.numerics.likelihood import Asked
 from pipeline.infer.numerics.maximum import Factor, Maximum, SingularError
-from pipeline.infer.numerics.rows import InferenceRows
+from pipeline.infer.numerics.rows import InferenceRows, rows_where
 from pipeline.numerics.data.block import Block, Blocks, row_counts
-from pipeline.numerics.exact.sums import collected
 
 
 def goodness_of_fit(inference: Inference) -> dict[str, Any] | None:
@@ -83,10 +83,9 @@ def _without(inference: Inference, left_out: int, budget: PassBudget) -> Indepen
     if not reached.converged:
         return None
     in_full, in_restricted = fit_tests.common_entries(design, restricted, others)
-    one, offsets = torch.ones(rows.columns + 1, dtype=torch.float64), torch.zeros(rows.columns + 1, dtype=torch.float64)
-    offsets[: rows.numbers] = rows.means
-    covariance_of_restricted = covariance.in_units(of_restricted, restricted, one, offsets)
-    covariance_of_full = covariance.in_units(inference.maximum.factor.inverse(), design, one, offsets)
+    units = contrasts.encoded_units(inference)
+    covariance_of_restricted = covariance.in_units(of_restricted, restricted, *units)
+    covariance_of_full = covariance.in_units(inference.maximum.factor.inverse(), design, *units)
     return fit_tests.independence(
         _vector(left, restricted, reached)[in_restricted],
         covariance_of_restricted[in_restricted][:, in_restricted],
@@ -100,18 +99,11 @@ def _vector(rows: InferenceRows, design: Design, reached: Maximum) -> Tensor:
 
 
 def _blocks(rows: InferenceRows, left_out: int) -> Sequence[Block]:
-    """Rows of other labels, the labels above it one less; blocks without any are left out."""
-
-    def count(block: Block) -> list[Tensor]:
-        return [(block.labels != left_out).sum()]
-
-    counts = [int(number) for (number,) in collected(count, rows.blocks, rows.threads)]
-    assert len(counts) == len(row_counts(rows.blocks))
-    places = [place for place, number in enumerate(counts) if number]
+    """Rows of other labels, the labels above it one less."""
+    others = rows_where(rows.blocks, lambda block: block.labels != left_out, rows.threads)
 
     def build(place: int) -> Block:
-        block = rows.blocks[places[place]]
-        part = block.part(block.labels != left_out)
-        return replace(part, labels=part.labels - (part.labels > left_out).to(torch.int64))
+        block = others[place]
+        return replace(block, labels=block.labels - (block.labels > left_out).to(torch.int64))
 
-    return Blocks(build, [counts[place] for place in places])
+    return Blocks(build, row_counts(others))

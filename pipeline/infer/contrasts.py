@@ -38,12 +38,17 @@ def in_own_units(inference: Inference, encoder: Encoder) -> Coefficients:
     return _in_units(inference, *own_units(inference, encoder))
 
 
-def as_encoded(inference: Inference) -> Coefficients:
-    """Per unit of the columns as they are prepared."""
+def encoded_units(inference: Inference) -> tuple[Tensor, Tensor]:
+    """Scales and offsets (d + 1,), as covariance.py takes them, of the columns as they are prepared."""
     ones = torch.ones(inference.rows.columns + 1, dtype=torch.float64)
     offsets = torch.zeros_like(ones)
     offsets[: inference.rows.numbers] = inference.rows.means
-    return _in_units(inference, ones, offsets)
+    return ones, offsets
+
+
+def as_encoded(inference: Inference) -> Coefficients:
+    """Per unit of the columns as they are prepared."""
+    return _in_units(inference, *encoded_units(inference))
 
 
 def per_deviation(inference: Inference) -> Coefficients:

@@ -83,21 +83,12 @@ class InferenceRows:
         """
         category = sum(first + self.numbers <= row for first in self.first_level_rows) - 1
 
-        def count(block: Block) -> list[Tensor]:
-            return [(block.codes[:, category] == row).sum()]
-
-        counts = [int(number) for (number,) in collected(count, self.blocks, self.threads)]
-        places = [place for place, number in enumerate(counts) if number]
-        if not places:
+        blocks = rows_where(self.blocks, lambda block: block.codes[:, category] == row, self.threads)
+        if not len(blocks):
             return None
-
-        def build(place: int) -> Block:
-            block = self.blocks[places[place]]
-            return block.part(block.codes[:, category] == row)
-
         result = copy.copy(self)
-        result.blocks = Blocks(build, [counts[place] for place in places])
-        result.count = sum(counts)
+        result.blocks = blocks
+        result.count = sum(row_counts(blocks))
         result.total_weight = extent(result.blocks)[0]
         result.heaviest = _heaviest_of(result.blocks, self.threads)
         return result
@@ -158,6 +149,18 @@ class InferenceRows:
     def add(self, partials: Callable[[Block], Sequence[Tensor]], bounds: Sequence[Tensor]) -> list[Tensor]:
         """The sum of ``partials`` over the blocks, the same bits whoever adds; ``bounds`` on each total's entries."""
         return exact_sums(partials, self.blocks, lambda: [Grid(bound + 1e-300) for bound in bounds], self.threads)
+
+
+def rows_where(blocks: Sequence[Block], holds: Callable[[Block], Tensor], threads: int) -> Blocks:
+    """The rows of which ``holds`` is true, (n,) bool of a block; blocks without any are left out."""
+    counts = [int(count) for (count,) in collected(lambda block: [holds(block).sum()], blocks, threads)]
+    places = [place for place, count in enumerate(counts) if count]
+
+    def build(place: int) -> Block:
+        block = blocks[places[place]]
+        return block.part(holds(block))
+
+    return Blocks(build, [counts[place] for place in places])
 
 
 def _heaviest_of(blocks: Sequence[Block], threads: int) -> float:
