@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pipeline.dataset.reader import Dataset, SplitRows
 from pipeline.dataset.shard import BLOCK_ROWS, Shard
@@ -27,7 +26,7 @@ class BlockLoader(Blocks):
     def __init__(self, prepared: Dataset, split: SplitRows, class_weights: NDArray[np.float64] | None) -> None:
         """``class_weights`` is (k,) or None for 1 each."""
         _accept_read_only_arrays()
-        self._offsets = _first_columns(prepared)
+        self._offsets = prepared.encoder.first_columns
         self._class_weights = class_weights
         self._shards = split.shards
         self._places = [
@@ -109,13 +108,6 @@ def _accept_read_only_arrays() -> None:
         torch.from_numpy(array)
 
 
-def _first_columns(prepared: Dataset) -> NDArray[np.int64]:
-    """The column of W of each category's first level."""
-    counts = prepared.encoder.level_counts
-    starts = np.cumsum([prepared.encoder.number_count, *counts], dtype=np.int64)
-    return starts[: len(counts)]
-
-
 def _row_weights(
     shard: Shard, rows: slice, labels: NDArray[np.int64], class_weights: NDArray[np.float64] | None
 ) -> NDArray[np.float64] | None:
@@ -130,16 +122,3 @@ def groups_of(split: SplitRows) -> NDArray[np.uint64] | None:
     """(n,) digests of the key whose equal values stay together; None if rows have none."""
     groups = [shard.groups for shard in split.shards if shard.groups is not None]
     return np.concatenate(groups) if groups else None
-
-
-def class_totals(prepared: Dataset) -> NDArray[np.float64]:
-    """Training rows (or their sample weights, summed) in each class, shape (k,)."""
-    classes = len(prepared.encoder.classes)
-    totals = np.zeros(classes)
-
-    def work(shard: Shard) -> list[Tensor]:
-        return [torch.from_numpy(np.bincount(shard.labels, shard.weights, minlength=classes).astype(np.float64))]
-
-    for (part,) in workers.map_and_gather(work, prepared.splits["train"].shards):
-        totals += part.numpy()
-    return totals

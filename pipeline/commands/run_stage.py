@@ -92,14 +92,15 @@ def infer(prepared: Path, model: Path, out: Path) -> None:
     with (
         interruption.advised(lambda: f"the reports are not complete; {interruption.again()} begins infer anew"),
         _in_workers("infer", prepared=prepared, model=model, out=out),
-        _tracked("infer", prepared=prepared, models=model, reports=out),
     ):
-        with screen.bar("loading PyTorch"):
-            from pipeline.infer import stage
-            from pipeline.infer.params import InferParams
+        from pipeline.infer import stage
+        from pipeline.infer.params import InferParams
+
+        def around(tables: bool) -> AbstractContextManager[object]:
+            return _tracked("infer", wait=tables, prepared=prepared, models=model, reports=out)
 
         chosen = params.load(PARAMS_FILE, "infer", InferParams)
-        stage.main(params=chosen, prepared=prepared, model=model, out=out)
+        stage.main(params=chosen, prepared=prepared, model=model, out=out, around=around)
 
 
 def sweep(prepared: Path, out: Path) -> None:
@@ -131,12 +132,18 @@ def _in_workers(stage: str, **options: str | Path | None) -> Iterator[None]:
         yield
 
 
-def _tracked(stage: str, **paths: Path) -> AbstractContextManager[Mirror | None]:
-    """Track the stage that runs inside the block, as ``tracking:`` and the environment say; the first worker does."""
+def _tracked(stage: str, wait: bool = True, **paths: Path) -> AbstractContextManager[Mirror | None]:
+    """Track the stage that runs inside the block, as ``tracking:`` and the environment say; the first worker does.
+
+    Without ``wait`` it is left to the next stage, unless MLflow is required.
+    """
     if workers.rank():
         return nullcontext()
     document = params.read_params(PARAMS_FILE)
     section = document.get("prepare")
     credentials.refuse(str(section.get("source", "")) if isinstance(section, dict) else "")  # the run would show it
     tracking = params.load(PARAMS_FILE, "tracking", TrackingParams)
-    return nullcontext() if is_switched_off(tracking) else mirror.started(stage, tracking, document, paths)
+    if is_switched_off(tracking):
+        return nullcontext()
+    begin = mirror.started if wait or tracking.required else mirror.deferred
+    return begin(stage, tracking, document, paths)

@@ -107,6 +107,12 @@ class Encoder:
         return tuple(len(column.levels) for column in self.categories)
 
     @property
+    def first_columns(self) -> NDArray[np.int64]:
+        """The column of W of each category's first level."""
+        starts = np.cumsum([self.number_count, *self.level_counts], dtype=np.int64)
+        return starts[: len(self.categories)]
+
+    @property
     def types(self) -> dict[str, ColumnType]:
         """The columns a table must have, and what each is read as."""
         types: dict[str, ColumnType] = {column.column: column.kind for column in self.numbers}

@@ -16,10 +16,6 @@ from pipeline.infer.numerics import distributions
 from pipeline.infer.terms import INTERCEPT
 from pipeline.numerics.exact import portable
 
-HEADER = (
-    "class", "reference", "feature", "estimate", "standard_error", "z", "p", "p_holm", "p_benjamini_hochberg", "low",
-    "high", "relative_risk_ratio", "ratio_low", "ratio_high", "estimate_per_deviation", "standard_error_per_deviation",
-)  # fmt: skip
 _MOST_LINES = 100_000  # with all pairs of classes
 
 

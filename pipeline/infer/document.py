@@ -15,11 +15,6 @@ from pipeline.model import Model
 _NAMED = 3
 
 
-def refused(sentence: str) -> dict[str, Any]:
-    """The document of data that has no table."""
-    return {"refused": sentence, "sentences": [sentence]}
-
-
 def document(
     inference: Inference,
     encoder: Encoder,

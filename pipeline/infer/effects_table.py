@@ -16,8 +16,6 @@ from pipeline.infer.numerics.likelihood import Asked, pass_over
 from pipeline.infer.numerics.rows import InferenceRows
 from pipeline.infer.terms import Term, level_of
 
-HEADER = ("class", "column", "change", "by", "effect", "standard_error", "z", "p", "low", "high")
-
 
 @dataclass(frozen=True)
 class _Averaged:

@@ -11,13 +11,9 @@ from pipeline.infer import contrasts
 from pipeline.infer.fit import Inference
 from pipeline.infer.numerics import distributions
 
-HEADER = ("feature", "class", "reference", "estimate", "low", "high")
 # Each class has a small chart, each feature a line in all of them, with several revisions beside one another.
 _MOST_CLASSES = 12
 _MOST_FEATURES = 20
-
-# DVC draws nothing of a table without lines, and its page has a script that fails.
-NO_TABLE = (("", "no table of coefficients", "", "", "", ""),)
 
 
 def lines(inference: Inference, encoder: Encoder, confidence: float) -> Sequence[Sequence[Any]]:
@@ -27,7 +23,7 @@ def lines(inference: Inference, encoder: Encoder, confidence: float) -> Sequence
     rows = inference.design.columns.tolist()
     places = [place for place, row in enumerate(rows) if row != inference.rows.columns]
     if not places:
-        return NO_TABLE
+        return ()
     sizes = (estimates / torch.where(errors > 0, errors, torch.inf)).abs().amax(0)
     largest = sorted(places, key=lambda place: -float(sizes[place]))[:_MOST_FEATURES]
     reach = distributions.normal_quantile(confidence) * errors

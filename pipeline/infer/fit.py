@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline import data_loader, screen
-from pipeline.dataset.reader import Dataset
-from pipeline.errors import UserError, listed, quoted
-from pipeline.infer import clusters, coding
-from pipeline.infer.estimator import Estimator, estimator_of, l2_of
+from pipeline.infer import clusters, coding, requirements
+from pipeline.infer.estimator import Estimator, l2_of
 from pipeline.infer.numerics import covariance, firth, likelihood, maximum
 from pipeline.infer.numerics import design as designs
 from pipeline.infer.numerics.design import Design
@@ -19,14 +16,16 @@ from pipeline.infer.numerics.maximum import Maximum, Penalty
 from pipeline.infer.numerics.rows import InferenceRows
 from pipeline.infer.params import InferParams
 from pipeline.infer.refusal import RefusalError
-from pipeline.infer.requirements import most_coefficients, require_classes, require_memory, require_overlap
-from pipeline.infer.terms import Term, chosen, require_categories, terms_of
+from pipeline.infer.specification import Specification
+from pipeline.infer.terms import Term
 from pipeline.model import Model
 from pipeline.numerics.data import reduction
 from pipeline.numerics.data.block import row_counts
 from pipeline.numerics.data.theta import centred
 from pipeline.numerics.exact import portable
 from pipeline.parallel.threads import thread_count
+from pipeline.training_rows import diagnostics
+from pipeline.training_rows.rows import TrainingRows
 
 
 @dataclass(frozen=True)
@@ -81,12 +80,12 @@ class Inference(Problem):
     distance_bound: float | None
 
 
-def infer(dataset: Dataset, model: Model, params: InferParams) -> Inference:
+def infer(specification: Specification) -> Inference:
     """Fit, and find the covariance.
 
     Raises: UserError for a param that does not fit the data; RefusalError where the data has no such table.
     """
-    problem = _problem(dataset, model, params)
+    problem, model, params = _problem(specification), specification.model, specification.params
     rows, design = problem.rows, problem.design
     start = _start(problem, model)
     penalty = _penalty(model, problem) if problem.penalised else None
@@ -97,7 +96,7 @@ def infer(dataset: Dataset, model: Model, params: InferParams) -> Inference:
                 # From 0, as other packages: its likelihood may have several maxima, and the model must not choose.
                 reached: Maximum = firth.maximise(rows, design, rows.zero(), asked)
             else:
-                begin = _better_start(problem, start, _class_counts(dataset))
+                begin = _better_start(problem, start, torch.from_numpy(specification.class_totals))
                 reached = maximum.maximise(rows, design, begin, asked, penalty)
         except maximum.SingularError:
             raise RefusalError(_SINGULAR) from None
@@ -121,19 +120,9 @@ def infer(dataset: Dataset, model: Model, params: InferParams) -> Inference:
     )
 
 
-def _problem(dataset: Dataset, model: Model, params: InferParams) -> Problem:
-    encoder = dataset.encoder
-    terms = chosen(terms_of(encoder), params.columns)
-    require_categories(terms, list(params.base_levels or {}), "base_levels")
-    if params.effects_by is not None:
-        require_categories(terms, [params.effects_by], "effects_by")
-    estimator = estimator_of(model, params)
-    penalised = estimator == "l2"
-    counts = _class_counts(dataset)
-    reference = _reference(params, model, counts)
-    require_classes(model, counts)
-    intercept = bool(model.params.get("intercept", True))
-    require_memory(most_coefficients(encoder, terms, intercept, penalised), params)
+def _problem(specification: Specification) -> Problem:
+    dataset, params, terms = specification.dataset, specification.params, specification.terms
+    encoder, estimator, intercept = specification.encoder, specification.estimator, specification.intercept
     with screen.bar("reading rows"):
         blocks = data_loader.blocks_of(dataset, dataset.splits["train"], None)
         data_loader.require_weight(blocks)
@@ -147,13 +136,15 @@ def _problem(dataset: Dataset, model: Model, params: InferParams) -> Problem:
     gram = designs.gram(rows, sums.columns)
     bases: dict[int, int] = {}
     left_out: list[int] = []
-    if penalised:
+    if estimator == "l2":
         design = coding.full_design(rows, gram, terms)
     else:
-        design, bases, left_out = coding.reference_design(rows, gram, terms, encoder, params, reference)
-    if estimator == "maximum likelihood":
-        require_overlap(counted, encoder, terms, intercept)
-    return Problem(rows, terms, design, gram, bases, left_out, reference, estimator, clustered)
+        design, bases, left_out = coding.reference_design(rows, gram, terms, encoder, params, specification.reference)
+    if estimator == "maximum likelihood" and sum(len(term.rows) for term in terms) == len(encoder.features):
+        data = TrainingRows(counted, encoder.level_counts, encoder.features, encoder.classes)
+        if sentences := diagnostics.separating_combinations(data, intercept):
+            raise requirements.told_apart(sentences[0])
+    return Problem(rows, terms, design, gram, bases, left_out, specification.reference, estimator, clustered)
 
 
 def _start(problem: Problem, model: Model) -> Tensor:
@@ -171,22 +162,6 @@ _SINGULAR = (
 )
 _NO_FIRTH = "steps do not come to the maximum of Firth's fit: weights or columns are of very different sizes"
 _NO_MAXIMUM = "the likelihood has no maximum that steps come to: classes are told apart nearly without error"
-
-
-def _class_counts(dataset: Dataset) -> Tensor:
-    return torch.from_numpy(data_loader.class_totals(dataset))
-
-
-def _reference(params: InferParams, model: Model, counts: Tensor) -> int:
-    """The class that infer.reference names, else the first of most weight."""
-    if params.reference is None:
-        return int(np.argmax(counts.numpy()))
-    for position, label in enumerate(model.classes):
-        if type(label) is type(params.reference) and label == params.reference:
-            return position
-    raise UserError(
-        f"params.yaml: infer.reference: expected a class ({listed(model.classes, 5)}), got {quoted(params.reference)}"
-    )
 
 
 def _better_start(problem: Problem, start: Tensor, counts: Tensor) -> Tensor:

@@ -8,19 +8,11 @@ import torch
 
 from pipeline import screen
 from pipeline.dataset.columns import class_text
-from pipeline.dataset.encoder import Encoder
 from pipeline.dataset.reader import Dataset
 from pipeline.infer import contrasts
 from pipeline.infer.fit import Inference
 from pipeline.infer.numerics import influence
 from pipeline.infer.terms import INTERCEPT
-
-
-def header(encoder: Encoder) -> Sequence[str]:
-    """``residual`` of a class is y - p: the score residual of its b, and, times a column's value, of that column."""
-    residuals = [f"residual {class_text(label)}" for label in encoder.classes]
-    moved = ("moves", "of_class", "by_standard_errors")
-    return ("row", "class", "probability", "leverage", "cooks_distance", *moved, *residuals)
 
 
 def lines(inference: Inference, dataset: Dataset, largest: int) -> Iterator[Sequence[Any]]:

@@ -3,10 +3,12 @@
 torchrun starts them; each runs the same program on the same data (SPMD). Items, mostly blocks of rows, are handed out
 in stretches, so that a worker reads neighbouring rows, in as few files as can be. What is added up meets in an
 all-reduce of integers, so that no bit depends on how many workers there are; what has an order is collected. A process
-that torchrun did not start is the only worker: nothing here costs it anything, and torch is not loaded for it.
+that torchrun did not start is the only worker: nothing here costs it anything, and neither numpy nor torch is loaded
+for it.
 
-``all_reduce``, ``map_and_gather``, ``all_gather_lists``, ``all_gather``, ``broadcast`` and ``barrier`` are collective:
-all workers call them, in the same order. They raise LostWorkerError at once when another worker's process has ended.
+``all_reduce``, ``map_and_gather``, ``all_gather_lists``, ``all_gather_arrays``, ``all_gather``, ``broadcast`` and
+``barrier`` are collective: all workers call them, in the same order. They raise LostWorkerError at once when another
+worker's process has ended.
 """
 
 import io
@@ -17,11 +19,10 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
     from torch.distributed.distributed_c10d import Store
 
@@ -141,6 +142,16 @@ def all_gather_lists(mine: "Sequence[Sequence[Tensor]]") -> "list[list[Tensor]]"
     """The results of all items, in the order of the items, from each worker's results of its own ones."""
     if count() == 1:
         return [list(result) for result in mine]
+    import torch
+
+    arrays = all_gather_arrays([[tensor.numpy() for tensor in result] for result in mine])
+    return [[torch.from_numpy(array) for array in result] for result in arrays]
+
+
+def all_gather_arrays(mine: "Sequence[Sequence[NDArray[Any]]]") -> "list[list[NDArray[Any]]]":
+    """As ``all_gather_lists``, of numpy's arrays: one worker alone needs no torch for it."""
+    if count() == 1:
+        return [list(result) for result in mine]
     return [result for part in _exchanged(_packed(mine)) for result in _unpacked(part)]
 
 
@@ -164,23 +175,24 @@ def broadcast(work: "Callable[[], dict[str, Tensor] | None]") -> "dict[str, Tens
     return dict(zip(encoded.numpy().tobytes().decode().split("\n"), tensors, strict=True)) if tensors else None
 
 
-def _packed(results: "Sequence[Sequence[Tensor]]") -> "Tensor":
-    """As bytes in numpy's format for arrays: the count of tensors of each result, then the tensors."""
+def _packed(results: "Sequence[Sequence[NDArray[Any]]]") -> "Tensor":
+    """As bytes in numpy's format: the count of arrays of each result, then the arrays."""
+    import numpy as np
     import torch
 
     content = io.BytesIO()
     np.save(content, np.array([len(result) for result in results], dtype=np.int64), allow_pickle=False)
-    for tensor in itertools.chain.from_iterable(results):
-        np.save(content, tensor.numpy(), allow_pickle=False)
+    for array in itertools.chain.from_iterable(results):
+        np.save(content, array, allow_pickle=False)
     return torch.frombuffer(bytearray(content.getbuffer()), dtype=torch.uint8)
 
 
-def _unpacked(packed: "Tensor") -> "list[list[Tensor]]":
-    import torch
+def _unpacked(packed: "Tensor") -> "list[list[NDArray[Any]]]":
+    import numpy as np
 
     content = io.BytesIO(packed.numpy().tobytes())
     sizes = np.load(content, allow_pickle=False).tolist()
-    return [[torch.from_numpy(np.load(content, allow_pickle=False)) for _ in range(size)] for size in sizes]
+    return [[np.load(content, allow_pickle=False) for _ in range(size)] for size in sizes]
 
 
 def _exchanged(content: "Tensor") -> "list[Tensor]":

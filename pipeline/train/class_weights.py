@@ -5,10 +5,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import data_loader
 from pipeline.dataset import reader
 from pipeline.errors import UserError, listed
 from pipeline.train.params import TrainParams
+from pipeline.training_rows.class_totals import class_totals
 
 
 def class_weights(params: TrainParams, prepared: reader.Dataset) -> NDArray[np.float64] | None:
@@ -16,7 +16,7 @@ def class_weights(params: TrainParams, prepared: reader.Dataset) -> NDArray[np.f
     if params.class_weight == "none":
         return None
     if params.class_weight == "balanced":
-        totals = data_loader.class_totals(prepared)
+        totals = class_totals(prepared)
         return np.asarray(math.fsum(totals) / (len(totals) * totals))
     given = {str(name): weight for name, weight in params.class_weight.items()}
     classes = [str(name) for name in prepared.encoder.classes]

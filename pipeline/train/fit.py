@@ -27,6 +27,7 @@ from pipeline.train.cross_validation import choose_l2
 from pipeline.train.history import History, row
 from pipeline.train.outcome import MEANING, FitOutcome
 from pipeline.train.params import FIRST_ORDER, TrainParams
+from pipeline.training_rows.class_totals import class_totals
 from pipeline.training_rows.rows import TrainingRows
 
 Watch = Callable[[dict[str, Any]], None]
@@ -140,7 +141,7 @@ def _progress(record: loop.Record, bound: float | None, tolerance: float) -> str
 
 def _class_totals(prepared: reader.Dataset, class_weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """The weight of each class in training, (k,). Raises: UserError if there is none."""
-    totals = data_loader.class_totals(prepared) * (1.0 if class_weights is None else class_weights)
+    totals = class_totals(prepared) * (1.0 if class_weights is None else class_weights)
     if not totals.any():
         raise UserError(
             "params.yaml: train.class_weight: expected a weight > 0 for a class whose training rows have one in "

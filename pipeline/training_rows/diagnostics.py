@@ -8,8 +8,9 @@ import numpy as np
 from pipeline import screen
 from pipeline.errors import listed
 from pipeline.numerics.data import reduction
-from pipeline.numerics.data.block import Block, row_counts
-from pipeline.numerics.diagnostics import collinear_categories, collinearity, separation
+from pipeline.numerics.data.block import Block, local_blocks, row_counts
+from pipeline.numerics.diagnostics import collinear_categories, collinearity, separable_columns, separation
+from pipeline.numerics.diagnostics.separable_columns import RowArrays
 from pipeline.training_rows.rows import TrainingRows
 
 _NAMED = 3
@@ -41,7 +42,7 @@ def find(data: TrainingRows, penalty: float, intercept: bool, threads: int) -> D
 
 def _find(data: TrainingRows, penalty: float, intercept: bool, threads: int) -> Diagnostics:
     rows, features, classes = reduction.counted(data.blocks), data.features, data.labels
-    separable = [] if penalty else collinearity.separable_classes(rows, len(features), len(classes), intercept)
+    separable = [] if penalty else _separable(rows, len(features), len(classes), intercept)
     columns, shared = _of_columns(rows, features, threads), _of_categories(rows, features)
     categories = rows[0].codes.shape[1]
     sentences = [*_of_classes(rows, classes, intercept), *columns, *shared]
@@ -51,6 +52,13 @@ def _find(data: TrainingRows, penalty: float, intercept: bool, threads: int) -> 
     # The levels of a category add up to 1, as b does; numbers follow from others and a constant, which is b.
     dependent = bool(shared) or categories > 1 or (intercept and bool(categories or columns))
     return Diagnostics(tuple(sentences), bool(separable), dependent)
+
+
+def _separable(
+    blocks: Sequence[Block], columns: int, classes: int, intercept: bool
+) -> list[separable_columns.Separable]:
+    mine = (RowArrays(b.numbers.numpy(), b.codes.numpy(), b.labels.numpy()) for b in local_blocks(blocks))
+    return separable_columns.separable_classes(mine, blocks[0].numbers.shape[1], columns, classes, intercept)
 
 
 def _of_classes(blocks: Sequence[Block], classes: Sequence[object], intercept: bool) -> list[str]:
@@ -103,17 +111,9 @@ def _category(level: str) -> str:
     return level.partition("=")[0]
 
 
-def separation_of(data: TrainingRows, columns: Sequence[int], intercept: bool) -> list[str]:
-    """What columns among ``columns`` of W tell classes apart without error, in sentences; none where nothing does.
-
-    A level or a number alone is looked for in any table, combinations of columns where a table is small enough.
-    """
-    rows, among = reduction.counted(data.blocks), set(columns)
-    alone = collinearity.separable_classes(rows, len(data.features), data.classes, intercept)
-    pairs = [f"class {data.labels[one.label]} by {data.features[one.column]}" for one in alone if one.column in among]
-    if pairs:
-        return [f"told apart without error: {listed(pairs, _NAMED, str)}"]
-    if len(among) < len(data.features) or sum(row_counts(rows)) * len(data.features) > separation.LARGEST_TABLE:
+def separating_combinations(data: TrainingRows, intercept: bool) -> list[str]:
+    """Combinations of columns that tell classes apart without error, in sentences, of a table that is small enough."""
+    if sum(row_counts(reduction.counted(data.blocks))) * len(data.features) > separation.LARGEST_TABLE:
         return []
     diagnosed = with_separation(Diagnostics((), separable=False), data, intercept)
     return [sentence.removesuffix(f"; {_CURE}") for sentence in diagnosed.sentences] if diagnosed.separable else []

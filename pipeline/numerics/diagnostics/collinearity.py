@@ -1,4 +1,4 @@
-"""Cheap diagnostics: constant columns, collinear columns, separable classes.
+"""Cheap diagnostics: constant and collinear columns.
 
 n rows, p number columns, d columns of W, k classes. All rows count alike: those of weight 0, which count nowhere, are
 to be left out before (data/reduction.py).
@@ -21,7 +21,6 @@ from pipeline.numerics.exact.sums import Grid, exact_sums
 from pipeline.parallel import workers
 
 _MOST_COLUMNS = 128  # n * p^2 products are looked at below this many number columns
-_MOST_CLASSES = 100
 _LOOKED_AT_FIRST = 4096  # rows
 _UNEXPLAINED = 1e-9  # share of a column's variance that float32's rounding of the others can leave
 _TAKES_PART = 1e-4  # standardised coefficient from which a column is named
@@ -33,19 +32,6 @@ class Collinear:
 
     column: int
     of: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Separable:
-    """Class ``label`` can be told from all others by ``column`` of W, in some rows without ever being wrong.
-
-    Then, without a penalty, W grows for ever: a level that the class never has (its weight falls without end), or a
-    number that is never lower (or never higher) in the class than in any other. Without an intercept only 0 can part
-    the numbers: never below 0 in the class and never above 0 in any other, or the other way round.
-    """
-
-    label: int
-    column: int
 
 
 def rows_of_classes(blocks: Sequence[Block], classes: int) -> Tensor:
@@ -128,40 +114,6 @@ def competing(blocks: Sequence[Block], classes: int, intercept: bool) -> list[in
     """The classes that take part in an optimum: with an intercept one without rows is told apart by b alone."""
     rows = rows_of_classes(blocks, classes).tolist()
     return [label for label in range(classes) if rows[label] or not intercept]
-
-
-def separable_classes(blocks: Sequence[Block], columns: int, classes: int, intercept: bool) -> list[Separable]:
-    """Pairs of class and column of W that alone prove that there is no optimum without a penalty."""
-    labels = competing(blocks, classes, intercept)
-    p = blocks[0].numbers.shape[1]
-    counts = torch.zeros(columns, classes, dtype=torch.int64)
-    for block in local_blocks(blocks):
-        for codes in block.codes.unbind(1):
-            counts += torch.bincount(codes * classes + block.labels, minlength=columns * classes).view(columns, classes)
-    (counts,) = workers.all_reduce([counts])
-    seen = counts.sum(1) > 0
-    never = [(column, label) for column, label in torch.nonzero(counts == 0).tolist() if label in labels]
-    by_level = [Separable(label, column) for column, label in never if seen[column]]
-    return by_level + (
-        _separable_by_numbers(blocks, labels, intercept) if p and 1 < len(labels) <= _MOST_CLASSES else []
-    )
-
-
-def _separable_by_numbers(blocks: Sequence[Block], labels: list[int], intercept: bool) -> list[Separable]:
-    p = blocks[0].numbers.shape[1]
-    reached = [_ranges([block.numbers[block.labels == label] for block in local_blocks(blocks)], p) for label in labels]
-    lowest = torch.stack([low for low, _ in reached])
-    highest = torch.stack([high for _, high in reached])
-    if not intercept:  # 0 is a value of every class: only there can the column part them
-        lowest, highest = lowest.clamp(max=0.0), highest.clamp(min=0.0)
-    varies = lowest.amin(0) < highest.amax(0)
-    result = []
-    for position, label in enumerate(labels):
-        others = [other for other in range(len(labels)) if other != position]
-        below = highest[position] <= lowest[others].amin(0)
-        above = lowest[position] >= highest[others].amax(0)
-        result += [Separable(label, column) for column in torch.nonzero((below | above) & varies).flatten().tolist()]
-    return result
 
 
 def _ranges(mine: Sequence[Tensor], columns: int) -> tuple[Tensor, Tensor]:

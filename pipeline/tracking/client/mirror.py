@@ -35,7 +35,7 @@ class Mirror:
     ) -> None:
         self._stage = stage
         self._params = params
-        self._document: dict[str, Any] = json.loads(json.dumps(document, default=_plain))
+        self._document = _json(document)
         self._experiment = experiment.named(params.experiment, self._document)
         self._paths = dict(paths)
         self._identity = outbox.new_identity()
@@ -227,6 +227,39 @@ def started(
     with screen.bar(f"waiting for MLflow, at most {params.timeout_s:g} s"):
         sentence = mirror.finish()
     screen.say(sentence, error=sentence.startswith("warning:"))
+
+
+@contextmanager
+def deferred(
+    stage: str, params: TrackingParams, document: Mapping[str, Any], paths: Mapping[str, Path]
+) -> Iterator[None]:
+    """Leave the stage that runs inside the block to the child of the next one, through the outbox; nobody waits.
+
+    For what nobody waits to see; arguments as ``started`` takes them.
+    """
+    document, began = _json(document), _now()
+    yield
+    entry = outbox.OutboxEntry(
+        stage=stage,
+        identity=outbox.new_identity(),
+        experiment=experiment.named(params.experiment, document),
+        params=document,
+        circumstances=run_context.here().to_json(),
+        started=began,
+        ended=_now(),
+    )
+    try:
+        outbox.keep(project.project_root(), entry, paths)
+    except (OSError, UserError) as error:
+        screen.say(f"warning: MLflow: this stage cannot be kept for it ({error})", error=True)
+    else:
+        screen.say("MLflow: the next stage records this one, too, or `python -m pipeline track`")
+
+
+def _json(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The params document as JSON holds it."""
+    result: dict[str, Any] = json.loads(json.dumps(document, default=_plain))
+    return result
 
 
 def _now() -> int:

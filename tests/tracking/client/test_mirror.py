@@ -21,7 +21,7 @@ from mlflow.entities import Run
 
 from pipeline.commands import track
 from pipeline.errors import UserError
-from pipeline.tracking.client import mirror, thinning
+from pipeline.tracking.client import mirror, outbox, thinning
 from pipeline.tracking.client.params import TrackingParams
 from tests.project import SOURCE
 from tests.tracking.outputs import PARAMS, Project
@@ -133,6 +133,35 @@ def test_next_start_sends_what_was_kept(
         pass
     assert " ".join(capsys.readouterr().out.split()).endswith("; 1 kept before went with it")
     assert {"by epoch/cost", "eval/log_loss"} <= run_of(project).data.metrics.keys()
+
+
+def test_a_deferred_stage_waits_for_the_next(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """No process is started for it, its files are kept, and the next stage's child records it first."""
+    with started(project, "train"):
+        pass
+    reports = project.paths["reports"]
+    for name in ("inference.json", "coefficients.csv", "effects.csv", "influence.csv"):
+        (reports / name).write_text("{}" if name.endswith("json") else "class\n", encoding="utf-8")
+    capsys.readouterr()
+    with mirror.deferred("infer", QUICK, PARAMS, project.paths):
+        pass
+    assert capsys.readouterr().out == "MLflow: the next stage records this one, too, or `python -m pipeline track`\n"
+    (waiting,) = outbox.waiting(project.folder)
+    assert outbox.read(waiting)[0].stage == "infer"
+    with started(project, "evaluate"):
+        pass
+    assert "1 kept before went with it" in " ".join(capsys.readouterr().out.split())
+    assert outbox.waiting(project.folder) == []
+    client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
+    names = {artifact.path for artifact in client.list_artifacts(run_of(project).info.run_id)}
+    assert {"inference.json", "inference.csv"} <= names
+
+
+def test_a_deferred_stage_that_fails_is_not_kept(project: Project) -> None:
+    """As one that fails early: there is nothing to record."""
+    with pytest.raises(UserError), mirror.deferred("infer", QUICK, PARAMS, project.paths):
+        raise UserError("no")
+    assert outbox.waiting(project.folder) == []
 
 
 def test_server_that_hangs_is_one_warning_and_sent_later(
