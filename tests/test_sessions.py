@@ -1,6 +1,6 @@
-"""README and the tutorial: every command that they show runs as it stands there, and prints what they show.
+"""README, the tutorial and the page on inference: every command in a session runs, and prints what stands below it.
 
-A section of README begins where `make run` ends, in a copy of its own; the tutorial is run from beginning to end.
+A section of README begins where `make run` ends, in a copy of its own; the others are run from beginning to end.
 """
 
 import random
@@ -17,6 +17,7 @@ from tests.sessions import README, Step
 pytestmark = pytest.mark.slow
 
 TUTORIAL, KOREAN_TUTORIAL = "docs/tutorial.md", "docs/tutorial.ko.md"
+INFERENCE = "docs/inference.md"
 
 # How commands begin that are shown and not run here, and why not. One more is a decision, not a way out.
 NOT_RUN = {
@@ -100,9 +101,10 @@ def test_a_section_of_the_readme_does_what_it_shows(project: Project, heading: s
     sessions.run_all(project, not_listed(sessions.sections(README)[heading]), FAILING, **UNTRACKED)
 
 
-def test_the_tutorial_does_what_it_shows(project: Project) -> None:
-    """Every number of the lesson is printed by the command above it."""
-    sessions.run_all(project, not_listed(sessions.steps(TUTORIAL)), FAILING, **UNTRACKED)
+@pytest.mark.parametrize("document", [TUTORIAL, INFERENCE])
+def test_a_page_does_what_it_shows(project: Project, document: str) -> None:
+    """Every number in it is printed by the command above it."""
+    sessions.run_all(project, not_listed(sessions.steps(document)), FAILING, **UNTRACKED)
 
 
 def test_the_korean_tutorial_is_the_same_lesson() -> None:

@@ -176,16 +176,28 @@ def sweep(prepared: Path, out: Path) -> None:
 
 
 @cli.command(section=_USE, example="new.csv -o scored.csv")
-@click.argument("source", metavar="FILE.csv | -", type=_Path())
+@click.argument("source", metavar="FILE.csv | -", type=_Path(), required=False)
 @click.option(
     "-o", "--out", type=_File, default=None, metavar="OUT.csv | -", help="Write all rows here; - prints them."
 )
 @click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
 @click.option("--interval", is_flag=True, help="Add confidence intervals of the probabilities, from infer.")
+@click.option("--at-means", is_flag=True, help="Instead of a file: the means of the training rows, with intervals.")
 @click.option("--reports", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder that infer wrote.")
 @click.pass_obj
-def predict(place: Place, source: str, out: Path | None, model: Path, interval: bool, reports: Path) -> None:
+def predict(
+    place: Place, source: str | None, out: Path | None, model: Path, interval: bool, at_means: bool, reports: Path
+) -> None:
     """Score a CSV, or what stands at standard input: logits, softmax probabilities, ranks and label of each row."""
+    if at_means:
+        from pipeline.commands import predict_at_means
+
+        if source is not None or out is not None:
+            raise click.UsageError("expected --at-means without FILE.csv and -o: it prints a row of its own")
+        predict_at_means.main(model=model, reports=reports)
+        return
+    if source is None:
+        raise click.UsageError("expected a table to score: FILE.csv, or - for standard input")
     unchanged = "" if out is None else f"{place.typed(out)} is as it was; "
     with interruption.advised(f"{unchanged}the same command begins anew"):
         from pipeline.commands import predict as command

@@ -1,13 +1,17 @@
-"""`predict --interval`: the fit that the stage infer left in reports, as far as it belongs to the model."""
+"""`predict --interval`, `--at-means`: the fit that infer left in reports, as far as it belongs to the model."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline import model as models
-from pipeline import results, screen
+from pipeline import screen
 from pipeline.documents import json_documents
 from pipeline.errors import UserError, listed
 from pipeline.output_files import COVARIANCE_FILE, INFERENCE_FILE
+from pipeline.results.inference import parse_covariance, parse_inference
 from pipeline.scoring import intervals
 
 _MISSING = "run `dvc repro`"
@@ -16,9 +20,13 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class InferenceFit:
-    """``sentence`` says what the intervals are of, ``warning`` where they hold no more."""
+    """``sentence`` says what the intervals are of, ``warning`` where they hold no more.
+
+    ``means`` (d,) are those of the columns of W over the training rows.
+    """
 
     fit: intervals.Fit
+    means: NDArray[np.float64]
     sentence: str
     warning: str | None
 
@@ -34,13 +42,13 @@ def load(reports: Path, model: models.Model, folder: Path) -> InferenceFit:
     Raises: UserError if a file is missing or damaged, of another model, or the rows have no covariance.
     """
     path, table = paths(reports)
-    document = results.inference(json_documents.read_bytes(path, _MISSING), path)
+    document = parse_inference(json_documents.read_bytes(path, _MISSING), path)
     if document["refused"] is not None:
         raise UserError(f"{path}: no covariance, so no intervals: {document['refused']}")
     if document.get("model_key") != model.key:
         raise UserError(f"{path}: expected the inference of the model in {folder}, got another's; {_MISSING}")
     shape = (len(model.features), len(model.classes))
-    tensors = results.covariance(json_documents.read_bytes(table, _MISSING), table, shape)
+    tensors = parse_covariance(json_documents.read_bytes(table, _MISSING), table, shape)
     not_free = [label for place, label in enumerate(model.classes) if place not in tensors["labels"]]
     if len(tensors["covariance"]) != document["coefficients"] or not_free not in ([], [document["reference"]]):
         raise UserError(f"{table}: expected the coefficients that {path} is of, got others; {_MISSING}")
@@ -53,7 +61,7 @@ def load(reports: Path, model: models.Model, folder: Path) -> InferenceFit:
         f"probability is the model's; fitted, low and high, at {100 * confidence:g}% confidence, are of the inference "
         f"fit: {document['title']}"
     )
-    return InferenceFit(fit, sentence, _dependence(left_out))
+    return InferenceFit(fit, tensors["means"], sentence, _dependence(left_out))
 
 
 def _dependence(left_out: list[str]) -> str | None:

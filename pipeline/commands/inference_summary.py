@@ -8,11 +8,12 @@ from typing import Any
 
 from rich.table import Table
 
-from pipeline import results, screen
+from pipeline import screen
 from pipeline.commands import class_tables
 from pipeline.dataset.columns import class_text
 from pipeline.documents import json_documents
 from pipeline.output_files import COEFFICIENTS_FILE, INFERENCE_FILE
+from pipeline.results.inference import parse_coefficients, parse_inference
 
 _MISSING = "run `dvc repro` first"
 _DIGITS, _SMALL = 4, 0.01
@@ -21,12 +22,12 @@ _DIGITS, _SMALL = 4, 0.01
 def main(*, reports: Path) -> None:
     """Print to standard output. Raises: UserError if a file is missing or not what infer writes."""
     path = reports / INFERENCE_FILE
-    document = results.inference(json_documents.read_bytes(path, _MISSING), path)
+    document = parse_inference(json_documents.read_bytes(path, _MISSING), path)
     if document["refused"] is not None:
         screen.say(f"No table of coefficients: {document['refused']}")
         return
     table = reports / COEFFICIENTS_FILE
-    lines = results.coefficients(json_documents.read_bytes(table, _MISSING), table)
+    lines = parse_coefficients(json_documents.read_bytes(table, _MISSING), table)
     console = class_tables.console()
     screen.say(document["title"])
     console.print(_facts(document))

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from pipeline import model as models
-from pipeline import results, screen
+from pipeline import screen
 from pipeline.commands import class_tables
 from pipeline.dataset import reader
 from pipeline.dataset.columns import class_text, is_date, part_name
@@ -18,6 +18,8 @@ from pipeline.evaluate import verdict
 from pipeline.model import Model
 from pipeline.output_files import HISTORY_FILE, METRICS_FILE, SCHEMA_FILE
 from pipeline.params import PARAMS_FILE, read_params
+from pipeline.results.reports import parse_metrics
+from pipeline.results.training import parse_history
 from pipeline.scoring.column_effects import ColumnEffect, column_effects
 
 _COST_LINES = 11
@@ -31,8 +33,8 @@ def main(*, model: Path, reports: Path, prepared: Path) -> None:
     """Print to standard output."""
     # Read: the files of train and evaluate, and what prepare says of the table.
     history, metrics = model / HISTORY_FILE, reports / METRICS_FILE
-    costs = results.history(json_documents.read_bytes(history, _MISSING), history)
-    numbers = results.metrics(json_documents.read_bytes(metrics, _MISSING), metrics)
+    costs = parse_history(json_documents.read_bytes(history, _MISSING), history)
+    numbers = parse_metrics(json_documents.read_bytes(metrics, _MISSING), metrics)
     trained = models.load(model)
     # Print: data, training, metrics and doubts about them, columns, the verdict, the model's key, and the next steps.
     console = class_tables.console()

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import model as models
-from pipeline import results
 from pipeline.commands import class_tables
 from pipeline.dataset.columns import class_text
 from pipeline.documents import json_documents
 from pipeline.errors import UserError, listed
 from pipeline.output_files import SNAPSHOTS_FILE
+from pipeline.results.training import parse_snapshots
 
 # Printed unasked; `--epoch` prints any other.
 _MOST_TABLES = 11
@@ -79,7 +79,7 @@ def main(*, model: Path, epoch: int | None, digits: int) -> None:
 
 def _points(trained: models.Model, path: Path) -> list[_Point]:
     """The snapshots in the file at ``path`` and the model, by epoch."""
-    snapshots = results.snapshots(json_documents.read_bytes(path, "run `dvc repro`"), path, trained.weights.shape)
+    snapshots = parse_snapshots(json_documents.read_bytes(path, "run `dvc repro`"), path, trained.weights.shape)
     by_epoch = {
         epoch: _Point(epoch, weights, bias)
         for epoch, weights, bias in zip(snapshots["epoch"].tolist(), snapshots["W"], snapshots["b"], strict=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 from pipeline.dataset.columns import class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.infer import contrasts
+from pipeline.infer.contrasts import Coefficients
 from pipeline.infer.fit import Inference
 from pipeline.infer.multiple_tests import holm_adjusted
 from pipeline.infer.numerics import distributions
@@ -19,7 +20,9 @@ from pipeline.numerics.exact import portable
 _MOST_LINES = 100_000  # with all pairs of classes
 
 
-def lines(inference: Inference, encoder: Encoder, confidence: float) -> Iterator[Sequence[Any]]:
+def lines(
+    inference: Inference, encoder: Encoder, confidence: float, per_deviation: Coefficients
+) -> Iterator[Sequence[Any]]:
     """The lines below the header; ``p`` and what follows from it are empty for a penalised fit.
 
     Holm's and Benjamini and Hochberg's p are over the coefficients of columns against the reference class.
@@ -28,7 +31,7 @@ def lines(inference: Inference, encoder: Encoder, confidence: float) -> Iterator
     if len(pairs) * len(inference.design.columns) > _MOST_LINES:
         pairs = pairs[: inference.rows.classes - 1]
     estimates, errors = contrasts.differences(inference, contrasts.in_own_units(inference, encoder), pairs)
-    scaled, scaled_errors = contrasts.differences(inference, contrasts.per_deviation(inference), pairs)
+    scaled, scaled_errors = contrasts.differences(inference, per_deviation, pairs)
     z = estimates / torch.where(errors > 0, errors, torch.inf)
     p = distributions.two_sided(z.reshape(-1)).view(z.shape)
     reach = distributions.normal_quantile(confidence) * errors

@@ -8,6 +8,7 @@ import torch
 from pipeline.dataset.columns import class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.infer import contrasts
+from pipeline.infer.contrasts import Coefficients
 from pipeline.infer.fit import Inference
 from pipeline.infer.numerics import distributions
 
@@ -16,10 +17,12 @@ _MOST_CLASSES = 12
 _MOST_FEATURES = 20
 
 
-def lines(inference: Inference, encoder: Encoder, confidence: float) -> Sequence[Sequence[Any]]:
+def lines(
+    inference: Inference, encoder: Encoder, confidence: float, per_deviation: Coefficients
+) -> Sequence[Sequence[Any]]:
     """A line for each feature, those of largest |z| first, and class, with the ends of its interval; no intercept."""
     pairs = contrasts.class_pairs(inference)[: min(_MOST_CLASSES, inference.rows.classes - 1)]
-    estimates, errors = contrasts.differences(inference, contrasts.per_deviation(inference), pairs)
+    estimates, errors = contrasts.differences(inference, per_deviation, pairs)
     rows = inference.design.columns.tolist()
     places = [place for place, row in enumerate(rows) if row != inference.rows.columns]
     if not places:

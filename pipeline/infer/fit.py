@@ -105,18 +105,16 @@ def infer(specification: Specification) -> Inference:
         raise RefusalError(
             f"{sentence} (after {reached.passes} passes it is {reached.decrement:.1e} standard errors away)"
         )
-    inverse = reached.factor.inverse()
-    kind, matrix = _covariance(problem, reached, params, inverse)
+    kind, matrix = _covariance(problem, reached, params)
     away = design.vector(start) - design.vector(reached.theta)
     distance = portable.dot(away, portable.matmul(reached.information, away))
-    bound = maximum.distance_bound(reached.decrement, maximum.logit_spread(rows, design, inverse))
     return Inference(
         **vars(problem),
         maximum=reached,
         covariance=matrix,
         kind=kind,
         model_distance=None if problem.left_out and not problem.penalised else max(0.0, distance) ** 0.5,
-        distance_bound=None if problem.estimator == "firth" else bound,
+        distance_bound=reached.distance_bound,
     )
 
 
@@ -194,9 +192,7 @@ def _penalty(model: Model, problem: Problem) -> Penalty:
     return Penalty(design.vector(ridge), design.vector(gauge))
 
 
-def _covariance(
-    problem: Problem, reached: Maximum, params: InferParams, inverse: Tensor
-) -> tuple[CovarianceKind, Tensor]:
+def _covariance(problem: Problem, reached: Maximum, params: InferParams) -> tuple[CovarianceKind, Tensor]:
     """A^-1 M A^-1 with the factor of infer.correction, and what it is called."""
     rows, design = problem.rows, problem.design
     n = rows.total_weight if params.weights == "frequency" else float(rows.count)
@@ -209,7 +205,7 @@ def _covariance(
     match params.covariance:
         case "model":
             if not problem.penalised:
-                return CovarianceKind("inverse of the information", 1.0, is_of_model=True), inverse
+                return CovarianceKind("inverse of the information", 1.0, is_of_model=True), reached.factor.inverse()
             spread = covariance.sandwich(reached.factor, reached.information)
             return CovarianceKind("sandwich of information and penalty", 1.0), spread
         case "robust":

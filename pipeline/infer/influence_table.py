@@ -20,10 +20,10 @@ def lines(inference: Inference, dataset: Dataset, largest: int) -> Iterator[Sequ
     if inference.penalised or not largest:
         return
     rows, design, encoder = inference.rows, inference.design, dataset.encoder
-    inverse = inference.maximum.factor.inverse()
+    theta, inverse = inference.maximum.theta, inference.maximum.factor.inverse()
     units = contrasts.own_units(inference, encoder)
     with screen.bar("influence of rows"):
-        most = influence.most_influential(rows, design, inference.maximum.theta, inverse, largest, units)
+        most = influence.most_influential(rows, design, theta, inverse, largest, units)
     numbers = _source_rows(dataset, most.positions)
     labels = [class_text(label) for label in encoder.classes]
     names = [*encoder.features, INTERCEPT]

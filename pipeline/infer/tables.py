@@ -39,20 +39,27 @@ def tables(specification: Specification) -> Outputs:
     with screen.bar("marginal effects"):
         averaged = effects_table.lines(inference, encoder, params.confidence, params.effects_by)
         of_effects = list(averaged) if params.effects else []
+    per_deviation = contrasts.per_deviation(inference)
     return Outputs(
         document=document(inference, encoder, specification.model, params, tested),
-        coefficients=list(coefficients.lines(inference, encoder, params.confidence)),
+        coefficients=list(coefficients.lines(inference, encoder, params.confidence, per_deviation)),
         effects=of_effects,
         influence=list(influence_table.lines(inference, dataset, params.influence)),
-        estimates=list(estimates_plot.lines(inference, encoder, params.confidence)),
+        estimates=list(estimates_plot.lines(inference, encoder, params.confidence, per_deviation)),
         covariance=_tensors(inference),
     )
 
 
 def _tensors(inference: Inference) -> dict[str, NDArray[Any]]:
-    """theta (d + 1, k) of the columns as prepared, the covariance (q, q) of its free entries, and which these are."""
-    encoded = contrasts.as_encoded(inference)
+    """theta (d + 1, k) of the columns as prepared, the covariance (q, q) of its free entries, and which these are.
+
+    ``means`` (d,) are those of the columns of W over the training rows, of levels their shares.
+    """
+    encoded, rows = contrasts.as_encoded(inference), inference.rows
+    means = inference.gram[-1, :-1] / rows.total_weight
+    means[: rows.numbers] += rows.means
     return {
+        "means": means.numpy(),
         "theta": encoded.theta.contiguous().numpy(),
         "covariance": encoded.covariance.contiguous().numpy(),
         "columns": inference.design.columns.numpy(),

@@ -32,7 +32,7 @@ from pipeline.arithmetic.sums import halving_sum
 from pipeline.dataset.columns import Chunk
 from pipeline.dataset.encoder import Encoded, Encoder
 from pipeline.model import Model
-from pipeline.scoring.logits import compute_logits
+from pipeline.scoring.logits import compute_logits, logits_at
 from pipeline.scoring.probabilities import softmax
 
 _NUMBERS_AT_ONCE = 1 << 20  # of the largest array of a tile of rows
@@ -71,6 +71,7 @@ class Fit:
         encoder = model.encoder
         self._model = replace(model, weights=np.ascontiguousarray(theta[:-1].T), bias=theta[-1].copy())
         self._labels, self._reach = coding.labels, reach
+        self._columns, self._covariance = coding.columns, covariance
         self._known = _Known(encoder, coding)
         columns = coding.columns
         is_level = (columns >= encoder.number_count) & (columns < len(encoder.features))
@@ -105,9 +106,8 @@ class Fit:
         size = max(1, _NUMBERS_AT_ONCE // max(k * k, self._of_levels[0].size))
         for start in range(0, n, size):
             rows = slice(start, start + size)
-            of_others, slopes = _log_odds(logits[rows])
-            reach = self._reach * self._errors(slopes, encoded.numbers[rows], encoded.codes[rows])
-            low[rows], high[rows] = sigmoid(of_others - reach), sigmoid(of_others + reach)
+            covariances = self._logit_covariances(encoded.numbers[rows], encoded.codes[rows])
+            low[rows], high[rows] = self._bounds(logits[rows], covariances)
         # Rounding may part logistic function and softmax by a last digit.
         np.minimum(low, fitted, out=low)
         np.maximum(high, fitted, out=high)
@@ -116,17 +116,30 @@ class Fit:
             values[unknown] = np.nan
         return Intervals(fitted, low, high)
 
-    def _errors(
-        self, slopes: NDArray[np.float64], numbers: NDArray[np.float32], codes: NDArray[np.integer[Any]]
-    ) -> NDArray[np.float64]:
-        """Standard error of each logit p_j, (n, k), of the slopes a (n, k, k)."""
+    def at(self, x: NDArray[np.float64]) -> Intervals:
+        """Of one row x (d,) with any number in each column of W, of a level its share of the rows, say; (1, k) each."""
+        logits = logits_at(self._model, x)
+        m, e = len(self._labels), len(self._columns)
+        free = np.append(x, 1.0)[self._columns][:, np.newaxis]
+        half = np.zeros((m * e * m, 1))  # V_lm x for each l, m, and V is symmetric
+        add_product(half, self._covariance.reshape(m * e * m, e), free)
+        covariances = np.zeros((m * m, 1))
+        add_product(covariances, np.ascontiguousarray(half.reshape(m, e, m).transpose(0, 2, 1)).reshape(-1, e), free)
+        low, high = self._bounds(logits, covariances.reshape(1, m, m))
+        fitted = softmax(logits)
+        return Intervals(fitted, np.minimum(low, fitted), np.maximum(high, fitted))
+
+    def _bounds(
+        self, logits: NDArray[np.float64], covariances: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Those of p (n, k), of all logits (n, k) and the covariances G (n, m, m) of the free ones."""
+        of_others, slopes = _log_odds(logits)
         own = np.ascontiguousarray(slopes[:, :, self._labels])
         half = np.zeros_like(own)
-        add_products(half, own, self._logit_covariances(numbers, codes))
-        variances = _summed(half * own)
+        add_products(half, own, covariances)
         # Of a combination without spread rounding leaves a number near 0 of either sign.
-        errors: NDArray[np.float64] = np.sqrt(np.maximum(variances, 0.0))
-        return errors
+        reach = self._reach * np.sqrt(np.maximum(_summed(half * own), 0.0))
+        return sigmoid(of_others - reach), sigmoid(of_others + reach)
 
     def _logit_covariances(self, numbers: NDArray[np.float32], codes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         """G (n, m, m) of the free classes: numbers and b with each other, levels with these, levels with each other."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arithmetic.products import add_product
 from pipeline.model import Model
 
 # Rows whose logits are computed together. Every row has the same arithmetic whatever this is; 4,096 rows of ten
@@ -23,6 +24,13 @@ def compute_logits(model: Model, numbers: NDArray[np.float32], codes: NDArray[np
     for start in range(0, len(numbers), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
         result[rows] = _block_logits(model, numbers[rows], codes[rows]).T
+    return result
+
+
+def logits_at(model: Model, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """x W' + b, (1, k), of one row x (d,) that may have any number in a column of W, of a category's levels too."""
+    result = model.bias[np.newaxis].copy()
+    add_product(result, x[np.newaxis], model.weights.T)
     return result
 
 

@@ -62,13 +62,18 @@ def bounds(folder: Path, table: Table, rows: int = 60) -> dict[str, np.ndarray]:
     }
 
 
-def by_numeric_delta_method(table: Table, confidence: float, rows: int = 60, **options: Any) -> dict[str, np.ndarray]:
-    """statsmodels' fit, and central differences of the logit of its probabilities by its params."""
+def by_numeric_delta_method(
+    table: Table, confidence: float, x: np.ndarray | None = None, **options: Any
+) -> dict[str, np.ndarray]:
+    """statsmodels' fit, and central differences of the logit of its probabilities by its params.
+
+    At the lines of ``x``, else at the first 60 rows.
+    """
     fit = sm.MNLogit(table.labels, table.frame).fit(method="newton", tol=1e-14, maxiter=100, disp=0, **options)
-    x, params = table.frame.to_numpy()[:rows], np.asarray(fit.params).T.ravel()
+    x, params = table.frame.to_numpy()[:60] if x is None else x, np.asarray(fit.params).T.ravel()
 
     def log_odds(vector: np.ndarray) -> np.ndarray:
-        logits = np.hstack([np.zeros((rows, 1)), x @ vector.reshape(table.classes - 1, -1).T])
+        logits = np.hstack([np.zeros((len(x), 1)), x @ vector.reshape(table.classes - 1, -1).T])
         return scipy.special.logit(scipy.special.softmax(logits, axis=1))
 
     step = 1e-5
@@ -422,6 +427,9 @@ FORGERIES: dict[str, Callable[[Tensors], Tensors]] = {
     "a label too few": changed("labels", lambda tensor: tensor[:1]),
     "a base level with a coefficient": changed("theta", put((2, slice(None)), 1.0)),
     "a coefficient past every table": changed("theta", put((0, slice(None)), 1e300)),
+    "means of fewer columns": changed("means", lambda tensor: tensor[1:]),
+    "a mean of nothing": changed("means", put(0, np.nan)),
+    "a mean past any column's": changed("means", put(0, 1e200)),
     "a negative variance": changed("covariance", put((3, 3), -1e-9)),
     "a covariance without its mirror": changed("covariance", put((1, 2), 0.1)),
     "a variance of a sum below 0": changed("covariance", lambda tensor: np.diag(np.diag(tensor)) * 3 - tensor),

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import results
 from pipeline.dataset.columns import class_text
 from pipeline.infer.multiple_tests import holm_adjusted
 from pipeline.infer.terms import INTERCEPT
 from pipeline.output_files import COEFFICIENTS_FILE, INFERENCE_FILE
+from pipeline.results.inference import parse_coefficients, parse_inference
 
 _LEVEL = 0.05
 _MOST_LINES = 20
@@ -31,8 +31,8 @@ class Estimates:
 
         ``place`` is what errors call their folder. Raises: UserError if they are not what infer writes.
         """
-        described = results.inference(document, f"{place}: {INFERENCE_FILE}")
-        lines = results.coefficients(table, f"{place}: {COEFFICIENTS_FILE}")
+        described = parse_inference(document, f"{place}: {INFERENCE_FILE}")
+        lines = parse_coefficients(table, f"{place}: {COEFFICIENTS_FILE}")
         if described["refused"] is not None:
             return None
         reference = class_text(described["reference"])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipeline.arithmetic.elementary import log
 from pipeline.errors import UserError, listed, shortened
 from pipeline.output_files import PREDICTIONS_FILE
-from pipeline.results import REMEDY
+from pipeline.results.checks import REMEDY
 
 # Two-sided 95 % of the normal distribution.
 _QUANTILE = 1.959963984540054

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import results
 from pipeline.commands.compare.side import CODE, Coefficients, ComparisonSide, of_revision, recorded_source
 from pipeline.documents import json_documents
 from pipeline.errors import UserError
@@ -15,6 +14,7 @@ from pipeline.output_files import METADATA_FILE, METRICS_FILE, WEIGHTS_FILE
 from pipeline.repository import revisions
 from pipeline.repository.environment import public_version
 from pipeline.repository.revisions import Revision
+from pipeline.results.reports import parse_metrics
 from pipeline.tracking.client.run_files import ALL_PARAMS_FILE, MD5_FILE
 from pipeline.tracking.client.tags import DATA_TAG, KEY_TAG, WEIGHTS_TAG, recorded_versions
 from pipeline.tracking.store import lookup
@@ -82,7 +82,7 @@ def _side(run: RunView, files: dict[str, bytes]) -> ComparisonSide:
         versions=_versions(run.tags),
         prepared=run.tags.get(DATA_TAG, ""),
         partial=True,
-        metrics={} if metrics is None else results.metrics(metrics, f"{place}: {METRICS_FILE}"),
+        metrics={} if metrics is None else parse_metrics(metrics, f"{place}: {METRICS_FILE}"),
         coefficients=Coefficients.of(metadata or b"", weights or b"", place) if has_model else None,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import credentials, files, results
+from pipeline import credentials, files
 from pipeline import model as models
 from pipeline.commands.compare.estimates import Estimates
 from pipeline.dataset.columns import class_text
@@ -28,6 +28,8 @@ from pipeline.output_files import (
     WEIGHTS_FILE,
 )
 from pipeline.repository.revisions import Revision
+from pipeline.results.checks import REMEDY
+from pipeline.results.reports import parse_column_types, parse_metrics
 
 # Sections that change no result.
 _LEFT_OUT = ("tracking",)
@@ -102,11 +104,11 @@ def of_revision(revision: Revision) -> ComparisonSide:
         params=flat_params(revision.params),
         code=code if revision.sha else {path: _md5(revision.root / path) for path in code},
         versions=revision.pinned,
-        metrics={} if metrics is None else results.metrics(metrics, f"{place}: {METRICS_FILE}"),
+        metrics={} if metrics is None else parse_metrics(metrics, f"{place}: {METRICS_FILE}"),
         coefficients=_coefficients(revision),
-        schema={} if schema is None else results.column_types(schema, f"{place}: {SCHEMA_FILE}"),
+        schema={} if schema is None else parse_column_types(schema, f"{place}: {SCHEMA_FILE}"),
         source=changed or deps.get(source, ""),
-        prepared="" if prepared is None else json_documents.key(prepared, f"{place}: {PREPARED_FILE}", results.REMEDY),
+        prepared="" if prepared is None else json_documents.key(prepared, f"{place}: {PREPARED_FILE}", REMEDY),
         table=lambda: revision.dependency(source, deps.get(source, "")),
         predictions=lambda: _out(revision, PREDICTIONS_FILE),
         estimates=lambda: _estimates(revision),

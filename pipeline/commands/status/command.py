@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import results, screen
+from pipeline import screen
 from pipeline.commands.new.upstream import RECORD_FILE, Record
 from pipeline.commands.place import at_root
 from pipeline.commands.status import stages
@@ -18,6 +18,7 @@ from pipeline.output_files import METRICS_FILE, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE, read_params
 from pipeline.repository import git, outputs, project
 from pipeline.repository.lockfile import LOCK_FILE
+from pipeline.results.reports import parse_metrics
 from pipeline.table import remote
 
 _NEXT = "next"
@@ -81,7 +82,7 @@ def _last_run(root: Path) -> Iterator[tuple[str, str]]:
     is_committed = not (git.stdout(root, "status", "--porcelain", "--", LOCK_FILE) or "").strip()
     commit = (git.stdout(root, "log", "-1", "--format=%h %s", "--", LOCK_FILE) or "").strip() if is_committed else ""
     yield "last run", f"commit {shortened(commit)}" if commit else "not committed"
-    numbers = results.metrics(content, path)
+    numbers = parse_metrics(content, path)
     yield "metrics", verdict.sentence(numbers)
 
 

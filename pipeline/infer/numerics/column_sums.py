@@ -6,7 +6,6 @@ with dense (Q, E), E pairs as pair_sums.py has them; the levels with dense (Q, l
 levels with the levels (Q, l l'). Cost a row: Q (E + c e + c^2 / 2), where one-hot columns took Q d^2 / 2.
 """
 
-import itertools
 from collections.abc import Sequence
 
 import torch
@@ -58,8 +57,7 @@ def by_owner(rows: InferenceRows, tile: Tile, weights: Tensor, owners: Tensor, c
     for category, (first, levels) in enumerate(zip(rows.first_level_rows, rows.levels, strict=True)):
         cells = codes * levels + (tile.codes[:, category : category + 1] - first)
         by_cell = portable.sum_by_code(cells.contiguous(), weights.contiguous(), count * levels)
-        into = slice(rows.numbers + first, rows.numbers + first + levels)
-        result[:, :, into] = by_cell.view(count, levels, quantities).transpose(1, 2)
+        result[:, :, rows.level_columns(category)] = by_cell.view(count, levels, quantities).transpose(1, 2)
     return result
 
 
@@ -71,10 +69,8 @@ def of_pairs(rows: InferenceRows, tile: Tile, weights: Tensor) -> Parts:
         products = (by_row[:, :, None] * tile.by_row[:, None, :]).view(len(by_row), -1)
         by_level = portable.sum_by_code(tile.codes, products, sum(rows.levels))
         parts.append(by_level.view(len(by_level), len(weights), -1).transpose(0, 1))
-        for a, b in _category_pairs(rows):
-            cells = (tile.codes[:, a] - rows.first_level_rows[a]) * rows.levels[b]
-            cells += tile.codes[:, b] - rows.first_level_rows[b]
-            count = rows.levels[a] * rows.levels[b]
+        for one, other in rows.category_pairs:
+            cells, count = rows.cells(tile, one, other), rows.levels[one] * rows.levels[other]
             parts.append(portable.sum_by_code(cells[:, None].contiguous(), by_row, count).T)
     return parts
 
@@ -85,7 +81,7 @@ def pair_bounds(rows: InferenceRows, bounds: Tensor) -> Parts:
     parts = [bounds[:, None] * pair_sums.bounds(dense)]
     if rows.levels:
         parts.append(bounds[:, None, None] * dense)
-        parts += [bounds[:, None] for _ in _category_pairs(rows)]
+        parts += [bounds[:, None] for _ in rows.category_pairs]
     return [2 * part for part in parts]
 
 
@@ -108,13 +104,8 @@ def matrix(rows: InferenceRows, parts: Sequence[Tensor], quantity: int) -> Tenso
         result[levels[:, None], dense] = by_level
         result[dense[:, None], levels] = by_level.T
         result[levels, levels] = by_level[:, -1]
-        for (one, other), cells in zip(_category_pairs(rows), parts[2:], strict=True):
+        for (one, other), cells in zip(rows.category_pairs, parts[2:], strict=True):
             block = cells[quantity].view(rows.levels[one], rows.levels[other])
-            first, second = (p + rows.first_level_rows[category] for category in (one, other))
-            result[first : first + len(block), second : second + block.shape[1]] = block
-            result[second : second + block.shape[1], first : first + len(block)] = block.T
+            result[rows.level_columns(one), rows.level_columns(other)] = block
+            result[rows.level_columns(other), rows.level_columns(one)] = block.T
     return result
-
-
-def _category_pairs(rows: InferenceRows) -> list[tuple[int, int]]:
-    return list(itertools.combinations(range(len(rows.levels)), 2))

@@ -11,6 +11,7 @@ has the derivative 1/V sum_i v_i p_ij (delta_jl - p_il) x_i at the changed rows.
 Source: Cameron and Trivedi 2005, Microeconometrics, 15.2.5 and 15.4.3; Greene 2018, 18.2.3.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,9 +66,9 @@ def of_numbers(design: Design, theta: Tensor, thirds: Tensor, columns: Sequence[
 def _positions(classes: int) -> Tensor:
     """Where T_jlm stands, (k, k, k)."""
     result = torch.zeros(classes, classes, classes, dtype=torch.int64)
-    for place, triple in enumerate(likelihood.triples(classes).tolist()):
-        for j, m, n in {(a, b, c) for a in triple for b in triple for c in triple if sorted((a, b, c)) == triple}:
-            result[j, m, n] = place
+    triples = likelihood.triples(classes)
+    for j, m, n in itertools.permutations(triples.T):
+        result[j, m, n] = torch.arange(len(triples))
     return result
 
 

@@ -24,7 +24,6 @@ Biometrika 98; Heinze and Schemper 2002, Statistics in Medicine 21, for separati
 """
 
 import contextlib
-import itertools
 import math
 from collections import deque
 from dataclasses import dataclass, replace
@@ -36,7 +35,8 @@ from pipeline.infer.numerics import column_sums
 from pipeline.infer.numerics.design import Design
 from pipeline.infer.numerics.likelihood import Asked, PassSums, pass_over
 from pipeline.infer.numerics.maximum import TOLERANCE, Factor, Maximum, SingularError
-from pipeline.infer.numerics.rows import InferenceRows, Tile
+from pipeline.infer.numerics.quadratic_forms import QuadraticForms
+from pipeline.infer.numerics.rows import InferenceRows
 from pipeline.numerics.data.block import Block
 from pipeline.numerics.exact import portable
 
@@ -62,7 +62,8 @@ class InformationFactor(Factor):
 class FirthMaximum(Maximum):
     """A Maximum whose ``decrement`` is sqrt(g*' I^-1 g*); standard errors are those of ``factor``, which is I's alone.
 
-    ``sums`` are of the log-likelihood without the penalty, its gradient too, so that is not 0.
+    No ``distance_bound`` is known of it. ``sums`` are of the log-likelihood without the penalty, its gradient too, so
+    that is not 0.
     """
 
     penalised_log_likelihood: float
@@ -116,7 +117,7 @@ def maximise(
         sums = pass_over(rows, design.theta(best.vector), replace(asked, information=True))
         passes += 1
     theta = design.theta(best.vector)
-    return FirthMaximum(theta, sums, best.information, best.factor, decrement, passes, best.value)
+    return FirthMaximum(theta, sums, best.information, best.factor, decrement, None, passes, best.value)
 
 
 def penalised_score(rows: InferenceRows, design: Design, theta: Tensor) -> Tensor:
@@ -193,14 +194,14 @@ def _remember(pairs: deque[tuple[Tensor, Tensor]], step: Tensor, change: Tensor)
 
 def _penalty_score(rows: InferenceRows, design: Design, theta: Tensor, inverse: Tensor) -> Tensor:
     """The derivative of 1/2 ln det I by all of theta, (d + 1, k)."""
-    forms = _Forms(rows, design, inverse)
+    forms = QuadraticForms(rows, design, inverse)
 
     def partials(block: Block) -> list[Tensor]:
         total = column_sums.zero(rows, rows.classes)
         for tile in rows.tiles(block, forms.numbers_a_row):
             p = rows.probabilities(tile, theta)
             change = torch.zeros(len(p), rows.classes, dtype=torch.float64)
-            change[:, design.labels] = forms.excess(tile, p[:, design.labels])
+            change[:, design.labels] = _excess(forms.matrices(tile), p[:, design.labels])
             portable.change_of_probabilities_(p, change, 1)
             total += column_sums.of_columns(rows, tile, change.T * (tile.weights / 2))
         return [total]
@@ -210,61 +211,8 @@ def _penalty_score(rows: InferenceRows, design: Design, theta: Tensor, inverse: 
     return sums.T.contiguous()
 
 
-class _Forms:
-    """The quadratic forms Q_i,bc of V's blocks, where categories stay codes.
-
-    P pairs b <= c of the f free classes, e = p + 1 dense columns, l levels. Cost a row: P e (e + categories).
-    """
-
-    def __init__(self, rows: InferenceRows, design: Design, inverse: Tensor) -> None:
-        """``inverse`` is V (q, q)."""
-        self._rows = rows
-        self._free, size = len(design.labels), len(design.columns)
-        first, second = torch.triu_indices(self._free, self._free)
-        self._pairs = len(first)
-        self._place = torch.zeros(self._free, self._free, dtype=torch.int64)
-        self._place[first, second] = self._place[second, first] = torch.arange(self._pairs)
-        blocks = inverse.view(self._free, size, self._free, size).transpose(1, 2)
-        d, p = rows.columns, rows.numbers
-        forms = torch.zeros(self._pairs, d + 1, d + 1, dtype=torch.float64)
-        chosen = (blocks[first, second] + blocks[second, first]) / 2
-        forms[:, design.columns[:, None], design.columns] = chosen
-        dense, levels = torch.tensor([*range(p), d]), torch.arange(p, d)
-        beside = forms[:, :, dense].transpose(0, 1).reshape(d + 1, self._pairs * (p + 1)).contiguous()
-        self._dense, self._with_levels = beside[dense], 2 * beside[levels]
-        self._levels = forms[:, levels, levels].T.contiguous()
-        self._cells = []
-        starts = [*rows.first_level_rows, d - p]
-        for a, b in itertools.combinations(range(len(rows.levels)), 2):
-            one, other = levels[starts[a] : starts[a + 1]], levels[starts[b] : starts[b + 1]]
-            cells = 2 * forms[:, one][:, :, other].reshape(self._pairs, -1).T
-            self._cells.append((a, b, cells.contiguous()))
-
-    @property
-    def numbers_a_row(self) -> int:
-        """Of the largest array that a row takes part in."""
-        return max(self._pairs * (self._rows.numbers + 1), self._free * self._free, self._rows.classes)
-
-    def excess(self, tile: Tile, p: Tensor) -> Tensor:
-        """h (t, f), of the free classes' probabilities (t, f)."""
-        count = len(p)
-        q = self._values(tile)
-        full = q[:, self._place.reshape(-1)].view(count, self._free, self._free)
-        means = portable.total((full * p[:, None, :]).view(-1, self._free), 1).view(count, self._free)
-        return q[:, self._place.diagonal()] - 2 * means
-
-    def _values(self, tile: Tile) -> Tensor:
-        """Q (t, P)."""
-        rows, e = self._rows, self._rows.numbers + 1
-        half = portable.matmul(tile.by_row, self._dense)
-        if rows.levels:
-            half += portable.levels_sum(tile.codes, self._with_levels)
-        products = half.view(-1, self._pairs, e) * tile.by_row[:, None, :]
-        result = portable.total(products.view(-1, e), 1).view(-1, self._pairs)
-        if rows.levels:
-            result = result + portable.levels_sum(tile.codes, self._levels)
-        for a, b, cells in self._cells:
-            codes = (tile.codes[:, a] - rows.first_level_rows[a]) * rows.levels[b]
-            codes += tile.codes[:, b] - rows.first_level_rows[b]
-            result = result + portable.levels_sum(codes[:, None].contiguous(), cells)
-        return result
+def _excess(forms: Tensor, p: Tensor) -> Tensor:
+    """h (t, f), of Q (t, f, f) and the free classes' probabilities (t, f)."""
+    free = p.shape[1]
+    means = portable.total((forms * p[:, None, :]).view(-1, free), 1).view(-1, free)
+    return forms.diagonal(dim1=1, dim2=2) - 2 * means

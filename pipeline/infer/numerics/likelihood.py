@@ -27,6 +27,8 @@ from pipeline.numerics.exact import portable
 
 Weights = Literal["frequency", "sampling"]
 
+_TRIPLES_AT_ONCE = 1 << 12  # of 29 classes and more: products of so many with the rows of a tile fit the cache
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -66,7 +68,7 @@ def pass_over(rows: InferenceRows, theta: Tensor, asked: Asked = Asked()) -> Pas
     class_pairs = pair_sums.count(rows.classes, 1)
     pairs = class_pairs * (asked.information + asked.scores) + asked.columns
     third = triples(rows.classes) if asked.thirds else torch.zeros(0, 3, dtype=torch.int64)
-    at_once = max(column_sums.numbers_a_row(rows, pairs), len(third), rows.classes)
+    at_once = max(column_sums.numbers_a_row(rows, pairs), min(len(third), _TRIPLES_AT_ONCE), rows.classes)
 
     def partials(block: Block) -> list[Tensor]:
         totals: list[Tensor] = []
@@ -99,8 +101,8 @@ def _of_tile(rows: InferenceRows, tile: Tile, theta: Tensor, asked: Asked, third
     r = residuals.T.contiguous()
     p = r.scatter_add(0, tile.labels[None], torch.ones(1, 1, dtype=torch.float64).expand(1, len(weights)))
     singles = [r * weights]
-    if asked.thirds:
-        singles.append(p[third[:, 0]] * p[third[:, 1]] * (p[third[:, 2]] * weights))
+    for some in torch.split(third, _TRIPLES_AT_ONCE) if len(third) else ():
+        singles.append(p[some[:, 0]] * p[some[:, 1]] * (p[some[:, 2]] * weights))
     quantities = []
     if asked.information:
         quantities.append(pair_sums.of_classes(p, weights).clone())
@@ -109,7 +111,8 @@ def _of_tile(rows: InferenceRows, tile: Tile, theta: Tensor, asked: Asked, third
         quantities.append(-pair_sums.of_classes(r, of_scores))
     if asked.columns:
         quantities.append(weights[None])
-    result = [portable.long_total(losses * weights), column_sums.of_columns(rows, tile, torch.cat(singles))]
+    columns = [column_sums.of_columns(rows, tile, part) for part in singles]
+    result = [portable.long_total(losses * weights), torch.cat(columns)]
     if quantities:
         result += column_sums.of_pairs(rows, tile, torch.cat(quantities))
     return result

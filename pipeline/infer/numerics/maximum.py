@@ -16,6 +16,7 @@ Source: Bach 2010, Self-concordant analysis for logistic regression, Electronic 
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -64,7 +65,11 @@ class Factor:
         return solved if right.ndim == 2 else solved[:, 0]
 
     def inverse(self) -> Tensor:
-        """H^-1, symmetric to the last bit."""
+        """H^-1, symmetric to the last bit; one tensor for all who ask, made when first asked for."""
+        return self._inverse
+
+    @cached_property
+    def _inverse(self) -> Tensor:
         return portable.cholesky_inverse(self._lower) / (self._roots[:, None] * self._roots)
 
 
@@ -88,7 +93,8 @@ class Penalty:
 class Maximum:
     """A point, what its last pass gave, and its information (q, q) without the penalty's; ``factor`` has both.
 
-    ``decrement`` is lambda; ``converged`` says whether it is as small as a table may rest on.
+    ``decrement`` is lambda; ``converged`` says whether it is as small as a table may rest on. ``distance_bound`` is
+    what the function of that name says of lambda; None where it holds for no such maximum, as for Firth's.
     """
 
     theta: Tensor
@@ -96,6 +102,7 @@ class Maximum:
     information: Tensor
     factor: Factor
     decrement: float
+    distance_bound: float | None
     passes: int
 
     @property
@@ -158,9 +165,11 @@ def maximise(
         information, factor = _factor(rows, design, sums, penalty)
         gradient = _gradient(design, sums, vector, penalty)
         decrement = _root(portable.dot(gradient, factor.solve(gradient)))
-    if decrement <= TOLERANCE and not decrement * logit_spread(rows, design, factor.inverse()) < _PROVEN:
+    spread = logit_spread(rows, design, factor.inverse())
+    if decrement <= TOLERANCE and not decrement * spread < _PROVEN:
         raise SingularError
-    return Maximum(design.theta(vector), sums, information, factor, decrement, passes)
+    bound = distance_bound(decrement, spread)
+    return Maximum(design.theta(vector), sums, information, factor, decrement, bound, passes)
 
 
 def distance_bound(decrement: float, spread: float) -> float:
@@ -190,8 +199,7 @@ def logit_spread(rows: InferenceRows, design: Design, covariance: Tensor) -> flo
     spread = torch.zeros(rows.columns + 1, dtype=torch.float64)
     spread[design.columns] = rows.largest[design.columns] * square_root(variances)
     parts = [spread[: rows.numbers], spread[-1:]]
-    for first, count in zip(rows.first_level_rows, rows.levels, strict=True):
-        parts.append(spread[rows.numbers + first : rows.numbers + first + count].max()[None])
+    parts += [spread[rows.level_columns(category)].max()[None] for category in range(len(rows.levels))]
     return float(portable.total(torch.cat(parts)))
 
 

@@ -8,6 +8,7 @@ that a mean far above the deviation would take. ``from_centred`` gives theta bac
 """
 
 import copy
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,13 +49,17 @@ class InferenceRows:
     ) -> None:
         """``levels`` counts those of each category. A pass over the rows finds the means.
 
-        Raises: OverflowError if a number is NaN or infinite.
+        Raises: ValueError where there is no block, or one without rows; OverflowError if a number is NaN or infinite.
         """
+        counts = row_counts(blocks)
+        if not counts or not all(counts):
+            without = len(counts) - sum(map(bool, counts))
+            raise ValueError(f"expected blocks of one row or more, got {len(counts)}, {without} of them without rows")
         self.blocks, self.levels, self.classes = blocks, tuple(levels), classes
         self.threads, self.intercept = threads, intercept
         self.numbers = blocks[0].numbers.shape[1]
         self.columns = self.numbers + sum(levels)
-        self.count = sum(row_counts(blocks))
+        self.count = sum(counts)
         self.total_weight, numbers = extent(blocks)
         self.heaviest = _heaviest_of(blocks, threads)
         largest = torch.ones(self.columns + 1, 1, dtype=torch.float64)
@@ -100,6 +105,21 @@ class InferenceRows:
         for count in self.levels:
             starts.append(starts[-1] + count)
         return starts[:-1]
+
+    def level_columns(self, category: int) -> slice:
+        """The rows of theta of a category's levels."""
+        first = self.numbers + self.first_level_rows[category]
+        return slice(first, first + self.levels[category])
+
+    @property
+    def category_pairs(self) -> list[tuple[int, int]]:
+        """Each two categories, the earlier first."""
+        return list(itertools.combinations(range(len(self.levels)), 2))
+
+    def cells(self, tile: Tile, one: int, other: int) -> Tensor:
+        """Where each row is among the cells of two categories, those of a level of ``one`` together: (t,) int32."""
+        first, second = self.first_level_rows[one], self.first_level_rows[other]
+        return (tile.codes[:, one] - first) * self.levels[other] + (tile.codes[:, other] - second)
 
     def zero(self) -> Tensor:
         """theta of zeros."""

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import credentials, results
+from pipeline import credentials
 from pipeline import model as models
 from pipeline.dataset import reader
 from pipeline.dataset.shard import SPLITS
 from pipeline.documents import json_documents
 from pipeline.files import md5_file
 from pipeline.output_files import HISTORY_FILE, METRICS_FILE, PLOTS_FOLDER, SNAPSHOTS_FILE, SWEEP_FILE, WEIGHTS_FILE
+from pipeline.results.reports import parse_metrics, parse_sweep
+from pipeline.results.training import parse_history, parse_snapshots
 from pipeline.tracking.client import experiment
 from pipeline.tracking.client.outbox import NEEDED
 
@@ -93,12 +95,12 @@ def read_training(folder: Path) -> Training:
     model = models.load(folder)
     paths = folder / HISTORY_FILE, folder / SNAPSHOTS_FILE
     history, snapshots = (json_documents.read_bytes(path, _MISSING) for path in paths)
-    taken = results.snapshots(snapshots, paths[1], model.weights.shape)
+    taken = parse_snapshots(snapshots, paths[1], model.weights.shape)
     return Training(
         folder=folder,
         model=model,
         model_md5=md5_file(folder / WEIGHTS_FILE),
-        history=results.history(history, paths[0]),
+        history=parse_history(history, paths[0]),
         updates=taken["epoch"] + 1,
         values=np.concatenate([taken["W"], taken["b"][:, :, np.newaxis]], axis=2),
     )
@@ -110,7 +112,7 @@ def read_metrics(reports: Path) -> dict[str, Any]:
     Raises: UserError if it is missing or not what evaluate writes.
     """
     path = reports / METRICS_FILE
-    return results.metrics(json_documents.read_bytes(path, _MISSING), path)
+    return parse_metrics(json_documents.read_bytes(path, _MISSING), path)
 
 
 def read_sweep(reports: Path) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def read_sweep(reports: Path) -> dict[str, Any]:
     Raises: UserError if it is missing or not what sweep writes.
     """
     path = reports / SWEEP_FILE
-    return results.sweep(json_documents.read_bytes(path, "run `python -m pipeline sweep`"), path)
+    return parse_sweep(json_documents.read_bytes(path, "run `python -m pipeline sweep`"), path)
 
 
 def report_files(reports: Path) -> list[Path]:

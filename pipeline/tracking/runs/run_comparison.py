@@ -17,9 +17,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from PIL import Image, UnidentifiedImageError
 
-from pipeline import results
 from pipeline.errors import shortened
 from pipeline.output_files import EFFECTS_FILE, HISTORY_FILE, INFERENCE_FILE, INFLUENCE_FILE, METRICS_FILE
+from pipeline.results.training import parse_history
 from pipeline.tracking.client.outbox import NEEDED
 from pipeline.tracking.client.run_files import ALL_PARAMS_FILE, COEFFICIENTS_FILE, INFERENCE_TABLE_FILE, MD5_FILE
 from pipeline.tracking.client.tags import CIRCUMSTANCES, COPIED_TAG, NOTE_TAG, VERSION_PREFIX
@@ -168,7 +168,7 @@ def _history(paths: Sequence[Path]) -> dict[str, list[tuple[int, str]]]:
     """The columns of history.csv as points. Raises: UserError if it is none."""
     if not paths:
         return {}
-    columns = results.history(paths[0].read_bytes(), f"{HISTORY_FILE} of the run")
+    columns = parse_history(paths[0].read_bytes(), f"{HISTORY_FILE} of the run")
     epochs = [int(epoch) for epoch in columns["epoch"]]
     return {name: list(zip(epochs, map(_number, values), strict=True)) for name, values in columns.items()}
 

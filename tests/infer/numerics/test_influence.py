@@ -31,9 +31,9 @@ from tests.problems import Problem, synthetic
 def _of(rows: InferenceRows, largest: int = 10_000, label: int = 0) -> tuple[Design, np.ndarray, np.ndarray, Influence]:
     """The design, theta and V of the maximum, and the rows of largest influence."""
     free = reference(rows, label)
-    found = maximum_of(rows, free, Asked())
-    own = found.factor.inverse()
-    return free, found.theta.numpy(), own.numpy(), most_influential(rows, free, found.theta, own, largest)
+    reached = maximum_of(rows, free, Asked())
+    own = reached.factor.inverse()
+    return free, reached.theta.numpy(), own.numpy(), most_influential(rows, free, reached.theta, own, largest)
 
 
 def _one_step(dense: Dense, free: Design, theta: np.ndarray, row: int) -> np.ndarray:
@@ -48,40 +48,40 @@ def test_every_row_is_that_of_a_step_without_it(name: str) -> None:
     """Leverage, distance and the entry that moves most, of matrices in numpy; 1e-7 is how near the maximum is."""
     problem = TABLES[name]
     rows = rows_of(problem)
-    free, theta, own, found = _of(rows)
+    free, theta, own, influence = _of(rows)
     dense, information = Dense.of(problem, rows), np.linalg.inv(own)
     p, count = dense.probabilities(theta), len(problem.labels)
-    assert sorted(found.positions.tolist()) == list(range(count))
+    assert sorted(influence.positions.tolist()) == list(range(count))
     places = free.labels.numpy()
-    for line, row in enumerate(found.positions.tolist()):
+    for line, row in enumerate(influence.positions.tolist()):
         x = dense.z[row, free.columns.numpy()]
         of_classes = np.kron(np.eye(len(places)), x)  # X', (f, q)
         q = of_classes @ own @ of_classes.T
         w = dense.v[row] * (np.diag(p[row, places]) - np.outer(p[row, places], p[row, places]))
-        assert float(found.leverages[line]) == pytest.approx(np.trace(w @ q), rel=1e-9, abs=1e-13)
+        assert float(influence.leverages[line]) == pytest.approx(np.trace(w @ q), rel=1e-9, abs=1e-13)
         if line % 7:
             continue
         step = _one_step(dense, free, theta, row)
         distance = step @ information @ step / free.size
-        assert float(found.distances[line]) == pytest.approx(distance, rel=1e-6, abs=1e-13)
+        assert float(influence.distances[line]) == pytest.approx(distance, rel=1e-6, abs=1e-13)
         moves = step / np.sqrt(own.diagonal())
         place = int(np.abs(moves).argmax())
-        assert float(found.moves[line]) == pytest.approx(moves[place], rel=1e-6, abs=1e-8)
+        assert float(influence.moves[line]) == pytest.approx(moves[place], rel=1e-6, abs=1e-8)
         if np.sort(np.abs(moves))[-2] < 0.999 * abs(moves[place]):
             e = len(free.columns)
-            assert found.moved[line].tolist() == [int(free.columns[place % e]), int(places[place // e])]
-    order = found.positions.numpy()
-    np.testing.assert_allclose(found.residuals, (dense.y - p)[order], rtol=1e-9, atol=1e-13)
-    np.testing.assert_allclose(found.probabilities, p[order, dense.labels[order]], rtol=1e-9)
+            assert influence.moved[line].tolist() == [int(free.columns[place % e]), int(places[place // e])]
+    order = influence.positions.numpy()
+    np.testing.assert_allclose(influence.residuals, (dense.y - p)[order], rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(influence.probabilities, p[order, dense.labels[order]], rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_leverages_add_up_to_the_number_of_coefficients(name: str) -> None:
     """Over all rows, with their weights."""
     rows = rows_of(TABLES[name])
-    free, _, _, found = _of(rows, 5)
-    assert found.total_leverage == pytest.approx(free.size, rel=1e-10)
-    assert len(found.leverages) == 5
+    free, _, _, influence = _of(rows, 5)
+    assert influence.total_leverage == pytest.approx(free.size, rel=1e-10)
+    assert len(influence.leverages) == 5
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -89,44 +89,45 @@ def test_the_spread_is_the_largest_standard_error_of_a_difference_of_logits(name
     """Over rows and pairs of classes, and no other with another reference class."""
     problem = TABLES[name]
     rows = rows_of(problem)
-    free, _, own, found = _of(rows, 0)
+    free, _, own, influence = _of(rows, 0)
     x = Dense.of(problem, rows).z[:, free.columns.numpy()]
     e, size = len(free.columns), len(free.labels)
     q = np.zeros((len(x), rows.classes, rows.classes))
     q[:, 1:, 1:] = np.einsum("ia,jalb,ib->ijl", x, own.reshape(size, e, size, e), x)
     diagonal = q.diagonal(axis1=1, axis2=2)
-    assert found.spread == pytest.approx(np.sqrt((diagonal[:, :, None] + diagonal[:, None, :] - 2 * q).max()), rel=1e-9)
-    assert _of(rows, 0, rows.classes - 1)[-1].spread == pytest.approx(found.spread, rel=1e-7)
+    variances = diagonal[:, :, None] + diagonal[:, None, :] - 2 * q
+    assert influence.spread == pytest.approx(np.sqrt(variances.max()), rel=1e-9)
+    assert _of(rows, 0, rows.classes - 1)[-1].spread == pytest.approx(influence.spread, rel=1e-7)
 
 
 def test_the_order_and_the_numbers_are_near_those_of_refits() -> None:
     """Maxima without one row, by Newton's method to the end: one step gives their distances to a tenth."""
     problem = synthetic(250, 2, (3,), 3)
     rows = rows_of(problem)
-    free, theta, own, found = _of(rows)
+    free, theta, own, influence = _of(rows)
     information = np.linalg.inv(own)
-    exact, told = [], []
-    for line, row in list(enumerate(found.positions.tolist()))[::5]:
+    of_refits, of_one_step = [], []
+    for line, row in list(enumerate(influence.positions.tolist()))[::5]:
         left = Dense.of(problem.take(np.delete(np.arange(250), row)), rows)
         change = free.vector(torch.tensor(left.newton(free, theta) - theta)).numpy()
-        exact.append(change @ information @ change / free.size)
-        told.append(float(found.distances[line]))
-    relative = np.abs(np.array(told) / exact - 1)
+        of_refits.append(change @ information @ change / free.size)
+        of_one_step.append(float(influence.distances[line]))
+    relative = np.abs(np.array(of_one_step) / of_refits - 1)
     assert np.quantile(relative, 0.9) < 0.1
-    assert np.corrcoef(np.log(told), np.log(exact))[0, 1] > 0.99
+    assert np.corrcoef(np.log(of_one_step), np.log(of_refits))[0, 1] > 0.99
 
 
 def test_two_classes_have_pregibons_diagnostics() -> None:
     """As statsmodels has them for a binomial regression."""
     problem = TABLES["two classes"]
     rows = rows_of(problem)
-    free, _, _, found = _of(rows)
+    free, _, _, influence = _of(rows)
     x = Dense.of(problem, rows).z[:, free.columns.numpy()]
     fitted = sm.GLM(problem.labels, x, sm.families.Binomial()).fit(tol=1e-14, maxiter=100)
     expected = fitted.get_influence(observed=False)
-    order = found.positions.numpy()
-    np.testing.assert_allclose(found.leverages, expected.hat_matrix_diag[order], rtol=1e-7)
-    np.testing.assert_allclose(found.distances, expected.cooks_distance[0][order], rtol=1e-7)
+    order = influence.positions.numpy()
+    np.testing.assert_allclose(influence.leverages, expected.hat_matrix_diag[order], rtol=1e-7)
+    np.testing.assert_allclose(influence.distances, expected.cooks_distance[0][order], rtol=1e-7)
 
 
 def test_no_reference_class_is_another_influence() -> None:
@@ -155,14 +156,14 @@ def test_a_penalised_fit_in_full_coding_has_influence_too() -> None:
     ridge[every.places([rows.columns])] = 0.0
     reached = maximise(rows, every, rows.zero(), Asked(), Penalty(ridge, gauge))
     own = reached.factor.inverse()
-    found = most_influential(rows, every, reached.theta, own, 3)
-    assert found.total_leverage == pytest.approx(float((own * reached.information).sum()), rel=1e-9)
-    theta, dense, row = reached.theta.numpy(), Dense.of(problem, rows), int(found.positions[0])
+    influence = most_influential(rows, every, reached.theta, own, 3)
+    assert influence.total_leverage == pytest.approx(float((own * reached.information).sum()), rel=1e-9)
+    theta, dense, row = reached.theta.numpy(), Dense.of(problem, rows), int(influence.positions[0])
     x, p = dense.z[row], dense.probabilities(theta)[row]
     w = np.kron(np.diag(p) - np.outer(p, p), np.outer(x, x))
     step = np.linalg.solve(np.linalg.inv(own.numpy()) - w, np.kron(p - dense.y[row], x))
     distance = step @ np.linalg.inv(own.numpy()) @ step / every.size
-    assert float(found.distances[0]) == pytest.approx(distance, rel=1e-6)
+    assert float(influence.distances[0]) == pytest.approx(distance, rel=1e-6)
 
 
 def test_a_row_that_alone_holds_a_coefficient_is_infinitely_far() -> None:
@@ -174,11 +175,11 @@ def test_a_row_that_alone_holds_a_coefficient_is_infinitely_far() -> None:
     free = reference(rows)
     dense = Dense.of(replace(problem, codes=codes), rows)
     own = torch.tensor(np.linalg.inv(dense.information(free, rows.zero().numpy())))
-    found = most_influential(rows, free, rows.zero(), own, 2)
-    assert found.positions[0] == 77
-    assert found.distances[0] == math.inf
-    assert found.moves[0].isinf()
-    assert found.moves[1].isfinite()
+    influence = most_influential(rows, free, rows.zero(), own, 2)
+    assert influence.positions[0] == 77
+    assert influence.distances[0] == math.inf
+    assert influence.moves[0].isinf()
+    assert influence.moves[1].isfinite()
 
 
 def test_a_row_of_zeros_moves_nothing() -> None:
@@ -187,20 +188,20 @@ def test_a_row_of_zeros_moves_nothing() -> None:
     numbers = problem.numbers.copy()
     numbers[5] = 0
     rows = rows_of(replace(problem, numbers=numbers), intercept=False)
-    _, _, _, found = _of(rows)
-    assert found.positions[-1] == 5
-    assert found.leverages[-1] == found.distances[-1] == found.moves[-1] == 0.0
+    _, _, _, influence = _of(rows)
+    assert influence.positions[-1] == 5
+    assert influence.leverages[-1] == influence.distances[-1] == influence.moves[-1] == 0.0
 
 
 def test_of_equal_rows_the_earlier_comes_first() -> None:
     """Across blocks, and where only some of them are kept."""
     problem = synthetic(200, 2, (3,), 3)
     rows = rows_of(problem.take(np.concatenate([np.arange(200), np.arange(200)])), 3, 30)
-    _, _, _, found = _of(rows)
-    assert torch.equal(found.positions[0::2] + 200, found.positions[1::2])
-    assert torch.equal(found.distances[0::2], found.distances[1::2])
+    _, _, _, influence = _of(rows)
+    assert torch.equal(influence.positions[0::2] + 200, influence.positions[1::2])
+    assert torch.equal(influence.distances[0::2], influence.distances[1::2])
     for largest in (0, 1, 7):
-        assert torch.equal(_of(rows, largest)[-1].positions, found.positions[:largest])
+        assert torch.equal(_of(rows, largest)[-1].positions, influence.positions[:largest])
 
 
 def test_a_row_of_weight_two_is_left_out_with_its_weight() -> None:
@@ -221,17 +222,17 @@ def test_moves_are_those_of_the_units_asked_for() -> None:
     rows = rows_of(problem)
     free, theta, own, of_z = _of(rows, 20)
     units = to_x(rows)
-    found = most_influential(rows, free, torch.tensor(theta), torch.tensor(own), 20, units)
-    assert torch.equal(found.distances, of_z.distances)
+    influence = most_influential(rows, free, torch.tensor(theta), torch.tensor(own), 20, units)
+    assert torch.equal(influence.distances, of_z.distances)
     dense, errors = Dense.of(problem, rows), in_units(torch.tensor(own), free, *units).diagonal().sqrt()
-    for line, row in enumerate(found.positions.tolist()):
+    for line, row in enumerate(influence.positions.tolist()):
         step = torch.tensor(_one_step(dense, free, theta, row))
         moves = free.vector(theta_in_units(free.theta(step), *units)) / errors
-        assert float(found.moves[line].abs()) == pytest.approx(float(moves.abs().max()), rel=1e-6)
+        assert float(influence.moves[line].abs()) == pytest.approx(float(moves.abs().max()), rel=1e-6)
 
 
-def _tensors(found: Influence) -> list[torch.Tensor]:
-    return [torch.as_tensor(getattr(found, field.name), dtype=torch.float64) for field in fields(found)]
+def _tensors(influence: Influence) -> list[torch.Tensor]:
+    return [torch.as_tensor(getattr(influence, field.name), dtype=torch.float64) for field in fields(influence)]
 
 
 @pytest.mark.parametrize("threads", [2, 3, 11])

@@ -93,7 +93,7 @@ def test_the_bound_holds_on_every_contrast(name: str, passes: int) -> None:
     rounding = 1e-9
     assert largest <= bounds[0] + rounding
     assert of_rows <= logit_spread(rows, free, covariance)
-    assert bounds[0] <= bounds[1]
+    assert bounds[0] <= bounds[1] == found.distance_bound
     in_errors = np.abs(distance) / covariance.diagonal().sqrt().numpy()
     assert in_errors.max() <= bounds[0] + rounding
     if found.decrement < 0.1:
@@ -205,6 +205,7 @@ def test_a_factor_solves_in_any_units() -> None:
     inverse = np.linalg.inv(root @ root.T) / (units[:, None] * units)
     np.testing.assert_allclose(factor.inverse(), inverse, rtol=1e-10)
     assert torch.equal(factor.inverse(), factor.inverse().T)
+    assert factor.inverse() is factor.inverse()
 
 
 def test_threads_leave_no_bit_in_a_maximum() -> None:
