@@ -5,11 +5,11 @@ from pathlib import Path
 
 from pipeline import params
 from pipeline.commands import launch
-from pipeline.errors import UserError
+from pipeline.errors import UserError, listed, quoted
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.infer.params import InferParams
 from pipeline.params import PARAMS_FILE, Section
-from pipeline.prepare.column_roles import roles_of
+from pipeline.prepare.column_roles import Roles, roles_of
 from pipeline.prepare.params import PrepareParams
 from pipeline.table import find_source, remote
 from pipeline.tracking.client.params import TrackingParams
@@ -30,7 +30,7 @@ def main() -> None:
 
     Raises: UserError with a line for each section that is wrong.
     """
-    wrong = [str(error) for error in _errors(PARAMS_FILE)]
+    wrong = dict.fromkeys(str(error) for error in _errors(PARAMS_FILE))  # what is no YAML is so in every section
     if wrong:
         raise UserError("\n".join(wrong))
 
@@ -49,9 +49,27 @@ def _errors(path: Path) -> Iterator[UserError]:
             _require_rows_to_watch(prepare, train)
         if isinstance(prepare, PrepareParams) and not remote.is_remote(prepare.source):
             source = find_source.find(prepare.source, prepare.files, prepare.separator, prepare.encoding)
-            roles_of(prepare, source)
+            roles, infer = roles_of(prepare, source), sections.get("infer")
+            if isinstance(infer, InferParams) and infer.enabled:
+                _require_features(infer, roles)
     except UserError as error:
         yield error
+
+
+def _require_features(infer: InferParams, roles: Roles) -> None:
+    """Check that the table has the columns that infer names; which of them are categories, prepare finds out."""
+    named = [("columns", column) for column in infer.columns if infer.columns != "all"]
+    named += [("base_levels", column) for column in infer.base_levels or {}]
+    named += [("effects_by", column) for column in [infer.effects_by] if column is not None]
+    for param, column in named:
+        if column not in roles.features:
+            known = listed(roles.features, 5)
+            raise UserError(f"params.yaml: infer.{param}: expected a feature ({known}), got {quoted(column)}")
+    if infer.cluster is not None and infer.cluster not in {*roles.features, roles.key, *roles.kept}:
+        raise UserError(
+            f"params.yaml: infer.cluster: expected a feature ({listed(roles.features, 5)}), prepare.split.key or one "
+            f"of prepare.keep, got {quoted(infer.cluster)}; name it in prepare.keep"
+        )
 
 
 def _require_rows_to_watch(prepare: PrepareParams, train: TrainParams) -> None:

@@ -12,7 +12,7 @@ from pipeline.infer import requirements
 from pipeline.infer.estimator import Estimator, estimator_of
 from pipeline.infer.params import InferParams
 from pipeline.infer.refusal import RefusalError
-from pipeline.infer.terms import Term, chosen, require_categories, terms_of
+from pipeline.infer.terms import INTERCEPT, Term, chosen, require_categories, terms_of
 from pipeline.model import Model
 from pipeline.training_rows.class_totals import class_totals
 
@@ -50,6 +50,8 @@ def specify(dataset: Dataset, model: Model, params: InferParams) -> Specificatio
     """
     if not params.enabled:
         raise RefusalError("infer.enabled is false in params.yaml")
+    if INTERCEPT in dataset.encoder.features:
+        raise RefusalError(f"a column is called {INTERCEPT}, as b is in the tables; rename it")
     terms = chosen(terms_of(dataset.encoder), params.columns)
     require_categories(terms, list(params.base_levels or {}), "base_levels")
     if params.effects_by is not None:

@@ -1,5 +1,6 @@
 """`check`: what is wrong in params.yaml is told before DVC takes outputs away."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def test_the_shipped_params_pass(params: Path) -> None:
         ("patience: 0", "patience: 5", r"patience: expected 0 with prepare\.split\.method none"),
         ("tutorial.csv", "tutorials.csv", r"data/raw/tutorials\.csv: .*no such file"),
         ("l2: 0.0 ", "l2: auto ", r"train\.l2 a number with train\.solver sgd"),
+        ("effects_by:", "effects_by: x5", r"infer\.effects_by: expected a feature \(x1, x2, x3, x4\), got 'x5'"),
+        ("base_levels:", "base_levels: {x5: a}", r"infer\.base_levels: expected a feature"),
+        ("columns: all ", "columns: [x1, x5] ", r"infer\.columns: expected a feature"),
     ],
 )
 def test_a_wrong_param_is_a_sentence(params: Path, old: str, new: str, message: str) -> None:
@@ -45,6 +49,25 @@ def test_a_wrong_param_is_a_sentence(params: Path, old: str, new: str, message: 
     params.write_text(params.read_text(encoding="utf-8").replace(old, new, 1))
     with pytest.raises(UserError, match=message):
         check.main()
+
+
+def test_a_cluster_may_be_a_column_that_is_kept(params: Path) -> None:
+    """And must be known: a feature, the key of the split, or one that stays with the rows."""
+    text = re.sub(r"\n  cluster: *", r"\n  cluster: x5  ", params.read_text(encoding="utf-8"))
+    params.write_text(text.replace("covariance: model ", "covariance: cluster ", 1), encoding="utf-8")
+    with pytest.raises(UserError, match=r"infer\.cluster: expected a feature .*'x5'; name it in prepare\.keep"):
+        check.main()
+    kept = params.read_text(encoding="utf-8").replace("cluster: x5", "cluster: x4").replace("keep: [] ", "keep: [x4] ")
+    params.write_text(kept.replace("leave_out: [] ", "leave_out: [x4] "), encoding="utf-8")
+    check.main()
+
+
+def test_what_is_no_yaml_is_told_once(params: Path) -> None:
+    """Not once for every section."""
+    params.write_text("prepare: [\n", encoding="utf-8")
+    with pytest.raises(UserError) as raised:
+        check.main()
+    assert len(str(raised.value).splitlines()) == 1
 
 
 def test_every_wrong_section_has_its_line(params: Path) -> None:

@@ -32,6 +32,7 @@ class Table:
     kept: np.ndarray | None = None
     shift: float = 0.0
     scale: float = 1.0
+    first_name: str = "x0"
 
     @property
     def classes(self) -> int:
@@ -41,9 +42,10 @@ class Table:
     def encoder(self) -> Encoder:
         shifts = [self.shift, *[0.0] * (self.numbers.shape[1] - 1)]
         scales = [self.scale, *[1.0] * (self.numbers.shape[1] - 1)]
+        names = [self.first_name, *(f"x{place}" for place in range(1, self.numbers.shape[1]))]
         return Encoder(
             numbers=tuple(
-                NumberColumn(f"x{place}", "number", 0.0, shifts[place], scales[place], indicator=False)
+                NumberColumn(names[place], "number", 0.0, shifts[place], scales[place], indicator=False)
                 for place in range(self.numbers.shape[1])
             ),
             categories=tuple(

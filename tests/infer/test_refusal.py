@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.infer.problems import drawn, infer
 from tests.project import SOURCE
 
 _INFER = """
@@ -58,3 +60,9 @@ def test_a_row_of_weight_0_mixes_no_classes(tmp_path: Path) -> None:
     """Rows that would make classes overlap do not, where they weigh nothing."""
     weights = "((x[:, 0] > 5) == (np.arange(12) % 2 == 1)).astype(float)"
     assert "told apart" in refused(tmp_path, "np.arange(12) % 2", weights)[0]
+
+
+def test_a_column_called_as_b_is_refused(tmp_path: Path) -> None:
+    """Lines of the tables would have the same name."""
+    inferred = infer(tmp_path, replace(drawn(1, 100, levels=()), first_name="(intercept)"))
+    assert inferred.document["refused"] == "a column is called (intercept), as b is in the tables; rename it"

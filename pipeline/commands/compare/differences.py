@@ -101,9 +101,10 @@ def _coefficients(a: ComparisonSide, b: ComparisonSide) -> list[Record]:
     if one is None or other is None:
         return []
     classes = [name for name in one.classes if name in other.classes]
-    features = [name for name in one.features if name in other.features]
+    columns = [name for name in one.features[:-1] if name in other.features[:-1]]
+    features = [*columns, one.features[-1]]  # b by its place: a column may be called bias, too
     before, after = (
-        side.values[np.ix_([side.classes.index(c) for c in classes], [side.features.index(f) for f in features])]
+        side.values[np.ix_([side.classes.index(c) for c in classes], [*map(side.features.index, columns), -1])]
         for side in (one, other)
     )
     size = np.abs(after - before).ravel()

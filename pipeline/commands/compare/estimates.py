@@ -18,12 +18,15 @@ _MOST_LINES = 20
 
 @dataclass(frozen=True)
 class Estimates:
-    """Estimate and standard error by class and feature, against one class, each category against its base level."""
+    """Estimate and standard error by class, class that it is compared with, and feature.
+
+    ``bases`` are the base levels of categories, ``columns`` all columns of the table.
+    """
 
     reference: str
-    classes: frozenset[str]
     bases: dict[str, str]
-    values: dict[tuple[str, str], tuple[float, float]]
+    columns: tuple[str, ...]
+    values: dict[tuple[str, str, str], tuple[float, float]]
 
     @classmethod
     def of(cls, document: bytes, table: bytes, place: str) -> "Estimates | None":
@@ -35,15 +38,31 @@ class Estimates:
         lines = parse_coefficients(table, f"{place}: {COEFFICIENTS_FILE}")
         if described["refused"] is not None:
             return None
-        reference = class_text(described["reference"])
         # Of a fit with a penalty, whose coefficients are shrunk, there is no z.
         values = {
-            (line["class"], line["feature"]): (line["estimate"], line["standard_error"])
+            (line["class"], line["reference"], line["feature"]): (line["estimate"], line["standard_error"])
             for line in lines
-            if line["reference"] == reference and line["feature"] != INTERCEPT and _is_tested(line)
+            if line["feature"] != INTERCEPT and _is_tested(line)
         }
-        classes = frozenset({reference, *(label for label, _ in values)})
-        return cls(reference, classes, described["base_levels"], values) if values else None
+        columns = tuple(column["column"] for column in described["columns"])
+        return cls(class_text(described["reference"]), described["base_levels"], columns, values) if values else None
+
+    @property
+    def classes(self) -> set[str]:
+        """Those that have an estimate against another."""
+        return {label for one, other, _ in self.values for label in (one, other)}
+
+    def of_pair(self, label: str, other: str, feature: str) -> tuple[float, float] | None:
+        """The estimate against ``other``, with its sign turned where the table has it the other way round."""
+        if (turned := self.values.get((other, label, feature))) is not None:
+            return -turned[0], turned[1]
+        return self.values.get((label, other, feature))
+
+    def column_of(self, feature: str) -> str | None:
+        """The number that a feature is, or the category that it is a level of; None of a part of a date, say."""
+        # Of the columns a and a=b, the feature a=b=c is the latter's; a number may be called a=b itself.
+        ahead = [column for column in self.columns if feature == column or feature.startswith(f"{column}=")]
+        return max(ahead, key=len, default=None)
 
 
 def _is_tested(line: dict[str, Any]) -> bool:
@@ -54,29 +73,39 @@ def _is_tested(line: dict[str, Any]) -> bool:
 def moved(a: Estimates, b: Estimates) -> dict[str, Any]:
     """How many coefficients were compared, those that moved, the surest first, and how many more did.
 
-    They are those of both sides, without levels that are compared with another base level. p is of a normal z, the
-    difference over sqrt(se_a^2 + se_b^2), as if the two fits were independent. Empty if nothing can be compared.
+    They are those of both sides against the reference class of ``a``, without levels of categories whose base level is
+    another (``other_bases``). p is of a normal z, the difference over sqrt(se_a^2 + se_b^2), as if the two fits were
+    independent. Empty if nothing can be compared.
     """
-    if (a.reference, a.classes) != (b.reference, b.classes):
+    if a.classes != b.classes:
         return {}
-    columns = {*a.bases, *b.bases}
-    other_bases = tuple(f"{column}=" for column in columns if a.bases.get(column) != b.bases.get(column))
-    both = [name for name in a.values if name in b.values and not name[1].startswith(other_bases)]
-    if not both:
+    shared = {*a.columns} & {*b.columns}
+    other_bases = sorted(column for column in shared if a.bases.get(column) != b.bases.get(column))
+    lines = []
+    for (label, other, feature), estimate in a.values.items():
+        again = b.of_pair(label, other, feature)
+        if other == a.reference and again is not None and a.column_of(feature) not in other_bases:
+            lines.append(_line(label, feature, estimate, again))
+    if not lines:
         return {}
-    lines = [_line(name, a.values[name], b.values[name]) for name in both]
     for line, p_holm in zip(lines, holm_adjusted(np.array([line["p"] for line in lines])), strict=True):
         line["p_holm"] = float(p_holm)
     sure = sorted((line for line in lines if line["p_holm"] < _LEVEL), key=lambda line: -abs(line["z"]))
-    return {"compared": len(lines), "moved": sure[:_MOST_LINES], "more": max(0, len(sure) - _MOST_LINES)}
+    return {
+        "reference": a.reference,
+        "compared": len(lines),
+        "other_bases": other_bases,
+        "moved": sure[:_MOST_LINES],
+        "more": max(0, len(sure) - _MOST_LINES),
+    }
 
 
-def _line(name: tuple[str, str], a: tuple[float, float], b: tuple[float, float]) -> dict[str, Any]:
+def _line(label: str, feature: str, a: tuple[float, float], b: tuple[float, float]) -> dict[str, Any]:
     error = math.hypot(a[1], b[1])
     z = (b[0] - a[0]) / error
     return {
-        "feature": name[1],
-        "class": name[0],
+        "feature": feature,
+        "class": label,
         "a": a[0],
         "b": b[0],
         "difference": b[0] - a[0],

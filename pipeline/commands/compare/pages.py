@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import screen
-from pipeline.errors import printable
+from pipeline.errors import listed, printable
 from pipeline.markdown import text
 
 _ERROR_AND_TESTS = ("standard_error", "z", "p", "p_holm")
@@ -64,11 +64,13 @@ def _estimates(found: dict[str, Any]) -> Section:
     ]
     if not found:
         note = ""
-    elif not lines:
-        note = f"no coefficient moved by more than its error ({found['compared']} compared)"
     else:
+        compared = f"{found['compared']} compared, against class {found['reference']}"
+        if found["other_bases"]:
+            compared += f", without levels of {listed(found['other_bases'], 5, str)}, whose base level is another"
         more = f"and {found['more']} more; " if found["more"] else ""
-        note = f"{more}{found['compared']} compared. {_INDEPENDENT}"
+        unmoved = f"no coefficient moved by more than its error ({compared})"
+        note = f"{more}{compared}. {_INDEPENDENT}" if lines else unmoved
     return Section("Coefficients that moved", header, lines, note)
 
 

@@ -85,13 +85,21 @@ def test_data_that_is_not_there_is_still_said_to_differ() -> None:
 
 def test_coefficients_are_matched_by_name_and_ordered_by_change() -> None:
     """Classes and features in another order, and new ones, do not confuse; the largest change comes first."""
-    moved = Coefficients(["cow", "bee", "ant"], ["x2", "bias", "x1"], np.arange(9.0).reshape(3, 3))
+    moved = Coefficients(["cow", "bee", "ant"], ["x2", "x1", "bias"], np.arange(9.0).reshape(3, 3)[:, [0, 2, 1]])
     lines = differences.between(SIDE, replace(SIDE, coefficients=moved))["coefficients"]
     assert [(line["class"], line["feature"], line["difference"]) for line in lines] == [
         ("ant", "x1", 7.0),
         ("ant", "bias", 5.0),
         ("bee", "x1", 2.0),
     ]
+
+
+def test_a_column_called_bias_is_not_b() -> None:
+    """b stands last, whatever columns are called."""
+    values = np.array([[1.0, 2.0], [3.0, 4.0]])
+    one, other = (Coefficients(["ant", "bee"], ["bias", "bias"], values + np.array([0.0, by])) for by in (0, 5))
+    lines = differences.between(replace(SIDE, coefficients=one), replace(SIDE, coefficients=other))["coefficients"]
+    assert [(line["class"], line["a"], line["b"]) for line in lines] == [("ant", 2.0, 7.0), ("bee", 4.0, 9.0)]
 
 
 def test_metrics_that_are_not_defined_have_no_difference() -> None:

@@ -97,7 +97,7 @@ def test_they_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_twenty_lines_and_how_many_more() -> None:
     """The rest is a number."""
     one, other = (
-        Estimates("a", frozenset("ab"), {}, {("b", f"x{place}"): (value * place, 0.01) for place in range(1, 31)})
+        Estimates("a", {}, (), {("b", "a", f"x{place}"): (value * place, 0.01) for place in range(1, 31)})
         for value in (0.0, 1.0)
     )
     record = between(one, other)
@@ -112,10 +112,10 @@ def test_where_none_moved_a_sentence_says_so(tmp_path: Path, capsys: pytest.Capt
     half = estimates_of(infer(tmp_path / "half", table.take(np.arange(400)), reference="k0"))
     whole = estimates_of(infer(tmp_path / "whole", table, reference="k0"))
     record = between(half, whole)
-    assert record["estimates"] == {"compared": 8, "moved": [], "more": 0}
+    assert (record["estimates"]["compared"], record["estimates"]["moved"]) == (8, [])
     pages.print_text(record)
     for text in (capsys.readouterr().out, pages.markdown(record)):
-        assert "no coefficient moved by more than its error (8 compared)" in text
+        assert "no coefficient moved by more than its error (8 compared, against class k0)" in text
         assert "┃" not in text
     assert between(whole, whole)["estimates"] == {}
 
@@ -125,15 +125,45 @@ def test_other_base_levels_are_not_compared(tmp_path: Path) -> None:
     table = drawn(44, 400, levels=(3, 3))
     one = estimates_of(infer(tmp_path / "a", table, reference="k0"))
     other = estimates_of(infer(tmp_path / "b", table, reference="k0", base_levels={"c0": "l2"}))
-    assert moved(one, other) == {"compared": 8, "moved": [], "more": 0}  # x0, x1, c1=l1 and c1=l2 of two classes
+    result = moved(one, other)
+    assert (result["compared"], result["moved"]) == (8, [])  # x0, x1, c1=l1 and c1=l2 of two classes
+    assert result["other_bases"] == ["c0"]
+    assert "without levels of c0, whose base level is another" in pages.markdown(between(one, other))
 
 
-@pytest.mark.parametrize("params", [{"enabled": False}, {"refit": False}, {"reference": "k1"}])
+def test_a_number_called_as_a_level_is_compared() -> None:
+    """Beside a category with another base level; its name begins as those of the levels do."""
+    a, b = (
+        Estimates("k0", {"c": base}, ("c", "c=x"), {("k1", "k0", name): (value, 0.1) for name in ("c=l1", "c=x")})
+        for base, value in (("l0", 0.0), ("l2", 1.0))
+    )
+    assert [line["feature"] for line in moved(a, b)["moved"]] == ["c=x"]
+
+
+def test_another_reference_class_turns_signs(tmp_path: Path) -> None:
+    """The same pairs of classes are compared, whichever of them each fit is against."""
+    one, again = drawn(47, 900, levels=(3,)), changed(drawn(48, 900, levels=(3,)), 0, 0.25)
+    first = estimates_of(infer(tmp_path / "a", one, reference="k1"))
+    results = [
+        moved(first, estimates_of(infer(tmp_path / reference, again, reference=reference)))
+        for reference in ("k0", "k1", "k2")
+    ]
+    assert results[1]["moved"]
+    for result in results:
+        assert (result["reference"], result["compared"]) == ("k1", 8)
+        assert [(line["class"], line["feature"]) for line in result["moved"]] == [
+            (line["class"], line["feature"]) for line in results[1]["moved"]
+        ]
+        for line, expected in zip(result["moved"], results[1]["moved"], strict=True):
+            np.testing.assert_allclose([line["b"], line["z"]], [expected["b"], expected["z"]], rtol=1e-7)
+
+
+@pytest.mark.parametrize("params", [{"enabled": False}, {"refit": False}])
 def test_without_two_inferences_nothing_is_said(tmp_path: Path, params: dict[str, Any]) -> None:
-    """None was had, the coefficients are shrunk, or they are against another class."""
+    """None was had, or the coefficients are shrunk."""
     table = drawn(45, 300)
     one = infer(tmp_path / "a", table, reference="k0")
-    other = infer(tmp_path / "b", table, train_params={"l2": 0.1}, **({"reference": "k0"} | params))
+    other = infer(tmp_path / "b", table, train_params={"l2": 0.1}, reference="k0", **params)
     for sides in ((read(one), read(other)), (read(other), read(one)), (read(one), None)):
         record = between(*sides)
         assert record["estimates"] == {}
