@@ -8,6 +8,7 @@ from pipeline.commands import launch
 from pipeline.errors import UserError, listed, quoted
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.infer.params import InferParams
+from pipeline.infer.terms import unknown_cluster
 from pipeline.params import PARAMS_FILE, Section
 from pipeline.prepare.column_roles import Roles, roles_of
 from pipeline.prepare.params import PrepareParams
@@ -58,18 +59,18 @@ def _errors(path: Path) -> Iterator[UserError]:
 
 def _require_features(infer: InferParams, roles: Roles) -> None:
     """Check that the table has the columns that infer names; which of them are categories, prepare finds out."""
-    named = [("columns", column) for column in infer.columns if infer.columns != "all"]
-    named += [("base_levels", column) for column in infer.base_levels or {}]
-    named += [("effects_by", column) for column in [infer.effects_by] if column is not None]
-    for param, column in named:
-        if column not in roles.features:
-            known = listed(roles.features, 5)
-            raise UserError(f"params.yaml: infer.{param}: expected a feature ({known}), got {quoted(column)}")
+    named: dict[str, list[str]] = {
+        "columns": [] if infer.columns == "all" else infer.columns,
+        "base_levels": list(infer.base_levels or {}),
+        "effects_by": [] if infer.effects_by is None else [infer.effects_by],
+    }
+    for param, columns in named.items():
+        for column in columns:
+            if column not in roles.features:
+                known = listed(roles.features, 5)
+                raise UserError(f"params.yaml: infer.{param}: expected a feature ({known}), got {quoted(column)}")
     if infer.cluster is not None and infer.cluster not in {*roles.features, roles.key, *roles.kept}:
-        raise UserError(
-            f"params.yaml: infer.cluster: expected a feature ({listed(roles.features, 5)}), prepare.split.key or one "
-            f"of prepare.keep, got {quoted(infer.cluster)}; name it in prepare.keep"
-        )
+        raise unknown_cluster(roles.features, infer.cluster)
 
 
 def _require_rows_to_watch(prepare: PrepareParams, train: TrainParams) -> None:

@@ -33,6 +33,11 @@ class Shard:
         named = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: array for name, array in named.items() if array is not None}
 
+    @property
+    def counted(self) -> slice | NDArray[np.bool_]:
+        """An index of the rows of positive weight, into any of the arrays."""
+        return slice(None) if self.weights is None else self.weights > 0
+
     def part(self, start: int, stop: int | None = None) -> "Shard":
         """Rows from ``start`` to before ``stop``."""
         return Shard(**{name: array[start:stop] for name, array in self.tensors().items()})

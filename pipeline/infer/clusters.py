@@ -10,8 +10,8 @@ from torch import Tensor
 from pipeline.dataset.encoder import OTHER
 from pipeline.dataset.reader import Dataset
 from pipeline.dataset.shard import Shard
-from pipeline.errors import UserError, listed, quoted
-from pipeline.infer.terms import Term, terms_of
+from pipeline.errors import UserError, quoted
+from pipeline.infer.terms import Term, terms_of, unknown_cluster
 
 _EXACT = 1 << 24
 
@@ -19,8 +19,8 @@ _EXACT = 1 << 24
 def clusters_of(dataset: Dataset, column: str, counts: Sequence[int]) -> tuple[list[Tensor], int]:
     """Each block's clusters (n,) int64 in 0 ... G - 1, and G, of training rows of positive weight.
 
-    ``counts`` are those of the blocks. Raises: UserError if the column is not in the
-    prepared data, or there is one cluster only.
+    ``counts`` are those of the blocks. Raises: UserError if the column is not in the prepared data, or there is one
+    cluster only.
     """
     values = _values(dataset, column)
     _, codes = np.unique(values, return_inverse=True)
@@ -36,28 +36,18 @@ def clusters_of(dataset: Dataset, column: str, counts: Sequence[int]) -> tuple[l
 def _values(dataset: Dataset, column: str) -> NDArray[np.uint64]:
     """A number for each row, equal where the column's values are."""
     shards = dataset.splits["train"].shards
-    counted = [slice(None) if shard.weights is None else np.flatnonzero(shard.weights > 0) for shard in shards]
     if column in dataset.kept:
         position = dataset.kept.index(column)
-        parts = [
-            shard.kept[rows, position] for shard, rows in zip(shards, counted, strict=True) if shard.kept is not None
-        ]
-        return np.concatenate(parts)
+        return np.concatenate([shard.kept[shard.counted, position] for shard in shards if shard.kept is not None])
     if column in _keys(dataset) and shards[0].groups is not None:
-        groups = [shard.groups[rows] for shard, rows in zip(shards, counted, strict=True) if shard.groups is not None]
-        return np.concatenate(groups)
-    for term in terms_of(dataset.encoder):
-        if term.column == column and term.category is None:
-            return _whole_numbers(dataset, term, shards, counted)
-        if term.column == column:
-            _require_own_levels(dataset, term)
-            codes = [shard.codes[rows, term.category] for shard, rows in zip(shards, counted, strict=True)]
-            return np.concatenate(codes).astype(np.uint64)
-    names = [term.column for term in terms_of(dataset.encoder)]
-    raise UserError(
-        f"params.yaml: infer.cluster: expected a feature ({listed(names, 5)}), prepare.split.key or one of "
-        f"prepare.keep, got {quoted(column)}; name it in prepare.keep"
-    )
+        return np.concatenate([shard.groups[shard.counted] for shard in shards if shard.groups is not None])
+    terms = {term.column: term for term in terms_of(dataset.encoder)}
+    if (term := terms.get(column)) is None:
+        raise unknown_cluster(list(terms), column)
+    if term.category is None:
+        return _whole_numbers(dataset, term, shards)
+    _require_own_levels(dataset, term)
+    return np.concatenate([shard.codes[shard.counted, term.category] for shard in shards]).astype(np.uint64)
 
 
 def _keys(dataset: Dataset) -> list[str]:
@@ -74,13 +64,10 @@ def _require_own_levels(dataset: Dataset, term: Term) -> None:
         )
 
 
-def _whole_numbers(
-    dataset: Dataset, term: Term, shards: Sequence[Shard], counted: Sequence[slice | NDArray[np.int64]]
-) -> NDArray[np.uint64]:
+def _whole_numbers(dataset: Dataset, term: Term, shards: Sequence[Shard]) -> NDArray[np.uint64]:
     """Numbers that float32 holds exactly; others may have become equal."""
     columns = [dataset.encoder.numbers[row] for row in term.rows if row < len(dataset.encoder.numbers)]
-    parts = [shard.numbers[rows][:, list(term.rows)] for shard, rows in zip(shards, counted, strict=True)]
-    numbers = np.concatenate(parts)
+    numbers = np.concatenate([shard.numbers[shard.counted][:, list(term.rows)] for shard in shards])
     exact = all(column.scale == 1 and column.shift == 0 for column in columns)
     if not exact or not ((np.abs(numbers) < _EXACT) & (numbers == np.rint(numbers))).all():
         raise UserError(

@@ -70,10 +70,10 @@ def _inflations(inference: Inference) -> dict[str, dict[str, float]]:
         return {}
     groups = {term.column: [row for row in term.rows if row in free] for term in inference.terms}
     groups = {column: rows for column, rows in groups.items() if rows}
-    found = inflation.factors(inference.gram, list(groups.values()), inference.rows.intercept)
+    factors = inflation.factors(inference.gram, list(groups.values()), inference.rows.intercept)
     return {
         column: {"inflation": one.factor, "inflation_per_degree": one.per_degree}
-        for column, one in zip(groups, found, strict=True)
+        for column, one in zip(groups, factors, strict=True)
     }
 
 

@@ -40,7 +40,7 @@ def _source_rows(dataset: Dataset, positions: torch.Tensor) -> list[int]:
     """The data rows of positions among the training rows of positive weight."""
     places, result, first = positions.numpy(), np.zeros(len(positions), dtype=np.int64), 0
     for shard in dataset.splits["train"].shards:
-        counted = shard.rows if shard.weights is None else shard.rows[shard.weights > 0]
+        counted = shard.rows[shard.counted]
         here = (places >= first) & (places < first + len(counted))
         result[here] = counted[places[here] - first]
         first += len(counted)

@@ -78,5 +78,5 @@ def _rows(dataset: Dataset) -> Iterator[RowArrays]:
     """This worker's training rows of positive weight."""
     shards = dataset.splits["train"].shards
     for shard in (shards[place] for place in workers.local_range(len(shards))):
-        rows = slice(None) if shard.weights is None else shard.weights > 0
+        rows = shard.counted
         yield RowArrays(shard.numbers[rows], shard.codes[rows] + dataset.encoder.first_columns, shard.labels[rows])

@@ -17,7 +17,7 @@ from pipeline.infer import (
 )
 from pipeline.infer.document import document
 from pipeline.infer.fit import Inference, infer
-from pipeline.infer.outputs import Outputs
+from pipeline.infer.outputs import Lines, Outputs
 from pipeline.infer.specification import Specification
 
 
@@ -36,9 +36,10 @@ def tables(specification: Specification) -> Outputs:
         "independence": assumptions.independence(inference, encoder, budget),
         "passes": params.passes - budget.left,
     }
-    with screen.bar("marginal effects"):
-        averaged = effects_table.lines(inference, encoder, params.confidence, params.effects_by)
-        of_effects = list(averaged) if params.effects else []
+    of_effects: Lines = ()
+    if params.effects:
+        with screen.bar("marginal effects"):
+            of_effects = list(effects_table.lines(inference, encoder, params.confidence, params.effects_by))
     per_deviation = contrasts.per_deviation(inference)
     return Outputs(
         document=document(inference, encoder, specification.model, params, tested),

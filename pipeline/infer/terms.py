@@ -89,3 +89,11 @@ def require_categories(terms: Sequence[Term], named: Sequence[str], param: str) 
             raise UserError(
                 f"params.yaml: infer.{param}: expected a category of the model ({known}), got {quoted(column)}"
             )
+
+
+def unknown_cluster(features: Sequence[str], column: str) -> UserError:
+    """The error of infer.cluster that names no column of the prepared data."""
+    return UserError(
+        f"params.yaml: infer.cluster: expected a feature ({listed(features, 5)}), prepare.split.key or one of "
+        f"prepare.keep, got {quoted(column)}; name it in prepare.keep"
+    )

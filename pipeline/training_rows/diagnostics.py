@@ -113,8 +113,6 @@ def _category(level: str) -> str:
 
 def separating_combinations(data: TrainingRows, intercept: bool) -> list[str]:
     """Combinations of columns that tell classes apart without error, in sentences, of a table that is small enough."""
-    if sum(row_counts(reduction.counted(data.blocks))) * len(data.features) > separation.LARGEST_TABLE:
-        return []
     diagnosed = with_separation(Diagnostics((), separable=False), data, intercept)
     return [sentence.removesuffix(f"; {_CURE}") for sentence in diagnosed.sentences] if diagnosed.separable else []
 

@@ -1,6 +1,5 @@
 """The same rows give the same prepared bytes, however they are read; in another order, the same rows in each split."""
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +8,10 @@ import pytest
 
 from pipeline.dataset import reader
 from pipeline.dataset.shard import SPLITS
-from pipeline.prepare import column_roles, survey_source, write_dataset
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
-from pipeline.table import find_source, stream
+from pipeline.table import stream
+from tests.prepare.prepared_files import files_of
 
 pytestmark = pytest.mark.slow
 
@@ -50,31 +49,20 @@ def _write(frame: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def _files(source: Path, method: str, options: stream.ReadOptions) -> dict[str, bytes]:
-    """Every file that prepare makes, by name."""
-    params = _params(method)
-    source_files = find_source.find(str(source))
-    with tempfile.TemporaryDirectory() as folder:
-        roles = column_roles.roles_of(params, source_files)
-        learned = survey_source.learn(params, source_files, roles, options)
-        write_dataset.write(params, source_files, roles, learned, Path(folder), options)
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-
-
 @pytest.mark.parametrize("method", ["hash", "seed"])
 def test_chunks_threads_and_files_leave_no_trace(frame: pd.DataFrame, tmp_path: Path, method: str) -> None:
     """Twelve chunks, two and one, 1 and 2 threads, one file or three: the same bytes."""
     source = _write(frame, tmp_path / "t.csv")
     assert 12 * CHUNK_BYTES < source.stat().st_size < 16 * CHUNK_BYTES
-    first = _files(source, method, stream.ReadOptions(CHUNK_BYTES, 1))
+    first = files_of(_params(method), source, stream.ReadOptions(CHUNK_BYTES, 1))
     assert {f"{name}-00000.safetensors" for name in SPLITS} < first.keys()
     for size, threads in ((1, 2), (8, 1), (8, 2), (64, 1), (64, 2)):
-        assert _files(source, method, stream.ReadOptions(size * CHUNK_BYTES, threads)) == first
+        assert files_of(_params(method), source, stream.ReadOptions(size * CHUNK_BYTES, threads)) == first
     folder = tmp_path / "three"
     folder.mkdir()
     for name, start, stop in (("a", 0, 1_000), ("b", 1_000, 18_001), ("c", 18_001, ROWS)):
         _write(frame[start:stop], folder / f"{name}.csv")
-    assert _files(folder, method, stream.DEFAULTS) == first
+    assert files_of(_params(method), folder, stream.DEFAULTS) == first
 
 
 def _prepared(source: Path, out: Path) -> tuple[bytes, bytes, dict[str, list[bytes]]]:

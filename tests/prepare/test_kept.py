@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from pipeline.dataset import reader
 from pipeline.dataset.columns import Chunk, Texts
 from pipeline.documents import yaml_documents
 from pipeline.errors import UserError
-from pipeline.prepare import column_roles, survey_source, write_dataset
+from pipeline.prepare import column_roles
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
 from pipeline.table import find_source, row_hash, stream
+from tests.prepare.prepared_files import files_of
 
 # One column of each type, with gaps: who repeats with 1 and 01 apart, and size has 1 and 1.0.
 HEADER = "x,who,size,day,adult,y\n"
@@ -58,13 +58,7 @@ def _kept(prepared: reader.Dataset) -> NDArray[np.uint64]:
 
 def _files(source: Path, options: stream.ReadOptions = stream.DEFAULTS, **others: Any) -> dict[str, bytes]:
     """Every file that prepare makes of the source."""
-    params = _params(**others)
-    table = find_source.find(str(source))
-    with tempfile.TemporaryDirectory() as folder:
-        roles = column_roles.roles_of(params, table)
-        learned = survey_source.learn(params, table, roles, options)
-        write_dataset.write(params, table, roles, learned, Path(folder), options)
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    return files_of(_params(**others), source, options)
 
 
 def _same(values: list[Any] | NDArray[Any]) -> NDArray[np.bool_]:

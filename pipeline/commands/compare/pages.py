@@ -56,19 +56,19 @@ def sections(record: dict[str, Any]) -> list[Section]:
     return [part for part in parts if part.lines or part.note]
 
 
-def _estimates(found: dict[str, Any]) -> Section:
+def _estimates(moved: dict[str, Any]) -> Section:
     header = ["feature", "class", "a", "b", "b - a", "standard error", "z", "p", "p (Holm)"]
     lines = [
         [line["feature"], line["class"], *_measured(line)[:3], *(f"{line[name]:.3g}" for name in _ERROR_AND_TESTS)]
-        for line in found.get("moved", [])
+        for line in moved.get("moved", [])
     ]
-    if not found:
+    if not moved:
         note = ""
     else:
-        compared = f"{found['compared']} compared, against class {found['reference']}"
-        if found["other_bases"]:
-            compared += f", without levels of {listed(found['other_bases'], 5, str)}, whose base level is another"
-        more = f"and {found['more']} more; " if found["more"] else ""
+        compared = f"{moved['compared']} compared, against class {moved['reference']}"
+        if moved["other_bases"]:
+            compared += f", without levels of {listed(moved['other_bases'], 5, str)}, whose base level is another"
+        more = f"and {moved['more']} more; " if moved["more"] else ""
         unmoved = f"no coefficient moved by more than its error ({compared})"
         note = f"{more}{compared}. {_INDEPENDENT}" if lines else unmoved
     return Section("Coefficients that moved", header, lines, note)

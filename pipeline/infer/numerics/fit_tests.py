@@ -100,8 +100,8 @@ def _cuts(rows: InferenceRows, theta: Tensor, reference: int, groups: int) -> Te
     parts = collected(values, rows.blocks, rows.threads)
     ordered, places = torch.sort(torch.cat([value for value, _ in parts]))
     until = torch.cat([weight for _, weight in parts])[places].cumsum(0)  # of integers: exact
-    whole = int(until[-1])
-    shares = torch.tensor([-(-whole * group // groups) for group in range(1, groups + 1)])
+    total = int(until[-1])
+    shares = torch.tensor([-(-total * group // groups) for group in range(1, groups + 1)])
     last = ordered[torch.searchsorted(until, shares)]  # a value more than once where it takes up groups
     return last[torch.cat([torch.ones(1, dtype=torch.bool), last[1:] > last[:-1]])]
 

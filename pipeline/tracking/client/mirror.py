@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from pipeline import screen
 from pipeline.errors import UserError
 from pipeline.repository import project
 from pipeline.tracking.client import database_lock, experiment, location, outbox, run_context
+from pipeline.tracking.client.outbox import OutboxEntry
 from pipeline.tracking.client.params import TrackingParams
 from pipeline.tracking.client.process import start_child
 from pipeline.tracking.client.thinning import SECONDS_BETWEEN_BATCHES, SHARE_BETWEEN_BATCHES, Recent
@@ -33,13 +35,9 @@ class Mirror:
     def __init__(
         self, stage: str, params: TrackingParams, document: Mapping[str, Any], paths: Mapping[str, Path]
     ) -> None:
-        self._stage = stage
         self._params = params
-        self._document = _json(document)
-        self._experiment = experiment.named(params.experiment, self._document)
+        self._entry = _begun(stage, params, document)
         self._paths = dict(paths)
-        self._identity = outbox.new_identity()
-        self._started = _now()
         self._began = time.monotonic()
         self._next_batch = self._began + params.live_after_s
         self._recent = Recent()
@@ -104,17 +102,8 @@ class Mirror:
     def _keep_for_later(self, ended: int) -> str:
         """Keep what MLflow did not get, and tell where."""
         root = project.project_root()
-        entry = outbox.OutboxEntry(
-            stage=self._stage,
-            identity=self._identity,
-            experiment=self._experiment,
-            params=self._document,
-            circumstances=self._circumstances,
-            started=self._started,
-            ended=ended,
-        )
         try:
-            folder = outbox.keep(root, entry, self._paths)
+            folder = outbox.keep(root, replace(self._entry, ended=ended), self._paths)
         except (OSError, UserError) as error:
             return f"only the run is missing ({error})"
         return f"its run is kept in {folder.relative_to(root)}: `python -m pipeline track` sends it"
@@ -166,7 +155,8 @@ class Mirror:
 
     def _write(self) -> None:
         assert self._child.stdin is not None
-        self._circumstances = run_context.here().to_json()  # here, because git may take its time
+        # Here, because git may take its time.
+        self._entry = replace(self._entry, circumstances=run_context.here().to_json())
         try:
             with self._child.stdin as pipe:
                 pipe.write(json.dumps(self._start_event()).encode() + b"\n")
@@ -180,12 +170,12 @@ class Mirror:
     def _start_event(self) -> dict[str, Any]:
         return {
             "event": "start",
-            "time": self._started,
-            "stage": self._stage,
-            "identity": self._identity,
-            "experiment": self._experiment,
-            "params": self._document,
-            "circumstances": self._circumstances,
+            "time": self._entry.started,
+            "stage": self._entry.stage,
+            "identity": self._entry.identity,
+            "experiment": self._entry.experiment,
+            "params": self._entry.params,
+            "circumstances": self._entry.circumstances,
             "paths": {name: str(path) for name, path in self._paths.items()},
         }
 
@@ -237,17 +227,9 @@ def deferred(
 
     For what nobody waits to see; arguments as ``started`` takes them.
     """
-    document, began = _json(document), _now()
+    entry = _begun(stage, params, document)
     yield
-    entry = outbox.OutboxEntry(
-        stage=stage,
-        identity=outbox.new_identity(),
-        experiment=experiment.named(params.experiment, document),
-        params=document,
-        circumstances=run_context.here().to_json(),
-        started=began,
-        ended=_now(),
-    )
+    entry = replace(entry, circumstances=run_context.here().to_json(), ended=_now())
     try:
         outbox.keep(project.project_root(), entry, paths)
     except (OSError, UserError) as error:
@@ -256,10 +238,19 @@ def deferred(
         screen.say("MLflow: the next stage records this one, too, or `python -m pipeline track`")
 
 
-def _json(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The params document as JSON holds it."""
-    result: dict[str, Any] = json.loads(json.dumps(document, default=_plain))
-    return result
+def _begun(stage: str, params: TrackingParams, document: Mapping[str, Any]) -> OutboxEntry:
+    """The stage as it begins; its circumstances and its end come later."""
+    content: dict[str, Any] = json.loads(json.dumps(document, default=_plain))
+    began = _now()
+    return OutboxEntry(
+        stage=stage,
+        identity=outbox.new_identity(),
+        experiment=experiment.named(params.experiment, content),
+        params=content,
+        circumstances={},
+        started=began,
+        ended=began,
+    )
 
 
 def _now() -> int:
