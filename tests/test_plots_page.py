@@ -20,10 +20,10 @@ from tests.project import SOURCE, UNTRACKED, Project
 
 TITLES = (
     "Training cost",
-    "Confusion matrix",
+    "Confusion matrix: rows, shaded by their share of the actual class",
     "ROC, each class against the rest",
     "Calibration of the predicted class",
-    "Largest coefficients of each class",
+    "Largest coefficients of each class, by a unit of the encoded feature",
     "Estimates with their intervals",
 )
 
@@ -120,8 +120,10 @@ HOSTILE = (
 @chromium.needed
 def test_names_are_texts_whatever_they_hold(tmp_path: Path, browser: webdriver.Chrome) -> None:
     """DVC's own renderer, in our page: classes that are markup or code are drawn as they read, and nothing runs."""
-    points = [{"actual": a, "predicted": b, "rev": HOSTILE[1]} for a in HOSTILE for b in HOSTILE]
-    marks = {"x": "predicted", "y": "actual", "title": HOSTILE[0], "template": "confusion"}
+    counts = {"rows": "1", "share": "0.5", "rev": HOSTILE[1]}
+    points = [{"actual": a, "predicted": b, **counts} for a in HOSTILE for b in HOSTILE]
+    marks = {"x": "predicted", "y": "actual", "title": HOSTILE[0], "template": "confusion_matrix"}
+    marks["template_dir"] = str(SOURCE / ".dvc" / "plots")
     drawing = quote("<svg xmlns='http://www.w3.org/2000/svg'/>")
     image = {"src": f"data:image/svg+xml,{drawing}", "rev": HOSTILE[1]}
     renderers = [VegaRenderer(points, "confusion.csv", **marks), ImageRenderer([image], "weights.png")]

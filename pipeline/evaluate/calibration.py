@@ -8,17 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# Two-sided 95 % of the normal distribution.
+_QUANTILE = 1.959963984540054
+
 
 @dataclass(frozen=True)
 class Calibration:
     """Rows grouped by how sure the model was: bins of equal width over (0, 1], empty ones left out.
 
     Shapes: all (m,), m the bins with weight. ``predicted`` and ``observed`` are weighted means within the bin,
-    ``weight`` its sum of weights.
+    ``weight`` its sum of weights. ``low`` and ``high`` are the 95 % interval of ``observed`` in as many rows.
     """
 
     predicted: NDArray[np.float64]
     observed: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
     weight: NDArray[np.float64]
 
 
@@ -35,7 +40,21 @@ def calibration(
     filled = weight > 0
     sums = (np.bincount(index, weights=weights * values, minlength=bins) for values in (predicted, happened))
     means = [total[filled] / weight[filled] for total in sums]
-    return Calibration(predicted=means[0], observed=means[1], weight=weight[filled])
+    low, high = wilson_interval(means[1], weight[filled])
+    return Calibration(predicted=means[0], observed=means[1], low=low, high=high, weight=weight[filled])
+
+
+def wilson_interval(
+    shares: NDArray[np.float64], rows: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95 % interval of each share (m,) that was seen in so many independent rows (m,), each > 0.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    spread = _QUANTILE * _QUANTILE / rows
+    centre = (shares + spread / 2) / (1 + spread)
+    half = np.sqrt(shares * (1 - shares) * spread + spread * spread / 4) / (1 + spread)
+    return np.clip(centre - half, 0.0, shares), np.clip(centre + half, shares, 1.0)
 
 
 def expected_calibration_error(calibrated: Calibration) -> float:

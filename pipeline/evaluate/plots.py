@@ -17,8 +17,8 @@ from pipeline.evaluate import calibration
 from pipeline.evaluate.metrics import Predictions
 from pipeline.model import Model
 
-# DVC's confusion template counts lines, so a line has to stand for one row, or for an equal share of many.
-CONFUSION_LINES = 10_000
+# Cells of a larger matrix cannot be read.
+CONFUSION_CLASSES = 40
 # A curve 300 pixels wide shows no more.
 ROC_POINTS = 200
 # Each class has a small chart of its own; a page of more than these is not looked at.
@@ -29,12 +29,13 @@ COEFFICIENT_FEATURES = 20
 
 
 def write(folder: Path, split: str, predictions: Predictions, model: Model, bins: int) -> None:
-    """Fill ``folder`` (replaced whole) with confusion.csv, calibration.csv, roc.csv and largest_coefficients.csv."""
+    """Fill ``folder`` (replaced whole) with the four tables."""
     classes = model.classes
     with files.new_folder(folder) as new:
-        _write_split(new / "confusion.csv", ("actual", "predicted"), split, confusion_lines(predictions, classes))
+        cells = confusion_lines(predictions, classes)
+        _write_split(new / "confusion_matrix.csv", ("actual", "predicted", "rows", "share"), split, cells)
         calibrated = calibration_lines(predictions, bins)
-        _write_split(new / "calibration.csv", ("predicted", "observed", "rows"), split, calibrated)
+        _write_split(new / "calibration.csv", ("predicted", "observed", "low", "high", "rows"), split, calibrated)
         curves = roc_lines(predictions, classes)
         _write_split(new / "roc.csv", ("class", "false_positive_rate", "true_positive_rate"), split, curves)
         coefficients = coefficient_lines(model)
@@ -43,18 +44,20 @@ def write(folder: Path, split: str, predictions: Predictions, model: Model, bins
         )
 
 
-def confusion_lines(predictions: Predictions, classes: Sequence[Class]) -> list[tuple[str, str]]:
-    """One (actual, predicted) pair a row, up to CONFUSION_LINES rows; beyond, each pair stands for as many rows.
+def confusion_lines(predictions: Predictions, classes: Sequence[Class]) -> list[tuple[str, str, int, float]]:
+    """(actual, predicted, rows, their share of the actual class) of every pair of the classes that have most rows.
 
-    A pair that occurs keeps at least one line, so that no kind of error vanishes from the picture. Weights are ignored.
+    The share of a class without rows is 0. Weights are ignored.
     """
-    names = [class_text(label) for label in classes]
     counts = confusion_matrix(predictions.labels, predictions.predicted, labels=np.arange(len(classes)))
-    rows_per_line = max(1.0, len(predictions.labels) / CONFUSION_LINES)
+    rows = counts.sum(axis=1)
+    drawn = np.sort(np.argsort(-rows, kind="stable")[:CONFUSION_CLASSES])
+    shares = counts / np.maximum(rows, 1)[:, np.newaxis]
+    names = [class_text(label) for label in classes]
     return [
-        (names[actual], names[predicted])
-        for actual, predicted in np.argwhere(counts)
-        for _ in range(max(1, round(counts[actual, predicted] / rows_per_line)))
+        (names[actual], names[predicted], int(counts[actual, predicted]), float(shares[actual, predicted]))
+        for actual in drawn
+        for predicted in drawn
     ]
 
 
@@ -81,10 +84,14 @@ def roc_points(predictions: Predictions, index: int) -> list[list[float]]:
 
 
 def calibration_lines(predictions: Predictions, bins: int) -> list[list[float]]:
-    """(mean probability of the predicted class, share that was right, weight) of each bin of the calibration error."""
+    """Each bin of the calibration error: mean probability of the predicted class, share that was right with its 95 %
+    interval, and weight.
+    """
     hit = predictions.predicted == predictions.labels
     result = calibration.calibration(predictions.probabilities.max(axis=1), hit, predictions.weights, bins)
-    lines: list[list[float]] = np.column_stack([result.predicted, result.observed, result.weight]).tolist()
+    lines: list[list[float]] = np.column_stack(
+        [result.predicted, result.observed, result.low, result.high, result.weight]
+    ).tolist()
     return lines
 
 

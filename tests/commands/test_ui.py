@@ -159,7 +159,7 @@ def test_a_table_among_the_artifacts_is_shown_as_one(root: str, project: Project
     browser.set_window_size(1500, 900)
     first = _runs(project)[-1]
     page = f"{root}/#/experiments/1/runs/{first}/artifacts/coefficients.csv?{MODE}"
-    chromium.show(browser, page, "coefficients.csv", "confusion.csv", "metrics.json", "feature", "x1", "bias")
+    chromium.show(browser, page, "coefficients.csv", "confusion_matrix.csv", "metrics.json", "feature", "x1", "bias")
     _keep(browser, "mlflow-artifacts")
 
 

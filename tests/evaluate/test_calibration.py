@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import sklearn.metrics
+from statsmodels.stats.proportion import proportion_confint
 
 from pipeline.evaluate import calibration, metrics
 from pipeline.scoring import probabilities
@@ -91,3 +92,13 @@ def test_certain_and_right_is_perfectly_calibrated() -> None:
     for hit, expected in ((True, 0.0), (False, 1.0)):
         calibrated = calibration.calibration(np.ones(4), np.full(4, hit), np.ones(4), 10)
         assert calibration.expected_calibration_error(calibrated) == expected
+
+
+def test_intervals_of_shares_equal_statsmodels() -> None:
+    """Wilson's interval, also of shares 0 and 1 and of one row."""
+    hits, rows = np.array([0, 1, 1, 7, 300, 999]), np.array([1, 1, 3, 9, 1000, 999])
+    low, high = calibration.wilson_interval(hits / rows, rows.astype(np.float64))
+    expected = proportion_confint(hits, rows, method="wilson")
+    # A dozen roundings of numbers up to 1 on either side.
+    np.testing.assert_allclose(low, expected[0], atol=12 * 2**-52)
+    np.testing.assert_allclose(high, expected[1], atol=12 * 2**-52)

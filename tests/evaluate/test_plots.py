@@ -20,24 +20,24 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_confusion_has_a_line_a_row() -> None:
-    """Counting lines, as DVC's template does, gives the confusion matrix."""
+def test_confusion_has_scikit_learns_counts() -> None:
+    """A line a pair of classes, with its rows and their share of the actual class."""
     given = random_predictions(300, 3)
     lines = plots.confusion_lines(given, ["a", "b", "c"])
-    counted = [[lines.count((actual, predicted)) for predicted in "abc"] for actual in "abc"]
-    np.testing.assert_array_equal(counted, sklearn.metrics.confusion_matrix(given.labels, given.predicted))
+    assert [(actual, predicted) for actual, predicted, *_ in lines] == [(a, b) for a in "abc" for b in "abc"]
+    counts = sklearn.metrics.confusion_matrix(given.labels, given.predicted)
+    np.testing.assert_array_equal([rows for *_, rows, _ in lines], counts.ravel())
+    shares = sklearn.metrics.confusion_matrix(given.labels, given.predicted, normalize="true")
+    np.testing.assert_allclose([share for *_, share in lines], shares.ravel(), rtol=2**-52)
 
 
-def test_confusion_of_many_rows_keeps_shares_and_every_kind_of_error() -> None:
-    """Beyond the limit a line stands for many rows; a pair that occurs once still has one."""
-    labels = np.repeat([0, 1], [150_000, 50_000])
-    logits = np.eye(2)[labels]
-    logits[-1] = [1.0, 0.0]
-    lines = plots.confusion_lines(predictions_of(logits, labels), [False, True])
-    assert len(lines) == plots.CONFUSION_LINES + 1
-    assert lines.count(("false", "false")) == 7_500
-    assert lines.count(("true", "true")) == 2_500
-    assert lines.count(("true", "false")) == 1
+def test_confusion_of_many_classes_has_those_of_most_rows() -> None:
+    """A matrix too large to read has its largest classes, in their order; one without rows has shares of 0."""
+    labels = np.concatenate([np.arange(60), np.arange(20, 60)])
+    lines = plots.confusion_lines(predictions_of(np.eye(60)[labels], labels), list(range(60)))
+    assert [*dict.fromkeys(actual for actual, *_ in lines)] == [str(label) for label in range(20, 60)]
+    lines = plots.confusion_lines(predictions_of(np.eye(2)[:1], np.zeros(1, dtype=int)), ["a", "b"])
+    assert lines == [("a", "a", 1, 1.0), ("a", "b", 0, 0.0), ("b", "a", 0, 0.0), ("b", "b", 0, 0.0)]
 
 
 def test_roc_is_scikit_learns_curve_when_it_is_short() -> None:
@@ -63,8 +63,8 @@ def test_every_table_names_the_split_and_every_class_has_its_curve(tmp_path: Pat
     given = random_predictions(200, 3)
     plots.write(tmp_path / "plots", "test", given, make_model(classes=("a/b c", "é", "7")), 10)
     names = sorted(path.name for path in (tmp_path / "plots").iterdir())
-    assert names == ["calibration.csv", "confusion.csv", "largest_coefficients.csv", "roc.csv"]
-    for name in ("calibration.csv", "confusion.csv", "roc.csv"):
+    assert names == ["calibration.csv", "confusion_matrix.csv", "largest_coefficients.csv", "roc.csv"]
+    for name in ("calibration.csv", "confusion_matrix.csv", "roc.csv"):
         assert {row["split"] for row in table(tmp_path / "plots" / name)} == {"test"}
     assert [*dict.fromkeys(row["class"] for row in table(tmp_path / "plots" / "roc.csv"))] == ["a/b c", "é", "7"]
     rows = [float(row["rows"]) for row in table(tmp_path / "plots" / "calibration.csv")]

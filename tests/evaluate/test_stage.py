@@ -170,7 +170,7 @@ def test_dvc_sees_only_numbers_and_the_status(metrics: dict[str, Any]) -> None:
 
 def test_plots_draw_the_test_split(folder: Path) -> None:
     """Each table names the split it shows: test, where there is one."""
-    for name in ("calibration.csv", "confusion.csv", "roc.csv"):
+    for name in ("calibration.csv", "confusion_matrix.csv", "roc.csv"):
         path = folder / "reports" / "plots" / name
         assert path.read_text(encoding="utf-8").splitlines()[1].endswith(",test")
 

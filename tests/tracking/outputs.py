@@ -92,4 +92,4 @@ class Project:
         own = {"rows": 3, "log_loss": log_loss, "accuracy": 0.75, "roc_auc_ovr": None}
         metrics = {"train": own, "baseline": baseline, "per_class": per_class, "undefined": [], "training": {}}
         (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
-        (folder / "plots" / "confusion.csv").write_text("actual,predicted\nant,bee\n", encoding="utf-8")
+        (folder / "plots" / "confusion_matrix.csv").write_text("actual,predicted,rows\nant,bee,1\n", encoding="utf-8")

@@ -156,7 +156,7 @@ def _cache_entry(versioned: Versioned, path: str) -> Path:
     return outputs.cache_folder(versioned.folder) / md5[:2] / md5[2:]
 
 
-@pytest.mark.parametrize("path", ["models/history.csv", "reports/plots/confusion.csv", "reports/plots"])
+@pytest.mark.parametrize("path", ["models/history.csv", "reports/plots/confusion_matrix.csv", "reports/plots"])
 def test_a_damaged_entry_of_the_cache_is_no_run(versioned: Versioned, path: str) -> None:
     """One changed byte in a cached file, or in DVC's listing of a folder, is named, and nothing is made of it."""
     entry = _cache_entry(versioned, path)

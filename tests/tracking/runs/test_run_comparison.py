@@ -202,7 +202,7 @@ def _changed_pixel(path: Path) -> None:
     ("pattern", "change"),
     [
         *((name, _changed_digit) for name in ("metrics.json", "history.csv", "coefficients.csv", "dvc-md5.csv")),
-        *((name, Path.unlink) for name in ("metrics.json", "confusion.csv", "snapshots.safetensors")),
+        *((name, Path.unlink) for name in ("metrics.json", "confusion_matrix.csv", "snapshots.safetensors")),
         ("softmax.safetensors", lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x00")),
         ("images/*step+3+*.png", _changed_pixel),
         ("images/*step+3+*.png", Path.unlink),

@@ -37,7 +37,7 @@ def test_evaluation_joins_the_run_of_its_model(store: Store, project: Project, t
     assert run.data.params["evaluate.calibration_bins"] == "10"
     assert run.data.tags["mlflow.note.content"].startswith("**train log loss 0.2500 nats")
     files = {info.path for info in store.client.list_artifacts(run_id)}
-    assert {"metrics.json", "confusion.csv"} <= files
+    assert {"metrics.json", "confusion_matrix.csv"} <= files
 
 
 @pytest.mark.slow
