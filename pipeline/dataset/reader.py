@@ -7,11 +7,12 @@
 Tensors of a shard with n rows: numbers (n, p) float32, codes (n, c) uint8, int16 or int32, labels (n,) int32, rows (n,)
 int64 = 1-based data row in the source; if rows have any, weights (n,) float64, groups (n,) uint64, digests of the key
 whose equal values stay together, and kept (n, m) uint64, digests of the values of the m columns that prepared.json
-names as `kept`: equal where a column's values are, no value being one too. Other digests are of content only.
+names as `kept`: equal where a column's values are, no value being one too; `kept_values` has the texts of some columns.
+Other digests are of content only.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,7 +53,8 @@ class SplitRows:
 class Dataset:
     """Prepared data, opened. ``splits`` always has "train" and further splits if they have rows.
 
-    ``kept`` names the columns of each shard's ``kept``, in order.
+    ``kept`` names the columns of each shard's ``kept``, in order, ``kept_values`` the text of each digest in some of
+    these columns; None is no value.
     """
 
     digest: str
@@ -60,6 +62,10 @@ class Dataset:
     encoder: Encoder
     splits: dict[str, SplitRows]
     kept: tuple[str, ...] = ()
+    kept_values: Mapping[str, Mapping[int, str | None]] = field(default_factory=dict)
+
+
+_HexDigest = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 
 
 class _ShardForm(Form):
@@ -86,6 +92,7 @@ class _PreparedForm(Form):
     encoder: Digest
     splits: dict[str, _SplitForm]
     kept: Annotated[list[str], Field(min_length=1, default_factory=list)]
+    kept_values: dict[str, dict[_HexDigest, str | None]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,16 @@ def open_dataset(folder: Path) -> Dataset:
         optional["kept"] = ("U64", [len(form.kept)])
     splits = {name: _open_split(folder, split, encoder, optional) for name, split in form.splits.items()}
     schema = json_documents.read(folder / SCHEMA_FILE, _REMEDY, _MISSING)
-    return Dataset(digest=digest, schema=schema, encoder=encoder, splits=splits, kept=tuple(form.kept))
+    return Dataset(
+        digest=digest,
+        schema=schema,
+        encoder=encoder,
+        splits=splits,
+        kept=tuple(form.kept),
+        kept_values={
+            name: {int(digest, 16): text for digest, text in texts.items()} for name, texts in form.kept_values.items()
+        },
+    )
 
 
 def _index(folder: Path) -> tuple[str, _PreparedForm]:
@@ -135,6 +151,8 @@ def _index(folder: Path) -> tuple[str, _PreparedForm]:
             _require_names_and_rows(name, split)
         if len({*form.kept}) < len(form.kept):
             raise ValueError(f"kept: expected each name once, got {listed(form.kept)}")
+        if not form.kept_values.keys() <= {*form.kept}:
+            raise ValueError(f"kept_values: expected columns of kept, got {listed(form.kept_values)}")
         if "train" not in form.splits or not form.splits.keys() <= {*SPLITS}:
             raise ValueError(f"splits: expected train, and maybe validation and test, got {listed(form.splits)}")
     return sealed["digest"], form

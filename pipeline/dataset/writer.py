@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -63,10 +64,17 @@ class Writer:
         files.write_bytes(self._folder / listed["file"], data)
         listed["sha256"] = hashlib.sha256(data).hexdigest()
 
-    def finish(self, schema: Mapping[str, Any], encoder: Encoder, kept: Sequence[str] = ()) -> str:
+    def finish(
+        self,
+        schema: Mapping[str, Any],
+        encoder: Encoder,
+        kept: Sequence[str] = (),
+        kept_values: Mapping[str, Mapping[int, str | None]] = MappingProxyType({}),
+    ) -> str:
         """Write what still waits and the JSON documents; returns the digest of the prepared data.
 
-        ``kept`` names the columns of the tensor of that name, which the rows have if there are any.
+        ``kept`` names the columns of the tensor of that name, which the rows have if there are any, ``kept_values`` the
+        text of each digest in some of these columns.
         """
         for split, waiting in self._waiting.items():
             rest = _joined(waiting)
@@ -84,10 +92,16 @@ class Writer:
             "encoder": files.sha256_file(self._folder / ENCODER_FILE),
             "splits": self._splits,
             **({"kept": list(kept)} if kept else {}),
+            **({"kept_values": {name: _by_hex(texts) for name, texts in kept_values.items()}} if kept_values else {}),
         }
         digest = files.sha256_text(files.canonical_json(content))
         files.write_json(self._folder / PREPARED_FILE, content | {"digest": digest})
         return digest
+
+
+def _by_hex(texts: Mapping[int, str | None]) -> dict[str, str | None]:
+    """By digests as JSON readers keep them whole."""
+    return {f"{digest:016x}": text for digest, text in texts.items()}
 
 
 def _joined(parts: list[Shard]) -> Shard:

@@ -57,12 +57,14 @@ def assign(params: PrepareParams, source: TableSource, names: Sequence[str]) -> 
         raise UserError(f"params.yaml: prepare.split.column: {quoted(target)} is the target; name another column")
     if weights is not None and weights in (target, split, key):
         raise UserError(f"params.yaml: prepare.weights: {quoted(weights)} has another role; name another column")
-    require(source, names, "keep", params.keep)
-    if target in params.keep:
-        raise UserError(f"params.yaml: prepare.keep: {quoted(target)} is the target; leave it out")
+    kept = {name: "keep" if name in params.keep else "keep_values" for name in params.kept_columns}
+    for name, param in kept.items():
+        require(source, names, param, [name])
+    if target in kept:
+        raise UserError(f"params.yaml: prepare.{kept[target]}: {quoted(target)} is the target; leave it out")
     require(source, names, "leave_out", params.leave_out)
     if isinstance(params.features, str):
-        left_out = others.union([key], params.leave_out, params.keep)
+        left_out = others.union([key], params.leave_out, kept)
         features = {name for name in names if name not in left_out}
     elif params.leave_out:
         raise UserError(
@@ -76,21 +78,21 @@ def assign(params: PrepareParams, source: TableSource, names: Sequence[str]) -> 
         if name in features and name in others:
             role = "the column of weights" if name == weights else "the target or the split column"
             raise UserError(f"params.yaml: prepare.features: {quoted(name)} is {role}; leave it out")
-    for name in params.keep:
+    for name, param in kept.items():
         if name in features:
             raise UserError(
-                f"params.yaml: prepare.keep: {quoted(name)} is in prepare.features too, and what is kept is no "
+                f"params.yaml: prepare.{param}: {quoted(name)} is in prepare.features too, and what is kept is no "
                 "feature; take it out of one of them"
             )
     _require_features(source, names, features)
-    taken = features.union(others, [key], params.keep)
+    taken = features.union(others, [key], kept)
     return Roles(
         features=[name for name in names if name in features],
         target=target,
         split=split,
         key=key,
         weights=weights,
-        kept=params.keep,
+        kept=list(kept),
         ignored=[name for name in names if name not in taken],
     )
 

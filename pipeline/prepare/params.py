@@ -98,6 +98,11 @@ class PrepareParams(Section):
         description="columns that are no features, but whose values stay with the rows, as digests (a customer, a "
         "region); any type, text as it stands",
     )
+    keep_values: list[str] = Field(
+        default=[],
+        description="columns that are kept with the values themselves, at most 1,000 different ones each, so that "
+        "evaluate.slices can name them",
+    )
     categories: list[str] = Field(default=[], description="number columns to read as categories (codes, years)")
     weights: str | None = Field(
         default=None, description="column of numbers >= 0: how many times a row counts; no feature"
@@ -135,12 +140,17 @@ class PrepareParams(Section):
         """The columns declared to be categories."""
         return [*self.categories, *(name for name, column_type in self.typed.items() if column_type == "category")]
 
-    @field_validator("keep")
+    @property
+    def kept_columns(self) -> list[str]:
+        """The columns of keep, then those that keep_values alone names."""
+        return list(dict.fromkeys([*self.keep, *self.keep_values]))
+
+    @field_validator("keep", "keep_values")
     @classmethod
-    def _each_column_is_kept_once(cls, keep: list[str]) -> list[str]:
-        if len({*keep}) < len(keep):
-            raise ValueError(f"each column once, got [{listed(keep, len(keep))}]")
-        return keep
+    def _each_column_stands_once(cls, columns: list[str]) -> list[str]:
+        if len({*columns}) < len(columns):
+            raise ValueError(f"each column once, got [{listed(columns, len(columns))}]")
+        return columns
 
     @field_validator("date_parts")
     @classmethod

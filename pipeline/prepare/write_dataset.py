@@ -13,6 +13,7 @@ from pipeline.dataset.writer import Writer
 from pipeline.prepare import fit_encoder, schema
 from pipeline.prepare.column_roles import Roles
 from pipeline.prepare.duplicates import Duplicates
+from pipeline.prepare.kept_values import KeptValues, Values, values_of
 from pipeline.prepare.params import PrepareParams
 from pipeline.prepare.report import (
     code_lines,
@@ -57,35 +58,39 @@ def write(
     twins = Duplicates(folder) if params.split.may_straddle else None
     compared = [*columns.features, columns.target]
 
-    def work(chunk: Chunk) -> tuple[shard.Shard | Parts, Digests | None]:
+    def work(chunk: Chunk) -> tuple[shard.Shard | Parts, Digests | None, dict[str, Values]]:
         weights = None if columns.weights is None else chunk.numbers[columns.weights]
         labels = renumbered(chunk.texts[columns.target], numbers)
         encoded = encoder.encode(chunk)
         groups = None if columns.key is None else row_hash.of_rows(chunk, [columns.key])
-        kept = np.stack([row_hash.of_rows(chunk, [name]) for name in columns.kept], axis=1) if columns.kept else None
+        digests = {name: row_hash.of_rows(chunk, [name]) for name in columns.kept}
+        kept = np.stack([*digests.values()], axis=1) if digests else None
+        values = {name: values_of(chunk, name, digests[name]) for name in params.keep_values}
         positions = np.arange(chunk.rows, dtype=np.int64)
         rows = shard.Shard(encoded.numbers, encoded.codes, labels, positions, weights, groups, kept)
         divided = _divided(rows, learned.assign(chunk)) if learned.row_wise else rows
-        return divided, None if twins is None else row_hash.of_rows(chunk, compared)
+        return divided, None if twins is None else row_hash.of_rows(chunk, compared), values
 
     # Write, in order: the rows of each split, then schema and encoder.
     split_rows = dict.fromkeys(shard.SPLITS, 0)
     split_classes = {name: np.zeros(len(classes), dtype=np.int64) for name in shard.SPLITS}
+    kept_values = KeptValues(params.keep_values)
     reading = stream.Reading(learned.statistics.types, params.missing_values, options)
     with Writer(folder) as writer:
-        for chunk, (result, row_digests) in stream.mapped_settled(source, reading, work):
+        for chunk, (result, row_digests, values) in stream.mapped_settled(source, reading, work):
             parts = _divided(result, learned.assign(chunk)) if isinstance(result, shard.Shard) else result
             for name, part in parts.items():
                 split_rows[name] += len(part.rows)
                 weighted = part.labels if part.weights is None else part.labels[part.weights > 0]
                 split_classes[name] += np.bincount(weighted, minlength=len(classes))
                 writer.add(name, replace(part, rows=part.rows + chunk.first_row))
+            kept_values.add(values)
             if twins is not None and row_digests is not None:
                 for index, name in enumerate(shard.SPLITS):
                     twins.add(row_digests[parts[name].rows], index)
         roles_by_column = columns.by_column()
         described = schema.describe(learned.statistics, roles_by_column, columns.ignored, learned.dropped)
-        writer.finish(described, encoder, columns.kept)
+        writer.finish(described, encoder, columns.kept, kept_values.by_column())
     # Report: what was read, and what to look at twice.
     return [
         *report_lines(learned.statistics, encoder, _class_rows(learned, columns.target), split_rows, learned.dropped),

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from pipeline import files
 from pipeline.dataset import reader
 from pipeline.dataset.columns import Chunk, Texts
 from pipeline.documents import yaml_documents
@@ -219,3 +220,66 @@ def test_each_column_is_kept_once(keep: Any) -> None:
     """A name that stands there twice, and what is no list of names, are refused when params are read."""
     with pytest.raises(ValidationError, match="keep"):
         _params(keep=keep)
+
+
+def test_values_of_a_column_stand_beside_their_digests(tmp_path: Path) -> None:
+    """keep_values keeps the column, and the text of each digest: of a gap none, of words of truth true or false."""
+    prepared = _prepared(_table(tmp_path), tmp_path / "out", keep=["day"], keep_values=["who", "adult"], types=TYPES)
+    assert prepared.kept == ("day", "who", "adult")
+    assert prepared.kept_values.keys() == {"who", "adult"}
+    digests = _kept(prepared)
+    who = [prepared.kept_values["who"][int(digest)] for digest in digests[:, 1]]
+    assert who == [None if cell in ("NA", "") else cell for cell in CELLS["who"]]
+    adult = [prepared.kept_values["adult"][int(digest)] for digest in digests[:, 2]]
+    assert adult == ["true", "false", "true", None, "true", "false", "false", "true"]
+
+
+def test_values_do_not_depend_on_chunks(tmp_path: Path) -> None:
+    """Chunks of a row or of all rows, on any number of threads, give the same files."""
+    source = _table(tmp_path, 240)
+    first = _files(source, stream.ReadOptions(16, 1), keep_values=["who", "adult"])
+    assert first == _files(source, stream.ReadOptions(500, 3), keep_values=["who", "adult"])
+    assert first == _files(source, stream.DEFAULTS, keep_values=["who", "adult"])
+
+
+def test_values_of_weights_are_numbers(tmp_path: Path) -> None:
+    """A column that is read as numbers has them as their shortest text."""
+    source = tmp_path / "t.csv"
+    source.write_text("x,w,y\n1,1,a\n2,2.50,b\n3,1.0,a\n", encoding="utf-8")
+    prepared = _prepared(source, tmp_path / "out", weights="w", keep_values=["w"])
+    assert sorted(map(str, prepared.kept_values["w"].values())) == ["1.0", "2.5"]
+
+
+def test_too_many_values_are_refused(tmp_path: Path) -> None:
+    """The 1,001st different value of a column ends prepare with the param's name."""
+    source = tmp_path / "t.csv"
+    source.write_text(
+        "x,who,y\n" + "".join(f"{i},v{i % 1_001},{'ab'[i % 2]}\n" for i in range(3_000)), encoding="utf-8"
+    )
+    with pytest.raises(UserError, match=r"prepare\.keep_values: expected .* 1,000 different values, got more in 'who'"):
+        _prepared(source, tmp_path / "out", keep_values=["who"])
+    source.write_text(
+        "x,who,y\n" + "".join(f"{i},v{i % 1_000},{'ab'[i % 2]}\n" for i in range(3_000)), encoding="utf-8"
+    )
+    assert len(_prepared(source, tmp_path / "out", keep_values=["who"]).kept_values["who"]) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("kept_values", "message"),
+    [
+        ({"who": {}}, "kept_values: expected columns of kept"),
+        ({"x": {"xyz": "a"}}, "prepared.json"),
+        ({"x": {"0" * 16: 1}}, "prepared.json"),
+    ],
+)
+def test_forged_values_are_refused(tmp_path: Path, kept_values: dict[str, Any], message: str) -> None:
+    """Right digests, but not what prepare writes."""
+    _prepared(_table(tmp_path), tmp_path / "out", keep=["size"])
+    path = tmp_path / "out" / "prepared.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["digest"]
+    content["kept_values"] = kept_values
+    digest = files.sha256_text(files.canonical_json(content))
+    files.write_json(path, content | {"digest": digest})
+    with pytest.raises(UserError, match=message):
+        reader.open_dataset(tmp_path / "out")
