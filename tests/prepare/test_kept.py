@@ -223,7 +223,7 @@ def test_each_column_is_kept_once(keep: Any) -> None:
 
 
 def test_values_of_a_column_stand_beside_their_digests(tmp_path: Path) -> None:
-    """keep_values keeps the column, and the text of each digest: of a gap none, of words of truth true or false."""
+    """keep_values keeps the column, and the text of each digest: of a gap none, of words of truth the first."""
     prepared = _prepared(_table(tmp_path), tmp_path / "out", keep=["day"], keep_values=["who", "adult"], types=TYPES)
     assert prepared.kept == ("day", "who", "adult")
     assert prepared.kept_values.keys() == {"who", "adult"}
@@ -231,7 +231,7 @@ def test_values_of_a_column_stand_beside_their_digests(tmp_path: Path) -> None:
     who = [prepared.kept_values["who"][int(digest)] for digest in digests[:, 1]]
     assert who == [None if cell in ("NA", "") else cell for cell in CELLS["who"]]
     adult = [prepared.kept_values["adult"][int(digest)] for digest in digests[:, 2]]
-    assert adult == ["true", "false", "true", None, "true", "false", "false", "true"]
+    assert adult == ["TRUE", "FALSE", "TRUE", None, "TRUE", "FALSE", "FALSE", "TRUE"]
 
 
 def test_values_do_not_depend_on_chunks(tmp_path: Path) -> None:
@@ -268,13 +268,13 @@ def test_too_many_values_are_refused(tmp_path: Path) -> None:
     ("kept_values", "message"),
     [
         ({"who": {}}, "kept_values: expected columns of kept"),
-        ({"x": {"xyz": "a"}}, "prepared.json"),
-        ({"x": {"0" * 16: 1}}, "prepared.json"),
+        ({"size": {"xyz": "a"}}, "kept_values.size"),
+        ({"size": {"0" * 16: 1}}, "kept_values.size"),
     ],
 )
 def test_forged_values_are_refused(tmp_path: Path, kept_values: dict[str, Any], message: str) -> None:
     """Right digests, but not what prepare writes."""
-    _prepared(_table(tmp_path), tmp_path / "out", keep=["size"])
+    _prepared(_table(tmp_path), tmp_path / "out", keep=["size"], leave_out=["who"])
     path = tmp_path / "out" / "prepared.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     del content["digest"]

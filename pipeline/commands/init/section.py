@@ -117,6 +117,7 @@ def _param_lines(table: InspectedTable, left_out: Mapping[str, str]) -> list[str
         "features": "all",
         "leave_out": [],
         "keep": [],
+        "keep_values": [],
         "categories": [name for name in (*table.codes, *table.mixed) if name not in left_out],
         "weights": None,
         "types": table.dated or None,
