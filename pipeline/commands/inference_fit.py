@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import model as models
-from pipeline import screen
+from pipeline.distributions import normal_quantile
 from pipeline.documents import json_documents
 from pipeline.errors import UserError, listed
 from pipeline.output_files import COVARIANCE_FILE, INFERENCE_FILE
@@ -52,8 +52,6 @@ def load(reports: Path, model: models.Model, folder: Path) -> InferenceFit:
     not_free = [label for place, label in enumerate(model.classes) if place not in tensors["labels"]]
     if len(tensors["covariance"]) != document["coefficients"] or not_free not in ([], [document["reference"]]):
         raise UserError(f"{table}: expected the coefficients that {path} is of, got others; {_MISSING}")
-    with screen.bar("loading PyTorch"):
-        from pipeline.infer.numerics.distributions import normal_quantile  # plain predictions need no torch
     confidence, left_out = document["confidence"], document.get("left_out", [])
     coding = intervals.Coding(tensors["columns"], tensors["labels"], document["base_levels"], left_out)
     fit = intervals.Fit(model, tensors["theta"], tensors["covariance"], coding, normal_quantile(confidence))

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline import screen
+from pipeline import distributions, screen
 from pipeline.dataset.encoder import Encoder
 from pipeline.infer import contrasts
 from pipeline.infer.fit import Inference
 from pipeline.infer.hypotheses import PassBudget
-from pipeline.infer.numerics import covariance, distributions, fit_tests, maximum
+from pipeline.infer.numerics import covariance, fit_tests, maximum
 from pipeline.infer.numerics.design import Design
 from pipeline.infer.numerics.fit_tests import Independence
 from pipeline.infer.numerics.likelihood import Asked

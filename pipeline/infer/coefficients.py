@@ -7,13 +7,13 @@ import torch
 from scipy.stats import false_discovery_control
 from torch import Tensor
 
+from pipeline import distributions
 from pipeline.dataset.columns import class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.infer import contrasts
 from pipeline.infer.contrasts import Coefficients
 from pipeline.infer.fit import Inference
 from pipeline.infer.multiple_tests import holm_adjusted
-from pipeline.infer.numerics import distributions
 from pipeline.infer.terms import INTERCEPT
 from pipeline.numerics.exact import portable
 
@@ -33,7 +33,7 @@ def lines(
     estimates, errors = contrasts.differences(inference, contrasts.in_own_units(inference, encoder), pairs)
     scaled, scaled_errors = contrasts.differences(inference, per_deviation, pairs)
     z = estimates / torch.where(errors > 0, errors, torch.inf)
-    p = distributions.two_sided(z.reshape(-1)).view(z.shape)
+    p = torch.from_numpy(distributions.two_sided(z.numpy()))
     reach = distributions.normal_quantile(confidence) * errors
     low, high = estimates - reach, estimates + reach
     ratios = [_ratio(values) for values in (estimates, low, high)]

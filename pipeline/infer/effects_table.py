@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline import distributions
 from pipeline.dataset.columns import class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.infer.fit import Inference
-from pipeline.infer.numerics import distributions, effects
+from pipeline.infer.numerics import effects
 from pipeline.infer.numerics.effects import Effects, Setting
 from pipeline.infer.numerics.likelihood import Asked, pass_over
 from pipeline.infer.numerics.rows import InferenceRows
@@ -52,7 +53,7 @@ def _lines(inference: Inference, encoder: Encoder, confidence: float, averaged: 
     for column, change, effect in _effects(inference, encoder, averaged):
         errors = effects.standard_errors(effect, inference.covariance)[0]
         z = effect.values[0] / torch.where(errors > 0, errors, torch.inf)
-        p = distributions.two_sided(z)
+        p = distributions.two_sided(z.numpy())
         for label, name in enumerate(encoder.classes):
             value, error = float(effect.values[0, label]), float(errors[label])
             tests = ("", "") if inference.penalised else (float(z[label]), float(p[label]))

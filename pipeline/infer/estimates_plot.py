@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
+from pipeline import distributions
 from pipeline.dataset.columns import class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.infer import contrasts
 from pipeline.infer.contrasts import Coefficients
 from pipeline.infer.fit import Inference
-from pipeline.infer.numerics import distributions
 
 # Each class has a small chart, each feature a line in all of them, with several revisions beside one another.
 _MOST_CLASSES = 12

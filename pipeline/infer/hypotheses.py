@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline import screen
+from pipeline import distributions, screen
 from pipeline.infer import contrasts
 from pipeline.infer.fit import Inference, null_log_likelihood
-from pipeline.infer.numerics import distributions, inflation, maximum
+from pipeline.infer.numerics import inflation, maximum
 from pipeline.infer.numerics.likelihood import Asked, pass_over
 from pipeline.infer.terms import Term
 from pipeline.numerics.exact import portable

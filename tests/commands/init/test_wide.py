@@ -40,7 +40,7 @@ def test_many_features_are_not_listed(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(section, "_MANY_FEATURES", 5)
     short = _init(tmp_path, [*extra, *genes, "y"], rows)
     assert (short["features"], short["leave_out"]) == ("all", [*extra])
-    assert (list(listed)[6:10], listed["keep"]) == (["features", "leave_out", "keep", "categories"], [])
+    assert (list(listed)[6:9], listed["keep"]) == (["features", "leave_out", "keep"], [])
     assert _features(tmp_path) == genes
 
 

@@ -8,11 +8,11 @@ reference in tests.
 import functools
 import math
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.numerics.exact import portable
-from pipeline.numerics.exact.roots import square_root
+from pipeline.arithmetic.elementary import exp, log
+from pipeline.arithmetic.sums import halving_sum
 
 _SERIES_UP_TO = 2.0
 _SERIES_TERMS, _FRACTION_TERMS = 60, 120
@@ -21,26 +21,26 @@ _ROOT_PI = 1.7724538509055161
 _ROOT_2 = 1.4142135623730951
 
 
-def two_sided(z: Tensor) -> Tensor:
-    """P(|Z| >= |z|) of a standard normal Z."""
-    return _erfc(z.abs() / _ROOT_2)
+def two_sided(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(|Z| >= |z|) of a standard normal Z; NaN of NaN."""
+    return _erfc(np.abs(z) / _ROOT_2)
 
 
-def _erfc(x: Tensor) -> Tensor:
+def _erfc(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of x >= 0."""
-    small = x.clamp(max=_SERIES_UP_TO)
-    term = small.clone()
-    total = term.clone()
+    small = np.minimum(x, _SERIES_UP_TO)
+    term = small.copy()
+    total = term.copy()
     for n in range(1, _SERIES_TERMS):
         term = term * (2 * small * small) / (2 * n + 1)
         total = total + term
-    series = 1 - 2 / _ROOT_PI * portable.exp(-small * small) * total
-    large = x.clamp(min=_SERIES_UP_TO, max=_LARGEST)
-    fraction = large.clone()
+    series = 1 - 2 / _ROOT_PI * exp(-small * small) * total
+    large = np.clip(x, _SERIES_UP_TO, _LARGEST)
+    fraction = large.copy()
     for n in range(_FRACTION_TERMS, 0, -1):
         fraction = large + (n / 2) / fraction
-    far = portable.exp(-large * large) / fraction / _ROOT_PI
-    return torch.where(x < _SERIES_UP_TO, series, torch.where(x > _LARGEST, 0.0, far))
+    far = exp(-large * large) / fraction / _ROOT_PI
+    return np.where(x < _SERIES_UP_TO, series, np.where(x > _LARGEST, 0.0, far))
 
 
 @functools.cache
@@ -51,8 +51,7 @@ def normal_quantile(probability: float) -> float:
         middle = (low + high) / 2
         if middle in (low, high):
             return high
-        tail = float(two_sided(torch.tensor([middle], dtype=torch.float64))[0])
-        low, high = (middle, high) if tail > 1 - probability else (low, middle)
+        low, high = (middle, high) if _two_sided(middle) > 1 - probability else (low, middle)
 
 
 def chi_square_tail(statistic: float, degrees: int) -> float:
@@ -62,21 +61,26 @@ def chi_square_tail(statistic: float, degrees: int) -> float:
     if statistic == math.inf:
         return 0.0
     half = statistic / 2
-    log_half = portable.log_of(half)
+    log_half = _log(half)
     odd = degrees % 2
     count = (degrees - odd) // 2
-    tail = 0.0
-    if odd:
-        root = square_root(torch.tensor([statistic], dtype=torch.float64))
-        tail = float(two_sided(root)[0])
+    tail = _two_sided(math.sqrt(statistic)) if odd else 0.0
     exponents = []
     # ln of (x/2)^a / Gamma(a + 1), a from 0 or, of odd degrees, from 1/2
-    log_term = 0.0 if not odd else log_half / 2 - portable.log_of(_ROOT_PI / 2)
+    log_term = 0.0 if not odd else log_half / 2 - _log(_ROOT_PI / 2)
     power = 0.5 if odd else 0.0
     for _ in range(count):
         exponents.append(log_term - half)
         power += 1.0
-        log_term += log_half - portable.log_of(power)
+        log_term += log_half - _log(power)
     if exponents:
-        tail += float(portable.total(portable.exp(torch.tensor(exponents, dtype=torch.float64))))
+        tail += float(halving_sum(exp(np.array(exponents)), axis=0))
     return min(1.0, tail)
+
+
+def _two_sided(z: float) -> float:
+    return float(two_sided(np.array([z]))[0])
+
+
+def _log(x: float) -> float:
+    return float(log(np.array([x]))[0])
