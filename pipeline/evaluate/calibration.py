@@ -35,7 +35,7 @@ def calibration(
     Shapes: predicted (n,) in [0, 1], happened (n,), weights (n,). A bin holds its upper edge; 0 falls into the first.
     Source: Guo et al. 2017, "On calibration of modern neural networks", section 2.
     """
-    index = np.clip(np.ceil(predicted * bins).astype(np.int64) - 1, 0, bins - 1)
+    index = bin_of(predicted, bins)
     weight: NDArray[np.float64] = np.bincount(index, weights=weights, minlength=bins).astype(np.float64)
     filled = weight > 0
     sums = (np.bincount(index, weights=weights * values, minlength=bins) for values in (predicted, happened))
@@ -55,6 +55,11 @@ def wilson_interval(
     centre = (shares + spread / 2) / (1 + spread)
     half = np.sqrt(shares * (1 - shares) * spread + spread * spread / 4) / (1 + spread)
     return np.clip(centre - half, 0.0, shares), np.clip(centre + half, shares, 1.0)
+
+
+def bin_of(predicted: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """The bin (n,), from 0, of predicted probabilities (n,)."""
+    return np.clip(np.ceil(predicted * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
 def expected_calibration_error(calibrated: Calibration) -> float:
