@@ -22,6 +22,7 @@ SNAPSHOTS_FILE = "snapshots.safetensors"
 METRICS_FILE = "metrics.json"
 HEADLINE_FILE = "headline.json"
 PREDICTIONS_FILE = "predictions.csv"
+SLICES_FILE = "slices.json"
 PLOTS_FOLDER = "plots"
 
 # Of infer.

@@ -1,7 +1,8 @@
 """Section `evaluate` of params.yaml."""
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
+from pipeline.errors import listed
 from pipeline.params import Section
 
 
@@ -11,3 +12,15 @@ class EvaluateParams(Section):
     calibration_bins: PositiveInt = Field(
         default=10, description="equal-width bins of the predicted probability; integer >= 1"
     )
+    slices: list[str] = Field(
+        default=[],
+        description="columns in whose values metrics are told apart: features, parts of dates, or of "
+        "prepare.keep_values; numbers are cut at quartiles",
+    )
+
+    @field_validator("slices")
+    @classmethod
+    def _each_column_stands_once(cls, columns: list[str]) -> list[str]:
+        if len({*columns}) < len(columns):
+            raise ValueError(f"each column once, got [{listed(columns, len(columns))}]")
+        return columns

@@ -15,6 +15,7 @@ from scipy import sparse
 from pipeline.arithmetic.sums import halving_sum
 from pipeline.evaluate import calibration
 from pipeline.evaluate.metrics import Predictions
+from pipeline.resampling.entries import Part, entries_of
 from pipeline.resampling.fixed_point import FixedPoint, to_fixed_point
 from pipeline.resampling.replicate_sums import replicate_sums
 
@@ -94,7 +95,7 @@ def _columns(predictions: Predictions, bins: int) -> _Columns:
     loss = to_fixed_point(-predictions.weights * predictions.log_likelihoods) if finite else None
     brier = to_fixed_point(predictions.weights * _brier_of_rows(predictions))
     gap = to_fixed_point(predictions.weights * (confidence - hit))
-    parts: list[tuple[NDArray[np.int64] | int, NDArray[np.int64] | int]] = [
+    parts: list[Part] = [
         (0, loss.integers if loss else 0),
         (1, brier.integers),
         (2 + labels, weights.integers),
@@ -102,12 +103,7 @@ def _columns(predictions: Predictions, bins: int) -> _Columns:
         (2 + 2 * k + labels, weights.integers * hit),
         (2 + 3 * k + calibration.bin_of(confidence, bins), gap.integers),
     ]
-    places, entries = (np.empty((n, len(parts)), dtype=np.int64) for _ in range(2))
-    for position, (place, entry) in enumerate(parts):
-        places[:, position], entries[:, position] = place, entry
-    starts = np.arange(0, n * len(parts) + 1, len(parts))
-    rows = (entries.ravel(), places.ravel(), starts)
-    table = sparse.csr_array(rows, shape=(n, 2 + 3 * k + bins))  # type: ignore[no-untyped-call]
+    table = entries_of(parts, n, 2 + 3 * k + bins)
     return _Columns(table, loss, brier, weights, gap)
 
 

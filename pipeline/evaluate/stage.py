@@ -5,12 +5,13 @@ from pathlib import Path
 from pipeline import files, screen
 from pipeline import model as models
 from pipeline.dataset import reader
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted
 from pipeline.evaluate import metrics, plots, verdict
 from pipeline.evaluate.metrics_json import metrics_document
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.evaluate.predict_splits import compute_logits_only, predict_splits
-from pipeline.output_files import HEADLINE_FILE, METRICS_FILE, PLOTS_FOLDER, PREDICTIONS_FILE
+from pipeline.evaluate.slices.document import slices_document
+from pipeline.output_files import HEADLINE_FILE, METRICS_FILE, PLOTS_FOLDER, PREDICTIONS_FILE, SLICES_FILE
 from pipeline.parallel import workers
 from pipeline.scoring import predictions
 
@@ -48,7 +49,11 @@ def main(*, params: EvaluateParams, prepared: Path, model: Path, out: Path) -> N
         files.write_json(out / METRICS_FILE, document)
         files.write_json(out / HEADLINE_FILE, verdict.headline(document, trained.params, trained.result))
         drawn = list(splits)[-1]
+        sliced = slices_document(dataset, drawn, splits[drawn], params.slices, params.calibration_bins)
+        files.write_json(out / SLICES_FILE, sliced)
         plots.write(out / PLOTS_FOLDER, drawn, splits[drawn], trained, params.calibration_bins)
+    for left_out in sliced["left_out"]:
+        screen.say(f"warning: evaluate.slices: no slices of {quoted(left_out['column'])}: {left_out['reason']}")
     # Print: what came out, and where to read on.
     screen.say(f"evaluate: {verdict.sentence(document)}")
     screen.say("evaluate: `python -m pipeline summary` shows more, and what to do next")
