@@ -26,7 +26,7 @@ class _OfClass(OpenForm):
 
 class _Interval(OpenForm):
     split: str
-    label: Annotated[Class | None, Field(alias="class")] = None
+    label: Annotated[Class, Field(alias="class")] = ""  # of a metric of all classes there is none
     metric: str
     low: FiniteFloat
     high: FiniteFloat

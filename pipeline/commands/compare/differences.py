@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.commands.compare import estimates, intervals
+from pipeline.commands.compare import estimates
 from pipeline.commands.compare.side import ComparisonSide, rows
 from pipeline.dataset.shard import SPLITS
-from pipeline.evaluate.intervals import CALIBRATION_ERROR
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.output_files import PREDICTIONS_FILE
 
@@ -90,6 +89,9 @@ def _intervals(a: ComparisonSide, b: ComparisonSide) -> dict[tuple[str, str], li
     one, other = a.predictions(), b.predictions()
     if one is None or other is None:
         return {}
+    # Not before it is known that a metric differs: scikit-learn takes half a second to import.
+    from pipeline.commands.compare import intervals
+
     places = (f"{a.name}: {PREDICTIONS_FILE}", f"{b.name}: {PREDICTIONS_FILE}")
     weighted = bool(a.params.get("prepare.weights") or b.params.get("prepare.weights"))
     bins, others = (side.params.get("evaluate.calibration_bins", _USUAL_BINS) for side in (a, b))
@@ -97,7 +99,7 @@ def _intervals(a: ComparisonSide, b: ComparisonSide) -> dict[tuple[str, str], li
         return intervals.paired(one, other, places, bins=bins, weighted=weighted)
     # Errors of other bins are other numbers.
     known = intervals.paired(one, other, places, bins=_USUAL_BINS, weighted=weighted)
-    return {key: value for key, value in known.items() if key[1] != CALIBRATION_ERROR}
+    return {key: value for key, value in known.items() if key[1] != intervals.CALIBRATION_ERROR}
 
 
 def _difference(a: Any, b: Any) -> float | None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.arithmetic.elementary import log
 from pipeline.errors import UserError, listed, shortened
+from pipeline.evaluate.intervals import CALIBRATION_ERROR as CALIBRATION_ERROR
 from pipeline.evaluate.intervals import paired_intervals
 from pipeline.evaluate.metrics import Predictions
 from pipeline.output_files import PREDICTIONS_FILE
