@@ -1,0 +1,1 @@
+"""The Poisson bootstrap: how far a statistic of rows would move on other rows like them."""
