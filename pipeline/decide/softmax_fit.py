@@ -21,7 +21,7 @@ from pipeline.arithmetic.products import add_product, add_stretches
 from pipeline.arithmetic.softmax import losses_and_residuals, softmax
 from pipeline.arithmetic.sums import long_sum
 from pipeline.decide.optimum import CLOSE_ENOUGH, Fitted
-from pipeline.decide.rows import Block, SplitBlocks
+from pipeline.decide.rows import SplitBlocks
 from pipeline.scoring.scaling import Scaling, log_probabilities
 
 # Multiplications of a Hessian, half a second to two; and numbers of an array on the way to it.

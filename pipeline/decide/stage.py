@@ -1,4 +1,4 @@
-"""The stage after train: scaling, prediction sets and costs, as decision.json, which predict and evaluate apply alike."""
+"""The stage after train: scaling, prediction sets and costs, as decision.json, which predict and evaluate apply."""
 
 from collections.abc import Sequence
 from pathlib import Path

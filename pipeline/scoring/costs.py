@@ -23,8 +23,8 @@ MOST_COST, LEAST_THRESHOLD = 1e100, 1e-100
 class Policy:
     """How a class is decided for: by least expected cost, or by the largest p / t of the thresholds (k,), if any.
 
-    Rows whose least expected cost is above ``abstain`` get no decision. Thresholds are costs, too: missing class a costs
-    1 / t_a, and of these costs the expected one is least where p / t is largest.
+    Rows whose least expected cost is above ``abstain`` get no decision. Thresholds are costs, too: missing class a
+    costs 1 / t_a, and of these costs the expected one is least where p / t is largest.
     """
 
     costs: NDArray[np.float64]
@@ -40,9 +40,9 @@ class Policy:
     def decide(self, p: NDArray[np.float64]) -> NDArray[np.int64]:
         """Class indices (n,), the first of equals, NO_DECISION for none."""
         if self.thresholds is not None:
-            return np.argmax(p / self.thresholds, axis=1)
+            return (p / self.thresholds).argmax(axis=1)
         expected = self.expected(p)
-        decided = np.argmin(expected, axis=1)
+        decided = expected.argmin(axis=1)
         if self.abstain is not None:
             decided[expected.min(axis=1) > self.abstain] = NO_DECISION
         return decided

@@ -63,20 +63,22 @@ class Decision:
         """Class indices (n,), NO_DECISION for none, from the probabilities that are shown."""
         return None if self.policy is None else self.policy.decide(probabilities)
 
-    def columns(
-        self, classes: Sequence[Class], logits: NDArray[np.float64], probabilities: NDArray[np.float64]
-    ) -> Block:
-        """Columns of predictions.csv, of the model's logits and the probabilities that are shown, (n, k) each.
 
-        ``decision``, empty where there is none; ``in_set_<class>`` 0 or 1, and ``set_size``. Only those that exist.
-        """
-        columns: dict[str, NDArray[Any]] = {}
-        if (decided := self.decide(probabilities)) is not None:
-            columns["decision"] = decision_names(classes, decided)
-        if (contained := self.contain(logits)) is not None:
-            columns |= class_columns("in_set", classes, contained.astype(np.int64))
-            columns["set_size"] = np.count_nonzero(contained, axis=1)
-        return columns
+NO_CHANGE = Decision()
+
+
+def columns(classes: Sequence[Class], decided: NDArray[np.int64] | None, contained: NDArray[np.bool_] | None) -> Block:
+    """Columns of predictions.csv of decisions (n,) and prediction sets (n, k), where there are any.
+
+    ``decision``, an empty cell for none; ``in_set_<class>``, 0 or 1, and ``set_size``.
+    """
+    block: dict[str, NDArray[Any]] = {}
+    if decided is not None:
+        block["decision"] = decision_names(classes, decided)
+    if contained is not None:
+        block |= class_columns("in_set", classes, contained.astype(np.int64))
+        block["set_size"] = np.count_nonzero(contained, axis=1)
+    return block
 
 
 def decision_names(classes: Sequence[Class], decided: NDArray[np.int64]) -> NDArray[np.object_]:
@@ -156,7 +158,7 @@ def load(folder: Path, model: Model) -> Decision:
     """
     path = folder / DECISION_FILE
     if not path.exists():
-        return Decision()
+        return NO_CHANGE
     return parse(json_documents.read_bytes(path, "run `dvc repro`"), model, path)
 
 
