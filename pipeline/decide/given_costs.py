@@ -92,7 +92,7 @@ def threshold_of_each(given: Mapping[Any, float], classes: Sequence[Class]) -> N
 
 
 def _by_class(param: str, given: Mapping[Any, Any], classes: Sequence[Class]) -> Iterator[tuple[int, Any]]:
-    """(class index, value) of a mapping by classes, which are of the type that the table has: 1 is not '1', nor true."""
+    """(class index, value) by class; a class has the type that the table gives it: 1 is neither '1' nor true."""
     places = {(type(label), label): place for place, label in enumerate(classes)}
     for name, value in given.items():
         if (type(name), name) not in places:

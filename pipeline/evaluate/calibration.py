@@ -30,12 +30,17 @@ def calibration(
     Shapes: predicted (n,) in [0, 1], happened (n,), weights (n,). A bin holds its upper edge; 0 falls into the first.
     Source: Guo et al. 2017, "On calibration of modern neural networks", section 2.
     """
-    index = np.clip(np.ceil(predicted * bins).astype(np.int64) - 1, 0, bins - 1)
+    index = bin_of(predicted, bins)
     weight: NDArray[np.float64] = np.bincount(index, weights=weights, minlength=bins).astype(np.float64)
     filled = weight > 0
     sums = (np.bincount(index, weights=weights * values, minlength=bins) for values in (predicted, happened))
     means = [total[filled] / weight[filled] for total in sums]
     return Calibration(predicted=means[0], observed=means[1], weight=weight[filled])
+
+
+def bin_of(predicted: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """The bin (n,), from 0, of predicted probabilities (n,)."""
+    return np.clip(np.ceil(predicted * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
 def expected_calibration_error(calibrated: Calibration) -> float:

@@ -29,7 +29,8 @@ class Predictions:
     """Predictions for rows whose class is known.
 
     Shapes: labels and predicted (n,), the true and the most probable class; probabilities (n, k); log_likelihoods (n,),
-    the log probability of the true class in nats; weights (n,).
+    the log probability of the true class in nats; weights (n,); units (n,), the row's number in the source, or the
+    digest of the group that it belongs to: rows of a unit are resampled together.
     """
 
     labels: NDArray[np.integer[Any]]
@@ -37,6 +38,7 @@ class Predictions:
     probabilities: NDArray[np.float64]
     log_likelihoods: NDArray[np.float64]
     weights: NDArray[np.float64]
+    units: NDArray[np.uint64]
 
     def weighted_rows(self) -> "Predictions":
         """These predictions without the rows of weight 0, which no metric should see."""

@@ -1,6 +1,7 @@
 """Every split of a dataset through the model, its shards shared by the workers."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +42,8 @@ def predict_splits(
             count_sets(name, predicted, contained)
             predictions.check_sums(predicted.probabilities)
             # Write: a line a row, whatever its weight.
-            write(
-                _lines(model.classes, name, shard.rows, predicted, logits) | columns(model.classes, decided, contained)
-            )
+            lines = _lines(model.classes, name, shard, predicted, logits)
+            write({**lines, **columns(model.classes, decided, contained)})
             progress(len(shard.rows))
             parts.append(predicted.weighted_rows())
         # Join: the rows that count, where there are any.
@@ -66,6 +66,7 @@ def _predict(shard: Shard, logits: NDArray[np.float64]) -> Predictions:
         probabilities=probabilities.softmax(logits),
         log_likelihoods=probabilities.log_softmax(logits)[np.arange(len(labels)), labels],
         weights=np.ones(len(labels)) if shard.weights is None else np.array(shard.weights),
+        units=np.array(shard.rows if shard.groups is None else shard.groups).astype(np.uint64),
     )
 
 
@@ -77,20 +78,20 @@ def _logits(model: models.Model, rows: Sequence[Shard]) -> Iterator[tuple[Shard,
     if workers.count() == 1:
         yield from ((shard, compute_logits(model, shard.numbers, shard.codes)) for shard in rows)
         return
-    import torch
-
-    def work(place: int) -> Sequence[torch.Tensor]:
-        shard = rows[place]
-        weights = [] if shard.weights is None else [shard.weights]
-        tensors = [compute_logits(model, shard.numbers, shard.codes), shard.labels, shard.rows, *weights]
-        return [torch.from_numpy(np.array(array)) for array in tensors]
-
     for first in range(0, len(rows), workers.count()):
-        together = range(first, min(len(rows), first + workers.count()))
-        for tensors in workers.map_and_gather(work, together):
-            logits, labels, numbers, *weights = (tensor.numpy() for tensor in tensors)
-            none = np.empty((len(labels), 0), dtype=np.float32)
-            yield Shard(none, none.astype(np.uint8), labels, numbers, *weights), logits
+        together = rows[first : first + workers.count()]
+        mine = [together[place] for place in workers.local_range(len(together))]
+        gathered = workers.all_gather_arrays(
+            [[compute_logits(model, shard.numbers, shard.codes), *_beside_features(shard).values()] for shard in mine]
+        )
+        names = _beside_features(together[0])
+        for logits, *arrays in gathered:
+            none = np.empty((len(logits), 0), dtype=np.float32)
+            yield Shard(none, none.astype(np.uint8), **dict(zip(names, arrays, strict=True))), logits
+
+
+def _beside_features(shard: Shard) -> dict[str, NDArray[Any]]:
+    return {name: array for name, array in shard.tensors().items() if name in ("labels", "rows", "weights", "groups")}
 
 
 def compute_logits_only(model: models.Model, prepared: reader.Dataset) -> None:
@@ -101,13 +102,16 @@ def compute_logits_only(model: models.Model, prepared: reader.Dataset) -> None:
 
 
 def _lines(
-    classes: list[Class], split: str, rows: NDArray[np.int64], predicted: Predictions, logits: NDArray[np.float64]
+    classes: list[Class], split: str, shard: Shard, predicted: Predictions, logits: NDArray[np.float64]
 ) -> predictions.Block:
     return {
-        "row": rows,
-        "split": np.full(len(rows), split, dtype=object),
+        "row": shard.rows,
+        "split": np.full(len(shard.rows), split, dtype=object),
         "actual": predictions.class_names(classes, predicted.labels),
         "predicted": predictions.class_names(classes, predicted.predicted),
+        # Where rows have them: what intervals of a difference need beside the probabilities.
+        **({} if shard.weights is None else {"weight": predicted.weights}),
+        **({} if shard.groups is None else {"group": predicted.units}),
         **predictions.class_columns("probability", classes, predicted.probabilities),
         **predictions.class_columns("logit", classes, logits),
     }

@@ -40,9 +40,10 @@ class Policy:
     def decide(self, p: NDArray[np.float64]) -> NDArray[np.int64]:
         """Class indices (n,), the first of equals, NO_DECISION for none."""
         if self.thresholds is not None:
-            return (p / self.thresholds).argmax(axis=1)
+            likely: NDArray[np.int64] = (p / self.thresholds).argmax(axis=1)
+            return likely
         expected = self.expected(p)
-        decided = expected.argmin(axis=1)
+        decided: NDArray[np.int64] = expected.argmin(axis=1)
         if self.abstain is not None:
             decided[expected.min(axis=1) > self.abstain] = NO_DECISION
         return decided

@@ -14,6 +14,8 @@ from pipeline.scoring import probabilities
 # Each side adds at most a few hundred rounded numbers below 10.
 ROUNDING = 1e-13
 
+ONE = np.ones(1, dtype=np.uint64)
+
 
 def predictions_of(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> Predictions:
     """What a model with these logits says about rows of these classes."""
@@ -23,6 +25,7 @@ def predictions_of(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray |
         probabilities=probabilities.softmax(logits),
         log_likelihoods=probabilities.log_softmax(logits)[np.arange(len(labels)), labels],
         weights=np.ones(len(labels)) if weights is None else weights,
+        units=np.arange(1, len(labels) + 1, dtype=np.uint64),
     )
 
 
@@ -111,7 +114,7 @@ def test_a_single_row_has_metrics() -> None:
 
 def test_an_infinite_log_loss_is_null_with_a_reason() -> None:
     """A class that was ruled out but occurs makes log loss infinite, which JSON cannot hold."""
-    ruled_out = Predictions(np.array([1]), np.array([0]), np.array([[1.0, 0.0]]), np.array([-np.inf]), np.ones(1))
+    ruled_out = Predictions(np.array([1]), np.array([0]), np.array([[1.0, 0.0]]), np.array([-np.inf]), np.ones(1), ONE)
     result = score(ruled_out, [0, 1], bins=10)
     assert result.values["log_loss"] is None
     assert "probability 0" in result.undefined["log_loss"]
