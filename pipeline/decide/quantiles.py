@@ -42,7 +42,7 @@ def prediction_sets(params: DecideParams, model: Model, validation: SplitBlocks)
             "reason": _reason(params, model, quantiles, totals),
             "notes": [] if note is None else [note],
             "quantiles": quantiles,
-            "rows": totals,
+            "rows": [int(total) if total.is_integer() else total for total in totals],
         }
     )
 

@@ -1,5 +1,6 @@
 """The stage after train: scaling, prediction sets and costs, as decision.json, which predict and evaluate apply."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def main(*, params: DecideParams, prepared: Path, model: Path, out: Path) -> Non
     form = DecisionForm(
         format=FORMAT,
         model=trained.key,
-        settings=params.model_dump(),
+        settings=json.loads(json.dumps(params.model_dump())),  # of classes that are no text JSON has the text
         calibration=calibration,
         sets=sets,
         costs=costs,

@@ -79,4 +79,4 @@ def _log_gamma(a: float) -> float:
 
 def _of(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], x: float) -> float:
     """A function of arrays at one number."""
-    return float(function(np.array([x]))[0])
+    return float(function(np.array([x], dtype=np.float64))[0])

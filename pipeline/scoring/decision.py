@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, FiniteFloat, JsonValue, NonNegativeFloat
+from pydantic import Field, FiniteFloat, JsonValue, NonNegativeFloat, NonNegativeInt
 
 from pipeline import files
 from pipeline.dataset.columns import Class, class_text
@@ -123,7 +123,7 @@ class SetsForm(Form):
     reason: str
     notes: list[str] = Field(default_factory=list)
     quantiles: list[NonNegativeFloat | None] | None = None
-    rows: list[NonNegativeFloat] = Field(default_factory=list)
+    rows: list[NonNegativeInt | NonNegativeFloat] = Field(default_factory=list)
 
 
 class CostsForm(Form):
