@@ -18,6 +18,9 @@ WEIGHTS_FILE = "softmax.safetensors"
 HISTORY_FILE = "history.csv"
 SNAPSHOTS_FILE = "snapshots.safetensors"
 
+# Of decide.
+DECISION_FILE = "decision.json"
+
 # Of evaluate.
 METRICS_FILE = "metrics.json"
 HEADLINE_FILE = "headline.json"

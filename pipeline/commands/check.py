@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline import params
 from pipeline.commands import launch
+from pipeline.decide.params import DecideParams
 from pipeline.errors import UserError, listed, quoted
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.infer.params import InferParams
@@ -19,6 +20,7 @@ from pipeline.train.params import CheckpointParams, TrainParams
 _SECTIONS: dict[str, type[Section]] = {
     "prepare": PrepareParams,
     "train": TrainParams,
+    "decide": DecideParams,
     "evaluate": EvaluateParams,
     "infer": InferParams,
     "checkpoint": CheckpointParams,

@@ -149,6 +149,15 @@ def train(prepared: Path, out: Path) -> None:
     run_stage.train(prepared, out)
 
 
+@cli.command(section=_STAGES, example="--prepared data/prepared --model models --out models")
+@click.option("--prepared", type=_File, required=True, help="Folder that prepare wrote.")
+@click.option("--model", type=_File, required=True, help="Folder that train wrote.")
+@click.option("--out", type=_File, required=True, help="Folder for decision.json: the model's.")
+def decide(prepared: Path, model: Path, out: Path) -> None:
+    """Model and prepared data -> scaling of the probabilities, prediction sets, costs of decisions."""
+    run_stage.decide(prepared, model, out)
+
+
 @cli.command(section=_STAGES, example="--prepared data/prepared --model models --out reports")
 @click.option("--prepared", type=_File, required=True, help="Folder that prepare wrote.")
 @click.option("--model", type=_File, required=True, help="Folder that train wrote.")

@@ -28,8 +28,10 @@ from pipeline.errors import UserError, short_name, shortened
 from pipeline.output_files import METADATA_FILE
 from pipeline.params import PARAMS_FILE
 from pipeline.prepare.params import PrepareParams
+from pipeline.scoring import decision as decisions
 from pipeline.scoring import probabilities
 from pipeline.scoring.logits import compute_logits
+from pipeline.scoring.scaling import Scaling, log_probabilities
 from pipeline.table import find_source, header, locate, stream
 from pipeline.table.sources import Source
 
@@ -56,6 +58,7 @@ def main(*, row: int, source: str | None, model: Path, digits: int) -> None:
     """
     # Read: the model and the row, and what training would make of it.
     trained = models.load(model)
+    decision = decisions.load(model, trained)
     encoder = trained.encoder
     require_column_types(encoder, model / METADATA_FILE)
     with _opened(source) as table:
@@ -90,6 +93,8 @@ def main(*, row: int, source: str | None, model: Path, digits: int) -> None:
     _print_inputs(console, encoder, inputs, tables)
     _print_logits(console, tables, products, trained.bias, logits[0])
     _print_softmax(console, tables, logits, probability)
+    if decision.scaling is not None:
+        _print_scaling(console, tables, decision.scaling, logits)
     if actual is not None:
         _print_cost(console, tables, logits, one_hot, actual)
         console.print("The cost's gradient: (p - one-hot) times x for W, p - one-hot for b")
@@ -222,6 +227,22 @@ def _print_softmax(
     if printed != 1 and is_whole:
         console.print(f"As printed the p add up to {printed}, since each is rounded by itself; unrounded, to 1.")
     console.print()
+
+
+def _print_scaling(console: Console, tables: ClassTables, scaling: Scaling, logits: NDArray[np.float64]) -> None:
+    """From the model's logits (1, k) to the probabilities that `predict` and `evaluate` show."""
+    log_p = log_probabilities(logits)
+    scaled = scaling.of_log_probabilities(log_p)
+    factor = number(float(scaling.weights), tables.digits) if scaling.method == "temperature" else ""
+    formula = {"temperature": f"{factor} log p", "vector": "w log p + b", "matrix": "W log p + b"}[scaling.method]
+    console.print(f"Scaling by {scaling.method}, as `decide` fitted it: softmax of {formula}")
+    table = class_tables.plain_table(["class", "log p", "scaled", "p", "rank"])
+    ranks = probabilities.ranks(scaled)[0]
+    columns = log_p[0], scaled[0], probabilities.softmax(scaled)[0]
+    for place, name in tables.classes.items():
+        table.add_row(name, *(number(column[place], tables.digits) for column in columns), str(ranks[place]))
+    console.print(table)
+    console.print("The cost and its gradient below are the training's, of p before scaling.\n")
 
 
 def _print_cost(

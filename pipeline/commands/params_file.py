@@ -3,6 +3,7 @@
 from pydantic import Field, PositiveInt
 
 from pipeline.commands.sweep.params import SweepParams
+from pipeline.decide.params import DecideParams
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.infer.params import InferParams
 from pipeline.params import Section
@@ -19,6 +20,7 @@ class ParamsFile(Section):
     sweep: SweepParams = Field(
         description="`python -m pipeline sweep`: the l2 that predicts best; solver: auto, newton or lbfgs"
     )
+    decide: DecideParams
     evaluate: EvaluateParams
     infer: InferParams
     workers: PositiveInt = Field(

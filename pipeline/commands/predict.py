@@ -19,7 +19,10 @@ from pipeline.commands import class_tables, inference_fit
 from pipeline.dataset.columns import Chunk, Class, class_text
 from pipeline.dataset.encoder import OTHER, Encoder
 from pipeline.errors import UserError, listed, quoted, shortened
+from pipeline.scoring import decision as decisions
 from pipeline.scoring import predictions, probabilities
+from pipeline.scoring.costs import NO_DECISION
+from pipeline.scoring.decision import NO_CHANGE, Decision
 from pipeline.scoring.intervals import Fit, Intervals
 from pipeline.scoring.logits import compute_logits
 from pipeline.table import find_source, progress, sources, stream, type_rules
@@ -28,13 +31,18 @@ from pipeline.table.sources import Source, TableSource
 # A person reads no more than this on a screen; a file takes any number.
 MOST_ROWS_PRINTED = 20
 
+# By whether a class is in the set; an empty cell is no interval.
+_YES = ("no", "yes")
+
 
 @dataclass(frozen=True)
 class ScoredRows:
     """Predictions of the model for consecutive rows.
 
     Shapes: rows (n,) 1-based data rows of the source; logits, probabilities and ranks (n, k), rank 1 the most probable;
-    predicted (n,) class indices. ``intervals`` are those of the inference fit, if asked for.
+    predicted (n,) class indices. Probabilities, ranks and predicted are scaled if `decide` scales; logits are the
+    model's. ``decided`` (n,) and ``contained`` (n, k), the prediction sets, are None where `decide` has none;
+    ``intervals`` are those of the inference fit, if asked for.
     """
 
     rows: NDArray[np.int64]
@@ -42,6 +50,8 @@ class ScoredRows:
     probabilities: NDArray[np.float64]
     ranks: NDArray[np.int64]
     predicted: NDArray[np.int64]
+    decided: NDArray[np.int64] | None = None
+    contained: NDArray[np.bool_] | None = None
     intervals: Intervals | None = None
 
     @property
@@ -84,6 +94,7 @@ def predict(
     unseen: Unseen,
     options: stream.ReadOptions = stream.DEFAULTS,
     fit: Fit | None = None,
+    decision: Decision = NO_CHANGE,
 ) -> Iterator[ScoredRows]:
     """Score the rows of ``source`` in order, a chunk at a time; its columns may come in any order, among others.
 
@@ -94,14 +105,17 @@ def predict(
         unseen.look(chunk)
         encoded = encoder.encode(chunk)
         logits = compute_logits(model, encoded.numbers, encoded.codes)
-        probability = probabilities.softmax(logits)
+        shown = decision.shown(logits)
+        probability = probabilities.softmax(shown)
         predictions.check_sums(probability)
         yield ScoredRows(
             rows=np.arange(chunk.first_row, chunk.first_row + chunk.rows),
             logits=logits,
             probabilities=probability,
-            ranks=probabilities.ranks(logits),
-            predicted=logits.argmax(axis=1),
+            ranks=probabilities.ranks(shown),
+            predicted=shown.argmax(axis=1),
+            decided=decision.decide(probability),
+            contained=decision.contain(logits),
             intervals=None if fit is None else fit.intervals(chunk, encoded),
         )
 
@@ -125,16 +139,18 @@ def main(
     # Load the model.
     trained = models.load(model)
     require_column_types(trained.encoder, model / output_files.METADATA_FILE)
+    decided = decisions.load(model, trained)
     unseen = Unseen(trained.encoder)
     inferred = None if reports is None else inference_fit.load(reports, trained, model)
     fit = None if inferred is None else inferred.fit
     read = [model / output_files.WEIGHTS_FILE, model / output_files.METADATA_FILE]
+    read.append(model / output_files.DECISION_FILE)
     read += [] if reports is None else inference_fit.paths(reports)
     # Score the table, a chunk at a time.
     with find_source.find_or_copy(str(source)) as table, _bar(out, table) as options:
         if out is not None and out != predictions.STANDARD_OUTPUT:
             _require_place(out, table, read)
-        scores = _at_least_one(table, predict(trained, table, unseen, options, fit))
+        scores = _at_least_one(table, predict(trained, table, unseen, options, fit, decided))
         if out is None:
             rows, without = _print(screen.unbroken(typed(table)), trained.classes, scores)
         else:
@@ -150,7 +166,8 @@ def main(
     for warning in filter(None, (unseen.warning(table), dependence, _gaps(rows, without), formula)):
         screen.say(warning, error=True)
     if inferred is not None:
-        screen.say(inferred.sentence, error=out == predictions.STANDARD_OUTPUT)
+        not_scaled = "" if decided.scaling is None else "; they are not scaled, as the probabilities are"
+        screen.say(f"{inferred.sentence}{not_scaled}", error=out == predictions.STANDARD_OUTPUT)
     # Say what is where; rows that are printed stand alone.
     if out is not None and out != predictions.STANDARD_OUTPUT:
         places = [screen.unbroken(typed(name)) for name in (table, out)]
@@ -215,6 +232,7 @@ def _block(classes: list[Class], scores: ScoredRows) -> predictions.Block:
             for bound, values in _bounds(scores).items()
             for name, column in predictions.class_columns(bound, classes, values).items()
         },
+        **decisions.columns(classes, scores.decided, scores.contained),
     }
 
 
@@ -233,8 +251,11 @@ def _print(source: str, classes: list[Class], scores: Iterator[ScoredRows]) -> t
     names = [class_tables.name(class_text(label)) for label in classes]
     rows = list(islice(_rows(names, scores), MOST_ROWS_PRINTED + 1))
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    for heading in ("row", "predicted", "class", "logit", "probability", "rank", *_bounds(first)):
-        table.add_column(heading, justify="left" if heading in ("predicted", "class") else "right", no_wrap=True)
+    decision = [] if first.decided is None else ["decision"]
+    in_set = [] if first.contained is None else ["in set"]
+    for heading in ("row", "predicted", *decision, "class", "logit", "probability", "rank", *_bounds(first), *in_set):
+        is_text = heading in ("predicted", "decision", "class", "in set")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     for lines in rows[:MOST_ROWS_PRINTED]:
         for line in lines:
             table.add_row(*line)
@@ -252,17 +273,23 @@ def _rows(names: list[str], scores: Iterable[ScoredRows]) -> Iterator[list[tuple
     """Each row as the lines of the printed table."""
     for part in scores:
         for index, row in enumerate(part.rows):
-            heads = [(str(row), names[part.predicted[index]])] + [("", "")] * (len(names) - 1)
+            head = [str(row), names[part.predicted[index]]]
+            if part.decided is not None:
+                decided = part.decided[index]
+                head.append("none" if decided == NO_DECISION else names[decided])
+            heads = [head] + [[""] * len(head)] * (len(names) - 1)
             bounds = zip(*(values[index] for values in _bounds(part).values()), strict=True)
+            contained = [] if part.contained is None else part.contained[index].tolist()
             yield [
-                (*head, name, f"{logit:.4f}", f"{probability:.4f}", str(rank), *map(_cell, interval))
-                for head, name, logit, probability, rank, interval in zip(
+                (*head, name, f"{logit:.4f}", f"{probability:.4f}", str(rank), *map(_cell, interval), *in_set)
+                for head, name, logit, probability, rank, interval, in_set in zip(
                     heads,
                     names,
                     part.logits[index],
                     part.probabilities[index],
                     part.ranks[index],
                     bounds if part.intervals else repeat((), len(names)),
+                    ((_YES[each],) for each in contained) if contained else repeat((), len(names)),
                     strict=True,
                 )
             ]

@@ -71,6 +71,20 @@ def train(prepared: Path, out: Path) -> None:
         stage.main(params=chosen, prepared=prepared, out=out, watch=watch, checkpoints=checkpoint_of)
 
 
+def decide(prepared: Path, model: Path, out: Path) -> None:
+    """Run `decide`; worker 0 does, in this process where params.yaml asks for several."""
+    with (
+        interruption.advised(lambda: f"{out} is as it was; {interruption.again()} begins decide anew"),
+        workers.process_group(),
+    ):
+        from pipeline.decide import stage
+        from pipeline.decide.params import DecideParams
+
+        if workers.rank() == 0:
+            chosen = params.load(PARAMS_FILE, "decide", DecideParams)
+            stage.main(params=chosen, prepared=prepared, model=model, out=out)
+
+
 def evaluate(prepared: Path, model: Path, out: Path) -> None:
     """Run `evaluate`; its metrics join the run of the model."""
     paths = {"prepared": prepared, "model": model, "out": out}

@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix, roc_curve
 
 from pipeline import files
 from pipeline.dataset.columns import Class, class_text
-from pipeline.evaluate import calibration
+from pipeline.evaluate import calibration, cost_curve
 from pipeline.evaluate.metrics import Predictions
 from pipeline.model import Model
 
@@ -29,7 +29,7 @@ COEFFICIENT_FEATURES = 20
 
 
 def write(folder: Path, split: str, predictions: Predictions, model: Model, bins: int) -> None:
-    """Fill ``folder`` (replaced whole) with the four tables."""
+    """Fill ``folder`` (replaced whole) with a table for each plot."""
     classes = model.classes
     with files.new_folder(folder) as new:
         cells = confusion_lines(predictions, classes)
@@ -38,6 +38,8 @@ def write(folder: Path, split: str, predictions: Predictions, model: Model, bins
         _write_split(new / "calibration.csv", ("predicted", "observed", "low", "high", "rows"), split, calibrated)
         curves = roc_lines(predictions, classes)
         _write_split(new / "roc.csv", ("class", "false_positive_rate", "true_positive_rate"), split, curves)
+        costs = cost_curve.cost_curve_lines(predictions)
+        _write_split(new / "cost_curve.csv", cost_curve.COLUMNS, split, costs)
         coefficients = coefficient_lines(model)
         files.write_text(
             new / "largest_coefficients.csv", files.csv_text([("feature", "class", "coefficient"), *coefficients])

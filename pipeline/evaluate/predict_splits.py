@@ -13,7 +13,10 @@ from pipeline.dataset.shard import SPLITS, Shard
 from pipeline.evaluate.metrics import Predictions
 from pipeline.parallel import workers
 from pipeline.scoring import predictions, probabilities
+from pipeline.scoring.decision import NO_CHANGE, Decision, columns
 from pipeline.scoring.logits import compute_logits
+
+CountSets = Callable[[str, Predictions, NDArray[np.bool_] | None], None]
 
 
 def predict_splits(
@@ -21,20 +24,26 @@ def predict_splits(
     prepared: reader.Dataset,
     write: Callable[[predictions.Block], None],
     progress: Callable[[int], None] = lambda _: None,
+    decision: Decision = NO_CHANGE,
+    count_sets: CountSets = lambda *_: None,
 ) -> dict[str, Predictions]:
     """Predictions for each split that has rows of weight > 0.
 
-    ``write`` gets every row of predictions.csv, ``progress`` how many were written.
+    ``write`` gets every row of predictions.csv, ``progress`` how many were written, ``count_sets`` the split, its rows
+    and their prediction sets (n, k), if there are any.
     """
     splits: dict[str, Predictions] = {}
     for name in _present(prepared):
         parts = []
         for shard, logits in _logits(model, prepared.splits[name].shards):
-            # Predict: probabilities of a shard's rows, and the class that is most probable.
-            predicted = _predict(shard, logits)
+            # Predict: probabilities of a shard's rows, and the class that is most probable; then decide.
+            predicted = _predict(shard, decision.shown(logits))
+            decided, contained = decision.decide(predicted.probabilities), decision.contain(logits)
+            count_sets(name, predicted, contained)
             predictions.check_sums(predicted.probabilities)
             # Write: a line a row, whatever its weight.
-            write(_lines(model.classes, name, shard, predicted, logits))
+            lines = _lines(model.classes, name, shard, predicted, logits)
+            write({**lines, **columns(model.classes, decided, contained)})
             progress(len(shard.rows))
             parts.append(predicted.weighted_rows())
         # Join: the rows that count, where there are any.

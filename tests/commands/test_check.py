@@ -36,6 +36,12 @@ def test_the_shipped_params_pass(params: Path) -> None:
         ("keep: [] ", "keep: [x1, x1] ", r"prepare\.keep: expected each column once, got \[x1, x1\]"),
         ("required: false", "required: maybe", r"tracking\.required: expected a valid boolean, got 'maybe'"),
         ("workers: 1", "workers: many", r"workers: expected a whole number"),
+        ("coverage: 0.9", "coverage: 90", r"decide\.coverage: expected less than 1, got 90"),
+        (
+            "costs: ",
+            "costs: {0: -1} ",
+            r"decide\.costs: expected costs >= 0, got -1 for actual 0, a gain; add 1 to every",
+        ),
         ("patience: 0", "patience: 5", r"patience: expected 0 with prepare\.split\.method none"),
         ("tutorial.csv", "tutorials.csv", r"data/raw/tutorials\.csv: .*no such file"),
         ("l2: 0.0 ", "l2: auto ", r"train\.l2 a number with train\.solver sgd"),

@@ -63,7 +63,7 @@ def test_every_table_names_the_split_and_every_class_has_its_curve(tmp_path: Pat
     given = random_predictions(200, 3)
     plots.write(tmp_path / "plots", "test", given, make_model(classes=("a/b c", "é", "7")), 10)
     names = sorted(path.name for path in (tmp_path / "plots").iterdir())
-    assert names == ["calibration.csv", "confusion_matrix.csv", "largest_coefficients.csv", "roc.csv"]
+    assert names == ["calibration.csv", "confusion_matrix.csv", "cost_curve.csv", "largest_coefficients.csv", "roc.csv"]
     for name in ("calibration.csv", "confusion_matrix.csv", "roc.csv"):
         assert {row["split"] for row in table(tmp_path / "plots" / name)} == {"test"}
     assert [*dict.fromkeys(row["class"] for row in table(tmp_path / "plots" / "roc.csv"))] == ["a/b c", "é", "7"]

@@ -10,6 +10,7 @@ from pipeline.commands.params_file import ParamsFile
 from pipeline.commands.sweep.params import SweepParams
 from pipeline.commands.yaml_text import as_dvc_writes, commented, to_yaml
 from pipeline.dataset.columns import DATE_PARTS
+from pipeline.decide.params import DecideParams
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.infer.params import InferParams
 from pipeline.params import descriptions
@@ -52,6 +53,7 @@ def default_sections(present: Container[str]) -> str:
     """The sections that a params file lacks beside prepare and train, with their defaults."""
     sections: dict[str, Any] = {
         "sweep": SweepParams().model_dump(),
+        "decide": DecideParams().model_dump(),
         "evaluate": EvaluateParams().model_dump(),
         "infer": InferParams().model_dump(),
         "workers": 1,

@@ -1,0 +1,229 @@
+"""What lies between a model's logits and what a person does, as `decide` left it: scaling, prediction sets, costs.
+
+decision.json is sealed as softmax.json is, and belongs to one model by its key. A folder without it gives a decision
+that changes nothing. k is the number of classes.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, FiniteFloat, JsonValue, NonNegativeFloat, NonNegativeInt
+
+from pipeline import files
+from pipeline.dataset.columns import Class, class_text
+from pipeline.documents import json_documents
+from pipeline.documents.json_documents import Digest, Form
+from pipeline.errors import UserError
+from pipeline.model import Model
+from pipeline.output_files import DECISION_FILE
+from pipeline.scoring import prediction_sets
+from pipeline.scoring.costs import LEAST_THRESHOLD, MOST_COST, Policy, missing, zero_one
+from pipeline.scoring.prediction_sets import PredictionSets
+from pipeline.scoring.predictions import Block, class_columns
+from pipeline.scoring.probabilities import softmax
+from pipeline.scoring.scaling import Scaling
+
+FORMAT = "softmax-decision/1"
+
+# Beyond these, products with log-probabilities and costs would overflow.
+_Weight = Annotated[float, Field(ge=-1e100, le=1e100)]
+_Cost = Annotated[float, Field(ge=0, le=MOST_COST)]
+_Threshold = Annotated[float, Field(ge=LEAST_THRESHOLD, lt=1)]
+
+_REMEDY = "the file was cut short or edited; run `dvc repro`"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is done with a row's logits; None is nothing.
+
+    ``set_rows`` are the rows, or their weights, that each quantile of the sets is of, ``level`` is their coverage.
+    """
+
+    scaling: Scaling | None = None
+    sets: PredictionSets | None = None
+    policy: Policy | None = None
+    set_rows: tuple[float, ...] = ()
+    level: float | None = None
+
+    def shown(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logits (n, k) whose softmax are the probabilities that are shown, from the model's (n, k)."""
+        return logits if self.scaling is None else self.scaling.logits(logits)
+
+    def contain(self, logits: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+        """The prediction sets (n, k) of rows with the model's logits (n, k), from its own probabilities."""
+        return None if self.sets is None else self.sets.contain(softmax(logits))
+
+    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64] | None:
+        """Class indices (n,), NO_DECISION for none, from the probabilities that are shown."""
+        return None if self.policy is None else self.policy.decide(probabilities)
+
+
+NO_CHANGE = Decision()
+
+
+def columns(classes: Sequence[Class], decided: NDArray[np.int64] | None, contained: NDArray[np.bool_] | None) -> Block:
+    """Columns of predictions.csv of decisions (n,) and prediction sets (n, k), where there are any.
+
+    ``decision``, an empty cell for none; ``in_set_<class>``, 0 or 1, and ``set_size``.
+    """
+    block: dict[str, NDArray[Any]] = {}
+    if decided is not None:
+        block["decision"] = decision_names(classes, decided)
+    if contained is not None:
+        block |= class_columns("in_set", classes, contained.astype(np.int64))
+        block["set_size"] = np.count_nonzero(contained, axis=1)
+    return block
+
+
+def decision_names(classes: Sequence[Class], decided: NDArray[np.int64]) -> NDArray[np.object_]:
+    """The classes at ``decided`` (n,) as text, None for no decision."""
+    # No decision is the last index, -1.
+    names: NDArray[np.object_] = np.array([*map(class_text, classes), None], dtype=object)[decided]
+    return names
+
+
+class JudgedForm(Form):
+    """The log loss before and after scaling, in nats, and the 95 % interval of after less before."""
+
+    split: str
+    rows: Annotated[int, Field(ge=1)]
+    before: FiniteFloat
+    after: FiniteFloat
+    difference: FiniteFloat
+    low: FiniteFloat | None
+    high: FiniteFloat | None
+
+
+class CalibrationForm(Form):
+    """``weights`` is a number, k or k x k numbers by method; ``bound`` is how far the objective is from its least."""
+
+    method: Literal["none", "temperature", "vector", "matrix"]
+    applied: bool
+    reason: str
+    notes: list[str] = Field(default_factory=list)
+    rows: int | None = None
+    weights: _Weight | list[_Weight] | list[list[_Weight]] | None = None
+    bias: list[_Weight] | None = None
+    bound: NonNegativeFloat | None = None
+    judged: JudgedForm | None = None
+
+
+class SetsForm(Form):
+    """``quantiles`` and ``rows`` have one entry, or one a class; a quantile of null puts the class into every set."""
+
+    method: Literal["none", "lac", "aps"]
+    coverage: Annotated[float, Field(gt=0, lt=1)]
+    by_class: bool
+    reason: str
+    notes: list[str] = Field(default_factory=list)
+    quantiles: list[NonNegativeFloat | None] | None = None
+    rows: list[NonNegativeInt | NonNegativeFloat] = Field(default_factory=list)
+
+
+class CostsForm(Form):
+    """``matrix`` has the true classes as rows; null of all three is no decision beside the most probable class."""
+
+    matrix: list[list[_Cost]] | None = None
+    thresholds: list[_Threshold] | None = None
+    abstain: _Cost | None = None
+
+
+class DecisionForm(Form):
+    """decision.json without its digest."""
+
+    format: str
+    model: Digest
+    settings: dict[str, JsonValue]
+    calibration: CalibrationForm
+    sets: SetsForm
+    costs: CostsForm
+
+
+def save(path: Path, form: DecisionForm) -> None:
+    """Write the document, sealed with the digest of its content."""
+    content = json.loads(json.dumps(form.model_dump()))
+    files.write_json(path, content | {"digest": files.sha256_text(files.canonical_json(content))})
+
+
+def load(folder: Path, model: Model) -> Decision:
+    """What the folder of ``model`` has of `decide`; nothing without the file, as in folders of earlier versions.
+
+    Raises: UserError if the file is damaged, forged, or of another model.
+    """
+    path = folder / DECISION_FILE
+    if not path.exists():
+        return NO_CHANGE
+    return parse(json_documents.read_bytes(path, "run `dvc repro`"), model, path)
+
+
+def parse(content: bytes, model: Model, path: Path) -> Decision:
+    """The decision that the content of decision.json is; the errors are those of ``load``."""
+    sealed = json_documents.parse(content, path, _REMEDY)
+    document = json_documents.unsealed(sealed, FORMAT, path, _REMEDY, "run `dvc repro`")
+    with json_documents.faults_named(path, _REMEDY):
+        form = DecisionForm.model_validate(document)
+    if form.model != model.key:
+        raise UserError(f"{path}: expected the decision of the model beside it, got another's; run `dvc repro`")
+    with json_documents.faults_named(path, _REMEDY):
+        return _decision(form, len(model.classes))
+
+
+def _decision(form: DecisionForm, classes: int) -> Decision:
+    """Raises: ValueError where shapes or numbers contradict one another."""
+    scaling = _scaling(form.calibration, classes)
+    sets = _sets(form.sets, classes)
+    return Decision(scaling, sets, _policy(form.costs, classes), tuple(form.sets.rows), form.sets.coverage)
+
+
+def _scaling(form: CalibrationForm, classes: int) -> Scaling | None:
+    if form.weights is None or form.bias is None or form.method == "none":
+        if form.applied:
+            raise ValueError("calibration: expected weights and bias where it is applied, got none")
+        return None
+    shape = {"temperature": (), "vector": (classes,), "matrix": (classes, classes)}[form.method]
+    weights = _array("calibration.weights", form.weights, shape)
+    if form.method == "temperature" and not weights > 0:
+        raise ValueError(f"calibration.weights: expected a number > 0, got {float(weights)}")
+    scaling = Scaling(form.method, weights, _array("calibration.bias", form.bias, (classes,)))
+    return scaling if form.applied else None
+
+
+def _sets(form: SetsForm, classes: int) -> PredictionSets | None:
+    if form.quantiles is None:
+        return None
+    if form.method == "none":
+        raise ValueError("sets.quantiles: expected null where sets.method is none, got quantiles")
+    count = classes if form.by_class else 1
+    for name, values in (("quantiles", form.quantiles), ("rows", form.rows)):
+        if len(values) != count:
+            raise ValueError(f"sets.{name}: expected {count}, got {len(values)}")
+    method: prediction_sets.Method = form.method
+    return PredictionSets(method, np.array([np.inf if each is None else each for each in form.quantiles]))
+
+
+def _policy(form: CostsForm, classes: int) -> Policy | None:
+    if form.thresholds is not None:
+        if form.matrix is not None or form.abstain is not None:
+            raise ValueError("costs: expected thresholds alone, got costs beside them")
+        thresholds = _array("costs.thresholds", form.thresholds, (classes,))
+        return Policy(missing(1 / thresholds), thresholds)
+    if form.matrix is not None:
+        return Policy(_array("costs.matrix", form.matrix, (classes, classes)), None, form.abstain)
+    return None if form.abstain is None else Policy(zero_one(classes), None, form.abstain)
+
+
+def _array(place: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The numbers as an array. Raises: ValueError for another shape, ragged lists among them."""
+    try:
+        array = np.array(values, dtype=np.float64)
+    except ValueError:
+        raise ValueError(f"{place}: expected numbers of shape {shape}, got lists of unequal length") from None
+    if array.shape != shape:
+        raise ValueError(f"{place}: expected numbers of shape {shape}, got {array.shape}")
+    return array
