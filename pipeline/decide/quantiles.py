@@ -35,14 +35,13 @@ def prediction_sets(params: DecideParams, model: Model, validation: SplitBlocks)
     score, label, weight = np.concatenate(own), np.concatenate(labels), np.concatenate(weights)
     groups = [label == place for place in range(len(model.classes))] if params.sets_by_class else [slice(None)]
     quantiles = [quantile(score[group], weight[group], params.coverage) for group in groups]
-    totals = validation.totals.tolist() if params.sets_by_class else [validation.weight]
     note = watched_note(model, validation)
     return form.model_copy(
         update={
-            "reason": _reason(params, model, quantiles, totals),
+            "reason": _reason(params, model, quantiles, validation.weight),
             "notes": [] if note is None else [note],
             "quantiles": quantiles,
-            "rows": [int(total) if total.is_integer() else total for total in totals],
+            "rows": int(validation.weight) if validation.weight.is_integer() else validation.weight,
         }
     )
 
@@ -65,12 +64,12 @@ def least_rows(level: float) -> int:
     return math.ceil(exact / (1 - exact))
 
 
-def _reason(params: DecideParams, model: Model, quantiles: list[float | None], totals: list[float]) -> str:
+def _reason(params: DecideParams, model: Model, quantiles: list[float | None], rows: float) -> str:
     few = [place for place, value in enumerate(quantiles) if value is None]
     least = f"coverage {params.coverage} takes {least_rows(params.coverage):,}"
     if not few:
-        return f"{params.sets} sets of coverage {params.coverage} from {math.fsum(totals):,.10g} validation rows"
+        return f"{params.sets} sets of coverage {params.coverage} from {rows:,.10g} validation rows"
     if not params.sets_by_class:
-        return f"every set holds all classes: {least} validation rows, there are {totals[0]:,.10g}"
+        return f"every set holds all classes: {least} validation rows, there are {rows:,.10g}"
     named = listed([model.classes[place] for place in few])
     return f"every set holds class {named}: {least} validation rows of a class, there are fewer"

@@ -1,7 +1,6 @@
 """The stage after train: scaling, prediction sets and costs, as decision.json, which predict and evaluate apply."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import model as models
@@ -16,6 +15,7 @@ from pipeline.decide.rows import SplitBlocks
 from pipeline.errors import UserError
 from pipeline.output_files import DECISION_FILE
 from pipeline.scoring import decision
+from pipeline.scoring.costs import missing, zero_one
 from pipeline.scoring.decision import FORMAT, CostsForm, DecisionForm
 
 
@@ -55,8 +55,21 @@ def main(*, params: DecideParams, prepared: Path, model: Path, out: Path) -> Non
         screen.say(f"decide: {note}")
 
 
-def costs_of(params: DecideParams, classes: Sequence[Class]) -> CostsForm:
-    """Costs or thresholds in the order of the classes. Raises: UserError where they do not fit these."""
-    thresholds = None if params.thresholds is None else threshold_of_each(params.thresholds, classes).tolist()
-    matrix = None if params.costs is None else cost_matrix(params.costs, classes).tolist()
-    return CostsForm(matrix=matrix, thresholds=thresholds, abstain=params.abstain)
+def costs_of(params: DecideParams, classes: list[Class]) -> CostsForm | None:
+    """Costs in the order of the classes, if any are asked for. Raises: UserError if they do not fit the classes."""
+    thresholds = None
+    if params.thresholds is not None:
+        thresholds = threshold_of_each(params.thresholds, classes)
+        matrix = missing(1 / thresholds)
+    elif params.costs is not None:
+        matrix = cost_matrix(params.costs, classes)
+    elif params.abstain is not None:
+        matrix = zero_one(len(classes))
+    else:
+        return None
+    return CostsForm(
+        classes=classes,
+        matrix=matrix.tolist(),
+        thresholds=None if thresholds is None else thresholds.tolist(),
+        abstain=params.abstain,
+    )

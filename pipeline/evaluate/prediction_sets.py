@@ -93,11 +93,11 @@ def _clopper_pearson(covered: float, rows: float) -> tuple[float, float]:
     return low, high
 
 
-def _expected(set_rows: Sequence[float], level: float) -> tuple[float | None, float | None]:
+def _expected(set_rows: float | None, level: float) -> tuple[float | None, float | None]:
     """The 95 % interval of coverage over draws of the rows that gave the one quantile."""
-    if len(set_rows) != 1 or not float(set_rows[0]).is_integer():
+    if set_rows is None or not float(set_rows).is_integer():
         return None, None
-    n = int(set_rows[0])
+    n = int(set_rows)
     rank = ceil((n + 1) * Fraction(str(level)))
     if rank > n:
         return 1.0, 1.0

@@ -22,7 +22,7 @@ from pipeline.errors import UserError
 from pipeline.model import Model
 from pipeline.output_files import DECISION_FILE
 from pipeline.scoring import prediction_sets
-from pipeline.scoring.costs import LEAST_THRESHOLD, MOST_COST, Policy, missing, zero_one
+from pipeline.scoring.costs import LEAST_THRESHOLD, MOST_COST, Policy, missing
 from pipeline.scoring.prediction_sets import PredictionSets
 from pipeline.scoring.predictions import Block, class_columns
 from pipeline.scoring.probabilities import softmax
@@ -42,13 +42,14 @@ _REMEDY = "the file was cut short or edited; run `dvc repro`"
 class Decision:
     """What is done with a row's logits; None is nothing.
 
-    ``set_rows`` are the rows, or their weights, that each quantile of the sets is of, ``level`` is their coverage.
+    ``level`` is the coverage of the sets, ``set_rows`` the rows, or their weights, that the quantile is of if there is
+    one for all classes.
     """
 
     scaling: Scaling | None = None
     sets: PredictionSets | None = None
     policy: Policy | None = None
-    set_rows: tuple[float, ...] = ()
+    set_rows: float | None = None
     level: float | None = None
 
     def shown(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,7 +116,7 @@ class CalibrationForm(Form):
 
 
 class SetsForm(Form):
-    """``quantiles`` and ``rows`` have one entry, or one a class; a quantile of null puts the class into every set."""
+    """``quantiles`` has one entry, or one a class; null puts the class into every set. ``rows`` may be weights."""
 
     method: Literal["none", "lac", "aps"]
     coverage: Annotated[float, Field(gt=0, lt=1)]
@@ -123,13 +124,14 @@ class SetsForm(Form):
     reason: str
     notes: list[str] = Field(default_factory=list)
     quantiles: list[NonNegativeFloat | None] | None = None
-    rows: list[NonNegativeInt | NonNegativeFloat] = Field(default_factory=list)
+    rows: NonNegativeInt | NonNegativeFloat | None = None
 
 
 class CostsForm(Form):
-    """``matrix`` has the true classes as rows; null of all three is no decision beside the most probable class."""
+    """``matrix`` has the true classes as rows; thresholds, if any, are what it follows from."""
 
-    matrix: list[list[_Cost]] | None = None
+    classes: list[int | str | bool]
+    matrix: list[list[_Cost]]
     thresholds: list[_Threshold] | None = None
     abstain: _Cost | None = None
 
@@ -142,7 +144,7 @@ class DecisionForm(Form):
     settings: dict[str, JsonValue]
     calibration: CalibrationForm
     sets: SetsForm
-    costs: CostsForm
+    costs: CostsForm | None = None
 
 
 def save(path: Path, form: DecisionForm) -> None:
@@ -171,14 +173,15 @@ def parse(content: bytes, model: Model, path: Path) -> Decision:
     if form.model != model.key:
         raise UserError(f"{path}: expected the decision of the model beside it, got another's; run `dvc repro`")
     with json_documents.faults_named(path, _REMEDY):
-        return _decision(form, len(model.classes))
+        return _decision(form, model.classes)
 
 
-def _decision(form: DecisionForm, classes: int) -> Decision:
+def _decision(form: DecisionForm, classes: list[Class]) -> Decision:
     """Raises: ValueError where shapes or numbers contradict one another."""
-    scaling = _scaling(form.calibration, classes)
-    sets = _sets(form.sets, classes)
-    return Decision(scaling, sets, _policy(form.costs, classes), tuple(form.sets.rows), form.sets.coverage)
+    scaling = _scaling(form.calibration, len(classes))
+    sets = _sets(form.sets, len(classes))
+    policy = None if form.costs is None else _policy(form.costs, classes)
+    return Decision(scaling, sets, policy, None if form.sets.by_class else form.sets.rows, form.sets.coverage)
 
 
 def _scaling(form: CalibrationForm, classes: int) -> Scaling | None:
@@ -199,23 +202,21 @@ def _sets(form: SetsForm, classes: int) -> PredictionSets | None:
         return None
     if form.method == "none":
         raise ValueError("sets.quantiles: expected null where sets.method is none, got quantiles")
-    count = classes if form.by_class else 1
-    for name, values in (("quantiles", form.quantiles), ("rows", form.rows)):
-        if len(values) != count:
-            raise ValueError(f"sets.{name}: expected {count}, got {len(values)}")
+    if len(form.quantiles) != (classes if form.by_class else 1):
+        raise ValueError(f"sets.quantiles: expected one, or one a class by class, got {len(form.quantiles)}")
     method: prediction_sets.Method = form.method
     return PredictionSets(method, np.array([np.inf if each is None else each for each in form.quantiles]))
 
 
-def _policy(form: CostsForm, classes: int) -> Policy | None:
+def _policy(form: CostsForm, classes: list[Class]) -> Policy:
+    if [*map(repr, form.classes)] != [*map(repr, classes)]:
+        raise ValueError("costs.classes: expected those of the model, got others")
+    matrix, thresholds = _array("costs.matrix", form.matrix, (len(classes), len(classes))), None
     if form.thresholds is not None:
-        if form.matrix is not None or form.abstain is not None:
-            raise ValueError("costs: expected thresholds alone, got costs beside them")
-        thresholds = _array("costs.thresholds", form.thresholds, (classes,))
-        return Policy(missing(1 / thresholds), thresholds)
-    if form.matrix is not None:
-        return Policy(_array("costs.matrix", form.matrix, (classes, classes)), None, form.abstain)
-    return None if form.abstain is None else Policy(zero_one(classes), None, form.abstain)
+        thresholds = _array("costs.thresholds", form.thresholds, (len(classes),))
+        if form.abstain is not None or not np.array_equal(matrix, missing(1 / thresholds)):
+            raise ValueError("costs: expected thresholds with the costs that they are, got others beside them")
+    return Policy(matrix, thresholds, form.abstain)
 
 
 def _array(place: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:

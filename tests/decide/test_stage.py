@@ -112,10 +112,10 @@ def test_a_model_that_is_calibrated_stays_as_it_is(tmp_path: Path, capsys: pytes
 def test_sets_have_a_quantile_or_one_a_class(folder: Path) -> None:
     """Of all validation rows, or of each class's."""
     sets = run(folder)["sets"]
-    assert (sets["method"], sets["rows"], len(sets["quantiles"])) == ("lac", [600], 1)
+    assert (sets["method"], sets["rows"], len(sets["quantiles"])) == ("lac", 600, 1)
     assert sets["reason"] == "lac sets of coverage 0.9 from 600 validation rows"
     by_class = run(folder, sets="aps", sets_by_class=True, coverage=0.8)["sets"]
-    assert sum(by_class["rows"]) == 600
+    assert by_class["rows"] == 600
     assert len(by_class["quantiles"]) == 3
     assert run(folder, sets="none")["sets"]["quantiles"] is None
 
@@ -123,10 +123,19 @@ def test_sets_have_a_quantile_or_one_a_class(folder: Path) -> None:
 def test_costs_are_resolved_in_the_order_of_the_classes(folder: Path) -> None:
     """The document is what is applied; the settings are as they were typed."""
     document = run(folder, costs={"dog": {"bird": 7}}, abstain=0.5)
-    assert document["costs"] == {"matrix": [[0, 1, 1], [1, 0, 1], [7, 1, 0]], "thresholds": None, "abstain": 0.5}
+    assert document["costs"] == {
+        "classes": [*CLASSES],
+        "matrix": [[0, 1, 1], [1, 0, 1], [7, 1, 0]],
+        "thresholds": None,
+        "abstain": 0.5,
+    }
     assert document["settings"]["costs"] == {"dog": {"bird": 7}}
-    thresholds = run(folder, thresholds={"cat": 0.2, "dog": 0.3, "bird": 0.6})["costs"]["thresholds"]
-    assert thresholds == [0.6, 0.2, 0.3]
+    by_thresholds = run(folder, thresholds={"cat": 0.25, "dog": 0.5, "bird": 0.8})["costs"]
+    assert by_thresholds["thresholds"] == [0.8, 0.25, 0.5]
+    assert by_thresholds["matrix"] == [[0, 1.25, 1.25], [4, 0, 4], [2, 2, 0]]
+    assert decision.load(folder / "models", model.load(folder / "models")).policy is not None
+    assert run(folder, abstain=0.2)["costs"]["matrix"] == [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+    assert run(folder)["costs"] is None
     with pytest.raises(UserError, match=r"decide\.costs: expected classes \('bird', 'cat', 'dog'\), got 'cow'"):
         run(folder, costs={"cow": 2})
 

@@ -26,7 +26,7 @@ def rows(labels: np.ndarray, weights: np.ndarray | None = None) -> Predictions:
     )
 
 
-def decision(set_rows: tuple[float, ...] = (99,), level: float = 0.9) -> Decision:
+def decision(set_rows: float | None = 99, level: float = 0.9) -> Decision:
     """Sets from so many validation rows."""
     return Decision(sets=PredictionSets("lac", np.array([0.5])), set_rows=set_rows, level=level)
 
@@ -97,8 +97,8 @@ def test_ends_of_the_intervals_are_0_and_1() -> None:
     for share, (low, high) in ((0, (0.0, 0.84)), (1, (0.15, 1.0))):
         counts = SetCounts(3)
         counts.add("test", rows(np.array([2, 1])), np.full((2, 3), bool(share)))
-        (record,) = prediction_set_records(counts, decision((5,)), CLASSES)
+        (record,) = prediction_set_records(counts, decision(5), CLASSES)
         assert (record["low"], record["high"]) == pytest.approx((low, high), abs=0.01)
         assert (record["expected_low"], record["expected_high"]) == (1.0, 1.0)
-        (record,) = prediction_set_records(counts, decision((5, 6, 7)), CLASSES)
+        (record,) = prediction_set_records(counts, decision(None), CLASSES)
         assert (record["expected_low"], record["expected_high"]) == (None, None)

@@ -28,8 +28,8 @@ FORM = DecisionForm(
     calibration=CalibrationForm(
         method="vector", applied=True, reason="a sentence", weights=[2.0, 2.0], bias=[0.0, 0.0], bound=0.0
     ),
-    sets=SetsForm(method="lac", coverage=0.9, by_class=True, reason="a sentence", quantiles=[0.4, None], rows=[20, 3]),
-    costs=CostsForm(matrix=[[0, 1], [1, 0]], abstain=0.3),
+    sets=SetsForm(method="lac", coverage=0.9, by_class=True, reason="a sentence", quantiles=[0.4, None], rows=23),
+    costs=CostsForm(classes=["a", "b"], matrix=[[0, 1], [1, 0]], abstain=0.3),
 )
 
 
@@ -126,15 +126,17 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         (("calibration", "bias"), [0.0], "calibration.bias: expected numbers of shape (2,)"),
         (("calibration", "method"), "temperature", "calibration.weights: expected numbers of shape ()"),
         (("calibration",), {}, "calibration.method: expected a value, got none"),
-        (("sets", "quantiles"), [0.4], "sets.quantiles: expected 2, got 1"),
+        (("sets", "quantiles"), [0.4], "sets.quantiles: expected one, or one a class by class, got 1"),
         (("sets", "quantiles"), [-0.4, 0.1], "greater than or equal to 0"),
-        (("sets", "rows"), [], "sets.rows: expected 2, got 0"),
+        (("sets", "rows"), -1, "sets.rows"),
         (("sets", "method"), "none", "sets.quantiles: expected null where sets.method is none"),
         (("sets", "coverage"), 1.5, "less than 1"),
         (("costs", "matrix"), [[0, 1]], "costs.matrix: expected numbers of shape (2, 2), got (1, 2)"),
         (("costs", "matrix"), [[0, -1], [1, 0]], "greater than or equal to 0"),
         (("costs", "matrix"), [[0, "a"], [1, 0]], "expected a valid number"),
-        (("costs", "thresholds"), [0.5, 0.5], "costs: expected thresholds alone"),
+        (("costs", "thresholds"), [0.5, 0.5], "costs: expected thresholds with the costs that they are"),
+        (("costs", "classes"), ["a", "c"], "costs.classes: expected those of the model, got others"),
+        (("costs", "classes"), ["b", "a"], "costs.classes: expected those of the model, got others"),
         (("costs", "abstain"), True, "costs.abstain: expected"),
         (("costs", "extra"), 1, "expected no such key"),
         (("model",), "abc", "expected a text of the form"),
