@@ -6,12 +6,13 @@ from pipeline import files, screen
 from pipeline import model as models
 from pipeline.dataset import reader
 from pipeline.errors import UserError
-from pipeline.evaluate import metrics, plots, verdict
+from pipeline.evaluate import metrics, plots
 from pipeline.evaluate.metrics_json import metrics_document
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.evaluate.predict_splits import compute_logits_only, predict_splits
 from pipeline.output_files import HEADLINE_FILE, METRICS_FILE, PLOTS_FOLDER, PREDICTIONS_FILE
 from pipeline.parallel import workers
+from pipeline.results import verdict
 from pipeline.scoring import predictions
 
 
