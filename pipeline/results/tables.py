@@ -17,6 +17,7 @@ def parse_table(
     texts: Sequence[str] = (),
     numbers: Sequence[str] = (),
     optional: Sequence[str] = (),
+    infinite: bool = False,
 ) -> list[dict[str, Any]]:
     """The lines of a table: ``texts`` as they are, ``numbers`` as floats, None where the cell is empty.
 
