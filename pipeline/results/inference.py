@@ -70,6 +70,7 @@ def parse_inference(content: bytes, place: object) -> dict[str, Any]:
     return {"refused": None, "base_levels": {}} | document
 
 
+INTERCEPT = "(intercept)"  # the feature of b
 COEFFICIENT_NAMES = ("class", "reference", "feature")
 COEFFICIENT_NUMBERS = ("estimate", "standard_error", "z", "p", "low", "high", "relative_risk_ratio")
 COEFFICIENTS_PER_DEVIATION = ("estimate_per_deviation", "standard_error_per_deviation")  # earlier runs have none

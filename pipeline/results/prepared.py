@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, FiniteFloat, NonNegativeInt
 
+from pipeline.dataset.columns import is_date, part_name
 from pipeline.dataset.shard import FORMAT, SPLITS
 from pipeline.documents import json_documents
 from pipeline.documents.json_documents import Digest
@@ -80,3 +81,15 @@ def parse_schema(content: bytes, place: object, digest: str) -> dict[str, Any]:
     with json_documents.faults_named(place, REMEDY):
         _Schema.model_validate(document)
     return {"ignored": [], "rows_without_label": 0} | document
+
+
+def standard_deviations(schema: dict[str, Any]) -> dict[str, float]:
+    """The standard deviation of each number column and part of a date, from a document of ``parse_schema``."""
+    deviations: dict[str, float] = {}
+    for column in schema["columns"]:
+        parts = column.get("parts") or {} if is_date(column["kind"]) else {}
+        described = {part_name(column["name"], part): content for part, content in parts.items()}
+        for name, content in (described or {column["name"]: column}).items():
+            if content.get("standard_deviation") is not None:
+                deviations[name] = float(content["standard_deviation"])
+    return deviations
