@@ -23,6 +23,7 @@ class Cell:
     is_number: bool = False
     is_isolated: bool = False
     is_strong: bool = False
+    is_code: bool = False
     shade: int = 0
 
 

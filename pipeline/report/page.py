@@ -57,6 +57,8 @@ def html(documents: Documents, origin: provenance.Origin | None = None, changes:
         _section(documents, "provenance", "Provenance", lambda known: provenance.blocks(known, origin), strict)
     )
     written = [section for section in sections if section.blocks]
+    if origin is not None:
+        written[0].blocks[:0] = [Paragraph(said(sentence), "fault") for sentence in origin.unknown]
     heading = _heading(documents, strict)
     title = "".join(cell.text for cell in heading)
     return render(written, title, heading, spans(provenance.subtitle(origin)))

@@ -9,6 +9,7 @@ from pipeline.report.blocks import Cell, Span
 
 _NAME, _TITLE, _SENTENCE = 40, 200, 600
 _LARGE, _SMALL = 1e6, 1e-3
+_FINER = 6
 
 NONE = Cell("–", is_number=True)
 MINUS = "\u2212"
@@ -36,7 +37,10 @@ def said(sentence: str) -> Cell:
 
 
 def number(value: Any, digits: int = 4) -> Cell:
-    """A number: whole ones with thousands apart, others with ``digits`` after the point or three significant ones."""
+    """A number: whole ones with thousands apart, others with ``digits`` after the point.
+
+    What that would make 0, or is very large, has an exponent.
+    """
     return NONE if value is None else Cell(number_text(value, digits), is_number=True)
 
 
@@ -44,11 +48,16 @@ def number_text(value: float, digits: int = 4) -> str:
     """The text of ``number``."""
     if isinstance(value, int):
         text = f"{value:,}"
-    elif value == 0 or _SMALL <= abs(value) < _LARGE:
+    elif value == 0 or 0.5 * 10**-digits <= abs(value) < _LARGE:
         text = f"{value:,.{digits}f}"
     else:
-        text = f"{value:.3g}"
+        text = f"{value:.1e}"
     return text.replace("-", MINUS)
+
+
+def digits_of(values: Sequence[float], digits: int = 4) -> int:
+    """Digits after the point that a row of numbers shares: more where one is small."""
+    return _FINER if any(0 < abs(value) < _SMALL for value in values) else digits
 
 
 def count(value: float | None) -> Cell:
@@ -65,6 +74,8 @@ def share(value: float | None) -> Cell:
 
 def share_text(value: float) -> str:
     """The text of ``share``: no more than 0 looks like 0, nothing less than 1 like 1."""
+    if value in (0, 1):
+        return f"{value:.0%}"
     text = f"{value:.1%}"
     if text == "0.0%" and value > 0:
         return "< 0.1%"

@@ -7,9 +7,11 @@ from pipeline.report.charts.axes import Scale, scale
 from pipeline.report.charts.shapes import Bar, Chart, Dot, Label, Line
 from pipeline.report.text import name
 
-_WIDTH, _NAMES, _RIGHT, _ROW = 640.0, 210.0, 70.0, 22.0
+_WIDTH, _RIGHT, _ROW = 640.0, 70.0, 22.0
 _TOP, _BOTTOM = 8.0, 52.0
 _NAME_CHARACTERS = 28
+# Wide letters of 12 pixels take as much; a name of narrow ones leaves some room.
+_CHARACTER = 7.2
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ def _middle(place: int) -> float:
 def _rows_chart(title: str, description: str, label: str, rows: Sequence[NamedRow]) -> tuple[Chart, Scale]:
     """The axis below the rows, their names beside them, and the line at 0."""
     values = [bound for row in rows for bound in (row.value, row.low, row.high) if bound is not None]
-    x = scale([0.0, *values], _NAMES, _WIDTH - _RIGHT)
+    names = [name(row.name, _NAME_CHARACTERS) for row in rows]
+    left = 16 + _CHARACTER * max(len(each.text) for each in names)
+    x = scale([0.0, *values], left, _WIDTH - _RIGHT)
     foot = _TOP + len(rows) * _ROW + 4
     chart = Chart(title, description, _WIDTH, foot + _BOTTOM)
     for tick in x.ticks:
@@ -61,7 +65,6 @@ def _rows_chart(title: str, description: str, label: str, rows: Sequence[NamedRo
         chart.shapes.append(Label(x(tick), foot + 14, x.tick_label(tick)))
     chart.shapes.append(Line([(x(0.0), _TOP), (x(0.0), foot)], "axis"))
     chart.shapes.append(Label(x.end, foot + 36, label, "end", "axis-label"))
-    for place, row in enumerate(rows):
-        short = name(row.name, _NAME_CHARACTERS)
-        chart.shapes.append(Label(_NAMES - 10, _middle(place), short.text, "end", "name", short.title))
+    for place, short in enumerate(names):
+        chart.shapes.append(Label(left - 10, _middle(place), short.text, "end", "name", short.title))
     return chart, x

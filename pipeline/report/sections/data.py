@@ -7,7 +7,7 @@ from pipeline import credentials
 from pipeline.dataset.columns import is_date, is_number
 from pipeline.report.blocks import Block, Cell, Facts, Paragraph, Sentence, Table
 from pipeline.report.documents import Documents
-from pipeline.report.text import NONE, count, name, names, number_text, plural, share, share_text
+from pipeline.report.text import MINUS, NONE, count, name, names, plural, share, share_text
 
 _MOST_COLUMNS, _MOST_CLASSES, _MOST_LEVELS = 40, 30, 3
 
@@ -28,7 +28,7 @@ def _facts(documents: Documents) -> Iterator[tuple[str, Sentence]]:
     prepare = documents.params.get("prepare")
     if isinstance(prepare, dict) and prepare.get("source"):
         yield "Source", name(credentials.masked(str(prepare["source"])), 120)
-    yield "Digest of the data", Cell(index.digest)
+    yield "Digest of the data", Cell(index.digest, is_code=True)
     yield "Rows", ", ".join(f"{split} {rows:,}" for split, rows in index.rows.items())
     if schema is None:
         return
@@ -116,9 +116,8 @@ def _range(moments: dict[str, Any]) -> str:
     low, high, mean = (moments.get(key) for key in ("minimum", "maximum", "mean"))
     if low is None or high is None:
         return "no value"
-    digits = 0 if moments.get("whole_numbers") else 3
-    text = f"{number_text(float(low), digits)} to {number_text(float(high), digits)}"
-    return text if mean is None else f"{text}, mean {number_text(float(mean), 3)}"
+    text = f"{low:.6g} to {high:.6g}"
+    return (text if mean is None else f"{text}, mean {mean:.6g}").replace("-", MINUS)
 
 
 def _rest(more: int, one: str, many: str, where: str) -> str:

@@ -12,7 +12,7 @@ from pipeline.report.blocks import Block, Cell, Figure, Heading, Paragraph, Span
 from pipeline.report.charts.rows import NamedRow, bar_chart
 from pipeline.report.documents import Documents
 from pipeline.report.sections import estimates
-from pipeline.report.text import name, number, number_text, plural, said
+from pipeline.report.text import digits_of, name, number, number_text, plural, said
 from pipeline.results.prepared import standard_deviations
 from pipeline.scoring.column_effects import ColumnEffect, column_effects
 
@@ -91,10 +91,11 @@ def _coefficients(model: Model, effects: list[ColumnEffect], deviations: dict[st
 
 def _rows(names: list[Cell], values: NDArray[np.float64]) -> list[list[Cell]]:
     """A row a feature; ``values`` are (classes, features)."""
-    return [
-        [label, *(number(float(value)) for value in of_feature)]
-        for label, of_feature in zip(names, values.T, strict=True)
-    ]
+    rows = []
+    for label, of_feature in zip(names, values.T.tolist(), strict=True):
+        digits = digits_of(of_feature)
+        rows.append([label, *(number(value, digits) for value in of_feature)])
+    return rows
 
 
 def _features(model: Model, columns: list[str]) -> list[int]:

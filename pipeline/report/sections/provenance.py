@@ -17,8 +17,8 @@ _OF_COMMAND = (
     f"`{_COMMAND}` adds commit, versions, receipt of `verify` and the commands that bring the run back: they differ "
     "from commit to commit, and this page is the same bytes wherever its inputs are."
 )
-# Sections that decide no byte of a result; `tracking` may hold addresses.
-_NOT_SHOWN = ("tracking", "checkpoint", "sweep")
+# Sections that decide a byte of a result; others hold addresses, or how many processes share the work.
+_SHOWN = ("prepare", "train", "decide", "evaluate", "infer")
 _MOST_PARAMS, _MOST_VALUE, _MOST_ITEMS = 150, 120, 12
 
 
@@ -63,7 +63,7 @@ def blocks(documents: Documents, origin: Origin | None) -> list[Block]:
 def _facts(documents: Documents, origin: Origin | None) -> Iterator[tuple[str, Sentence]]:
     if origin is not None:
         if origin.commit:
-            yield "Commit", Cell(origin.commit)
+            yield "Commit", Cell(origin.commit, is_code=True)
         if origin.subject:
             yield "Message", name(origin.subject, 100)
         if origin.time:
@@ -71,13 +71,13 @@ def _facts(documents: Documents, origin: Origin | None) -> Iterator[tuple[str, S
         if origin.run:
             yield "MLflow run", name(origin.run, 60)
     if documents.model is not None:
-        yield "model.key", Cell(documents.model.key)
+        yield "model.key", Cell(documents.model.key, is_code=True)
     if documents.prepared is not None:
-        yield "Digest of the data", Cell(documents.prepared.digest)
+        yield "Digest of the data", Cell(documents.prepared.digest, is_code=True)
 
 
 def _of_origin(origin: Origin) -> list[Block]:
-    written: list[Block] = [Listing([[said(sentence)] for sentence in origin.unknown])] if origin.unknown else []
+    written: list[Block] = []
     if origin.receipts:
         written += [Heading("Verification"), Listing([[said(sentence)] for sentence in origin.receipts])]
     elif origin.commit:
@@ -96,8 +96,7 @@ def _of_origin(origin: Origin) -> list[Block]:
 
 
 def _params(params: dict[str, Any]) -> list[Block]:
-    sections = {key: value for key, value in params.items() if key not in _NOT_SHOWN}
-    flat = flatten(sections)
+    flat = flatten({section: params[section] for section in _SHOWN if section in params})
     if not flat:
         return [Paragraph("The params of this run are not known.")]
     rows = [[name(key, 60), name(_value(value), _MOST_VALUE)] for key, value in list(flat.items())[:_MOST_PARAMS]]

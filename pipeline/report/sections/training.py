@@ -86,8 +86,8 @@ def _curve(history: dict[str, list[float]] | None) -> list[Block]:
     if not series or not all(finite):
         return [Paragraph("The cost is not a number in some epochs."), table]
     description = (
-        f"The cost {'rises' if costs[-1] > costs[0] else 'falls'} from {costs[0]:.4f} nats in epoch {epochs[0]:,.0f} to "
-        f"{costs[-1]:.4f} in epoch {epochs[-1]:,.0f}."
+        f"The cost {'rises' if costs[-1] > costs[0] else 'falls'} from {number_text(costs[0])} nats in epoch "
+        f"{epochs[0]:.0f} to {number_text(costs[-1])} in epoch {epochs[-1]:.0f}."
     )
     chart = line_chart("Cost by epoch", description, ("epoch", "cost (nats)"), series)
     return [Figure(chart, description), table]
