@@ -9,6 +9,7 @@ from typing import Any
 from pipeline import model as models
 from pipeline.dataset.columns import class_text
 from pipeline.dataset.shard import most_held_out
+from pipeline.documents import json_documents
 from pipeline.errors import UserError
 from pipeline.model import Model
 from pipeline.output_files import (
@@ -83,6 +84,15 @@ class Documents:
         if self.prepared is not None and self.prepared.digest != model.data_digest:
             raise UserError(f"{place}: the model was trained on other data than prepare wrote; run `dvc repro`")
         return model
+
+    @cached_property
+    def model_key(self) -> str:
+        """The digest in softmax.json, which is the model's key; empty without a model."""
+        metadata = self._reader.read(METADATA_FILE)
+        if self.model is None or metadata is None:
+            return ""
+        # Checked with the model.
+        return str(json_documents.parse(metadata, self._reader.place(METADATA_FILE), REMEDY)["digest"])
 
     @cached_property
     def outcome(self) -> dict[str, Any]:
@@ -192,5 +202,5 @@ class Documents:
 
     def _require_model(self, key: str, name: str) -> None:
         """Check that a document is of this model; an earlier one may not say of which it is."""
-        if key and self.model is not None and key != self.model.key:
+        if key and self.model_key and key != self.model_key:
             raise UserError(f"{self._reader.place(name)}: expected what is of this model, got another's: {REMEDY}")

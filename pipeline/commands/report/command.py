@@ -36,7 +36,7 @@ def _page(root: Path, name: str, experiment: str) -> str:
     if revision is None and query.RUN_ID.fullmatch(name):
         runs, run = run_side.find_run(root, name, experiment)
         artifacts = runs.files(run, stored_files.ARTIFACTS.values())
-        return _of_run(root, run, artifacts, run_side.revision_behind(root, run))
+        return _of_run(run, artifacts, run_side.revision_behind(root, run))
     return _of_revision(revision or revisions.resolved(root, name))
 
 
@@ -50,7 +50,7 @@ def _of_revision(revision: Revision) -> str:
     return page.html(documents, known, lambda _: changes.blocks(revision))
 
 
-def _of_run(root: Path, run: RunView, artifacts: dict[str, bytes], behind: Revision | None) -> str:
+def _of_run(run: RunView, artifacts: dict[str, bytes], behind: Revision | None) -> str:
     stored = stored_files.StoredFiles(behind, artifacts, f"run {run.run_id[:8]}")
     stored.require_model()
     documents = Documents(stored.reader, stored_files.params_of_run(artifacts, behind))

@@ -32,9 +32,7 @@ def of_revision(revision: Revision, missing: Sequence[str]) -> Origin:
     )
 
 
-def of_run(
-    run: RunView, artifacts: Mapping[str, bytes], behind: Revision | None, missing: Sequence[str]
-) -> Origin:
+def of_run(run: RunView, artifacts: Mapping[str, bytes], behind: Revision | None, missing: Sequence[str]) -> Origin:
     """The origin of a run, and of the revision that has its model."""
     versions = {package: public_version(version) for package, version in recorded_versions(run.tags).items()}
     known = of_revision(behind, missing) if behind else Origin("")

@@ -70,8 +70,8 @@ def _facts(documents: Documents, origin: Origin | None) -> Iterator[tuple[str, S
             yield "Committed", origin.time
         if origin.run:
             yield "MLflow run", name(origin.run, 60)
-    if documents.model is not None:
-        yield "model.key", Cell(documents.model.key, is_code=True)
+    if documents.model_key:
+        yield "model.key", Cell(documents.model_key, is_code=True)
     if documents.prepared is not None:
         yield "Digest of the data", Cell(documents.prepared.digest, is_code=True)
 
