@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.dataset.columns import Class, class_text
-from pipeline.errors import shortened
+from pipeline.errors import on_one_line, shortened
 from pipeline.report.blocks import Cell, Span
 
-_NAME, _TITLE, _SENTENCE = 40, 200, 600
+_NAME, _END, _TITLE, _SENTENCE = 40, 10, 200, 600
 _LARGE, _SMALL = 1e6, 1e-3
 _FINER = 6
 
@@ -18,9 +18,11 @@ MINUS = "\u2212"
 def name(value: object, most: int = _NAME) -> Cell:
     """A name of a person's table: at most ``most`` characters, up to 200 of a longer one in its title."""
     text = class_text(value) if isinstance(value, bool) else str(value)
-    short = shortened(text, most)
-    title = "" if short == text else shortened(text, _TITLE)
-    return Cell(short or "(empty)", "" if title == short else title, is_isolated=True)
+    short = on_one_line(text[:most])
+    if len(text) <= most and len(short) <= most:
+        return Cell(short or "(empty)", is_isolated=True)
+    end = on_one_line(text[-_END:])[-_END:]
+    return Cell(f"{short[: most - _END - 1]}…{end}", shortened(text, _TITLE), is_isolated=True)
 
 
 def names(values: Sequence[Class], most: int = 8) -> list[Span]:

@@ -43,7 +43,7 @@ def write_run(
     numbers: Sequence[str] = ("x1", "x2"),
     categories: Sequence[tuple[str, Sequence[str]]] = (("colour", ("blue", "red")),),
     result: dict[str, Any] = RESULT,
-    weights: np.ndarray[Any, Any] | None = None,
+    rows: tuple[int, int] = (80, 20),
 ) -> Path:
     """Fill ``folder`` with prepared/, models/ and reports/; everything new and optional is there."""
     encoder = Encoder(
@@ -53,10 +53,9 @@ def write_run(
         tuple(classes),
         ("",),
     )
-    digest = _write_prepared(folder / "prepared", encoder, classes)
+    digest = _write_prepared(folder / "prepared", encoder, classes, rows)
     d, k = len(encoder.features), len(classes)
-    if weights is None:
-        weights = (np.arange(k * d, dtype=np.float64).reshape(k, d) % 7 - 3) / 4
+    weights = (np.arange(k * d, dtype=np.float64).reshape(k, d) % 7 - 3) / 4
     model = models.Model(weights, np.zeros(k), encoder, {"solver": "auto", "l2": 0.1}, digest, result)
     models.save(folder / "models", model)
     _write_training(folder / "models", k, d)
@@ -64,7 +63,7 @@ def write_run(
     return folder
 
 
-def _write_prepared(folder: Path, encoder: Encoder, classes: Sequence[str]) -> str:
+def _write_prepared(folder: Path, encoder: Encoder, classes: Sequence[str], rows: tuple[int, int]) -> str:
     moments = {"minimum": 0.0, "maximum": 2.0, "mean": 1.0, "standard_deviation": 0.5, "whole_numbers": False}
     columns: list[dict[str, Any]] = [
         {"name": number.name, "role": "feature", "kind": "number", "count": 90, "missing": 10} | moments
@@ -77,7 +76,7 @@ def _write_prepared(folder: Path, encoder: Encoder, classes: Sequence[str]) -> s
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(folder / "schema.json", {"rows": 100, "columns": columns, "ignored": []})
     schema = hashlib.sha256((folder / "schema.json").read_bytes()).hexdigest()
-    splits = {split: {"rows": rows, "shards": []} for split, rows in (("train", 80), ("test", 20))}
+    splits = {split: {"rows": count, "shards": []} for split, count in zip(("train", "test"), rows, strict=True)}
     content = {"format": FORMAT, "block_rows": 16384, "schema": schema, "encoder": "0" * 64, "splits": splits}
     files.write_json(folder / "prepared.json", sealed(content))
     return str(sealed(content)["digest"])

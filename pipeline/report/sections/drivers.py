@@ -1,6 +1,7 @@
 """Which columns move the prediction: coefficients with intervals where `infer` has them, else those of the model."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from pipeline.report.text import digits_of, name, number, number_text, plural, s
 from pipeline.results.prepared import standard_deviations
 from pipeline.scoring.column_effects import ColumnEffect, column_effects
 
+# What the mean over classes leaves of equal coefficients.
+_ROUNDING = 1e-12
 _BARS, _COLUMNS, _LEVELS, _CLASSES = 15, 15, 6, 6
 
 
@@ -25,7 +28,9 @@ def blocks(documents: Documents) -> list[Block]:
     if model is None:
         return [Paragraph("This run has no model.")]
     deviations = standard_deviations(documents.schema) if documents.schema else {}
-    effects = column_effects(model, deviations)
+    effects = [
+        replace(effect, nats=0.0) if effect.nats < _ROUNDING else effect for effect in column_effects(model, deviations)
+    ]
     written: list[Block] = list(_columns(effects))
     inference = documents.inference
     if inference is not None and inference["refused"] is None and documents.coefficients:

@@ -126,7 +126,7 @@ def _effects(lines: list[_Line], confidence: str) -> Iterator[Block]:
     columns: dict[str, float] = {}
     for line in known:
         columns[line["column"]] = max(columns.get(line["column"], 0.0), abs(line["effect"]))
-    ordered = sorted(known, key=lambda line: -columns[line["column"]])
+    ordered = sorted(known, key=lambda line: (-columns[line["column"]], line["column"]))
     rows = [
         [
             name(line["column"]), name(line["change"], 30), name(line["class"], 20), number(line["effect"]),
