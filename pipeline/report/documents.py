@@ -50,7 +50,7 @@ CONFUSION_MATRIX_FILE = f"{PLOTS_FOLDER}/confusion_matrix.csv"
 CONFUSION_FILE = f"{PLOTS_FOLDER}/confusion.csv"
 
 # A table whose rows and weights a person can follow one by one.
-FEW_ROWS, FEW_WEIGHTS = 20, 60
+FEW_ROWS, FEW_WEIGHTS, FEW_CLASSES = 20, 60, 6
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,8 @@ class Documents:
         """Whether it is a lesson: few rows, few weights, and steps that a person can follow."""
         if self.model is None or self.prepared is None or self.outcome["method"] not in FIRST_ORDER:
             return False
-        return sum(self.prepared.rows.values()) <= FEW_ROWS and self.model.weights.size <= FEW_WEIGHTS
+        few = len(self.model.classes) <= FEW_CLASSES and self.model.weights.size <= FEW_WEIGHTS
+        return few and sum(self.prepared.rows.values()) <= FEW_ROWS
 
     @cached_property
     def predictions(self) -> list[dict[str, Any]] | None:

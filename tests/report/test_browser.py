@@ -15,7 +15,7 @@ from tests.report.runs import HOSTILE, RESULT, page_of, write_run
 pytestmark = [chromium.needed, pytest.mark.slow]
 
 _AXE = importlib.util.find_spec("axe_core_python")
-_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 _SCHEMES = {"light": ("screen", "light"), "dark": ("screen", "dark"), "print": ("print", "light")}
 
 

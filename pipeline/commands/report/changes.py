@@ -46,13 +46,14 @@ def _table(part: pages.Section) -> Block:
     notes = [f"And {more:,} more lines."] if more > 0 else []
     header = [text or "name" for text in part.header]
     rows = [[name(line[0]), *map(_cell, line[1:])] for line in part.lines[:_MOST_LINES]]
-    return Table(part.title, header, rows, " ".join([*notes, *([part.note] if part.note else [])]))
+    return Table(f"{part.title}, a against b", header, rows, " ".join([*notes, *([part.note] if part.note else [])]))
 
 
 def _cell(text: str) -> Cell:
-    """A value: a number is aligned as one."""
+    """A value: a number, or an interval of two, is aligned as one."""
     try:
-        float(text)
+        for part in text.split(" to "):
+            float(part)
     except ValueError:
-        return name(text, 60)
+        return name(text, 60) if text else Cell("")
     return Cell(text.replace("-", MINUS), is_number=True)

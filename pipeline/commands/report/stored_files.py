@@ -98,8 +98,8 @@ class StoredFiles:
         lost = [path for name in _MODEL if self.read(name) is None and (path := self._path(name))]
         raise UserError(
             f"{self._name or self._revision.name}: {listed(lost) or 'the model'}: neither git nor DVC's cache nor a "
-            "remote has it; `dvc fetch --all-commits` brings it from a remote, or `dvc repro` of the commit makes it "
-            "again"
+            "remote has what the page needs; `dvc fetch --all-commits` brings it from a remote, or `dvc repro` of the "
+            "commit makes it again"
         )
 
     def missing(self) -> list[str]:

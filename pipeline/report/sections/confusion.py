@@ -60,7 +60,7 @@ def _matrix(confusions: Confusions, shown: list[str], actual: dict[str, float], 
             cells.append(Cell(text, is_number=True, is_strong=label == other, shade=shade))
         rows.append([*cells, count(total)])
     left_out = classes - len(shown)
-    note = "The darker, the larger the share of the actual class; bold is right."
+    note = "The stronger the shade, the larger the share of the actual class; bold is right."
     if left_out:
         note += f" The {len(shown)} largest of {classes:,} classes; a row's sum counts all of them."
     header: list[Span] = ["actual", *(name(label, 14) for label in shown), "sum"]

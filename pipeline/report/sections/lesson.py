@@ -1,9 +1,10 @@
 """A run of few rows and few weights, step by step: W and b on the way, and what each row gets."""
 
+from dataclasses import replace
 from typing import Any
 
 from pipeline.dataset.columns import class_text
-from pipeline.report.blocks import Block, Cell, Heading, Paragraph, Table
+from pipeline.report.blocks import Block, Cell, Heading, Paragraph, Span, Table
 from pipeline.report.documents import Documents
 from pipeline.report.text import name, number
 
@@ -44,29 +45,31 @@ def _rows(documents: Documents) -> list[Block]:
     if lines is None or model is None:
         return [Paragraph("This run has no predictions.csv, so its rows cannot be shown.")]
     classes = [class_text(label) for label in model.classes]
-    rows = []
+    heads = [name(label, 16) for label in classes]
+    logits, probabilities = [], []
     for line in lines:
+        row = [name(line["row"], 20), name(line["split"], 20), name(line["actual"], 20)]
         ranks = _ranks([line[f"probability_{label}"] or 0.0 for label in classes])
-        for place, label in enumerate(classes):
-            rows.append(_of_class(line, label, ranks[place], place == 0))
-    header = ["row", "split", "actual", "class", "logit", "probability", "rank"]
-    return [Heading("Each row"), Table("Logits, probabilities and ranks of each row", header, rows, _ADD_UP)]
+        logits.append([*row, *(number(line[f"logit_{label}"]) for label in classes)])
+        of_classes = [_probability(line, label, rank) for label, rank in zip(classes, ranks, strict=True)]
+        probabilities.append([*row, *(cell for cells in of_classes for cell in cells)])
+    ranked: list[Span] = ["row", "split", "actual"]
+    for head in heads:
+        ranked += [head, "rank"]
+    return [
+        Heading("Each row"),
+        Table("Logits of each class", ["row", "split", "actual", *heads], logits),
+        Table("Probabilities of each class and their ranks; bold is the actual class", ranked, probabilities, _ADD_UP),
+    ]
 
 
 _ADD_UP = "As printed the probabilities of a row may add up to 0.9999 or 1.0001, since each is rounded by itself."
 
 
-def _of_class(line: dict[str, Any], label: str, rank: int, is_first: bool) -> list[Cell]:
-    is_right = label == line["actual"]
-    return [
-        Cell(name(line["row"], 20).text if is_first else "", is_number=True),
-        name(line["split"], 20) if is_first else Cell(""),
-        name(line["actual"], 20) if is_first else Cell(""),
-        Cell(name(label, 20).text, is_isolated=True, is_strong=is_right),
-        number(line[f"logit_{label}"]),
-        number(line[f"probability_{label}"]),
-        Cell(str(rank), is_number=True, is_strong=rank == 1),
-    ]
+def _probability(line: dict[str, Any], label: str, rank: int) -> tuple[Cell, Cell]:
+    value = line[f"probability_{label}"]
+    probability = Cell("< 0.0001", is_number=True) if value is not None and 0 < value < 5e-5 else number(value)
+    return replace(probability, is_strong=label == line["actual"]), Cell(str(rank), is_number=True)
 
 
 def _ranks(probabilities: list[float]) -> list[int]:

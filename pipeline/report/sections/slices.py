@@ -44,7 +44,12 @@ def _slices(records: list[dict[str, Any]]) -> Table:
     header += ["cost", "adjusted p"] if has_cost else ["adjusted p"]
     more = len(records) - len(rows)
     note = "The surest differences from the other rows first, then the highest log loss."
-    return Table("Slices", header, rows, note + (f" And {plural(more, 'slice')} more." if more else ""))
+    return Table(
+        "Log loss and accuracy of each slice",
+        header,
+        rows,
+        note + (f" And {plural(more, 'slice')} more." if more else ""),
+    )
 
 
 def _badness(record: dict[str, Any]) -> tuple[float, float]:
