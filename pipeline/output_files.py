@@ -28,6 +28,9 @@ PREDICTIONS_FILE = "predictions.csv"
 SLICES_FILE = "slices.json"
 PLOTS_FOLDER = "plots"
 
+# Of report.
+REPORT_FILE = "report.html"
+
 # Of infer.
 INFERENCE_FILE = "inference.json"
 COEFFICIENTS_FILE = "coefficients.csv"

@@ -176,6 +176,33 @@ def infer(prepared: Path, model: Path, out: Path) -> None:
     run_stage.infer(prepared, model, out)
 
 
+@cli.command(section=_STAGES, example="HEAD -o run.html")
+@click.argument("revision", required=False, metavar="[REV | EXP | RUN]")
+@click.option("-o", "file", type=_File, default=None, metavar="FILE | -", help="Write its page here; - prints it.")
+@click.option("--prepared", type=_File, default=PREPARED_FOLDER, show_default=True, help="Folder that prepare wrote.")
+@click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
+@click.option("--out", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder for report.html.")
+@click.pass_context
+def report(ctx: click.Context, revision: str | None, file: Path | None, prepared: Path, model: Path, out: Path) -> None:
+    """All results -> one HTML page; with REV or -o that of a commit, DVC experiment or MLflow run, to be mailed."""
+    if revision is None and file is None:
+        run_stage.report(prepared, model, out)
+        return
+    typed = [f"--{name}" for name in ("prepared", "model", "out") if _is_typed(ctx, name)]
+    if typed:
+        raise click.UsageError(f"expected REV -o FILE without {', '.join(typed)}: these are for the stage")
+    if file is None:
+        raise click.UsageError("expected a file for the page: REV -o FILE")
+    with interruption.advised("no page is written; the same command begins anew"):
+        from pipeline.commands.report import command
+
+        command.main(name=revision or "HEAD", out=file, experiment=_mlflow_experiment())
+
+
+def _is_typed(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+
+
 @cli.command(section=_USE, example="")
 @click.option("--prepared", type=_File, default=PREPARED_FOLDER, show_default=True, help="Folder that prepare wrote.")
 @click.option("--out", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder for sweep.json and .csv.")

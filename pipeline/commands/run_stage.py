@@ -117,6 +117,14 @@ def infer(prepared: Path, model: Path, out: Path) -> None:
         stage.main(params=chosen, prepared=prepared, model=model, out=out, around=around)
 
 
+def report(prepared: Path, model: Path, out: Path) -> None:
+    """Run `report`; one process writes the page, and no run in MLflow needs it."""
+    with interruption.advised(lambda: f"the page is as it was; {interruption.again()} begins anew"):
+        from pipeline.report import stage
+
+        stage.main(params=params.read_params(PARAMS_FILE), prepared=prepared, model=model, out=out)
+
+
 def sweep(prepared: Path, out: Path) -> None:
     """Run `sweep`; it becomes a parent run with a child a penalty."""
     advice = f"sweep.json and sweep.csv in {out} are as they were; the same command begins anew"

@@ -14,10 +14,10 @@ from pipeline.dataset.columns import class_text, is_date, part_name
 from pipeline.dataset.shard import SPLITS, most_held_out
 from pipeline.documents import json_documents
 from pipeline.errors import UserError, shortened
-from pipeline.evaluate import verdict
 from pipeline.model import Model
 from pipeline.output_files import HISTORY_FILE, METRICS_FILE, SCHEMA_FILE
 from pipeline.params import PARAMS_FILE, read_params
+from pipeline.results import verdict
 from pipeline.results.reports import parse_metrics
 from pipeline.results.training import parse_history
 from pipeline.scoring.column_effects import ColumnEffect, column_effects

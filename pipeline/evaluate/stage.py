@@ -6,7 +6,7 @@ from pipeline import files, screen
 from pipeline import model as models
 from pipeline.dataset import reader
 from pipeline.errors import UserError, quoted
-from pipeline.evaluate import metrics, plots, verdict
+from pipeline.evaluate import metrics, plots
 from pipeline.evaluate.decisions import decision_records, realised_costs
 from pipeline.evaluate.metrics_json import metrics_document
 from pipeline.evaluate.params import EvaluateParams
@@ -15,6 +15,7 @@ from pipeline.evaluate.prediction_sets import SetCounts, prediction_set_records
 from pipeline.evaluate.slices.document import slices_document
 from pipeline.output_files import HEADLINE_FILE, METRICS_FILE, PLOTS_FOLDER, PREDICTIONS_FILE, SLICES_FILE
 from pipeline.parallel import workers
+from pipeline.results import verdict
 from pipeline.scoring import decision, predictions
 
 

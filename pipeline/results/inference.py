@@ -1,7 +1,5 @@
 """What infer leaves: document, table of coefficients, covariance."""
 
-import csv
-import io
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,8 +8,8 @@ from pydantic import Field, FiniteFloat, NonNegativeInt
 
 from pipeline.dataset.columns import Class
 from pipeline.documents import json_documents
-from pipeline.errors import listed, quoted
 from pipeline.results.checks import REMEDY, OpenForm, parse_tensors, refuse, require_tensor
+from pipeline.results.tables import parse_table
 
 
 class _Covariance(OpenForm):
@@ -72,8 +70,12 @@ def parse_inference(content: bytes, place: object) -> dict[str, Any]:
     return {"refused": None, "base_levels": {}} | document
 
 
+INTERCEPT = "(intercept)"  # the feature of b
 COEFFICIENT_NAMES = ("class", "reference", "feature")
 COEFFICIENT_NUMBERS = ("estimate", "standard_error", "z", "p", "low", "high", "relative_risk_ratio")
+COEFFICIENTS_PER_DEVIATION = ("estimate_per_deviation", "standard_error_per_deviation")  # earlier runs have none
+EFFECT_NAMES = ("class", "column", "change", "by")
+EFFECT_NUMBERS = ("effect", "standard_error", "p", "low", "high")
 
 
 def parse_coefficients(content: bytes, place: object) -> list[dict[str, Any]]:
@@ -81,25 +83,19 @@ def parse_coefficients(content: bytes, place: object) -> list[dict[str, Any]]:
 
     Raises: UserError that names ``place`` and the line.
     """
-    try:
-        header, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
-    except (ValueError, csv.Error):
-        refuse(place, "a table of coefficients", "something else")
-    if not {*COEFFICIENT_NAMES, *COEFFICIENT_NUMBERS} <= set(header):
-        refuse(place, f"the columns {', '.join((*COEFFICIENT_NAMES, *COEFFICIENT_NUMBERS))}", listed(header))
-    lines = []
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(header):
-            refuse(f"{place}, line {number}", f"{len(header)} cells", f"{len(row)}")
-        cells = dict(zip(header, row, strict=True))
-        line: dict[str, Any] = {name: cells[name] for name in COEFFICIENT_NAMES}
-        for name in COEFFICIENT_NUMBERS:
-            try:
-                line[name] = float(cells[name]) if cells[name] else None
-            except ValueError:
-                refuse(f"{place}, line {number}", f"a number as {name}", quoted(cells[name]))
-        lines.append(line)
-    return lines
+    return parse_table(
+        content,
+        place,
+        texts=COEFFICIENT_NAMES,
+        numbers=COEFFICIENT_NUMBERS,
+        optional=COEFFICIENTS_PER_DEVIATION,
+        infinite=True,  # a ratio e^x that float64 does not hold
+    )
+
+
+def parse_effects(content: bytes, place: object) -> list[dict[str, Any]]:
+    """The lines of effects.csv, read as those of coefficients.csv. Raises: UserError that names the line."""
+    return parse_table(content, place, texts=EFFECT_NAMES, numbers=EFFECT_NUMBERS)
 
 
 # What is made of larger numbers might be infinite: sums of products with float32 numbers, and their squares.

@@ -29,17 +29,25 @@ def of_run(root: Path, text: str, experiment: str) -> ComparisonSide:
 
     Raises: UserError if there is none, or more than one, or the store cannot be used.
     """
-    runs = lookup.opened(root, experiment)
-    matches = runs.starting_with(text)
-    if len(matches) != 1:
-        raise UserError(f"{text}: expected a commit, a DVC experiment or one MLflow run, got {len(matches)} runs")
-    run = matches[0]
-    revision = _behind(root, run)
+    runs, run = find_run(root, text, experiment)
+    revision = revision_behind(root, run)
     side = _side(run, runs.files(run, _FILES))
     return _completed(side, revision) if revision else side
 
 
-def _behind(root: Path, run: RunView) -> Revision | None:
+def find_run(root: Path, text: str, experiment: str) -> tuple[lookup.Runs, RunView]:
+    """The store, and the one run in it whose id begins with ``text``.
+
+    Raises: UserError if there is none, or more than one, or the store cannot be used.
+    """
+    runs = lookup.opened(root, experiment)
+    matches = runs.starting_with(text)
+    if len(matches) != 1:
+        raise UserError(f"{text}: expected a commit, a DVC experiment or one MLflow run, got {len(matches)} runs")
+    return runs, matches[0]
+
+
+def revision_behind(root: Path, run: RunView) -> Revision | None:
     """The commit, DVC experiment or workspace that has the run's model; None if it was never kept."""
     md5, key = run.tags.get(WEIGHTS_TAG), run.tags.get(KEY_TAG)
     if not (md5 and key):

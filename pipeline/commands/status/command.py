@@ -13,11 +13,11 @@ from pipeline.commands.place import at_root
 from pipeline.commands.status import stages
 from pipeline.commands.status.stages import StageState
 from pipeline.errors import printable, shortened
-from pipeline.evaluate import verdict
 from pipeline.output_files import METRICS_FILE, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE, read_params
 from pipeline.repository import git, outputs, project
 from pipeline.repository.lockfile import LOCK_FILE
+from pipeline.results import verdict
 from pipeline.results.reports import parse_metrics
 from pipeline.table import remote
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.evaluate import verdict
+from pipeline.results import verdict
 
 
 def _document(loss: float | None, share_loss: float | None = 1.0, split: str = "test") -> dict[str, Any]:

@@ -1,0 +1,96 @@
+"""Whether a probability of 0.8 is right in 8 of 10 rows."""
+
+from typing import Any
+
+from pipeline.report.blocks import Block, Cell, Figure, Paragraph, Table
+from pipeline.report.charts.curves import Measured, reliability_chart
+from pipeline.report.documents import Documents
+from pipeline.report.text import count, interval, name, number, number_text, plural, said
+
+_MOST_BINS = 50
+
+
+def blocks(documents: Documents) -> list[Block]:
+    """The error, what was made of it, a chart and its numbers."""
+    written: list[Block] = [*_error(documents), *_scaling(documents)]
+    bins = documents.calibration
+    if not bins:
+        return [*written, Paragraph("This run has no calibration.csv, so there is no chart.")]
+    bins = sorted(bins, key=lambda line: line["predicted"])
+    shown = bins[:: max(1, -(-len(bins) // _MOST_BINS))]
+    has_bounds = any(line["low"] is not None for line in shown)
+    split = name(shown[0]["split"]).text
+    description = "; ".join(
+        f"predicted {line['predicted']:.2f}, right {line['observed']:.2f} of {count(line['rows']).text} rows"
+        for line in shown[:20]
+    )
+    chart = reliability_chart(
+        f"Calibration on {split}",
+        f"Share that was right against the predicted probability: {description}.",
+        ("predicted probability of the predicted class", "share that was right"),
+        [Measured(line["predicted"], line["observed"], line["low"], line["high"]) for line in shown],
+    )
+    caption = "On the dashed diagonal a probability is the share that was right; below it the model is too sure."
+    caption += " Whiskers are 95 % intervals." if has_bounds else " This run has no intervals of these shares."
+    return [*written, Figure(chart, caption), _table(shown, has_bounds, split, len(bins))]
+
+
+def _error(documents: Documents) -> list[Block]:
+    judged = documents.judged
+    error = (documents.metrics or {}).get(judged, {}).get("expected_calibration_error")
+    if error is None:
+        return []
+    return [
+        Paragraph(
+            f"Expected calibration error on {judged}: {number_text(error)}. It is the mean distance of the predicted "
+            "class's probability from the share of rows in which it is right, over bins of that probability."
+        )
+    ]
+
+
+def _scaling(documents: Documents) -> list[Block]:
+    decision = documents.decision
+    scaling = decision["calibration"] if decision else None
+    if not scaling:
+        return [Paragraph("The probabilities are the model's own: this run scales none.", "note")]
+    applied = "is applied" if scaling["applied"] else "is not applied"
+    sentence: list[Any] = ["Scaling: ", said(scaling["method"]), f" {applied}"]
+    if scaling["reason"]:
+        sentence += [": ", said(scaling["reason"])]
+    return [Paragraph([*sentence, "."]), *_judged(scaling["judged"])]
+
+
+def _judged(judged: dict[str, Any] | None) -> list[Block]:
+    """What scaling does to the log loss of rows that it was not fitted to."""
+    if judged is None or judged["before"] is None or judged["after"] is None:
+        return []
+    sentence = (
+        f"On {name(judged['split']).text} it takes the log loss from {number_text(judged['before'])} to "
+        f"{number_text(judged['after'])} nats"
+    )
+    if judged["difference"] is not None and judged["low"] is not None and judged["high"] is not None:
+        sentence += (
+            f", by {number_text(judged['difference'])} (95 % interval {number_text(judged['low'])} to "
+            f"{number_text(judged['high'])})"
+        )
+    return [Paragraph(f"{sentence}.")]
+
+
+def _table(bins: list[dict[str, Any]], has_bounds: bool, split: str, all_bins: int) -> Table:
+    rows = [
+        [
+            Cell(number_text(line["predicted"]), is_number=True),
+            number(line["observed"]),
+            *([interval(line["low"], line["high"])] if has_bounds else []),
+            count(line["rows"]),
+        ]
+        for line in bins
+    ]
+    header = ["predicted", "right", *(["95 % interval"] if has_bounds else []), "rows"]
+    more = all_bins - len(bins)
+    return Table(
+        f"Bins of the predicted probability, {split}",
+        header,
+        rows,
+        f"And {plural(more, 'bin')} between." if more else "",
+    )

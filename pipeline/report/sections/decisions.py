@@ -1,0 +1,115 @@
+"""Sets of classes that hold the right one at a promised rate, and decisions at a cost."""
+
+from typing import Any
+
+from pipeline.report.blocks import Block, Cell, Heading, Paragraph, Span, Table
+from pipeline.report.documents import Documents
+from pipeline.report.text import NONE, count, interval, name, number, number_text, plural, said, share, share_text
+
+_MOST_CLASSES, _MOST_LINES = 15, 20
+
+
+def blocks(documents: Documents) -> list[Block]:
+    """Sets, then costs and decisions; one sentence where a run has neither."""
+    metrics, decision = documents.metrics or {}, documents.decision
+    written = [*_sets(metrics, decision), *_costs(metrics, decision)]
+    return written or [Paragraph("This run makes no prediction sets and weighs no costs.")]
+
+
+def _sets(metrics: dict[str, Any], decision: dict[str, Any] | None) -> list[Block]:
+    settings = (decision or {}).get("sets")
+    records = metrics.get("prediction_sets", [])[:_MOST_LINES]
+    if not settings and not records:
+        return []
+    written: list[Block] = [Heading("Prediction sets")]
+    if settings:
+        written.append(Paragraph(_promise(settings)))
+    if records:
+        rows = [
+            [
+                name(r["split"]), share(r["coverage"]), count(r["rows"]),
+                share(r["covered"] / r["rows"]) if r["rows"] else NONE, _shares(r["low"], r["high"]),
+                _shares(r["expected_low"], r["expected_high"]), number(r["mean_size"], 3),
+            ]
+            for r in records
+        ]  # fmt: skip
+        header = ["split", "promised", "rows", "covered", "95 % interval", "expected", "mean size"]
+        written.append(Table("Sets that hold the right class", header, rows))
+        written += [_sizes(r) for r in records[-1:] if r["sizes"]]
+        written += [_of_classes(r) for r in records[-1:] if r["per_class"]]
+    return written
+
+
+def _promise(settings: dict[str, Any]) -> list[Any]:
+    sentence: list[Any] = []
+    if settings["coverage"] is not None and settings["method"]:
+        by_class = ", in each class" if settings["by_class"] else ""
+        sentence += [f"A set holds the right class in at least {share_text(settings['coverage'])} of rows{by_class}: "]
+        sentence += [said(settings["method"])]
+        if settings["rows"] is not None:
+            sentence += [f", from {plural(settings['rows'], 'row')}"]
+        sentence += ["."]
+    if settings["reason"]:
+        sentence += [" " if sentence else "", said(settings["reason"]), "."]
+    return sentence or ["No sets were made."]
+
+
+def _shares(low: float | None, high: float | None) -> Cell:
+    if low is None or high is None:
+        return NONE
+    return Cell(f"{share_text(low)} to {share_text(high)}", is_number=True)
+
+
+def _sizes(record: dict[str, Any]) -> Table:
+    sizes = record["sizes"][:_MOST_LINES]
+    total = record["rows"]
+    rows = [[number(s["size"]), count(s["rows"]), share(s["rows"] / total) if total else NONE] for s in sizes]
+    return Table(f"Sizes of the sets, {name(record['split']).text}", ["classes in the set", "rows", "share"], rows)
+
+
+def _of_classes(record: dict[str, Any]) -> Table:
+    classes = sorted(record["per_class"], key=lambda one: -one["rows"])
+    rows = [
+        [name(c["class"]), count(c["rows"]), share(c["covered"] / c["rows"]) if c["rows"] else NONE,
+         number(c["mean_size"], 3)]
+        for c in classes[:_MOST_CLASSES]
+    ]  # fmt: skip
+    more = len(classes) - len(rows)
+    note = f"And {plural(more, 'class', 'classes')} more with fewer rows." if more else ""
+    caption = f"Sets of each class, {name(record['split']).text}"
+    return Table(caption, ["class", "rows", "covered", "mean size"], rows, note)
+
+
+def _costs(metrics: dict[str, Any], decision: dict[str, Any] | None) -> list[Block]:
+    costs, records = (decision or {}).get("costs"), metrics.get("decisions", [])[:_MOST_LINES]
+    if not costs and not records:
+        return []
+    written: list[Block] = [Heading("Decisions and costs")]
+    if costs:
+        written += _cost_matrix(costs)
+    if records:
+        rows = [
+            [
+                name(r["policy"]), name(r["split"]), number(r["expected_cost"]), number(r["realised_cost"]),
+                number(r["difference"]), interval(r["low"], r["high"]), share(r["no_decision"]),
+            ]
+            for r in records
+        ]  # fmt: skip
+        header = ["policy", "split", "expected", "realised", "difference", "95 % interval", "no decision"]
+        written.append(Table("Cost a row of each policy", header, rows))
+    return written
+
+
+def _cost_matrix(costs: dict[str, Any]) -> list[Block]:
+    classes, matrix = costs["classes"], costs["matrix"]
+    fits = len(matrix) == len(classes) and all(len(row) == len(matrix[0]) for row in matrix)
+    if not fits or not matrix or len(matrix[0]) != len(classes) or len(classes) > _MOST_CLASSES:
+        abstaining = "" if costs["abstain"] is None else f", of no decision {number_text(costs['abstain'])}"
+        return [Paragraph(f"decision.json has the costs of {plural(len(classes), 'class', 'classes')}{abstaining}.")]
+    rows = [
+        [name(label, 24), *(Cell(f"{value:g}", is_number=True) for value in row)]
+        for label, row in zip(classes, matrix, strict=True)
+    ]
+    note = "" if costs["abstain"] is None else f"No decision costs {number_text(costs['abstain'])}."
+    header: list[Span] = ["actual", *(name(label, 14) for label in classes)]
+    return [Table("Cost by actual and decided class", header, rows, note, "matrix", over="decided")]

@@ -1,0 +1,109 @@
+"""Metrics of every split with their intervals, and of each class on the rows that judge."""
+
+from typing import Any
+
+from pipeline.dataset.shard import SPLITS
+from pipeline.report.blocks import Block, Cell, Listing, Paragraph, Sentence, Table
+from pipeline.report.documents import Documents
+from pipeline.report.text import NONE, count, interval, name, number, plural, said
+from pipeline.results import verdict
+
+# In reading order, with their units; others follow by name.
+_TITLES = {
+    "rows": "rows",
+    "log_loss": "log loss (nats)",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "roc_auc_ovr": "ROC AUC, one against the rest",
+    "brier": "Brier score",
+    "expected_calibration_error": "expected calibration error",
+}
+_MOST_METRICS, _MOST_CLASSES, _MOST_REASONS = 24, 30, 10
+_OF_CLASS = ("precision", "recall", "f1")
+
+_Intervals = dict[tuple[str, str], tuple[float | None, float | None]]
+
+
+def blocks(documents: Documents) -> list[Block]:
+    """Tables of splits and of classes, and why a metric is not defined."""
+    metrics = documents.metrics
+    if metrics is None:
+        return [Paragraph("This run has no metrics.json: it was not evaluated.")]
+    written: list[Block] = [_splits(metrics, documents.judged), *_classes(metrics, documents.judged)]
+    if not metrics["intervals"]:
+        written.append(Paragraph("This run was evaluated without intervals of its metrics.", "note"))
+    return [*written, *_undefined(metrics)]
+
+
+def _splits(metrics: dict[str, Any], judged: str) -> Table:
+    splits = [split for split in SPLITS if split in metrics]
+    known = {*(key for split in splits for key in metrics[split])}
+    keys = [*(key for key in _TITLES if key in known), *sorted(known - {*_TITLES})][:_MOST_METRICS]
+    shares = verdict.baseline(metrics, judged)
+    bounds = {(r["split"], r["metric"]): (r["low"], r["high"]) for r in metrics["intervals"] if r["class"] is None}
+    header: list[str] = ["metric"]
+    for split in splits:
+        header += [split, "95 % interval"] if any(of == split for of, _ in bounds) else [split]
+    rows = []
+    for key in keys:
+        cells = [Cell(_TITLES.get(key) or name(key.replace("_", " ")).text)]
+        for split in splits:
+            value = metrics[split].get(key)
+            cells.append(count(value) if key == "rows" else number(value))
+            if any(of == split for of, _ in bounds):
+                cells.append(interval(*bounds.get((split, key), (None, None))))
+        value = shares.get(key)
+        cells.append(NONE if key == "rows" or isinstance(value, str) else number(value))
+        rows.append(cells)
+    note = f"Class shares: what knowing only how frequent each class is in training gives on {judged}."
+    return Table("Metrics of each split", [*header, "class shares"], rows, note)
+
+
+def _classes(metrics: dict[str, Any], judged: str) -> list[Block]:
+    records = [record for record in metrics["per_class"] if record["split"] == judged]
+    if not records:
+        return []
+    bounds: dict[Any, _Intervals] = {}
+    for record in metrics["intervals"]:
+        if record["split"] == judged and record["class"] is not None:
+            of_class = bounds.setdefault((type(record["class"]), record["class"]), {})
+            of_class[judged, record["metric"]] = record["low"], record["high"]
+    measures = [*_OF_CLASS]
+    header = ["class", "rows"]
+    for measure in measures:
+        has_bounds = any((judged, measure) in known for known in bounds.values())
+        header += [_class_title(measure), "95 % interval"] if has_bounds else [_class_title(measure)]
+    rows = []
+    for record in sorted(records, key=lambda record: -(record["support"] or 0))[:_MOST_CLASSES]:
+        of_class = bounds.get((type(record["class"]), record["class"]), {})
+        cells = [name(record["class"]), count(record["support"])]
+        for measure in measures:
+            cells.append(number(record[measure]))
+            if any((judged, measure) in known for known in bounds.values()):
+                cells.append(interval(*of_class.get((judged, measure), (None, None))))
+        rows.append(cells)
+    more = len(records) - len(rows)
+    note = f"And {plural(more, 'class', 'classes')} more with fewer rows." if more else ""
+    return [Table(f"Each class on {judged}", header, rows, note)]
+
+
+def _class_title(measure: str) -> str:
+    return "F1" if measure == "f1" else measure
+
+
+def _undefined(metrics: dict[str, Any]) -> list[Block]:
+    reasons: list[Sentence] = [
+        [
+            f"{name(record['split']).text}, {_TITLES.get(record['metric']) or name(record['metric']).text}"
+            f"{' of the class shares' if record['of'] == 'baseline' else ''}: ",
+            said(record["reason"]),
+            ".",
+        ]
+        for record in metrics["undefined"]
+    ]
+    if not reasons:
+        return []
+    more = len(reasons) - _MOST_REASONS
+    rest = [f"And {more:,} more."] if more > 0 else []
+    return [Paragraph("Not defined:"), Listing([*reasons[:_MOST_REASONS], *rest])]

@@ -1,0 +1,72 @@
+"""Parts of the rows, and how unlike they are treated."""
+
+from typing import Any
+
+from pipeline.report.blocks import Block, Listing, Paragraph, Sentence, Table
+from pipeline.report.documents import Documents
+from pipeline.report.text import NONE, count, interval, name, number, p_value, plural, said
+
+_MOST = 25
+
+
+def blocks(documents: Documents) -> list[Block]:
+    """The worst slices first."""
+    slices = documents.slices
+    if slices is None:
+        return [Paragraph("This run looks at no slices: there is no slices.json.")]
+    written: list[Block] = []
+    if slices["slices"]:
+        written.append(_slices(slices["slices"]))
+    else:
+        written.append(Paragraph("No column has slices."))
+    if slices["disparities"]:
+        written.append(_disparities(slices["disparities"]))
+    left_out: list[Sentence] = [[name(r["column"]), ": ", said(r["reason"])] for r in slices["left_out"]]
+    if left_out:
+        rest = [f"And {len(left_out) - _MOST:,} more."] if len(left_out) > _MOST else []
+        written += [Paragraph("Left out:"), Listing([*left_out[:_MOST], *rest])]
+    return written
+
+
+def _slices(records: list[dict[str, Any]]) -> Table:
+    has_cost = any(record["cost"] is not None for record in records)
+    ordered = sorted(records, key=_badness)
+    rows = [
+        [
+            name(r["column"]), name(r["value"]), name(r["split"]), count(r["rows"]),
+            number(r["log_loss"]), interval(r["log_loss_low"], r["log_loss_high"]),
+            number(r["accuracy"]), interval(r["accuracy_low"], r["accuracy_high"], 3),
+            *([number(r["cost"])] if has_cost else []), p_value(r["adjusted_p_value"]),
+        ]
+        for r in ordered[:_MOST]
+    ]  # fmt: skip
+    header = ["column", "value", "split", "rows", "log loss", "95 %", "accuracy", "95 %"]
+    header += ["cost", "adjusted p"] if has_cost else ["adjusted p"]
+    more = len(records) - len(rows)
+    note = "The surest differences from the other rows first, then the highest log loss."
+    return Table(
+        "Log loss and accuracy of each slice",
+        header,
+        rows,
+        note + (f" And {plural(more, 'slice')} more." if more else ""),
+    )
+
+
+def _badness(record: dict[str, Any]) -> tuple[float, float]:
+    p, loss = record["adjusted_p_value"], record["log_loss"]
+    return (1.0 if p is None else p), -(loss or 0.0)
+
+
+def _disparities(records: list[dict[str, Any]]) -> Table:
+    """The smallest ratios first: that of the lowest to the highest is 1 where all are treated alike."""
+    ordered = sorted(records, key=lambda r: 1.0 if r["ratio"] is None else r["ratio"])
+    rows = [
+        [
+            name(r["column"]), NONE if r["class"] is None else name(r["class"]), name(r["measure"].replace("_", " ")),
+            number(r["ratio"], 3), interval(r["low"], r["high"], 3), name(r["lowest"] or ""), name(r["highest"] or ""),
+        ]
+        for r in ordered[:_MOST]
+    ]  # fmt: skip
+    more = len(records) - len(rows)
+    header = ["column", "class", "measure", "lowest / highest", "95 % interval", "lowest", "highest"]
+    return Table("Disparities between values", header, rows, f"And {plural(more, 'ratio')} more." if more else "")
