@@ -1,5 +1,6 @@
 """A stage with what surrounds it: workers, the run in MLflow, the checkpoint."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,12 +12,16 @@ from pipeline.commands import interruption, launch
 from pipeline.parallel import workers
 from pipeline.params import PARAMS_FILE
 from pipeline.repository import project
-from pipeline.tracking.client import mirror
+from pipeline.tracking.client import deferred_mirror, mirror
+from pipeline.tracking.client.deferred_mirror import DeferredMirror
 from pipeline.tracking.client.mirror import Mirror
 from pipeline.tracking.client.params import TrackingParams, is_switched_off
 
 if TYPE_CHECKING:
     from pipeline.train.checkpoint import Checkpoint
+
+# Of those in dvc.yaml that are tracked.
+_LAST_STAGE = "report"
 
 
 def prepare(source: str | None, out: Path, cache: Path | None) -> None:
@@ -118,8 +123,11 @@ def infer(prepared: Path, model: Path, out: Path) -> None:
 
 
 def report(prepared: Path, model: Path, out: Path) -> None:
-    """Run `report`; one process writes the page, and no run in MLflow needs it."""
-    with interruption.advised(lambda: f"the page is as it was; {interruption.again()} begins anew"):
+    """Run `report`, in one process; the page joins the run of the model, as do the stages that were deferred to it."""
+    with (
+        interruption.advised(lambda: f"the page is as it was; {interruption.again()} begins anew"),
+        _tracked("report", prepared=prepared, models=model, reports=out),
+    ):
         from pipeline.report import stage
 
         stage.main(params=params.read_params(PARAMS_FILE), prepared=prepared, model=model, out=out)
@@ -154,10 +162,10 @@ def _in_workers(stage: str, **options: str | Path | None) -> Iterator[None]:
         yield
 
 
-def _tracked(stage: str, wait: bool = True, **paths: Path) -> AbstractContextManager[Mirror | None]:
+def _tracked(stage: str, wait: bool = True, **paths: Path) -> AbstractContextManager[Mirror | DeferredMirror | None]:
     """Track the stage that runs inside the block, as ``tracking:`` and the environment say; the first worker does.
 
-    Without ``wait`` it is left to the next stage, unless MLflow is required.
+    Without ``wait``, and where DVC calls it and so the last stage later, it is deferred, unless MLflow is required.
     """
     if workers.rank():
         return nullcontext()
@@ -167,5 +175,7 @@ def _tracked(stage: str, wait: bool = True, **paths: Path) -> AbstractContextMan
     tracking = params.load(PARAMS_FILE, "tracking", TrackingParams)
     if is_switched_off(tracking):
         return nullcontext()
-    begin = mirror.started if wait or tracking.required else mirror.deferred
-    return begin(stage, tracking, document, paths)
+    is_followed = "DVC_STAGE" in os.environ and stage != _LAST_STAGE
+    if (is_followed or not wait) and not tracking.required:
+        return deferred_mirror.deferred(stage, tracking, document, paths, is_followed=is_followed)
+    return mirror.started(stage, tracking, document, paths)

@@ -46,6 +46,15 @@ def _chosen(root: Path, revision: str | None, all_experiments: bool) -> list[Rev
     return revisions.between(root, revision) if ".." in revision else [revisions.resolved(root, revision)]
 
 
+def send_waiting(root: Path, experiment: str) -> None:
+    """Send what is kept to the store of the project, whose MLflow experiment is ``experiment``.
+
+    Raises: UserError if the store cannot be used.
+    """
+    with as_user_errors("; nothing is lost: call `python -m pipeline track` again"):
+        _send(open_store(root, experiment), root)
+
+
 def _send(store: Store, root: Path) -> None:
     with screen.bar("sending kept stages"):
         result = resend.send(store, root)

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.repository import project
-from pipeline.tracking.client import experiment_view, location
+from pipeline.tracking.client import experiment_view, location, outbox
 
 HOST = "127.0.0.1"
 
@@ -37,6 +37,10 @@ def main(*, experiment: str, port: int) -> None:
         from pipeline.tracking.store.store import open_store  # MLflow's own first use is not safe
 
         open_store(root, experiment)
+    if outbox.waiting(root):
+        from pipeline.commands import track
+
+        track.send_waiting(root, experiment)
     print("MLflow is starting ...", flush=True)
     server = _start(uri, port, root)
     try:

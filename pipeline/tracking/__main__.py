@@ -22,6 +22,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import mlflow  # noqa: F401
@@ -30,7 +31,7 @@ from pipeline.errors import UserError
 from pipeline.repository import project
 from pipeline.tracking import resend
 from pipeline.tracking.client import location
-from pipeline.tracking.runs import evaluate_run, infer_run, sweep_run
+from pipeline.tracking.runs import evaluate_run, infer_run, report_run, sweep_run
 from pipeline.tracking.runs.train_run import Mirrored, Started
 from pipeline.tracking.store import search
 from pipeline.tracking.store.failures import FAILURES, explained
@@ -55,11 +56,18 @@ def mirror(events: Iterable[dict[str, Any]], answer: Answer) -> None:
     store = open_store(root, start["experiment"])
     search.end_abandoned(store, start["time"])
     answer({"answer": "ready"})
-    sent = resend.send(store, root, limit=_SENT_AT_ONCE).sent
+    models = start["paths"].get("models")
+    joined = Path(models) if models and start["stage"] != "train" else None
+    sent = resend.send(store, root, _SENT_AT_ONCE, joined).sent
     if start["stage"] == "train":
         run_id = _follow_training(Mirrored(store, Started.of(start)), events)
     else:
-        by_stage = {"evaluate": evaluate_run.record, "infer": infer_run.record, "sweep": sweep_run.record}
+        by_stage = {
+            "evaluate": evaluate_run.record,
+            "infer": infer_run.record,
+            "report": report_run.record,
+            "sweep": sweep_run.record,
+        }
         record = by_stage[start["stage"]]
         run_id = _at_the_end(events, partial(record, store, Started.of(start)))
     answer(_last_answer(store, run_id) | {"sent": len(sent)})

@@ -8,7 +8,14 @@ from mlflow.entities import Run
 
 from pipeline import files
 from pipeline.errors import UserError, shortened
-from pipeline.output_files import METADATA_FILE, METRICS_FILE, PLOTS_FOLDER
+from pipeline.output_files import (
+    DECISION_FILE,
+    METADATA_FILE,
+    METRICS_FILE,
+    PLOTS_FOLDER,
+    REPORT_FILE,
+    SLICES_FILE,
+)
 from pipeline.repository import environment, git, lockfile
 from pipeline.repository.git import Commit
 from pipeline.repository.revisions import Revision, commits_that_lock
@@ -50,6 +57,9 @@ def _rebuilt(store: Store, revision: Revision, run: Run | None, paths: dict[str,
     run = run or evaluate_run.rebuilt(store, origin, training, time, meaning)
     if "reports" in paths:
         evaluate_run.add_reports(store, run, origin, training, paths["reports"], time)
+        page = paths["reports"] / REPORT_FILE
+        if page.is_file():
+            run_writer.add_files(store, run.info.run_id, [page])
         if "inference" in paths:
             infer_run.add_tables(store, run.info.run_id, paths["inference"])
     elif done != "rebuilt":
@@ -71,6 +81,10 @@ def _fetched(revision: Revision, target: Path) -> dict[str, Path]:
     except (_MissingError, KeyError):
         return paths
     paths["reports"] = target / "reports"
+    # Commits of before these files have none.
+    for name, file in (("models", DECISION_FILE), ("reports", SLICES_FILE), ("reports", REPORT_FILE)):
+        with contextlib.suppress(_MissingError):
+            _fetch(revision, folders[name], file, target / name)
     with contextlib.suppress(_MissingError, KeyError):  # commits of before the stage infer have none
         for file in outbox.INFERENCE_FILES:
             _fetch(revision, folders["reports"], file, target / "inference")

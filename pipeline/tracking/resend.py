@@ -9,7 +9,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
 from pipeline.errors import UserError, shortened
 from pipeline.tracking.client import outbox
 from pipeline.tracking.client.run_context import RunContext
-from pipeline.tracking.runs import evaluate_run, infer_run, run_writer, sweep_run
+from pipeline.tracking.runs import evaluate_run, infer_run, report_run, run_writer, sweep_run
 from pipeline.tracking.runs.train_run import Mirrored, Started
 from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store, open_store
@@ -25,8 +25,10 @@ class Sent:
     damaged: list[str] = field(default_factory=list)
 
 
-def send(store: Store, root: Path, limit: int | None = None) -> Sent:
+def send(store: Store, root: Path, limit: int | None = None, models: Path | None = None) -> Sent:
     """Send the oldest ``limit`` entries, or all; an entry is removed when its run is complete.
+
+    Those of the model in the folder ``models`` come first, whatever the limit: what is recorded next joins their run.
 
     An entry that is damaged, or that MLflow refuses for what is in it, stays where it is, and stops no other. Raises
     what the store raises.
@@ -35,7 +37,7 @@ def send(store: Store, root: Path, limit: int | None = None) -> Sent:
     if not outbox.waiting(root):
         return result
     with outbox.alone(root) as alone:
-        for folder in outbox.waiting(root)[:limit] if alone else ():
+        for folder in _chosen(root, limit, models) if alone else ():
             try:
                 result.sent.append(_sent(store, root, folder))
             except (UserError, ValueError, TypeError, LookupError, AttributeError, MlflowException) as error:
@@ -47,14 +49,22 @@ def send(store: Store, root: Path, limit: int | None = None) -> Sent:
     return result
 
 
+def _chosen(root: Path, limit: int | None, models: Path | None) -> list[Path]:
+    own: list[Path] = []
+    others: list[Path] = []
+    for folder in outbox.waiting(root):
+        is_own = models is not None and outbox.has_model(folder, models)
+        (own if is_own else others).append(folder)
+    return own + others[: None if limit is None else max(0, limit - len(own))]
+
+
 def _sent(store: Store, root: Path, folder: Path) -> str:
     entry, paths = outbox.read(folder)
     target = store if entry.experiment == store.experiment else open_store(root, entry.experiment)
     started = Started(entry.identity, entry.params, RunContext.from_json(entry.circumstances), paths, entry.started)
-    if entry.stage == "evaluate":
-        return evaluate_run.record(target, started, entry.ended)
-    if entry.stage == "infer":
-        return infer_run.record(target, started, entry.ended)
+    joining = {"evaluate": evaluate_run.record, "infer": infer_run.record, "report": report_run.record}
+    if entry.stage in joining:
+        return joining[entry.stage](target, started, entry.ended)
     begun = search.begun(target, entry.identity)
     is_complete = sweep_run.is_complete if entry.stage == "sweep" else run_writer.is_complete
     for run in filter(is_complete, begun):
@@ -63,4 +73,4 @@ def _sent(store: Store, root: Path, folder: Path) -> str:
         target.client.delete_run(run.info.run_id)
     if entry.stage == "sweep":
         return sweep_run.record(target, started, entry.ended)
-    return Mirrored(target, started).finished(entry.ended)
+    return Mirrored(target, started).finished(entry.ended, entry.records)

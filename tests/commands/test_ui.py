@@ -62,6 +62,7 @@ def project(repro: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
             changed = changed.replace(before, after, 1)
         (project.folder / "params.yaml").write_text(changed, encoding="utf-8")
         project.pipeline("train", "--prepared", "data/prepared", "--out", "models")
+        project.pipeline("decide", "--prepared", "data/prepared", "--model", "models", "--out", "models")
         project.pipeline("evaluate", "--prepared", "data/prepared", "--model", "models", "--out", "reports")
     return project
 

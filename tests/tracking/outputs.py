@@ -92,4 +92,6 @@ class Project:
         own = {"rows": 3, "log_loss": log_loss, "accuracy": 0.75, "roc_auc_ovr": None}
         metrics = {"train": own, "baseline": baseline, "per_class": per_class, "undefined": [], "training": {}}
         (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+        (folder / "slices.json").write_text('{"slices": [], "disparities": [], "left_out": []}', encoding="utf-8")
+        (self.paths["models"] / "decision.json").write_text("{}", encoding="utf-8")
         (folder / "plots" / "confusion_matrix.csv").write_text("actual,predicted,rows\nant,bee,1\n", encoding="utf-8")

@@ -15,10 +15,11 @@ stages:
     deps: [prepared, code.py]
     params: [train]
     outs: [models/softmax.json, models/softmax.safetensors, models/history.csv, models/snapshots.safetensors]
+  decide: {cmd: "no", deps: [models/softmax.json], outs: [models/decision.json]}
   evaluate:
     cmd: "no"
     deps: [models/softmax.json]
-    outs: [reports/plots]
+    outs: [reports/plots, reports/slices.json]
     metrics: [reports/metrics.json: {cache: false}]
 """
 
@@ -53,7 +54,7 @@ class Versioned:
         for words in (("user.name", "t"), ("user.email", "t@t")):
             self.run("git", "config", *words)
         (folder / "models" / ".gitignore").write_text("/*\n!.gitignore\n", encoding="utf-8")
-        (folder / "reports" / ".gitignore").write_text("/plots\n", encoding="utf-8")
+        (folder / "reports" / ".gitignore").write_text("/plots\n/slices.json\n", encoding="utf-8")
         self.save("start")
 
     def redo(self, seed: int) -> None:

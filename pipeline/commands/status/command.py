@@ -20,6 +20,7 @@ from pipeline.repository.lockfile import LOCK_FILE
 from pipeline.results import verdict
 from pipeline.results.reports import parse_metrics
 from pipeline.table import remote
+from pipeline.tracking.client import outbox
 
 _NEXT = "next"
 _SHORT_COMMIT = 10
@@ -67,6 +68,8 @@ def _lines(root: Path, program: str) -> Iterator[tuple[str, str]]:
     yield "table", f"{shortened(source)}, target {shortened(table.get('target'))}"
     lock = stages.read_lock(root)
     yield from _last_run(root)
+    if waiting := len(outbox.waiting(root)):
+        yield "MLflow", f"lacks {waiting} stage{'' if waiting == 1 else 's'}: `{program} track` sends what is kept"
     every = stages.states(root, params, lock)
     for state in every:
         yield state.name, _described(state)

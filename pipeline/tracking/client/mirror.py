@@ -32,11 +32,9 @@ _EXIT_SECONDS = 10.0
 class Mirror:
     """The parent's end of the pipe. No method raises because of the child, and none but ``finish`` waits for it."""
 
-    def __init__(
-        self, stage: str, params: TrackingParams, document: Mapping[str, Any], paths: Mapping[str, Path]
-    ) -> None:
+    def __init__(self, entry: OutboxEntry, params: TrackingParams, paths: Mapping[str, Path]) -> None:
         self._params = params
-        self._entry = _begun(stage, params, document)
+        self._entry = entry
         self._paths = dict(paths)
         self._began = time.monotonic()
         self._next_batch = self._began + params.live_after_s
@@ -52,7 +50,7 @@ class Mirror:
 
     def send(self, event: dict[str, Any]) -> None:
         """Pass an event on, with the time; returns at once, however slow the child is."""
-        self._outgoing.put(event | {"time": _now()})
+        self._outgoing.put(event | {"time": now_ms()})
 
     def begun(self, key: str) -> None:
         """Tell the key of a training's checkpoint, by which a later process finds the run if this one is killed."""
@@ -63,13 +61,17 @@ class Mirror:
         self.send({"event": "resumed"})
         self._has_run = True
 
+    def catch_up(self, records: list[dict[str, Any]]) -> None:
+        """Send records of the epochs before the child was started."""
+        self.send({"event": "epochs", "records": records})
+        self._has_run = True
+
     def watch(self, record: dict[str, Any]) -> None:
         """Take an epoch's record; every few seconds those that a chart needs are sent."""
         self._recent.add(record)
         now = time.monotonic()
         if now >= self._next_batch:
-            self.send({"event": "epochs", "records": self._recent.take()})
-            self._has_run = True
+            self.catch_up(self._recent.take())
             self._next_batch = now + max(SECONDS_BETWEEN_BATCHES, SHARE_BETWEEN_BATCHES * (now - self._began))
 
     def wait_until_ready(self) -> None:
@@ -90,7 +92,7 @@ class Mirror:
 
         Returns: the sentence to print; it begins with ``warning:`` if the stage is not in MLflow.
         """
-        ended = _now()
+        ended = now_ms()
         self.send({"event": "finished", "records": self._recent.take()})
         answer = self._last_answer(self._params.timeout_s)
         self._leave()
@@ -200,48 +202,39 @@ def started(
 ) -> Iterator[Mirror]:
     """Mirror the stage that runs inside the block, and print one sentence about its run at the end.
 
-    ``stage`` is train, evaluate, infer or sweep; ``document`` is the whole params document; ``paths`` names the folders
-    prepared, models (but for sweep) and reports (but for train). Enter the block before the stage's heavy imports: the
-    child's run beside them.
+    ``stage`` is train, evaluate, infer, report or sweep; ``document`` is the whole params document; ``paths`` names the
+    folders prepared, models (but for sweep) and reports (but for train). Enter the block before the stage's heavy
+    imports: the child's run beside them.
     The block's exceptions pass through unchanged.
     Raises: UserError before the block if ``params.required`` and MLflow cannot be reached.
     """
-    mirror = Mirror(stage, params, document, paths)
+    mirror = Mirror(begun_entry(stage, params, document), params, paths)
     if params.required:
         mirror.wait_until_ready()
     try:
         yield mirror
     except BaseException as error:
-        mirror.stop("KILLED" if isinstance(error, KeyboardInterrupt | SystemExit) else "FAILED")
+        mirror.stop(status_of(error))
         raise
+    finish(mirror, params)
+
+
+def finish(mirror: Mirror, params: TrackingParams) -> None:
+    """Wait for the run of a stage that ended well, and print where it is."""
     with screen.bar(f"waiting for MLflow, at most {params.timeout_s:g} s"):
         sentence = mirror.finish()
     screen.say(sentence, error=sentence.startswith("warning:"))
 
 
-@contextmanager
-def deferred(
-    stage: str, params: TrackingParams, document: Mapping[str, Any], paths: Mapping[str, Path]
-) -> Iterator[None]:
-    """Leave the stage that runs inside the block to the child of the next one, through the outbox; nobody waits.
-
-    For what nobody waits to see; arguments as ``started`` takes them.
-    """
-    entry = _begun(stage, params, document)
-    yield
-    entry = replace(entry, circumstances=run_context.here().to_json(), ended=_now())
-    try:
-        outbox.keep(project.project_root(), entry, paths)
-    except (OSError, UserError) as error:
-        screen.say(f"warning: MLflow: this stage cannot be kept for it ({error})", error=True)
-    else:
-        screen.say("MLflow: the next stage records this one, too, or `python -m pipeline track`")
+def status_of(error: BaseException) -> str:
+    """The status of a run whose stage ended with ``error``."""
+    return "KILLED" if isinstance(error, KeyboardInterrupt | SystemExit) else "FAILED"
 
 
-def _begun(stage: str, params: TrackingParams, document: Mapping[str, Any]) -> OutboxEntry:
-    """The stage as it begins; its circumstances and its end come later."""
+def begun_entry(stage: str, params: TrackingParams, document: Mapping[str, Any]) -> OutboxEntry:
+    """The stage as it begins; its circumstances, its records and its end come later."""
     content: dict[str, Any] = json.loads(json.dumps(document, default=_plain))
-    began = _now()
+    began = now_ms()
     return OutboxEntry(
         stage=stage,
         identity=outbox.new_identity(),
@@ -253,7 +246,7 @@ def _begun(stage: str, params: TrackingParams, document: Mapping[str, Any]) -> O
     )
 
 
-def _now() -> int:
+def now_ms() -> int:
     """Time in ms since 1970."""
     return time.time_ns() // 1_000_000
 

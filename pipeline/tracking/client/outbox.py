@@ -10,7 +10,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from pipeline import files
 from pipeline.documents import json_documents
 from pipeline.output_files import (
     COEFFICIENTS_FILE,
+    DECISION_FILE,
     EFFECTS_FILE,
     ENCODER_FILE,
     HISTORY_FILE,
@@ -30,6 +31,8 @@ from pipeline.output_files import (
     METRICS_FILE,
     PLOTS_FOLDER,
     PREPARED_FILE,
+    REPORT_FILE,
+    SLICES_FILE,
     SNAPSHOTS_FILE,
     SWEEP_FILE,
     SWEEP_TABLE_FILE,
@@ -39,14 +42,17 @@ from pipeline.output_files import (
 # The files of a run by the stage's folder; a name that ends with / is a folder.
 _PREPARED = (PREPARED_FILE, ENCODER_FILE)
 _MODELS = (METADATA_FILE, WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE)
+_DECIDED = (*_MODELS, DECISION_FILE)
 INFERENCE_FILES = (INFERENCE_FILE, COEFFICIENTS_FILE, EFFECTS_FILE, INFLUENCE_FILE)
 _REPORTS = (METRICS_FILE, f"{PLOTS_FOLDER}/")
 NEEDED: Mapping[str, tuple[str, ...]] = {"prepared": _PREPARED, "models": _MODELS, "reports": _REPORTS}
 
-# Beside those of evaluate, a sweep and an inference have reports of their own.
+# What the stages need beside that, or in its place.
 _BY_STAGE: dict[str, dict[str, tuple[str, ...]]] = {
+    "evaluate": {"models": _DECIDED, "reports": (*_REPORTS, SLICES_FILE)},
     "sweep": {"reports": (SWEEP_FILE, SWEEP_TABLE_FILE)},
     "infer": {"reports": INFERENCE_FILES},
+    "report": {"reports": (REPORT_FILE,)},
 }
 
 _ENTRY_FILE = "entry.json"
@@ -60,16 +66,18 @@ _LOCK_SECONDS = 10
 class OutboxEntry:
     """A stage that ended well; times in ms since 1970. ``identity`` marks the run that was begun for it, if any.
 
-    ``params`` is the whole params document, ``circumstances`` its run context as JSON.
+    ``params`` is the whole params document, ``circumstances`` its run context as JSON, ``records`` those of epochs,
+    thinned.
     """
 
-    stage: Annotated[str, Field(pattern="^(train|evaluate|infer|sweep)$")]
+    stage: Annotated[str, Field(pattern="^(train|evaluate|infer|report|sweep)$")]
     identity: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     experiment: str
     params: dict[str, Any]
     circumstances: dict[str, Any]
     started: Annotated[int, Field(ge=0, lt=2**53)]
     ended: Annotated[int, Field(ge=0, lt=2**53)]
+    records: list[dict[str, float]] = field(default_factory=list)
 
 
 _FORM = TypeAdapter(OutboxEntry)
@@ -119,6 +127,12 @@ def read(folder: Path) -> tuple[OutboxEntry, dict[str, Path]]:
     with json_documents.faults_named(path, _REMEDY):
         entry = _FORM.validate_python(document)
     return entry, {name: folder / name for name in NEEDED if (folder / name).is_dir()}
+
+
+def has_model(folder: Path, models: Path) -> bool:
+    """Whether an entry is of the model in the folder ``models``."""
+    metadata = folder / "models" / METADATA_FILE
+    return metadata.is_file() and metadata.read_bytes() == (models / METADATA_FILE).read_bytes()
 
 
 def forget(folder: Path) -> None:

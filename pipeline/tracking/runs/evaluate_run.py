@@ -40,4 +40,4 @@ def add_reports(
 ) -> None:
     """Add what evaluate left in the folder ``reports``."""
     run_writer.add_evaluation(store, run, origin, training, outputs.read_metrics(reports), time)
-    run_writer.add_files(store, run.info.run_id, outputs.report_files(reports))
+    run_writer.add_files(store, run.info.run_id, outputs.report_files(training.folder, reports))

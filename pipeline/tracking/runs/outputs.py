@@ -16,7 +16,16 @@ from pipeline.dataset import reader
 from pipeline.dataset.shard import SPLITS
 from pipeline.documents import json_documents
 from pipeline.files import md5_file
-from pipeline.output_files import HISTORY_FILE, METRICS_FILE, PLOTS_FOLDER, SNAPSHOTS_FILE, SWEEP_FILE, WEIGHTS_FILE
+from pipeline.output_files import (
+    DECISION_FILE,
+    HISTORY_FILE,
+    METRICS_FILE,
+    PLOTS_FOLDER,
+    SLICES_FILE,
+    SNAPSHOTS_FILE,
+    SWEEP_FILE,
+    WEIGHTS_FILE,
+)
 from pipeline.results.reports import parse_metrics, parse_sweep
 from pipeline.results.training import parse_history, parse_snapshots
 from pipeline.tracking.client import experiment
@@ -124,6 +133,11 @@ def read_sweep(reports: Path) -> dict[str, Any]:
     return parse_sweep(json_documents.read_bytes(path, "run `python -m pipeline sweep`"), path)
 
 
-def report_files(reports: Path) -> list[Path]:
-    """The reports that go into the run as they are; predictions.csv has a line a row and stays with DVC."""
-    return [reports / METRICS_FILE, *sorted((reports / PLOTS_FOLDER).glob("*.csv"))]
+def report_files(models: Path, reports: Path) -> list[Path]:
+    """What goes into the run as it is; predictions.csv has a line a row and stays with DVC.
+
+    Evaluations of earlier versions have neither slices nor a decision.
+    """
+    optional = [models / DECISION_FILE, reports / SLICES_FILE]
+    tables = sorted((reports / PLOTS_FOLDER).glob("*.csv"))
+    return [reports / METRICS_FILE, *(path for path in optional if path.is_file()), *tables]

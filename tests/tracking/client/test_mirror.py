@@ -21,7 +21,7 @@ from mlflow.entities import Run
 
 from pipeline.commands import track
 from pipeline.errors import UserError
-from pipeline.tracking.client import mirror, outbox, thinning
+from pipeline.tracking.client import deferred_mirror, mirror, outbox, thinning
 from pipeline.tracking.client.params import TrackingParams
 from tests.project import SOURCE
 from tests.tracking.outputs import PARAMS, Project
@@ -85,6 +85,11 @@ def started(project: Project, stage: str, params: TrackingParams = QUICK) -> Any
     return mirror.started(stage, params, PARAMS, project.paths)
 
 
+def child_of(project: Project, params: TrackingParams) -> mirror.Mirror:
+    """A training's mirror whose end is left to the test."""
+    return mirror.Mirror(mirror.begun_entry("train", params, PARAMS), params, project.paths)
+
+
 def fail_after_an_epoch(project: Project, params: TrackingParams, error: BaseException) -> None:
     """A training that ends with this exception."""
     with started(project, "train", params) as mirrored:
@@ -143,9 +148,9 @@ def test_a_deferred_stage_waits_for_the_next(project: Project, capsys: pytest.Ca
     for name in ("inference.json", "coefficients.csv", "effects.csv", "influence.csv"):
         (reports / name).write_text("{}" if name.endswith("json") else "class\n", encoding="utf-8")
     capsys.readouterr()
-    with mirror.deferred("infer", QUICK, PARAMS, project.paths):
+    with deferred_mirror.deferred("infer", QUICK, PARAMS, project.paths):
         pass
-    assert capsys.readouterr().out == "MLflow: the next stage records this one, too, or `python -m pipeline track`\n"
+    assert capsys.readouterr().out == "MLflow: a later stage records this one, too, or `python -m pipeline track`\n"
     (waiting,) = outbox.waiting(project.folder)
     assert outbox.read(waiting)[0].stage == "infer"
     with started(project, "evaluate"):
@@ -157,9 +162,49 @@ def test_a_deferred_stage_waits_for_the_next(project: Project, capsys: pytest.Ca
     assert {"inference.json", "inference.csv"} <= names
 
 
+def test_a_deferred_training_that_lasts_is_live(project: Project) -> None:
+    """After tracking.live_after_s it has a child, whose run has the earlier epochs; its end leaves nothing to send."""
+    with deferred_mirror.deferred("train", QUICK, PARAMS, project.paths, is_followed=True) as mirrored:
+        mirrored.begun("a" * 64)
+        mirrored.watch({"epoch": 0, "cost": 1.0})
+        assert run_with_costs(project).info.status == "RUNNING"
+    assert outbox.waiting(project.folder) == []
+    assert run_of(project).info.status == "FINISHED"
+
+
+def test_a_short_deferred_training_keeps_its_records(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """No file tells the seconds of an epoch; the stage that records the training has them all the same."""
+    with deferred_mirror.deferred("train", TrackingParams(), PARAMS, project.paths, is_followed=True) as mirrored:
+        for epoch in range(project.epochs):
+            mirrored.watch({"epoch": epoch, "cost": 1 / (1 + epoch), "seconds": 0.25})
+    assert capsys.readouterr().out == ""
+    with started(project, "evaluate"):
+        pass
+    metrics = run_of(project).data.metrics
+    assert metrics["by epoch/seconds"] == 0.25
+    assert "eval/log_loss" in metrics
+
+
+def test_the_stages_of_a_model_go_before_older_ones(project: Project, tmp_path: Path) -> None:
+    """However many others wait: what is recorded next joins the run that they make."""
+    other = Project(tmp_path / "other", seed=7)
+    for _ in range(6):
+        with deferred_mirror.deferred("train", TrackingParams(), PARAMS, other.paths, is_followed=True):
+            pass
+    with deferred_mirror.deferred("train", TrackingParams(), PARAMS, project.paths, is_followed=True):
+        pass
+    with started(project, "evaluate"):
+        pass
+    assert len(outbox.waiting(project.folder)) == 3
+    runs = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}").search_runs(["1"])
+    [own] = [run for run in runs if run.data.tags["model.key"] == project.model.key]
+    assert "eval/log_loss" in own.data.metrics
+    assert "rebuilt" not in own.data.tags
+
+
 def test_a_deferred_stage_that_fails_is_not_kept(project: Project) -> None:
     """As one that fails early: there is nothing to record."""
-    with pytest.raises(UserError), mirror.deferred("infer", QUICK, PARAMS, project.paths):
+    with pytest.raises(UserError), deferred_mirror.deferred("infer", QUICK, PARAMS, project.paths):
         raise UserError("no")
     assert outbox.waiting(project.folder) == []
 
@@ -258,7 +303,7 @@ def test_parent_that_dies_leaves_a_killed_run(project: Project, name: str) -> No
 
 def test_a_parent_that_is_killed_within_a_line_leaves_a_killed_run(project: Project) -> None:
     """Of an event that is longer than a pipe takes at once the beginning may be all that the child gets."""
-    mirrored = mirror.Mirror("train", QUICK, PARAMS, project.paths)
+    mirrored = child_of(project, QUICK)
     mirrored.watch({"epoch": 0, "cost": 1.0})
     run_with_costs(project)
     assert mirrored._child.stdin is not None
@@ -270,7 +315,7 @@ def test_a_parent_that_is_killed_within_a_line_leaves_a_killed_run(project: Proj
 @pytest.fixture
 def stopped_child(project: Project) -> Iterator[mirror.Mirror]:
     """A mirror whose child does not answer."""
-    mirrored = mirror.Mirror("train", TrackingParams(timeout_s=0.5), PARAMS, project.paths)
+    mirrored = child_of(project, TrackingParams(timeout_s=0.5))
     mirrored._child.send_signal(signal.SIGSTOP)
     yield mirrored
     mirrored.abandon()
@@ -289,7 +334,7 @@ def test_child_that_does_not_answer_is_given_up(stopped_child: mirror.Mirror) ->
 
 def test_child_that_was_killed_is_a_warning(project: Project) -> None:
     """A child that is gone is told, and sending to it is no error."""
-    mirrored = mirror.Mirror("train", QUICK, PARAMS, project.paths)
+    mirrored = child_of(project, QUICK)
     mirrored._child.kill()
     mirrored._child.wait()
     mirrored.watch({"epoch": 0, "cost": 1.0})
