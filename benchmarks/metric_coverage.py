@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
 
 BINS, TRUTH_ROWS, TABLES = 10, 2_000_000, 600
-SIZES, CALIBRATION_SIZES = (500, 2000), (500, 5000)
+SIZES, CALIBRATION_SIZES = (100, 500, 2000), (500, 5000)
 CLASSES = ["a", "b", "c"]
 SLOPES = np.array([[1.5, 0.0, -1.5], [0.5, -1.0, 0.5]])
 OF_CLASS_C = tuple(Measure(name, 2) for name in ("precision", "recall", "f1"))
