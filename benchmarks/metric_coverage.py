@@ -7,6 +7,7 @@ same rows; and the calibration error by other methods than the one taken. Titles
 minutes.
 """
 
+import argparse
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
 
 BINS, TRUTH_ROWS, TABLES = 10, 2_000_000, 600
-SIZES, CALIBRATION_SIZES = (500, 2000), (500, 5000)
+SIZES, CALIBRATION_SIZES = (100, 500, 2000), (500, 5000)
 CLASSES = ["a", "b", "c"]
 SLOPES = np.array([[1.5, 0.0, -1.5], [0.5, -1.0, 0.5]])
 OF_CLASS_C = tuple(Measure(name, 2) for name in ("precision", "recall", "f1"))
@@ -97,16 +98,18 @@ def coverage(
     n: int,
     truth: Mapping[Measure, float],
     intervals: Callable[[Predictions], Intervals],
-) -> dict[Measure, float]:
-    """Per cent of tables whose interval holds the truth."""
+    tables: int = TABLES,
+) -> dict[str, float]:
+    """Per cent of tables whose interval holds the truth, by metric."""
     random = np.random.default_rng(n)
-    held: dict[Measure, list[bool]] = defaultdict(list)
-    for _ in range(TABLES):
+    held: dict[str, list[bool]] = defaultdict(list)
+    for _ in range(tables):
         _, given = population.draw(n, random)
         for measure, interval in intervals(given).bounds.items():
             if measure in truth:
-                held[measure].append(interval.low <= truth[measure] <= interval.high)
-    return {measure: 100 * float(np.mean(values)) for measure, values in held.items()}
+                name = measure.metric + (" of c" if measure.label is not None else "")
+                held[name].append(interval.low <= truth[measure] <= interval.high)
+    return {name: 100 * float(np.mean(values)) for name, values in held.items()}
 
 
 def calibration_bounds(own: Floats, replicates: Floats) -> dict[str, Bounds]:
@@ -146,35 +149,56 @@ def show(title: str, columns: Mapping[str, Mapping[str, float]]) -> None:
     Console(width=120).print(table)
 
 
-def main() -> None:
-    noise = f"per cent, +- {100 * np.sqrt(0.05 * 0.95 / TABLES):.1f}"
-    truths = {name: truth_of(*each.draw(TRUTH_ROWS, np.random.default_rng(0))) for name, each in POPULATIONS.items()}
+def show_metrics(n: int, tables: int, truths: Mapping[str, Mapping[Measure, float]]) -> None:
+    """Print the coverage of each metric by population."""
+    columns = {
+        name: coverage(each, n, truths[name], lambda given: metric_intervals(given, BINS), tables)
+        for name, each in POPULATIONS.items()
+        if name != "slightly so"
+    }
+    show(f"{n} rows, {_noise(tables)}", columns)
 
-    def named(values: Mapping[Measure, float]) -> dict[str, float]:
-        return {each.metric + (" of c" if each.label is not None else ""): value for each, value in values.items()}
 
-    for n in SIZES:
-        columns = {
-            name: named(coverage(each, n, truths[name], lambda given: metric_intervals(given, BINS)))
-            for name, each in POPULATIONS.items()
-            if name != "slightly so"
-        }
-        show(f"{n} rows, {noise}", columns)
+def show_differences(n: int, truths: Mapping[str, Mapping[Measure, float]]) -> None:
+    """Print the coverage of the differences of two models of the same rows."""
     columns = {}
     for name in ("calibrated", "weights", "groups of 5"):
         true, given = POPULATIONS[name].draw(TRUTH_ROWS, np.random.default_rng(0))
         second = truth_of(true, another(given))
         changes = {measure: second[measure] - value for measure, value in truths[name].items()}
-        columns[name] = named(
-            coverage(POPULATIONS[name], 2000, changes, lambda given: paired_intervals(given, another(given), BINS))
+        columns[name] = coverage(
+            POPULATIONS[name], n, changes, lambda given: paired_intervals(given, another(given), BINS)
         )
-    show(f"difference of two models, 2000 rows, {noise}", columns)
+    show(f"difference of two models, {n} rows, {_noise(TABLES)}", columns)
+
+
+def show_calibration(n: int, truths: Mapping[str, Mapping[Measure, float]]) -> None:
+    """Print the coverage of the calibration error by method."""
+    columns = {
+        name: calibration_coverage(POPULATIONS[name], n, truths[name][Measure(CALIBRATION_ERROR)])
+        for name in ("calibrated", "slightly so", "overconfident")
+    }
+    show(f"calibration error by method, {n} rows, {_noise(TABLES)}", columns)
+
+
+def _noise(tables: int) -> str:
+    return f"per cent of {tables} tables, +- {100 * np.sqrt(0.05 * 0.95 / tables):.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, help="the metrics alone, of tables of so many rows")
+    parser.add_argument("--tables", type=int, default=TABLES, help="how many tables, with --rows")
+    options = parser.parse_args()
+    truths = {name: truth_of(*each.draw(TRUTH_ROWS, np.random.default_rng(0))) for name, each in POPULATIONS.items()}
+    if options.rows is not None:
+        show_metrics(options.rows, options.tables, truths)
+        return
+    for n in SIZES:
+        show_metrics(n, TABLES, truths)
+    show_differences(2000, truths)
     for n in CALIBRATION_SIZES:
-        columns = {
-            name: calibration_coverage(POPULATIONS[name], n, truths[name][Measure(CALIBRATION_ERROR)])
-            for name in ("calibrated", "slightly so", "overconfident")
-        }
-        show(f"calibration error by method, {n} rows, {noise}", columns)
+        show_calibration(n, truths)
 
 
 if __name__ == "__main__":

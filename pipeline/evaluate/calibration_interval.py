@@ -13,8 +13,10 @@ of a perfectly calibrated model does not hold its error of 0 once in a thousand 
 
 The error at hand may lie above the interval, as it does for most models that are nearly calibrated: it is too large.
 The bins are as they are: an error within a bin is not seen by either.
-`python -m benchmarks.metric_coverage` compares this with the percentile, basic and bias-corrected intervals
-(docs/metrics.md has its table).
+Both bounds, and the 2 standard errors (of 1 to 3), were chosen by simulations of two classes with 500 to 5,000 rows,
+where they held the truth in 92 to 98 % of tables; percentile and Efron's bias-corrected intervals held it in 0 to 95,
+the basic one in 77 to 95. `python -m benchmarks.metric_coverage`, whose populations are others, compares them again;
+docs/metrics.md has its table.
 """
 
 import math

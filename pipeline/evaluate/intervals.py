@@ -77,8 +77,8 @@ def metric_intervals(predictions: Predictions, bins: int) -> Intervals:
 def paired_intervals(a: Predictions, b: Predictions, bins: int) -> Intervals:
     """Intervals of b - a of the metrics of all classes; the rows of ``a`` and ``b`` are the same, in one order.
 
-    The difference of two calibration errors, each of which is biased in its own way, lies between the differences of
-    their opposite bounds: it holds the truth more often than 95 % say.
+    Two calibration errors are biased each in its own way, so that no resampling of their difference holds the truth as
+    often as it says; its bounds are the differences of their opposite bounds, which are mostly too wide.
     """
     replicates = [replicate_metrics(side, bins) for side in (a, b)]
     one, other = (side.metrics for side in replicates)

@@ -257,6 +257,35 @@ def test_an_unknown_param_or_no_bins_at_all_is_refused() -> None:
             EvaluateParams(**wrong)
 
 
+# What a worker of torchrun runs.
+WORKER = """
+import sys
+from pathlib import Path
+from pipeline.evaluate import stage as evaluate
+from pipeline.evaluate.params import EvaluateParams
+from pipeline.parallel import workers
+with workers.process_group():
+    folder = Path(sys.argv[1])
+    evaluate.main(params=EvaluateParams(), prepared=folder / "prepared", model=folder / "models", out=folder / "shared")
+"""
+
+
+@pytest.mark.slow
+def test_two_workers_leave_the_same_reports(tmp_path: Path) -> None:
+    """Rows with weights and groups, in three shards, so that one worker has more of them."""
+    count = 2 * shard.SHARD_ROWS + 100
+    rows = rows_of(1, labels_of(1, count), np.random.default_rng(0).uniform(0.5, 2, count))
+    groups = np.arange(count, dtype=np.uint64) // 3 + 2**63
+    made = make_project(tmp_path, train=dataclasses.replace(rows, groups=groups))
+    run(made)
+    program = tmp_path / "worker.py"
+    program.write_text(WORKER, encoding="utf-8")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    root = str(Path(__file__).parents[2])
+    subprocess.run([*launcher, str(program), str(made)], check=True, env=os.environ | {"PYTHONPATH": root}, timeout=240)
+    assert digests(made / "shared") == digests(made / "reports")
+
+
 @pytest.mark.slow
 def test_reports_do_not_depend_on_threads_and_need_no_torch_or_mlflow(folder: Path, tmp_path: Path) -> None:
     """The same bytes with one thread and with four, from a process that loads neither torch nor MLflow."""
