@@ -25,7 +25,6 @@ WATCHED_WITHOUT_NEED: dict[str, set[str]] = {
     "decide": {
         "pipeline/arithmetic/lookups.py",
         "pipeline/arithmetic/reference/lookups.py",
-        "pipeline/dataset/row_digests.py",
         "pipeline/dataset/writer.py",
         "pipeline/scoring/column_effects.py",
         "pipeline/scoring/intervals.py",
@@ -33,7 +32,6 @@ WATCHED_WITHOUT_NEED: dict[str, set[str]] = {
     "evaluate": {
         *(f"pipeline/arithmetic/{name}.py" for name in ("factors", "lookups", "softmax")),
         *(f"pipeline/arithmetic/reference/{name}.py" for name in ("factors", "lookups", "softmax")),
-        "pipeline/dataset/row_digests.py",
         "pipeline/dataset/writer.py",
         "pipeline/scoring/column_effects.py",
         "pipeline/scoring/intervals.py",

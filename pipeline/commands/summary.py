@@ -117,13 +117,19 @@ def _cost_table(history: dict[str, list[float]]) -> Table:
 
 
 def _metrics_table(numbers: dict[str, Any]) -> Table:
-    """The metrics of each split, and beside them those of the class shares alone on the most held-out one."""
+    """The metrics of each split; of the most held-out one, the last, intervals and the class shares alone beside it."""
     splits = {split: numbers[split] for split in SPLITS if split in numbers}
     main = most_held_out(numbers)
     shares = verdict.baseline(numbers, main)
-    table = Table("metric", *splits, f"class shares, {main}")
+    intervals = {
+        record["metric"]: f"{record['low']:.4f} to {record['high']:.4f}"
+        for record in numbers["intervals"]
+        if record["split"] == main and "class" not in record
+    }
+    table = Table("metric", *splits, "95 % interval", f"class shares, {main}")
     for name in _METRICS:
-        table.add_row(name, *(_cell(row.get(name)) for row in (*splits.values(), shares)))
+        cells = [_cell(row.get(name)) for row in (*splits.values(), shares)]
+        table.add_row(name, *cells[:-1], intervals.get(name, ""), cells[-1])
     return table
 
 

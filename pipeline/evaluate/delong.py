@@ -64,7 +64,7 @@ def macro_area(predictions: Predictions) -> Area:
 def area_interval(area: Area) -> tuple[float, float]:
     """95 % interval, normal on the logit scale, so that it lies within (0, 1).
 
-    Raises: UndefinedAreaError at 0 and 1, where the logit is infinite.
+    Raises: UndefinedAreaError at 0 and 1, where the logit is infinite, and where no row moves the area.
     """
     if area.value in (0.0, 1.0):
         raise UndefinedAreaError(f"the area is exactly {area.value:g}")
@@ -76,13 +76,18 @@ def area_interval(area: Area) -> tuple[float, float]:
 
 
 def difference_interval(a: Area, b: Area) -> tuple[float, float]:
-    """95 % interval of the area of b less that of a, of the same units; normal, within [-1, 1]."""
+    """95 % interval of the area of b less that of a, of the same units; normal, within [-1, 1].
+
+    Raises: UndefinedAreaError where no row moves it.
+    """
     difference = b.value - a.value
     reach = QUANTILE * _standard_error(b.influence - a.influence)
     return max(-1.0, difference - reach), min(1.0, difference + reach)
 
 
 def _standard_error(influence: Floats) -> float:
+    if not influence.any():
+        raise UndefinedAreaError("no row moves it")
     return math.sqrt(math.fsum((influence * influence).tolist()))
 
 

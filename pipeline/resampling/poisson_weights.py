@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dataset.row_digests import mixed
+
 REPLICATES = 1000
 
 MOST = 8  # no weight is larger
@@ -28,22 +30,10 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 def poisson_weights(units: NDArray[np.integer[Any]], replicates: int = REPLICATES) -> NDArray[np.uint8]:
     """Weights (n, replicates) of units (n,), int64 or uint64; independent over units and replicates, of mean 1."""
     hashes = -(-replicates // _PER_HASH)
-    first = _mix(units.astype(np.uint64) + _GOLDEN)
-    bits = _mix(first[:, np.newaxis] + _GOLDEN * np.arange(1, hashes + 1, dtype=np.uint64))
+    first = mixed(units.astype(np.uint64) + _GOLDEN)
+    bits = mixed(first[:, np.newaxis] + _GOLDEN * np.arange(1, hashes + 1, dtype=np.uint64))
     uniform = bits.astype("<u8", copy=False).view("<u2")[:, :replicates]
     weights = np.zeros(uniform.shape, dtype=np.uint8)
     for threshold in THRESHOLDS:
         weights += uniform >= threshold
     return weights
-
-
-def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Change ``z`` to bits of which each depends on every bit of it, one to one, and return it.
-
-    Source: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators", splitmix64.
-    """
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        z ^= z >> np.uint64(shift)
-        z *= np.uint64(factor)
-    z ^= z >> np.uint64(31)
-    return z

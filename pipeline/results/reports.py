@@ -24,23 +24,32 @@ class _OfClass(OpenForm):
     support: NonNegativeFloat | None = None
 
 
+class _Interval(OpenForm):
+    split: str
+    label: Annotated[Class, Field(alias="class")] = ""  # of a metric of all classes there is none
+    metric: str
+    low: FiniteFloat
+    high: FiniteFloat
+
+
 class _Metrics(OpenForm):
     train: _Numbers
     validation: _Numbers = Field(default_factory=dict)
     test: _Numbers = Field(default_factory=dict)
     baseline: list[_Baseline] = Field(default_factory=list)
     per_class: list[_OfClass] = Field(default_factory=list)
+    intervals: list[_Interval] = Field(default_factory=list)
 
 
 def parse_metrics(content: bytes, place: object) -> dict[str, Any]:
-    """metrics.json, with the lists ``baseline`` and ``per_class`` whether or not it has them.
+    """metrics.json, with the lists ``baseline``, ``per_class`` and ``intervals`` whether or not it has them.
 
     Raises: UserError that names ``place``.
     """
     document = json_documents.parse(content, place, REMEDY)
     with json_documents.faults_named(place, REMEDY):
         _Metrics.model_validate(document)
-    return {"baseline": [], "per_class": []} | document
+    return {"baseline": [], "per_class": [], "intervals": []} | document
 
 
 class _Fit(OpenForm):

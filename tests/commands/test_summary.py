@@ -61,6 +61,24 @@ def test_a_split_of_one_class_is_told(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "train: all" not in printed
 
 
+def test_intervals_are_those_of_the_most_held_out_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside its metrics, within 100 columns; not those of other splits or of a class; older files have none."""
+    _write(tmp_path, 3)
+    splits = {split: {"rows": 800_000, "accuracy": 0.5, "log_loss": 1.5} for split in ("train", "validation", "test")}
+    bounds = [("test", "accuracy", 0.4), ("train", "accuracy", 0.3), ("test", "log_loss", 1.4)]
+    records = [{"split": split, "metric": name, "low": low, "high": 1.6} for split, name, low in bounds]
+    records.append({"split": "test", "class": "a", "metric": "accuracy", "low": 0.1, "high": 0.2})
+    (tmp_path / "metrics.json").write_text(json.dumps(splits | {"intervals": records}), encoding="utf-8")
+    summary.main(model=tmp_path, reports=tmp_path, prepared=tmp_path)
+    printed = capsys.readouterr().out
+    assert "95 % interval" in printed
+    assert [word for word in ("0.4000 to 1.6000", "1.4000 to 1.6000", "0.3000 to", "0.1000") if word in printed] == [
+        "0.4000 to 1.6000",
+        "1.4000 to 1.6000",
+    ]
+    assert max(map(len, printed.splitlines())) <= 100
+
+
 def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
     """Without a history there is one sentence."""
     with pytest.raises(UserError, match="run `dvc repro` first"):

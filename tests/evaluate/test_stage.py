@@ -159,6 +159,36 @@ def test_per_class_has_a_record_for_each_class_of_each_split(metrics: dict[str, 
         assert sum(record["support"] for record in records) == metrics[split]["rows"]
 
 
+def test_intervals_are_records_of_a_split_a_metric_and_perhaps_a_class(metrics: dict[str, Any]) -> None:
+    """One for each metric that is defined, or the reason in ``undefined``."""
+    records = metrics["intervals"] + [record for record in metrics["undefined"] if record["of"] == "interval"]
+    for split in ("train", "validation", "test"):
+        named = {(record["metric"], record.get("class")) for record in records if record["split"] == split}
+        of_classes = {(name, label) for name in ("precision", "recall", "f1") for label in CLASSES}
+        assert named == {(name, None) for name in metrics[split].keys() - {"rows"}} | of_classes
+    assert all(record["low"] < record["high"] for record in metrics["intervals"])
+
+
+def test_rows_in_another_order_and_other_shards_have_the_same_intervals(tmp_path: Path) -> None:
+    """To the last bit; weights and groups go with their rows."""
+    rows = dataclasses.replace(
+        rows_of(1, labels_of(1, 90), np.tile([0.0, 0.7, 2.5], 30)), groups=np.arange(90, dtype=np.uint64) // 2 + 2**63
+    )
+    order = np.random.default_rng(0).permutation(90)
+    moved = shard.Shard(**{name: array[order] for name, array in rows.tensors().items()})
+    intervals = []
+    for name, each in (("one", rows), ("other", moved)):
+        made = make_project(tmp_path / name, train=each)
+        intervals.append(run(made)["intervals"])
+        lines = {line["row"]: line for line in lines_of(made)}
+        assert [lines[str(row)]["group"] for row in range(1, 91)] == [str(2**63 + row // 2) for row in range(90)]
+        assert [float(lines[str(row)]["weight"]) for row in (1, 2, 3)] == [0.0, 0.7, 2.5]
+    assert intervals[0] == intervals[1]
+    alone = run(make_project(tmp_path / "alone", train=dataclasses.replace(rows, groups=None)))["intervals"]
+    assert alone != intervals[0]
+    assert "group" not in lines_of(tmp_path / "alone")[0]
+
+
 def test_dvc_sees_only_numbers_and_the_status(metrics: dict[str, Any]) -> None:
     """The mappings that DVC lays out as columns hold one level of numbers, and the solver's status."""
     columns = {name: value for name, value in metrics.items() if isinstance(value, dict)}
@@ -182,7 +212,7 @@ def test_a_split_of_one_class_has_a_reason_instead_of_a_number(
     project = make_project(tmp_path, train=rows_of(1, labels_of(1, 50)), test=rows_of(51, np.full(10, 2)))
     metrics = run(project)
     assert metrics["test"]["roc_auc_ovr"] is None
-    assert metrics["undefined"] == [
+    assert [record for record in metrics["undefined"] if record["of"] != "interval"] == [
         {"split": "test", "of": of, "metric": "roc_auc_ovr", "reason": "no row here is of class bird, cat"}
         for of in ("model", "baseline")
     ]
@@ -225,6 +255,35 @@ def test_an_unknown_param_or_no_bins_at_all_is_refused() -> None:
     for wrong in ({"calibration_bins": 0}, {"calibration_bins": 10, "bins": 3}, {"calibration_bins": 2.5}):
         with pytest.raises(ValueError, match="validation error"):
             EvaluateParams(**wrong)
+
+
+# What a worker of torchrun runs.
+WORKER = """
+import sys
+from pathlib import Path
+from pipeline.evaluate import stage as evaluate
+from pipeline.evaluate.params import EvaluateParams
+from pipeline.parallel import workers
+with workers.process_group():
+    folder = Path(sys.argv[1])
+    evaluate.main(params=EvaluateParams(), prepared=folder / "prepared", model=folder / "models", out=folder / "shared")
+"""
+
+
+@pytest.mark.slow
+def test_two_workers_leave_the_same_reports(tmp_path: Path) -> None:
+    """Rows with weights and groups, in three shards, so that one worker has more of them."""
+    count = 2 * shard.SHARD_ROWS + 100
+    rows = rows_of(1, labels_of(1, count), np.random.default_rng(0).uniform(0.5, 2, count))
+    groups = np.arange(count, dtype=np.uint64) // 3 + 2**63
+    made = make_project(tmp_path, train=dataclasses.replace(rows, groups=groups))
+    run(made)
+    program = tmp_path / "worker.py"
+    program.write_text(WORKER, encoding="utf-8")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    root = str(Path(__file__).parents[2])
+    subprocess.run([*launcher, str(program), str(made)], check=True, env=os.environ | {"PYTHONPATH": root}, timeout=240)
+    assert digests(made / "shared") == digests(made / "reports")
 
 
 @pytest.mark.slow

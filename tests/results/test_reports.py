@@ -15,6 +15,10 @@ METRICS: dict[str, Any] = {
     "test": {"rows": 2, "log_loss": 0.5},
     "baseline": [{"split": "train", "log_loss": 1.0, "accuracy": 0.5}],
     "per_class": [{"split": "train", "class": "a", "f1": 0.5, "support": 3}],
+    "intervals": [
+        {"split": "test", "metric": "log_loss", "low": 0.25, "high": 0.75},
+        {"split": "test", "class": "a", "metric": "f1", "low": 0.25, "high": 0.75},
+    ],
 }
 LINE: dict[str, Any] = {
     "l2": 0.1,

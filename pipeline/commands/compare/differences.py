@@ -5,15 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.commands.compare import estimates, intervals
+from pipeline.commands.compare import estimates
 from pipeline.commands.compare.side import ComparisonSide, rows
 from pipeline.dataset.shard import SPLITS
+from pipeline.evaluate.params import EvaluateParams
 from pipeline.output_files import PREDICTIONS_FILE
 
 _COEFFICIENTS = 10
 
 # Comparing rows of larger tables takes longer than a person waits; their md5 says that they differ.
 _TABLE_BYTES = 50_000_000
+
+_USUAL_BINS = EvaluateParams().calibration_bins
 
 Record = dict[str, Any]
 
@@ -75,20 +78,28 @@ def _metrics(a: ComparisonSide, b: ComparisonSide) -> list[Record]:
         for name in sorted({*a.metrics.get(split, {}), *b.metrics.get(split, {})})
         if (one := a.metrics.get(split, {}).get(name)) != (other := b.metrics.get(split, {}).get(name))
     ]
-    if any(record["metric"] in ("log_loss", "accuracy") for record in changed):
-        known = _intervals(a, b)
-        for record in changed:
-            record["interval"] = known.get((record["split"], record["metric"]))
+    known = _intervals(a, b) if any(record["difference"] is not None for record in changed) else {}
+    for record in changed:
+        interval = known.get((record["split"], record["metric"]))
+        record["interval"] = None if record["difference"] is None else interval
     return changed
 
 
 def _intervals(a: ComparisonSide, b: ComparisonSide) -> dict[tuple[str, str], list[float]]:
-    # With weights a metric is no plain mean over rows.
-    if a.params.get("prepare.weights") or b.params.get("prepare.weights"):
-        return {}
     one, other = a.predictions(), b.predictions()
+    if one is None or other is None:
+        return {}
+    # Not before it is known that a metric differs: scikit-learn takes half a second to import.
+    from pipeline.commands.compare import intervals
+
     places = (f"{a.name}: {PREDICTIONS_FILE}", f"{b.name}: {PREDICTIONS_FILE}")
-    return intervals.paired(one, other, places) if one and other else {}
+    weighted = bool(a.params.get("prepare.weights") or b.params.get("prepare.weights"))
+    bins, others = (side.params.get("evaluate.calibration_bins", _USUAL_BINS) for side in (a, b))
+    if isinstance(bins, int) and bins == others:
+        return intervals.paired(one, other, places, bins=bins, weighted=weighted)
+    # Errors of other bins are other numbers.
+    known = intervals.paired(one, other, places, bins=_USUAL_BINS, weighted=weighted)
+    return {key: value for key, value in known.items() if key[1] != intervals.CALIBRATION_ERROR}
 
 
 def _difference(a: Any, b: Any) -> float | None:

@@ -7,41 +7,51 @@ from numpy.typing import NDArray
 
 from pipeline.arithmetic.elementary import log
 from pipeline.errors import UserError, listed, shortened
+from pipeline.evaluate.intervals import CALIBRATION_ERROR as CALIBRATION_ERROR
+from pipeline.evaluate.intervals import paired_intervals
+from pipeline.evaluate.metrics import Predictions
 from pipeline.output_files import PREDICTIONS_FILE
 from pipeline.results.checks import REMEDY
 
-# Two-sided 95 % of the normal distribution.
-_QUANTILE = 1.959963984540054
-
-# A probability that was rounded to 0 would make a loss infinite; scikit-learn clips at the same place.
-_SMALLEST = np.finfo(np.float64).eps
-
 _PROBABILITY = "probability_"
 _IDENTITY = ("row", "split", "actual")
+_WEIGHT, _GROUP = "weight", "group"  # of files whose rows have them
 
 
 def paired(
-    a: bytes, b: bytes, places: tuple[str, str] = (PREDICTIONS_FILE, PREDICTIONS_FILE)
+    a: bytes,
+    b: bytes,
+    places: tuple[str, str] = (PREDICTIONS_FILE, PREDICTIONS_FILE),
+    *,
+    bins: int,
+    weighted: bool = False,
 ) -> dict[tuple[str, str], list[float]]:
     """95 % intervals of the difference b - a by split and metric; empty if the rows are not the same.
 
-    ``a`` and ``b`` are the predictions.csv of evaluate, ``places`` how errors call them. The mean of the n differences
-    of a row is taken as normal, with their standard deviation over the root of n: rows are what varies, the models are
-    as they are.
+    ``a`` and ``b`` are the predictions.csv of evaluate, ``places`` how errors call them, ``bins`` is
+    evaluate.calibration_bins. Rows (or groups of them) are what varies, the models are as they are: both are resampled
+    by the same weights. Of ``weighted`` rows whose weights the files do not have, there is none.
     Raises: UserError if one of them is no such table.
     """
     first, second = _read(a, places[0]), _read(b, places[1])
-    if not all(np.array_equal(first[name], second[name]) for name in _IDENTITY):
+    if not _have_same_rows(first, second) or (weighted and _WEIGHT not in first):
         return {}
     bounds: dict[tuple[str, str], list[float]] = {}
     for split in np.unique(first["split"]):
-        one, other = _scored(first, first["split"] == split), _scored(second, second["split"] == split)
-        for metric in one:
-            differences = other[metric] - one[metric]
-            if len(differences) > 1:
-                half = _QUANTILE * differences.std(ddof=1) / np.sqrt(len(differences))
-                bounds[str(split), metric] = [float(differences.mean() - half), float(differences.mean() + half)]
+        chosen = first["split"] == split
+        if _WEIGHT in first:
+            chosen &= first[_WEIGHT] > 0
+        if chosen.any():
+            intervals = paired_intervals(_predictions(first, chosen), _predictions(second, chosen), bins).bounds
+            bounds |= {(str(split), measure.metric): [each.low, each.high] for measure, each in intervals.items()}
     return bounds
+
+
+def _have_same_rows(a: dict[str, NDArray[Any]], b: dict[str, NDArray[Any]]) -> bool:
+    return all(
+        (name in a) == (name in b) and (name not in a or np.array_equal(a[name], b[name]))
+        for name in (*_IDENTITY, _WEIGHT, _GROUP)
+    )
 
 
 def _read(content: bytes, place: str) -> dict[str, NDArray[Any]]:
@@ -49,14 +59,15 @@ def _read(content: bytes, place: str) -> dict[str, NDArray[Any]]:
     import pyarrow as pa
     import pyarrow.csv
 
-    texts = {name: pa.string() for name in ("split", "actual", "predicted")}
+    types = {name: pa.string() for name in ("split", "actual", "predicted")}
+    types |= {"row": pa.int64(), _WEIGHT: pa.float64(), _GROUP: pa.uint64()}
     # A thread of Arrow's would let go of ``content`` later, and end the program with SIGABRT if that is ending by then.
     read = pyarrow.csv.ReadOptions(use_threads=False)
-    convert = pyarrow.csv.ConvertOptions(column_types=texts, strings_can_be_null=False)
+    convert = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
     try:
         table = pyarrow.csv.read_csv(pa.BufferReader(content), read_options=read, convert_options=convert)
         columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
-        classes = set(table["actual"].unique().to_pylist())
+        classes = {label for name in ("actual", "predicted") for label in table[name].unique().to_pylist()}
     except (pa.ArrowInvalid, KeyError, ValueError):  # KeyError of a name that is missing or stands twice
         _refuse(place, "a table of predictions, each column once", "something else")
     needed = [*_IDENTITY, "predicted", *(f"{_PROBABILITY}{label}" for label in classes)]
@@ -68,6 +79,8 @@ def _read(content: bytes, place: str) -> dict[str, NDArray[Any]]:
     for name, values in columns.items():
         if name.startswith(_PROBABILITY) and not _are_probabilities(values):
             _refuse(f"{place}: column {shortened(name)}", "probabilities, from 0 to 1", "others")
+    if _WEIGHT in columns and not ((columns[_WEIGHT] >= 0) & np.isfinite(columns[_WEIGHT])).all():
+        _refuse(f"{place}: column {_WEIGHT}", "weights, from 0", "others")
     return columns
 
 
@@ -79,12 +92,21 @@ def _refuse(place: str, expected: str, came: str) -> NoReturn:
     raise UserError(f"{place}: expected {expected}, got {came}: {REMEDY}")
 
 
-def _scored(columns: dict[str, NDArray[Any]], chosen: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
-    """Per chosen row the loss in nats and whether the prediction is right, each (n,)."""
-    actual = columns["actual"][chosen]
-    probability = np.zeros(len(actual))
-    for label in np.unique(actual):
-        mine = actual == label
-        probability[mine] = columns[f"{_PROBABILITY}{label}"][chosen][mine]
-    loss = -log(np.clip(probability, _SMALLEST, 1.0))
-    return {"log_loss": loss, "accuracy": (columns["predicted"][chosen] == actual).astype(np.float64)}
+def _predictions(columns: dict[str, NDArray[Any]], chosen: NDArray[np.bool_]) -> Predictions:
+    """What evaluate scored, of the chosen rows; classes are those that have a column."""
+    classes = [name.removeprefix(_PROBABILITY) for name in columns if name.startswith(_PROBABILITY)]
+    probabilities = np.column_stack([columns[f"{_PROBABILITY}{label}"][chosen] for label in classes]).astype(float)
+    actual, predicted = (_places(columns[name][chosen], classes) for name in ("actual", "predicted"))
+    return Predictions(
+        labels=actual,
+        predicted=predicted,
+        probabilities=probabilities,
+        log_likelihoods=log(probabilities[np.arange(len(actual)), actual]),
+        weights=columns[_WEIGHT][chosen] if _WEIGHT in columns else np.ones(len(actual)),
+        units=columns[_GROUP if _GROUP in columns else "row"][chosen].astype(np.uint64),
+    )
+
+
+def _places(values: NDArray[Any], classes: list[str]) -> NDArray[np.int64]:
+    place = {label: index for index, label in enumerate(classes)}
+    return np.array([place[value] for value in values], dtype=np.int64)
