@@ -25,7 +25,6 @@ WATCHED_WITHOUT_NEED: dict[str, set[str]] = {
     "decide": {
         "pipeline/arithmetic/lookups.py",
         "pipeline/arithmetic/reference/lookups.py",
-        "pipeline/dataset/row_digests.py",
         "pipeline/dataset/writer.py",
         "pipeline/resampling/entries.py",
         "pipeline/scoring/column_effects.py",

@@ -1,4 +1,4 @@
-"""README, the tutorial and the page on inference: every command in a session runs, and prints what stands below it.
+"""README, tutorial, inference and decisions: every command in a session runs, and prints what stands below it.
 
 A section of README begins where `make run` ends, in a copy of its own; the others are run from beginning to end.
 """
@@ -17,7 +17,7 @@ from tests.sessions import README, Step
 pytestmark = pytest.mark.slow
 
 TUTORIAL, KOREAN_TUTORIAL = "docs/tutorial.md", "docs/tutorial.ko.md"
-INFERENCE = "docs/inference.md"
+INFERENCE, DECISIONS = "docs/inference.md", "docs/decisions.md"
 
 # How commands begin that are shown and not run here, and why not. One more is a decision, not a way out.
 NOT_RUN = {
@@ -101,7 +101,7 @@ def test_a_section_of_the_readme_does_what_it_shows(project: Project, heading: s
     sessions.run_all(project, not_listed(sessions.sections(README)[heading]), FAILING, **UNTRACKED)
 
 
-@pytest.mark.parametrize("document", [TUTORIAL, INFERENCE])
+@pytest.mark.parametrize("document", [TUTORIAL, INFERENCE, DECISIONS])
 def test_a_page_does_what_it_shows(project: Project, document: str) -> None:
     """Every number in it is printed by the command above it."""
     sessions.run_all(project, not_listed(sessions.steps(document)), FAILING, **UNTRACKED)

@@ -1,1 +1,1 @@
-"""The stage after train: what is done with a model's probabilities: scaling, prediction sets, decisions by costs."""
+"""Stage 3: what is done with a model's probabilities: scaling, prediction sets, decisions by costs."""

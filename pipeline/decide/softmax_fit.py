@@ -50,7 +50,7 @@ class SoftmaxFit:
         self._blocks, self._l2, self._is_matrix = blocks, l2, is_matrix
         unchanged = np.eye(classes) if is_matrix else np.ones((classes, 1))
         self._start = np.hstack([unchanged, np.zeros((classes, 1))])
-        products = blocks.rows * self._start.size**2
+        products = blocks.rows * self._start.size * self._start.size
         self._every = -(-products // _MOST_PRODUCTS)
 
     def fit(self) -> Fitted:

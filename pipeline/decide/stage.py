@@ -1,4 +1,4 @@
-"""The stage after train: scaling, prediction sets and costs, as decision.json, which predict and evaluate apply."""
+"""Stage 3: scaling, prediction sets and costs, as decision.json, which predict and evaluate apply."""
 
 import json
 from pathlib import Path

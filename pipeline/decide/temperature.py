@@ -25,6 +25,10 @@ from pipeline.scoring.scaling import Scaling, log_probabilities
 
 _MOST_PASSES = 200
 _HARDLY = 2.0**-50  # a share of s by which a step no longer changes anything
+_LEAST_GROWTH, _MOST_GROWTH = 1e-6, 8.0  # of s, as shares of it, on the way to an upper end
+_LARGEST = 1e50
+
+_NONE_IS_LARGE_ENOUGH = "the class of every validation row is its most probable one, so that no scale is large enough"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def fit(blocks: Iterable[Block], classes: int) -> Fitted:
     Raises: NoFitError where there is none.
     """
     if not any(_margins(block).max(initial=-np.inf) > 0 for block in blocks):
-        raise NoFitError("the class of every validation row is its most probable one, so that no scale is large enough")
+        raise NoFitError(_NONE_IS_LARGE_ENOUGH)
     low = _at(0.0, blocks)
     if not low.slope < 0:
         raise NoFitError(
@@ -57,6 +61,8 @@ def fit(blocks: Iterable[Block], classes: int) -> Fitted:
             low = point
         else:
             high = s
+        if high == np.inf and s > _LARGEST:
+            raise NoFitError(_NONE_IS_LARGE_ENOUGH)
         distance = high - s if point.slope < 0 else s - low.s
         best = min(best, (abs(point.slope) * distance if point.slope else 0.0, s))
         following = _following(point, low.s, high)
@@ -68,12 +74,11 @@ def fit(blocks: Iterable[Block], classes: int) -> Fitted:
 
 
 def _following(point: _Point, low: float, high: float) -> float:
-    """Newton's step; where that leaves the bracket its middle, or twice s while it has no end."""
-    if point.curvature > 0:
-        step = point.s - point.slope / point.curvature
-        if low < step < min(high, 8 * point.s):
-            return step
-    return 2 * point.s if high == np.inf else (low + high) / 2
+    """Newton's step, twice as long while the bracket has no upper end; its middle where the step leaves it."""
+    step = -point.slope / point.curvature if point.curvature > 0 else np.inf
+    if high == np.inf:  # Newton's method alone would come near from below, and never find an end
+        return point.s + min(max(2 * step, _LEAST_GROWTH * point.s), _MOST_GROWTH * point.s)
+    return point.s + step if low < point.s + step < high else (low + high) / 2
 
 
 def _at(s: float, blocks: Iterable[Block]) -> _Point:

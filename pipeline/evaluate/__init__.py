@@ -1,1 +1,1 @@
-"""Stage 3: a model becomes metrics, predictions and plots."""
+"""Stage 5: a model becomes metrics, predictions and plots."""

@@ -1,4 +1,4 @@
-"""Stage 4: a model becomes metrics, one line a row with its probabilities, and plot tables."""
+"""Stage 5: a model becomes metrics, one line a row with its probabilities, and plot tables."""
 
 from pathlib import Path
 

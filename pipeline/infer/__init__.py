@@ -1,1 +1,1 @@
-"""Stage 3: standard errors, tests and effects of the softmax regression on the prepared training rows."""
+"""Stage 4: standard errors, tests and effects of the softmax regression on the prepared training rows."""

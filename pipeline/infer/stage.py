@@ -1,4 +1,4 @@
-"""Stage 3: standard errors, tests and effects of a softmax regression, each with its own numerical error."""
+"""Stage 4: standard errors, tests and effects of a softmax regression, each with its own numerical error."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

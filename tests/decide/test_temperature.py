@@ -31,6 +31,24 @@ def test_it_has_the_least_log_loss_and_the_bound_holds(sharpness: float, k: int)
     assert float(fitted.scaling.weights) == pytest.approx(best.x, rel=1e-5)
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_the_bound_is_small_wherever_the_scale_lies(seed: int) -> None:
+    """Above 1 as below, of few rows as of many; the slope changes its sign within a millionth of s."""
+    generator = np.random.default_rng(seed)
+    n, k = int(generator.integers(20, 300)), int(generator.integers(2, 6))
+    rows = drawn(seed, n, k, float(10 ** generator.uniform(-0.5, 1)))
+    try:
+        fitted = temperature.fit(rows, k)
+    except NoFitError:
+        return
+    log_p, labels, weights = joined(rows)
+    s = float(fitted.scaling.weights)
+    assert fitted.bound <= 1e-12
+    for other in (s * (1 - 1e-3), s * (1 + 1e-3)):
+        # Of 300 rounded losses.
+        assert log_loss(s * log_p, labels, weights) <= log_loss(other * log_p, labels, weights) + 1e-14
+
+
 def test_it_is_the_inverse_of_scikit_learns_temperature() -> None:
     """Of a frozen classifier, whose decision function scikit-learn scales; it stops at its own tolerance."""
     generator = np.random.default_rng(2)

@@ -416,15 +416,26 @@ def test_the_watch_refuses(operation: Callable[[Tensor], object], inference: boo
 
 # Of numpy and math: moving, comparing, counting, drawing nothing, or rounding once (fsum and sqrt do).
 _NUMPY = """
-abs append arange argsort argwhere array asarray bool_ concatenate cumsum empty flatnonzero float32 float64 full hstack
-iinfo inf int16 int32 int64 integer intp ix_ lexsort maximum minimum ones partition searchsorted sqrt stack tile triu
-uint64 unique unravel_index vstack where zeros
+abs add append arange argsort argwhere array array_equal asarray ascontiguousarray bool_ concatenate count_nonzero
+cumsum empty empty_like eye flatnonzero float32 float64 floor full hstack iinfo inf int16 int32 int64 integer intp
+isnan ix_ lexsort maximum minimum nan newaxis object_ ones ones_like partition put_along_axis repeat searchsorted sqrt
+stack take_along_axis tile triu uint64 unique unravel_index vstack where zeros zeros_like
 """
 _MATH = "ceil fsum inf isfinite isnan nan prod sqrt"
-_PLACES = [SOURCE / "pipeline/data_loader.py", *(SOURCE / "pipeline").glob("**/numerics/**/*.py")]
+_PLACES = [
+    SOURCE / "pipeline/data_loader.py",
+    *(SOURCE / "pipeline").glob("**/numerics/**/*.py"),
+    *(SOURCE / "pipeline/decide").glob("*.py"),
+    *(SOURCE / f"pipeline/scoring/{name}.py" for name in ("scaling", "prediction_sets", "costs", "decision")),
+    SOURCE / "pipeline/evaluate/beta_quantile.py",
+]
 _PLACES += [file for room in ("train", "training_rows") for file in (SOURCE / "pipeline" / room).glob("**/*.py")]
 # Weights are added up in the order of the rows of a shard; elsewhere rows are counted.
-_BINCOUNT = {"pipeline/training_rows/class_totals.py", "pipeline/numerics/diagnostics/separable_columns.py"}
+_BINCOUNT = {
+    "pipeline/decide/rows.py",
+    "pipeline/training_rows/class_totals.py",
+    "pipeline/numerics/diagnostics/separable_columns.py",
+}
 
 
 @cache

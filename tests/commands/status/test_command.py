@@ -58,9 +58,9 @@ def test_it_agrees_with_dvc_on_what_is_out_of_date(project: Project) -> None:
     assert status()["next"] == "softmax verify"
     edit(project.folder / "params.yaml", "lr: 0.1 ", "lr: 0.5 ")
     assert status()["train"] == "out of date: params changed: train.lr 0.1 -> 0.5"
-    assert (status()["evaluate"], status()["next"]) == ("out of date: after train", "dvc repro")
+    assert (status()["evaluate"], status()["next"]) == ("out of date: after decide, train", "dvc repro")
     edit(project.folder / "pipeline/scoring/logits.py", '"""', '"""A ')
-    assert status()["evaluate"] == "out of date: code changed: pipeline/scoring; after train"
+    assert status()["evaluate"] == "out of date: code changed: pipeline/scoring; after decide, train"
     edit(project.folder / "data/raw/tutorial.csv", "1", "2")
     assert status()["prepare"] == "out of date: data changed: data/raw/tutorial.csv"
     changed = project.dvc("status").stdout
