@@ -16,12 +16,12 @@ pytestmark = pytest.mark.slow
 def project(tmp_path_factory: pytest.TempPathFactory, repro: Path) -> Project:
     """A project with two commits that were run: as shipped, and with another learning rate."""
     folder = tmp_path_factory.mktemp("report")
-    made = Project.after_repro(folder, repro)
+    project = Project.after_repro(folder, repro)
     commit = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-a", "--allow-empty", "-m")
-    made.run(*commit, "as shipped <b>")
-    made.dvc("exp", "run", "-S", "train.lr=0.5", **UNTRACKED)
-    made.run(*commit, "faster")
-    return made
+    project.run(*commit, "as shipped <b>")
+    project.dvc("exp", "run", "-S", "train.lr=0.5", **UNTRACKED)
+    project.run(*commit, "faster")
+    return project
 
 
 def _page(project: Project, revision: str, name: str = "page.html", check: bool = True) -> str:
