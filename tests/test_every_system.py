@@ -59,7 +59,7 @@ def test_stages_and_what_a_person_reads_do_without_what_only_linux_has(repro: Pa
     project = Project.after_repro(tmp_path / "project", repro)
     before = _outputs(project.folder)
     stages = _commands(project)
-    assert [words[0] for words in stages] == ["check", "prepare", "train", "decide", "infer", "evaluate"]
+    assert [words[0] for words in stages] == ["check", "prepare", "train", "decide", "infer", "evaluate", "report"]
     for words in stages:
         project.run("python", "-c", _RUN, *words, **UNTRACKED)
     assert _outputs(project.folder) == before

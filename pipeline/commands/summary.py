@@ -10,7 +10,7 @@ from pipeline import model as models
 from pipeline import screen
 from pipeline.commands import class_tables
 from pipeline.dataset import reader
-from pipeline.dataset.columns import class_text, is_date, part_name
+from pipeline.dataset.columns import class_text
 from pipeline.dataset.shard import SPLITS, most_held_out
 from pipeline.documents import json_documents
 from pipeline.errors import UserError, shortened
@@ -18,6 +18,7 @@ from pipeline.model import Model
 from pipeline.output_files import HISTORY_FILE, METRICS_FILE, SCHEMA_FILE
 from pipeline.params import PARAMS_FILE, read_params
 from pipeline.results import verdict
+from pipeline.results.prepared import standard_deviations
 from pipeline.results.reports import parse_metrics
 from pipeline.results.training import parse_history
 from pipeline.scoring.column_effects import ColumnEffect, column_effects
@@ -159,21 +160,9 @@ def _effects_table(effects: Sequence[ColumnEffect]) -> Table:
 def _deviations(prepared: Path) -> dict[str, float]:
     """The standard deviation of each number column and part of a date, from the schema."""
     try:
-        schema = json_documents.read(prepared / SCHEMA_FILE, "run `dvc repro`", _MISSING)
-        deviations: dict[str, float] = {}
-        for column in schema["columns"]:
-            parts = column["parts"].items() if is_date(column["kind"]) else ()
-            described = {part_name(column["name"], part): content for part, content in parts} or {
-                column["name"]: column
-            }
-            deviations |= {
-                name: float(content["standard_deviation"])
-                for name, content in described.items()
-                if "standard_deviation" in content
-            }
+        return standard_deviations(json_documents.read(prepared / SCHEMA_FILE, "run `dvc repro`", _MISSING))
     except (UserError, KeyError, TypeError, ValueError, AttributeError):
         return {}
-    return deviations
 
 
 def _next_steps(trained: Model, is_tutorial: bool) -> Iterator[tuple[str, str]]:

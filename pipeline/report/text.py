@@ -21,8 +21,9 @@ def name(value: object, most: int = _NAME) -> Cell:
     short = on_one_line(text[:most])
     if len(text) <= most and len(short) <= most:
         return Cell(short or "(empty)", is_isolated=True)
-    end = on_one_line(text[-_END:])[-_END:]
-    return Cell(f"{short[: most - _END - 1]}…{end}", shortened(text, _TITLE), is_isolated=True)
+    last = min(_END, most // 3)
+    end = on_one_line(text[-last:])[-last:]
+    return Cell(f"{short[: most - last - 1]}…{end}", shortened(text, _TITLE), is_isolated=True)
 
 
 def names(values: Sequence[Class], most: int = 8) -> list[Span]:

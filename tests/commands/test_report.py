@@ -16,12 +16,12 @@ pytestmark = pytest.mark.slow
 def project(tmp_path_factory: pytest.TempPathFactory, repro: Path) -> Project:
     """A project with two commits that were run: as shipped, and with another learning rate."""
     folder = tmp_path_factory.mktemp("report")
-    made = Project.after_repro(folder, repro)
-    commit = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-a", "-m")
-    made.run(*commit, "as shipped <b>")
-    made.dvc("exp", "run", "-S", "train.lr=0.5", **UNTRACKED)
-    made.run(*commit, "faster")
-    return made
+    project = Project.after_repro(folder, repro)
+    commit = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-a", "--allow-empty", "-m")
+    project.run(*commit, "as shipped <b>")
+    project.dvc("exp", "run", "-S", "train.lr=0.5", **UNTRACKED)
+    project.run(*commit, "faster")
+    return project
 
 
 def _page(project: Project, revision: str, name: str = "page.html", check: bool = True) -> str:
@@ -112,7 +112,7 @@ def test_the_stage_writes_the_same_page_as_dvc_did(project: Project) -> None:
 def test_the_page_of_a_run_is_of_its_artifacts(tmp_path: Path, repro: Path) -> None:
     """An MLflow run, named by the beginning of its id, has the page of its model, with what changed."""
     project = Project.after_repro(tmp_path, repro)
-    project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-a", "-m", "run")
+    project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-a", "--allow-empty", "-m", "run")
     project.pipeline("track", "HEAD")
     with sqlite3.connect(project.folder / "mlflow.db") as database:
         ((run_id,),) = database.execute("SELECT run_uuid FROM runs").fetchall()

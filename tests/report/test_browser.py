@@ -78,8 +78,10 @@ def test_it_meets_wcag(browser: webdriver.Chrome, pages: dict[str, str], name: s
         "const done = arguments[1]; axe.run(document, {runOnly: arguments[0], resultTypes: ['violations']}).then(done)",
         _RULES,
     )
-    found = [(each["id"], each["help"], [node["html"] for node in each["nodes"]][:3]) for each in result["violations"]]
-    assert found == []
+    violations = [
+        (each["id"], each["help"], [node["html"] for node in each["nodes"]][:3]) for each in result["violations"]
+    ]
+    assert violations == []
 
 
 @pytest.mark.parametrize("name", ["plain", "small", "hostile", "many"])

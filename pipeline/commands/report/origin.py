@@ -36,7 +36,7 @@ def of_run(run: RunView, artifacts: Mapping[str, bytes], behind: Revision | None
     """The origin of a run, and of the revision that has its model."""
     versions = {package: public_version(version) for package, version in recorded_versions(run.tags).items()}
     known = of_revision(behind, missing) if behind else Origin("")
-    kept = [] if behind else ["No commit has this run's model: it was never kept, so only its artifacts are shown."]
+    lost = [] if behind else ["No commit has this run's model: it was never kept, so only its artifacts are shown."]
     receipts = [*_sentences(artifacts.get(RECEIPT_FILE), RECEIPT_FILE, "")] or known.receipts
     return Origin(
         revision=f"run {run.run_id[:8]} {run.name}",
@@ -46,7 +46,7 @@ def of_run(run: RunView, artifacts: Mapping[str, bytes], behind: Revision | None
         run=run.run_id,
         versions=_main(versions) or known.versions,
         receipts=receipts,
-        unknown=[*kept, *known.unknown],
+        unknown=[*lost, *known.unknown],
     )
 
 

@@ -9,7 +9,7 @@ from pipeline.report.text import name
 
 _WIDTH, _RIGHT, _ROW = 640.0, 70.0, 22.0
 _TOP, _BOTTOM = 8.0, 52.0
-_NAME_CHARACTERS = 28
+_NAME_CHARACTERS = 34
 # Wide letters of 12 pixels take as much; a name of narrow ones leaves some room.
 _CHARACTER = 7.2
 

@@ -63,7 +63,7 @@ def _chart(lines: list[_Line], reference: str, confidence: str) -> Iterator[Bloc
     rows = []
     for line in drawn:
         value, low, high = _per_deviation(line)
-        label = f"{name(line['feature'], 18).text}: {name(line['class'], 9).text}"
+        label = f"{name(line['feature'], 20).text}: {name(line['class'], 12).text}"
         rows.append(NamedRow(label, value, low=low, high=high))
     largest = drawn[0]
     value, low, high = _per_deviation(largest)

@@ -139,11 +139,12 @@ def test_a_lock_that_other_bytes_made_is_found_out(project: Project) -> None:
 
 
 def _with_bogus_digests(lock: str) -> str:
-    """dvc.lock with digests that no file has, for an output that is a file and one that is a folder."""
+    """dvc.lock with digests that no file has, for an output that is a file and one that is a folder, wherever named."""
     lines = lock.split("\n")
     for path, digest in (("models/history.csv", "ab" * 16), ("reports/plots", f"{'ab' * 16}.dir")):
-        place = lines.index(f"    - path: {path}")
-        lines[place + 2] = f"      md5: {digest}"
+        for place, line in enumerate(lines):
+            if line == f"    - path: {path}":
+                lines[place + 2] = f"      md5: {digest}"
     return "\n".join(lines)
 
 
