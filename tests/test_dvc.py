@@ -29,6 +29,7 @@ WATCHED_WITHOUT_NEED: dict[str, set[str]] = {
         "pipeline/resampling/entries.py",
         "pipeline/scoring/column_effects.py",
         "pipeline/scoring/intervals.py",
+        "pipeline/scoring/predictions.py",
     },
     "evaluate": {
         *(f"pipeline/arithmetic/{name}.py" for name in ("factors", "lookups", "softmax")),
@@ -51,19 +52,9 @@ WATCHED_WITHOUT_NEED: dict[str, set[str]] = {
         "pipeline/documents/yaml_documents.py",
         *(f"pipeline/parallel/{name}.py" for name in ("lazy", "threads")),
         "pipeline/results/receipts.py",
-        *(
-            f"pipeline/scoring/{name}.py"
-            for name in (
-                "costs",
-                "decision",
-                "intervals",
-                "logits",
-                "prediction_sets",
-                "predictions",
-                "probabilities",
-                "scaling",
-            )
-        ),
+        *(f"pipeline/scoring/{name}.py" for name in ("intervals", "logits", "predictions")),
+        *(f"pipeline/arithmetic/{name}.py" for name in ("factors", "lookups", "softmax")),
+        *(f"pipeline/arithmetic/reference/{name}.py" for name in ("factors", "lookups", "softmax")),
     },
 }
 # It takes no params of its own, and shows those of the others.

@@ -232,7 +232,7 @@ def _block(classes: list[Class], scores: ScoredRows) -> predictions.Block:
             for bound, values in _bounds(scores).items()
             for name, column in predictions.class_columns(bound, classes, values).items()
         },
-        **decisions.columns(classes, scores.decided, scores.contained),
+        **predictions.decision_columns(classes, scores.decided, scores.contained),
     }
 
 

@@ -13,7 +13,7 @@ from pipeline.dataset.shard import SPLITS, Shard
 from pipeline.evaluate.metrics import Predictions
 from pipeline.parallel import workers
 from pipeline.scoring import predictions, probabilities
-from pipeline.scoring.decision import NO_CHANGE, Decision, columns
+from pipeline.scoring.decision import NO_CHANGE, Decision
 from pipeline.scoring.logits import compute_logits
 
 CountSets = Callable[[str, Predictions, NDArray[np.bool_] | None], None]
@@ -43,7 +43,7 @@ def predict_splits(
             predictions.check_sums(predicted.probabilities)
             # Write: a line a row, whatever its weight.
             lines = _lines(model.classes, name, shard, predicted, logits)
-            write({**lines, **columns(model.classes, decided, contained)})
+            write({**lines, **predictions.decision_columns(model.classes, decided, contained)})
             progress(len(shard.rows))
             parts.append(predicted.weighted_rows())
         # Join: the rows that count, where there are any.

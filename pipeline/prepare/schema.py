@@ -13,12 +13,17 @@ READ_EXACTLY = 2**53
 
 
 def describe(
-    statistics: ColumnStatistics, roles: Mapping[str, str], ignored: Sequence[str], dropped: int = 0
+    statistics: ColumnStatistics,
+    roles: Mapping[str, str],
+    ignored: Sequence[str],
+    dropped: int = 0,
+    straddling: int | None = None,
 ) -> dict[str, Any]:
     """The content of schema.json: each column that was read, over all rows, and the names of those that were not.
 
     ``roles``: per column "feature", "target", "split", "key", "weights" or "kept". Numbers carry exact moments,
-    correctly rounded. ``dropped`` rows had no label and are not among those counted.
+    correctly rounded. ``dropped`` rows had no label and are not among those counted. ``straddling`` rows are held out
+    and equal a training row; None where the split keeps equal rows together.
     """
     columns = [
         {
@@ -32,7 +37,8 @@ def describe(
         for name, column_type in statistics.types.items()
     ]
     without_label = {"rows_without_label": dropped} if dropped else {}
-    return {"rows": statistics.rows, **without_label, "columns": columns, "ignored": list(ignored)}
+    held_out_twins = {} if straddling is None else {"straddling_rows": straddling}
+    return {"rows": statistics.rows, **without_label, **held_out_twins, "columns": columns, "ignored": list(ignored)}
 
 
 def _content(statistics: ColumnStatistics, name: str) -> dict[str, Any]:

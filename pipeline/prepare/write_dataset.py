@@ -89,7 +89,8 @@ def write(
                 for index, name in enumerate(shard.SPLITS):
                     twins.add(row_digests[parts[name].rows], index)
         roles_by_column = columns.by_column()
-        described = schema.describe(learned.statistics, roles_by_column, columns.ignored, learned.dropped)
+        straddling = None if twins is None else twins.count()
+        described = schema.describe(learned.statistics, roles_by_column, columns.ignored, learned.dropped, straddling)
         writer.finish(described, encoder, columns.kept, kept_values.by_column())
     # Report: what was read, and what to look at twice.
     return [
@@ -97,7 +98,7 @@ def write(
         *kept_lines(columns.kept),
         *code_lines(learned.codes),
         *label_lines(columns.target, learned.classes),
-        *straddling_lines(0 if twins is None else twins.count()),
+        *straddling_lines(straddling or 0),
         *held_out_lines(params.split.asked_for, split_classes, classes),
     ]
 

@@ -15,7 +15,8 @@ class Cell:
     """A text of a table, or a name within a sentence.
 
     ``title`` is the longer form that a short name has; ``is_number`` aligns it; a name from outside ``is_isolated``, so
-    that its direction of writing stays its own. ``shade`` of 0 to 9 is how dark its ground is.
+    that its direction of writing stays its own. ``shade`` of 0 to 9 is how dark its ground is. ``below`` stands
+    under the text, such as the interval of a number.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Cell:
     is_strong: bool = False
     is_code: bool = False
     shade: int = 0
+    below: str = ""
 
 
 Span = str | Cell

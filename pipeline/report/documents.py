@@ -29,7 +29,6 @@ from pipeline.output_files import (
     WEIGHTS_FILE,
 )
 from pipeline.results.checks import REMEDY
-from pipeline.results.decision import parse_decision
 from pipeline.results.evaluation import with_lists
 from pipeline.results.inference import parse_coefficients, parse_effects, parse_inference
 from pipeline.results.outcome import FIRST_ORDER, parse_outcome
@@ -44,6 +43,7 @@ from pipeline.results.prepared import PreparedIndex, parse_prepared, parse_schem
 from pipeline.results.reports import parse_metrics
 from pipeline.results.slices import parse_slices
 from pipeline.results.training import parse_history, parse_snapshots
+from pipeline.scoring.decision import DecisionForm, parse_form
 
 CALIBRATION_FILE = f"{PLOTS_FOLDER}/calibration.csv"
 CONFUSION_MATRIX_FILE = f"{PLOTS_FOLDER}/confusion_matrix.csv"
@@ -173,9 +173,11 @@ class Documents:
     @cached_property
     def decision(self) -> dict[str, Any] | None:
         """decision.json, of this model."""
-        document: dict[str, Any] | None = self._parsed(DECISION_FILE, parse_decision)
-        if document is not None:
-            self._require_model(document["model"], DECISION_FILE)
+        form: DecisionForm | None = self._parsed(DECISION_FILE, parse_form)
+        if form is None:
+            return None
+        document = form.model_dump()
+        self._require_model(document["model"], DECISION_FILE)
         return document
 
     @cached_property

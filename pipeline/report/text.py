@@ -1,6 +1,7 @@
 """Names and numbers as they stand on the page: short, visible, and the same on every machine."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipeline.dataset.columns import Class, class_text
@@ -90,6 +91,12 @@ def interval(low: float | None, high: float | None, digits: int = 4) -> Cell:
     if low is None or high is None:
         return NONE
     return Cell(f"{number_text(low, digits)} to {number_text(high, digits)}", is_number=True)
+
+
+def estimate(value: float | None, low: float | None, high: float | None, digits: int = 4) -> Cell:
+    """A number with its interval below, where it has one."""
+    cell = number(value, digits)
+    return cell if low is None or high is None else replace(cell, below=interval(low, high, digits).text)
 
 
 def p_value(value: float | None) -> Cell:

@@ -69,6 +69,7 @@ class _Column(_Content):
 class _Schema(OpenForm):
     rows: NonNegativeInt
     rows_without_label: NonNegativeInt = 0
+    straddling_rows: NonNegativeInt | None = None
     columns: list[_Column]
     ignored: list[str] = Field(default_factory=list)
 
@@ -80,7 +81,7 @@ def parse_schema(content: bytes, place: object, digest: str) -> dict[str, Any]:
     document = json_documents.parse(content, place, REMEDY)
     with json_documents.faults_named(place, REMEDY):
         _Schema.model_validate(document)
-    return {"ignored": [], "rows_without_label": 0} | document
+    return {"ignored": [], "rows_without_label": 0, "straddling_rows": None} | document
 
 
 def standard_deviations(schema: dict[str, Any]) -> dict[str, float]:

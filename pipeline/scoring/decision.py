@@ -5,7 +5,6 @@ that changes nothing. k is the number of classes.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat, JsonValue, NonNegativeFloat, NonNegativeInt
 
 from pipeline import files
-from pipeline.dataset.columns import Class, class_text
+from pipeline.dataset.columns import Class
 from pipeline.documents import json_documents
 from pipeline.documents.json_documents import Digest, Form
 from pipeline.errors import UserError
@@ -24,7 +23,6 @@ from pipeline.output_files import DECISION_FILE
 from pipeline.scoring import prediction_sets
 from pipeline.scoring.costs import LEAST_THRESHOLD, MOST_COST, Policy, missing
 from pipeline.scoring.prediction_sets import PredictionSets
-from pipeline.scoring.predictions import Block, class_columns
 from pipeline.scoring.probabilities import softmax
 from pipeline.scoring.scaling import Scaling
 
@@ -66,27 +64,6 @@ class Decision:
 
 
 NO_CHANGE = Decision()
-
-
-def columns(classes: Sequence[Class], decided: NDArray[np.int64] | None, contained: NDArray[np.bool_] | None) -> Block:
-    """Columns of predictions.csv of decisions (n,) and prediction sets (n, k), where there are any.
-
-    ``decision``, an empty cell for none; ``in_set_<class>``, 0 or 1, and ``set_size``.
-    """
-    block: dict[str, NDArray[Any]] = {}
-    if decided is not None:
-        block["decision"] = decision_names(classes, decided)
-    if contained is not None:
-        block |= class_columns("in_set", classes, contained.astype(np.int64))
-        block["set_size"] = np.count_nonzero(contained, axis=1)
-    return block
-
-
-def decision_names(classes: Sequence[Class], decided: NDArray[np.int64]) -> NDArray[np.object_]:
-    """The classes at ``decided`` (n,) as text, None for no decision."""
-    # No decision is the last index, -1.
-    names: NDArray[np.object_] = np.array([*map(class_text, classes), None], dtype=object)[decided]
-    return names
 
 
 class JudgedForm(Form):
@@ -164,12 +141,17 @@ def load(folder: Path, model: Model) -> Decision:
     return parse(json_documents.read_bytes(path, "run `dvc repro`"), model, path)
 
 
+def parse_form(content: bytes, place: object) -> DecisionForm:
+    """decision.json as it is written. Raises: UserError that names ``place``, where the file is damaged or forged."""
+    sealed = json_documents.parse(content, place, _REMEDY)
+    document = json_documents.unsealed(sealed, FORMAT, place, _REMEDY, "run `dvc repro`")
+    with json_documents.faults_named(place, _REMEDY):
+        return DecisionForm.model_validate(document)
+
+
 def parse(content: bytes, model: Model, path: Path) -> Decision:
     """The decision that the content of decision.json is; the errors are those of ``load``."""
-    sealed = json_documents.parse(content, path, _REMEDY)
-    document = json_documents.unsealed(sealed, FORMAT, path, _REMEDY, "run `dvc repro`")
-    with json_documents.faults_named(path, _REMEDY):
-        form = DecisionForm.model_validate(document)
+    form = parse_form(content, path)
     if form.model != model.key:
         raise UserError(f"{path}: expected the decision of the model beside it, got another's; run `dvc repro`")
     with json_documents.faults_named(path, _REMEDY):

@@ -54,6 +54,29 @@ def class_columns(prefix: str, classes: Sequence[Class], values: NDArray[Any]) -
     return {f"{prefix}_{class_text(label)}": values[:, index] for index, label in enumerate(classes)}
 
 
+def decision_columns(
+    classes: Sequence[Class], decided: NDArray[np.int64] | None, contained: NDArray[np.bool_] | None
+) -> Block:
+    """Columns of predictions.csv of decisions (n,) and prediction sets (n, k), where there are any.
+
+    ``decision``, an empty cell for none; ``in_set_<class>``, 0 or 1, and ``set_size``.
+    """
+    block: dict[str, NDArray[Any]] = {}
+    if decided is not None:
+        block["decision"] = decision_names(classes, decided)
+    if contained is not None:
+        block |= class_columns("in_set", classes, contained.astype(np.int64))
+        block["set_size"] = np.count_nonzero(contained, axis=1)
+    return block
+
+
+def decision_names(classes: Sequence[Class], decided: NDArray[np.int64]) -> NDArray[np.object_]:
+    """The classes at ``decided`` (n,) as text, None for no decision."""
+    # No decision is the last index, -1.
+    names: NDArray[np.object_] = np.array([*map(class_text, classes), None], dtype=object)[decided]
+    return names
+
+
 def check_sums(probabilities: NDArray[np.float64]) -> None:
     """Raises: ArithmeticError if the probabilities (n, k) of a row do not sum to 1 within SUM_TOLERANCE."""
     sums = probabilities.sum(axis=1)

@@ -13,6 +13,7 @@ from pipeline import model as models
 from pipeline.dataset.encoder import CategoryColumn, Encoder, NumberColumn
 from pipeline.dataset.shard import FORMAT
 from pipeline.report import stage
+from pipeline.scoring.decision import DecisionForm, save
 
 PARAMS: dict[str, Any] = {"prepare": {"source": "data/raw/mine.csv", "split": {"method": "seed"}}, "train": {"l2": 0.1}}
 
@@ -110,26 +111,29 @@ def _write_reports(folder: Path, model: models.Model) -> None:
     )
     _write_inference(folder, model, classes)
     files.write_json(folder / "slices.json", _slices(model, classes))
-    decision = {
-        "format": "softmax-decision/1", "model": model.key,
-        "calibration": {
-            "method": "temperature", "applied": True, "reason": "it lowers the log loss", "numbers": [1.1],
-            "bound": 1e-9, "judged": {"split": "validation", "before": 0.5, "after": 0.4, "difference": -0.1,
-                                      "low": -0.2, "high": -0.01, "rows": 20},
-        },
-        "sets": {"method": "adaptive", "coverage": 0.9, "by_class": True, "quantiles": [0.9], "rows": 20, "reason": ""},
-        "costs": {"classes": classes, "matrix": [[float(a != b) for a in classes] for b in classes], "abstain": 0.3}
-        if len(classes) <= 20 else None,
-    }  # fmt: skip
-    files.write_json(folder.parent / "models" / "decision.json", sealed(decision))
+    k = len(classes)
+    reason = "log loss on test changes by -0.1 (-0.2 to -0.01): the rows show a gain"
+    judged = {"split": "test", "rows": 20, "before": 0.5, "after": 0.4, "difference": -0.1, "low": -0.2, "high": -0.01}
+    matrix = [[float(a != b) for a in classes] for b in classes]
+    form = DecisionForm.model_validate(
+        {
+            "format": "softmax-decision/1", "model": model.key, "settings": {},
+            "calibration": {"method": "temperature", "applied": True, "reason": reason, "rows": 20, "weights": 1.1,
+                            "bias": [0.0] * k, "bound": 1e-9, "judged": judged},
+            "sets": {"method": "aps", "coverage": 0.9, "by_class": True, "quantiles": [0.9] * k, "rows": 20,
+                     "reason": "aps sets of coverage 0.9 from 20 validation rows"},
+            "costs": {"classes": classes, "matrix": matrix, "abstain": 0.3} if k <= 20 else None,
+        }
+    )  # fmt: skip
+    save(folder.parent / "models" / "decision.json", form)
 
 
 def _metrics(classes: Sequence[str]) -> dict[str, Any]:
     numbers = {"rows": 20, "log_loss": 0.5, "accuracy": 0.9, "brier": 0.1, "expected_calibration_error": 0.08}
     sets = {
-        "split": "test", "coverage": 0.9, "rows": 20, "covered": 18, "low": 0.7, "high": 0.98, "expected_low": 0.8,
+        "split": "test", "coverage": 0.9, "rows": 20, "covered": 0.9, "low": 0.7, "high": 0.98, "expected_low": 0.8,
         "expected_high": 1.0, "mean_size": 1.4, "sizes": [{"size": 1, "rows": 12}, {"size": 2, "rows": 8}],
-        "per_class": [{"class": label, "rows": 5, "covered": 4, "mean_size": 1.2} for label in classes],
+        "per_class": [{"class": label, "rows": 5, "covered": 0.8, "mean_size": 1.2} for label in classes],
     }  # fmt: skip
     decision = {
         "split": "test", "policy": "least expected cost", "expected_cost": 0.2, "realised_cost": 0.25,

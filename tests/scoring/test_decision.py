@@ -12,7 +12,7 @@ from pipeline import files
 from pipeline.dataset.encoder import Encoder, NumberColumn
 from pipeline.errors import UserError
 from pipeline.model import Model
-from pipeline.scoring import decision
+from pipeline.scoring import decision, predictions
 from pipeline.scoring.costs import NO_DECISION
 from pipeline.scoring.decision import NO_CHANGE, CalibrationForm, CostsForm, DecisionForm, SetsForm
 from pipeline.scoring.probabilities import softmax
@@ -65,7 +65,7 @@ def test_what_is_written_is_what_is_applied(tmp_path: Path) -> None:
     decided = read.decide(p)
     assert decided is not None
     assert decided.tolist() == [0, NO_DECISION]
-    columns = decision.columns(["a", "b"], decided, contained)
+    columns = predictions.decision_columns(["a", "b"], decided, contained)
     assert {name: values.tolist() for name, values in columns.items()} == {
         "decision": ["a", None],
         "in_set_a": [1, 0],
@@ -80,7 +80,7 @@ def test_a_folder_without_the_file_changes_nothing(tmp_path: Path) -> None:
     assert read is NO_CHANGE
     assert read.shown(LOGITS) is LOGITS
     assert (read.contain(LOGITS), read.decide(LOGITS)) == (None, None)
-    assert decision.columns(["a", "b"], None, None) == {}
+    assert predictions.decision_columns(["a", "b"], None, None) == {}
 
 
 def test_what_is_not_applied_changes_nothing(tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.dataset.columns import Class
 from pipeline.evaluate.slices.columns import SlicedColumn
-from pipeline.evaluate.slices.measures import FEW_ROWS, Record, class_rates, ratio
+from pipeline.evaluate.slices.measures import FEW_ROWS, Record, class_rates, ratio, varying_intervals
 from pipeline.evaluate.slices.sums import Floats, SliceSums
-from pipeline.resampling.percentiles import percentile_intervals
 
 
 def disparity_records(column: SlicedColumn, sums: SliceSums, classes: Sequence[Class]) -> Iterator[Record]:
@@ -40,7 +39,7 @@ def _records(column: str, labels: Sequence[str], measure: str, name: Class | Non
     if rates.shape[1] < 2 or rates[0].max() == 0:
         return
     ratios = _lowest_over_highest(rates)
-    (low,), (high,) = percentile_intervals(ratios[1:, np.newaxis])
+    (low,), (high,) = varying_intervals(ratios[1:, np.newaxis])
     yield {
         "column": column,
         **({} if name is None else {"class": name}),

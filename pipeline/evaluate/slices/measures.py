@@ -95,7 +95,15 @@ def _mean(totals: Floats | None, weight: Floats) -> Estimates | None:
     if totals is None:
         return None
     means = ratio(totals, weight)
-    return Estimates(means[0], *percentile_intervals(means[1:]))
+    return Estimates(means[0], *varying_intervals(means[1:]))
+
+
+def varying_intervals(replicates: Floats) -> tuple[Floats, Floats]:
+    """Percentile intervals of replicates (R, ...); NaN where all are alike, as those of one row are."""
+    low, high = percentile_intervals(replicates)
+    alike = low == high
+    low[alike] = high[alike] = np.nan
+    return low, high
 
 
 def _share(numerators: Floats, denominators: Floats) -> Estimates:

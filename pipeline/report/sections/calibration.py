@@ -53,27 +53,21 @@ def _scaling(documents: Documents) -> list[Block]:
     scaling = decision["calibration"] if decision else None
     if not scaling:
         return [Paragraph("The probabilities are the model's own: this run scales none.", "note")]
-    applied = "is applied" if scaling["applied"] else "is not applied"
-    sentence: list[Any] = ["Scaling: ", said(scaling["method"]), f" {applied}"]
-    if scaling["reason"]:
-        sentence += [": ", said(scaling["reason"])]
-    return [Paragraph([*sentence, "."]), *_judged(scaling["judged"])]
+    if scaling["method"] == "none":
+        return [Paragraph(["The probabilities are the model's own: ", said(scaling["reason"]), "."], "note")]
+    applied = "applied" if scaling["applied"] else "not applied"
+    sentence: list[Any] = [f"{scaling['method'].capitalize()} scaling, {applied}: ", said(scaling["reason"]), "."]
+    notes = [part for note in scaling["notes"] for part in (" ", said(note), ".")]
+    return [Paragraph([*sentence, *_factor(scaling), *notes])]
 
 
-def _judged(judged: dict[str, Any] | None) -> list[Block]:
-    """What scaling does to the log loss of rows that it was not fitted to."""
-    if judged is None or judged["before"] is None or judged["after"] is None:
+def _factor(scaling: dict[str, Any]) -> list[Any]:
+    """What a temperature means, where it is in force."""
+    weight = scaling["weights"]
+    if not scaling["applied"] or not isinstance(weight, float):
         return []
-    sentence = (
-        f"On {name(judged['split']).text} it takes the log loss from {number_text(judged['before'])} to "
-        f"{number_text(judged['after'])} nats"
-    )
-    if judged["difference"] is not None and judged["low"] is not None and judged["high"] is not None:
-        sentence += (
-            f", by {number_text(judged['difference'])} (95 % interval {number_text(judged['low'])} to "
-            f"{number_text(judged['high'])})"
-        )
-    return [Paragraph(f"{sentence}.")]
+    before = "too unsure" if weight > 1 else "too sure"
+    return [f" Log-probabilities are taken times {number_text(weight, 3)}: the model alone was {before}."]
 
 
 def _table(bins: list[dict[str, Any]], has_bounds: bool, split: str, all_bins: int) -> Table:

@@ -62,11 +62,17 @@ def _rows(documents: Documents) -> Iterator[Block]:
         _rest(len(ordered) - _MOST_CLASSES, "class", "classes", "with fewer training rows"),
     )
     if len(splits) > 1 and not _keeps_equal_rows_together(documents):
-        yield Paragraph(
-            "Rows held out that equal a training row would flatter the metrics; prepare counts them when it runs, and "
-            "leaves no file that says how many.",
-            "note",
-        )
+        yield Paragraph(_straddling(documents.schema), "note")
+
+
+def _straddling(schema: dict[str, Any] | None) -> str:
+    rows = None if schema is None else schema["straddling_rows"]
+    if rows is None:
+        return "How many held-out rows equal a training row, and so flatter the metrics, was not counted in this run."
+    if not rows:
+        return "No held-out row equals a training row in features and label."
+    verb = "equals" if rows == 1 else "equal"
+    return f"{plural(rows, 'held-out row')} {verb} a training row in features and label, which flatters the metrics."
 
 
 def _keeps_equal_rows_together(documents: Documents) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.report.blocks import Block, Cell, Heading, Paragraph, Span, Table
 from pipeline.report.documents import Documents
-from pipeline.report.text import NONE, count, interval, name, number, number_text, plural, said, share, share_text
+from pipeline.report.text import NONE, count, estimate, name, number, number_text, plural, said, share, share_text
 
 _MOST_CLASSES, _MOST_LINES = 15, 20
 
@@ -28,7 +28,7 @@ def _sets(metrics: dict[str, Any], decision: dict[str, Any] | None) -> list[Bloc
         rows = [
             [
                 name(r["split"]), share(r["coverage"]), count(r["rows"]),
-                share(r["covered"] / r["rows"]) if r["rows"] else NONE, _shares(r["low"], r["high"]),
+                share(r["covered"]), _shares(r["low"], r["high"]),
                 _shares(r["expected_low"], r["expected_high"]), number(r["mean_size"], 3),
             ]
             for r in records
@@ -41,17 +41,16 @@ def _sets(metrics: dict[str, Any], decision: dict[str, Any] | None) -> list[Bloc
 
 
 def _promise(settings: dict[str, Any]) -> list[Any]:
-    sentence: list[Any] = []
-    if settings["coverage"] is not None and settings["method"]:
-        by_class = ", in each class" if settings["by_class"] else ""
-        sentence += [f"A set holds the right class in at least {share_text(settings['coverage'])} of rows{by_class}: "]
-        sentence += [said(settings["method"])]
-        if settings["rows"] is not None:
-            sentence += [f", from {plural(settings['rows'], 'row')}"]
-        sentence += ["."]
-    if settings["reason"]:
-        sentence += [" " if sentence else "", said(settings["reason"]), "."]
-    return sentence or ["No sets were made."]
+    if settings["quantiles"] is None:
+        return [said(_capital(settings["reason"])), "."]
+    by_class = ", of each class" if settings["by_class"] else ""
+    promise = f"A set holds the right class in at least {share_text(settings['coverage'])} of new rows{by_class}, "
+    sentence: list[Any] = [promise, "if these are like the validation rows: ", said(settings["reason"]), "."]
+    return sentence + [part for note in settings["notes"] for part in (" ", said(_capital(note)), ".")]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _shares(low: float | None, high: float | None) -> Cell:
@@ -70,10 +69,9 @@ def _sizes(record: dict[str, Any]) -> Table:
 def _of_classes(record: dict[str, Any]) -> Table:
     classes = sorted(record["per_class"], key=lambda one: -one["rows"])
     rows = [
-        [name(c["class"]), count(c["rows"]), share(c["covered"] / c["rows"]) if c["rows"] else NONE,
-         number(c["mean_size"], 3)]
+        [name(c["class"]), count(c["rows"]), share(c["covered"]), number(c["mean_size"], 3)]
         for c in classes[:_MOST_CLASSES]
-    ]  # fmt: skip
+    ]
     more = len(classes) - len(rows)
     note = f"And {plural(more, 'class', 'classes')} more with fewer rows." if more else ""
     caption = f"Sets of each class, {name(record['split']).text}"
@@ -91,11 +89,11 @@ def _costs(metrics: dict[str, Any], decision: dict[str, Any] | None) -> list[Blo
         rows = [
             [
                 name(r["policy"]), name(r["split"]), number(r["expected_cost"]), number(r["realised_cost"]),
-                number(r["difference"]), interval(r["low"], r["high"]), share(r["no_decision"]),
+                estimate(r["difference"], r["low"], r["high"]), share(r["no_decision"]),
             ]
             for r in records
         ]  # fmt: skip
-        header = ["policy", "split", "expected", "realised", "difference", "95 % interval", "no decision"]
+        header = ["policy", "split", "expected", "realised", "more than decided", "no decision"]
         written.append(Table("Cost a row of each policy", header, rows))
     return written
 

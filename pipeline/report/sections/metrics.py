@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.dataset.shard import SPLITS
 from pipeline.report.blocks import Block, Cell, Listing, Paragraph, Sentence, Table
 from pipeline.report.documents import Documents
-from pipeline.report.text import NONE, count, interval, name, number, plural, said
+from pipeline.report.text import NONE, count, estimate, name, number, plural, said
 from pipeline.results import verdict
 
 # In reading order, with their units; others follow by name.
@@ -20,6 +20,8 @@ _TITLES = {
     "expected_calibration_error": "expected calibration error",
 }
 _MOST_METRICS, _MOST_CLASSES, _MOST_REASONS = 24, 30, 10
+_INTERVAL = "interval"  # what a reason is of, where a number is there and its interval is not
+_BELOW = "Below a number: its 95 % interval, where other rows could change it."
 _OF_CLASS = ("precision", "recall", "f1")
 
 _Intervals = dict[tuple[str, str], tuple[float | None, float | None]]
@@ -31,6 +33,7 @@ def blocks(documents: Documents) -> list[Block]:
     if metrics is None:
         return [Paragraph("This run has no metrics.json: it was not evaluated.")]
     written: list[Block] = [_splits(metrics, documents.judged), *_classes(metrics, documents.judged)]
+    written += _without_interval(metrics)
     if not metrics["intervals"]:
         written.append(Paragraph("This run was evaluated without intervals of its metrics.", "note"))
     return [*written, *_undefined(metrics)]
@@ -42,22 +45,18 @@ def _splits(metrics: dict[str, Any], judged: str) -> Table:
     keys = [*(key for key in _TITLES if key in known), *sorted(known - {*_TITLES})][:_MOST_METRICS]
     shares = verdict.baseline(metrics, judged)
     bounds = {(r["split"], r["metric"]): (r["low"], r["high"]) for r in metrics["intervals"] if r["class"] is None}
-    header: list[str] = ["metric"]
-    for split in splits:
-        header += [split, "95 % interval"] if any(of == split for of, _ in bounds) else [split]
     rows = []
     for key in keys:
         cells = [Cell(_TITLES.get(key) or name(key.replace("_", " ")).text)]
         for split in splits:
             value = metrics[split].get(key)
-            cells.append(count(value) if key == "rows" else number(value))
-            if any(of == split for of, _ in bounds):
-                cells.append(interval(*bounds.get((split, key), (None, None))))
+            known_bounds = bounds.get((split, key), (None, None))
+            cells.append(count(value) if key == "rows" else estimate(value, *known_bounds))
         value = shares.get(key)
         cells.append(NONE if key == "rows" or isinstance(value, str) else number(value))
         rows.append(cells)
     note = f"Class shares: what knowing only how frequent each class is in training gives on {judged}."
-    return Table("Metrics of each split", [*header, "class shares"], rows, note)
+    return Table("Metrics of each split", ["metric", *splits, "class shares"], rows, f"{note} {_BELOW}")
 
 
 def _classes(metrics: dict[str, Any], judged: str) -> list[Block]:
@@ -69,27 +68,32 @@ def _classes(metrics: dict[str, Any], judged: str) -> list[Block]:
         if record["split"] == judged and record["class"] is not None:
             of_class = bounds.setdefault((type(record["class"]), record["class"]), {})
             of_class[judged, record["metric"]] = record["low"], record["high"]
-    measures = [*_OF_CLASS]
-    header = ["class", "rows"]
-    for measure in measures:
-        has_bounds = any((judged, measure) in known for known in bounds.values())
-        header += [_class_title(measure), "95 % interval"] if has_bounds else [_class_title(measure)]
     rows = []
     for record in sorted(records, key=lambda record: -(record["support"] or 0))[:_MOST_CLASSES]:
         of_class = bounds.get((type(record["class"]), record["class"]), {})
         cells = [name(record["class"]), count(record["support"])]
-        for measure in measures:
-            cells.append(number(record[measure]))
-            if any((judged, measure) in known for known in bounds.values()):
-                cells.append(interval(*of_class.get((judged, measure), (None, None))))
+        cells += [estimate(record[measure], *of_class.get((judged, measure), (None, None))) for measure in _OF_CLASS]
         rows.append(cells)
     more = len(records) - len(rows)
     note = f"And {plural(more, 'class', 'classes')} more with fewer rows." if more else ""
-    return [Table(f"Each class on {judged}", header, rows, note)]
+    return [Table(f"Each class on {judged}", ["class", "rows", *map(_class_title, _OF_CLASS)], rows, note)]
 
 
 def _class_title(measure: str) -> str:
     return "F1" if measure == "f1" else measure
+
+
+def _without_interval(metrics: dict[str, Any]) -> list[Block]:
+    """Each reason once, with what it is of."""
+    measures: dict[str, dict[str, None]] = {}
+    for record in metrics["undefined"]:
+        if record["of"] == _INTERVAL:
+            title = _TITLES.get(record["metric"]) or name(_class_title(record["metric"])).text
+            measures.setdefault(record["reason"], {})[f"{title} ({name(record['split']).text})"] = None
+    return [
+        Paragraph(["No interval, as ", said(reason), f": {', '.join(names)}."], "note")
+        for reason, names in list(measures.items())[:_MOST_REASONS]
+    ]
 
 
 def _undefined(metrics: dict[str, Any]) -> list[Block]:
@@ -101,6 +105,7 @@ def _undefined(metrics: dict[str, Any]) -> list[Block]:
             ".",
         ]
         for record in metrics["undefined"]
+        if record["of"] != _INTERVAL
     ]
     if not reasons:
         return []

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pipeline.report.blocks import Block, Listing, Paragraph, Sentence, Table
+from pipeline.report.blocks import Block, Cell, Listing, Paragraph, Sentence, Table
 from pipeline.report.documents import Documents
-from pipeline.report.text import NONE, count, interval, name, number, p_value, plural, said
+from pipeline.report.text import count, estimate, name, number, p_value, plural, said
 
 _MOST = 25
 
@@ -18,7 +18,7 @@ def blocks(documents: Documents) -> list[Block]:
     if slices["slices"]:
         written.append(_slices(slices["slices"]))
     else:
-        written.append(Paragraph("No column has slices."))
+        written.append(Paragraph("No column is sliced: evaluate.slices names the columns."))
     if slices["disparities"]:
         written.append(_disparities(slices["disparities"]))
     left_out: list[Sentence] = [[name(r["column"]), ": ", said(r["reason"])] for r in slices["left_out"]]
@@ -34,16 +34,17 @@ def _slices(records: list[dict[str, Any]]) -> Table:
     rows = [
         [
             name(r["column"]), name(r["value"]), name(r["split"]), count(r["rows"]),
-            number(r["log_loss"]), interval(r["log_loss_low"], r["log_loss_high"]),
-            number(r["accuracy"]), interval(r["accuracy_low"], r["accuracy_high"], 3),
+            estimate(r["log_loss"], r["log_loss_low"], r["log_loss_high"]),
+            estimate(r["accuracy"], r["accuracy_low"], r["accuracy_high"], 3),
+            number(r["expected_calibration_error"], 3),
             *([number(r["cost"])] if has_cost else []), p_value(r["adjusted_p_value"]),
         ]
         for r in ordered[:_MOST]
     ]  # fmt: skip
-    header = ["column", "value", "split", "rows", "log loss", "95 %", "accuracy", "95 %"]
+    header = ["column", "value", "split", "rows", "log loss", "accuracy", "calibration error"]
     header += ["cost", "adjusted p"] if has_cost else ["adjusted p"]
     more = len(records) - len(rows)
-    note = "The surest differences from the other rows first, then the highest log loss."
+    note = "The surest differences from the other rows first, then the highest log loss; p is adjusted for all slices."
     return Table(
         "Log loss and accuracy of each slice",
         header,
@@ -62,11 +63,12 @@ def _disparities(records: list[dict[str, Any]]) -> Table:
     ordered = sorted(records, key=lambda r: 1.0 if r["ratio"] is None else r["ratio"])
     rows = [
         [
-            name(r["column"]), NONE if r["class"] is None else name(r["class"]), name(r["measure"].replace("_", " ")),
-            number(r["ratio"], 3), interval(r["low"], r["high"], 3), name(r["lowest"] or ""), name(r["highest"] or ""),
+            name(r["column"]), Cell("all") if r["class"] is None else name(r["class"]),
+            name(r["measure"].replace("_", " ")),
+            estimate(r["ratio"], r["low"], r["high"], 3), name(r["lowest"] or ""), name(r["highest"] or ""),
         ]
         for r in ordered[:_MOST]
     ]  # fmt: skip
     more = len(records) - len(rows)
-    header = ["column", "class", "measure", "lowest / highest", "95 % interval", "lowest", "highest"]
+    header = ["column", "class", "measure", "lowest / highest", "lowest", "highest"]
     return Table("Disparities between values", header, rows, f"And {plural(more, 'ratio')} more." if more else "")
