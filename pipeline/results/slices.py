@@ -11,6 +11,19 @@ from pipeline.results.checks import REMEDY, OpenForm
 _Number = FiniteFloat | None
 
 
+class _Rates(OpenForm):
+    label: Class = Field(alias="class")
+    true_positive_rate: _Number = None
+    true_positive_rate_low: _Number = None
+    true_positive_rate_high: _Number = None
+    false_positive_rate: _Number = None
+    false_positive_rate_low: _Number = None
+    false_positive_rate_high: _Number = None
+    selection_rate: _Number = None
+    selection_rate_low: _Number = None
+    selection_rate_high: _Number = None
+
+
 class _Slice(OpenForm):
     split: str
     column: str
@@ -26,6 +39,7 @@ class _Slice(OpenForm):
     cost: _Number = None
     p_value: _Number = None
     adjusted_p_value: _Number = None
+    per_class: list[_Rates] = Field(default_factory=list)
 
 
 class _Disparity(OpenForm):

@@ -3,6 +3,8 @@
 import math
 from fractions import Fraction
 
+import crepes
+import mapie.classification
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -29,12 +31,11 @@ def _own(method: str, p: np.ndarray, labels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("level", LEVELS)
 def test_lac_sets_are_those_of_mapie(level: float) -> None:
     """Of a fitted classifier that is not fitted again."""
-    classification = pytest.importorskip("mapie.classification")
     generator = np.random.default_rng(1)
     x, y = generator.normal(size=(900, 3)), generator.integers(0, 3, 900)
     x[np.arange(900), y] += 1
     model = LogisticRegression().fit(x[:200], y[:200])
-    reference = classification.SplitConformalClassifier(model, confidence_level=level, conformity_score="lac")
+    reference = mapie.classification.SplitConformalClassifier(model, confidence_level=level, conformity_score="lac")
     reference.conformalize(x[200:600], y[200:600])
     _, sets = reference.predict_set(x[600:])
     own = quantile(_own("lac", model.predict_proba(x[200:600]), y[200:600]), np.ones(400), level)
@@ -48,7 +49,6 @@ def test_lac_sets_are_those_of_mapie(level: float) -> None:
 @pytest.mark.parametrize("by_class", [False, True])
 def test_sets_are_those_of_crepes(level: float, method: str, by_class: bool) -> None:
     """Which takes the scores as they are, and counts in place of taking a quantile."""
-    crepes = pytest.importorskip("crepes")
     (p, labels), (new, _) = _probabilities(2, 400), _probabilities(3, 300)
     own = _own(method, p, labels)
     groups = [labels == place for place in range(3)] if by_class else [slice(None)]

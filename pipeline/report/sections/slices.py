@@ -7,6 +7,7 @@ from pipeline.report.documents import Documents
 from pipeline.report.text import count, estimate, name, number, p_value, plural, said
 
 _MOST = 25
+_RATES = ("true_positive_rate", "false_positive_rate", "selection_rate")
 
 
 def blocks(documents: Documents) -> list[Block]:
@@ -17,6 +18,7 @@ def blocks(documents: Documents) -> list[Block]:
     written: list[Block] = []
     if slices["slices"]:
         written.append(_slices(slices["slices"]))
+        written += _rates(slices["slices"])
     else:
         written.append(Paragraph("No column is sliced: evaluate.slices names the columns."))
     if slices["disparities"]:
@@ -33,7 +35,7 @@ def _slices(records: list[dict[str, Any]]) -> Table:
     ordered = sorted(records, key=_badness)
     rows = [
         [
-            name(r["column"]), name(r["value"]), name(r["split"]), count(r["rows"]),
+            name(r["column"]), name(r["value"]), count(r["rows"]),
             estimate(r["log_loss"], r["log_loss_low"], r["log_loss_high"]),
             estimate(r["accuracy"], r["accuracy_low"], r["accuracy_high"], 3),
             number(r["expected_calibration_error"], 3),
@@ -41,16 +43,37 @@ def _slices(records: list[dict[str, Any]]) -> Table:
         ]
         for r in ordered[:_MOST]
     ]  # fmt: skip
-    header = ["column", "value", "split", "rows", "log loss", "accuracy", "calibration error"]
+    header = ["column", "value", "rows", "log loss", "accuracy", "ECE"]
     header += ["cost", "adjusted p"] if has_cost else ["adjusted p"]
     more = len(records) - len(rows)
-    note = "The surest differences from the other rows first, then the highest log loss; p is adjusted for all slices."
+    note = (
+        "The surest differences from the other rows first, then the highest log loss; p is adjusted for all slices; "
+        "ECE is the expected calibration error."
+    )
     return Table(
-        "Log loss and accuracy of each slice",
+        f"Log loss and accuracy of each slice, {name(records[0]['split']).text}",
         header,
         rows,
         note + (f" And {plural(more, 'slice')} more." if more else ""),
     )
+
+
+def _rates(records: list[dict[str, Any]]) -> list[Block]:
+    """Each class against the rest, in the slices of most rows first."""
+    lines = [
+        [
+            name(r["column"]), name(r["value"]), name(c["class"]),
+            *(estimate(c[rate], c[f"{rate}_low"], c[f"{rate}_high"], 3) for rate in _RATES),
+        ]
+        for r in sorted(records, key=lambda r: -r["rows"]) for c in r["per_class"]
+    ]  # fmt: skip
+    if not lines:
+        return []
+    more = len(lines) - _MOST
+    note = "Selection rate: the share of rows predicted as the class."
+    header = ["column", "value", "class", "true positive rate", "false positive rate", "selection rate"]
+    rest = f" And {plural(more, 'line')} more in slices.json." if more > 0 else ""
+    return [Table("Rates of each class by slice", header, lines[:_MOST], note + rest)]
 
 
 def _badness(record: dict[str, Any]) -> tuple[float, float]:
