@@ -159,9 +159,8 @@ def _count(
     counts: Covered, params: DecideParams, model: models.Model, validation: SplitBlocks, test: SplitBlocks
 ) -> None:
     logits, labels = _joined(test)
-    found = prediction_sets(params, model, validation).quantiles
-    assert found is not None
-    quantiles = np.array([np.inf if value is None else value for value in found])
+    form = prediction_sets(params, model, validation)
+    quantiles = np.array([np.inf if value is None else value for value in form.quantiles])
     assert params.sets != "none"
     score, own = scores(params.sets, softmax(logits)), (np.arange(len(labels)), labels)
     counts.rows += len(labels)
