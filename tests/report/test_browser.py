@@ -1,22 +1,17 @@
 """The page in a real browser: offline, without violations of its policy or of WCAG 2.1 AA, narrow, and on paper."""
 
 import base64
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
 
 from tests import chromium
+from tests.report import accessibility
 from tests.report.runs import HOSTILE, RESULT, page_of, write_run
 
 pytestmark = [chromium.needed, pytest.mark.slow]
-
-_AXE = importlib.util.find_spec("axe_core_python")
-_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
-_SCHEMES = {"light": ("screen", "light"), "dark": ("screen", "dark"), "print": ("print", "light")}
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +40,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return addresses
 
 
-def _emulate(browser: webdriver.Chrome, scheme: str) -> None:
-    media, colours = _SCHEMES[scheme]
-    features = [{"name": "prefers-color-scheme", "value": colours}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
-
-
 @pytest.mark.parametrize("name", ["plain", "small", "hostile", "many"])
 def test_it_shows_without_network_and_without_violations(
     browser: webdriver.Chrome, pages: dict[str, str], name: str
@@ -64,30 +53,20 @@ def test_it_shows_without_network_and_without_violations(
     assert browser.execute_script("return document.scripts.length + document.images.length") == 0
 
 
-@pytest.mark.skipif(_AXE is None, reason="needs axe-core-python")
-@pytest.mark.parametrize("scheme", _SCHEMES)
+@pytest.mark.skipif(not accessibility.IS_THERE, reason="needs axe-core-python")
+@pytest.mark.parametrize("scheme", accessibility.SCHEMES)
 @pytest.mark.parametrize("name", ["plain", "small", "hostile", "many"])
 def test_it_meets_wcag(browser: webdriver.Chrome, pages: dict[str, str], name: str, scheme: str) -> None:
     """axe-core finds no violation of WCAG 2.1 A and AA."""
-    assert _AXE is not None
-    assert _AXE.origin is not None
-    _emulate(browser, scheme)
+    accessibility.emulate(browser, scheme)
     browser.get(pages[name])
-    browser.execute_script((Path(_AXE.origin).parent / "axe.min.js").read_text(encoding="utf-8"))
-    result = browser.execute_async_script(
-        "const done = arguments[1]; axe.run(document, {runOnly: arguments[0], resultTypes: ['violations']}).then(done)",
-        _RULES,
-    )
-    violations = [
-        (each["id"], each["help"], [node["html"] for node in each["nodes"]][:3]) for each in result["violations"]
-    ]
-    assert violations == []
+    assert accessibility.violations(browser) == []
 
 
 @pytest.mark.parametrize("name", ["plain", "small", "hostile", "many"])
 def test_nothing_sticks_out_at_320_pixels(browser: webdriver.Chrome, pages: dict[str, str], name: str) -> None:
     """The page does not scroll sideways; wide tables and charts do so in their own place."""
-    _emulate(browser, "light")
+    accessibility.emulate(browser, "light")
     metrics = {"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
@@ -105,7 +84,7 @@ def test_it_prints_on_a4(browser: webdriver.Chrome, pages: dict[str, str], name:
     content = base64.b64decode(printed["data"])
     assert content.startswith(b"%PDF")
     assert b"/MediaBox [0 0 594.95996 841.91998]" in content
-    _emulate(browser, "print")
+    accessibility.emulate(browser, "print")
     # What @page leaves of A4: 210 mm less two margins of 17 mm, in pixels.
     metrics = {"width": 665, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
