@@ -3,6 +3,7 @@
 import itertools
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -244,6 +245,16 @@ def test_a_penalty_that_is_no_number_is_left_out(tmp_path: Path, params: dict[st
     page = page_of(run)
     assert ("<dt>Penalty</dt><dd>l2 0.5</dd>" in page) == (params["l2"] == 0.5)
     assert ("<dt>Penalty" in page) == (params["l2"] == 0.5)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link takes a privilege there")
+def test_a_link_that_leads_nowhere_is_a_lost_file(tmp_path: Path) -> None:
+    """The page would say that the run has no slices."""
+    run = write_run(tmp_path)
+    (run / "reports" / "slices.json").unlink()
+    (run / "reports" / "slices.json").symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match=r"slices\.json: no such file; run `dvc repro`"):
+        page_of(run)
 
 
 def test_a_model_of_other_data_is_refused(tmp_path: Path) -> None:
