@@ -86,7 +86,7 @@ def test_a_folder_without_the_file_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a link takes a privilege there")
 def test_a_link_that_leads_nowhere_is_a_lost_file(tmp_path: Path) -> None:
-    """DVC's cache.type symlink leaves one when the cache is cleared; predictions as if nothing was decided would lie."""
+    """DVC with cache.type symlink leaves one when its cache is cleared; predictions without what it said would lie."""
     (tmp_path / "decision.json").symlink_to(tmp_path / "cache" / "gone")
     with pytest.raises(UserError, match=r"decision\.json: no such file; run `dvc repro`"):
         decision.load(tmp_path, MODEL)
