@@ -127,9 +127,9 @@ def _write_reports(folder: Path, model: models.Model) -> None:
 def _metrics(classes: Sequence[str]) -> dict[str, Any]:
     numbers = {"rows": 20, "log_loss": 0.5, "accuracy": 0.9, "brier": 0.1, "expected_calibration_error": 0.08}
     sets = {
-        "split": "test", "coverage": 0.9, "rows": 20, "covered": 18, "low": 0.7, "high": 0.98, "expected_low": 0.8,
+        "split": "test", "coverage": 0.9, "rows": 20, "covered": 0.9, "low": 0.7, "high": 0.98, "expected_low": 0.8,
         "expected_high": 1.0, "mean_size": 1.4, "sizes": [{"size": 1, "rows": 12}, {"size": 2, "rows": 8}],
-        "per_class": [{"class": label, "rows": 5, "covered": 4, "mean_size": 1.2} for label in classes],
+        "per_class": [{"class": label, "rows": 5, "covered": 0.8, "mean_size": 1.2} for label in classes],
     }  # fmt: skip
     decision = {
         "split": "test", "policy": "least expected cost", "expected_cost": 0.2, "realised_cost": 0.25,

@@ -1,6 +1,7 @@
 """The page: whatever a table holds, it is well-formed, bounded, without script, and the same bytes."""
 
 import itertools
+import json
 import re
 import shutil
 import sys
@@ -255,6 +256,19 @@ def test_a_link_that_leads_nowhere_is_a_lost_file(tmp_path: Path) -> None:
     (run / "reports" / "slices.json").symlink_to(tmp_path / "gone")
     with pytest.raises(UserError, match=r"slices\.json: no such file; run `dvc repro`"):
         page_of(run)
+
+
+def test_metrics_without_an_interval_name_their_class(tmp_path: Path) -> None:
+    """After those without a value, of which they are many."""
+    run = write_run(tmp_path)
+    path = run / "reports" / "metrics.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    alike = {"split": "test", "of": "interval", "metric": "recall", "reason": "every replicate has the same value"}
+    document["undefined"] = [*(alike | {"class": label} for label in ("a", "<b>")), *document["undefined"]]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    texts = " ".join("".join(_Elements(page_of(run)).texts).split())
+    assert "Not defined: test, ROC AUC, one against the rest: one class only." in texts
+    assert "test, interval of recall of class <b>: every replicate has the same value." in texts
 
 
 def test_a_model_of_other_data_is_refused(tmp_path: Path) -> None:

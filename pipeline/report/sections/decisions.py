@@ -28,7 +28,7 @@ def _sets(metrics: dict[str, Any], decision: dict[str, Any] | None) -> list[Bloc
         rows = [
             [
                 name(r["split"]), share(r["coverage"]), count(r["rows"]),
-                share(r["covered"] / r["rows"]) if r["rows"] else NONE, _shares(r["low"], r["high"]),
+                share(r["covered"]), _shares(r["low"], r["high"]),
                 _shares(r["expected_low"], r["expected_high"]), number(r["mean_size"], 3),
             ]
             for r in records
@@ -62,7 +62,7 @@ def _shares(low: float | None, high: float | None) -> Cell:
 
 def _sizes(record: dict[str, Any]) -> Table:
     sizes = record["sizes"][:_MOST_LINES]
-    total = record["rows"]
+    total = sum(s["rows"] for s in record["sizes"])  # of weights, which are not as many as the rows
     rows = [[number(s["size"]), count(s["rows"]), share(s["rows"] / total) if total else NONE] for s in sizes]
     return Table(f"Sizes of the sets, {name(record['split']).text}", ["classes in the set", "rows", "share"], rows)
 
@@ -70,7 +70,7 @@ def _sizes(record: dict[str, Any]) -> Table:
 def _of_classes(record: dict[str, Any]) -> Table:
     classes = sorted(record["per_class"], key=lambda one: -one["rows"])
     rows = [
-        [name(c["class"]), count(c["rows"]), share(c["covered"] / c["rows"]) if c["rows"] else NONE,
+        [name(c["class"]), count(c["rows"]), share(c["covered"]),
          number(c["mean_size"], 3)]
         for c in classes[:_MOST_CLASSES]
     ]  # fmt: skip

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from pipeline.dataset.columns import Class
 from pipeline.dataset.shard import SPLITS
-from pipeline.report.blocks import Block, Cell, Listing, Paragraph, Sentence, Table
+from pipeline.report.blocks import Block, Cell, Listing, Paragraph, Sentence, Span, Table
 from pipeline.report.documents import Documents
 from pipeline.report.text import NONE, count, interval, name, number, plural, said
 from pipeline.results import verdict
@@ -88,19 +89,28 @@ def _classes(metrics: dict[str, Any], judged: str) -> list[Block]:
     return [Table(f"Each class on {judged}", header, rows, note)]
 
 
+def _of_class(label: Class | None) -> list[Span]:
+    return [] if label is None else [" of class ", name(label)]
+
+
 def _class_title(measure: str) -> str:
     return "F1" if measure == "f1" else measure
 
 
 def _undefined(metrics: dict[str, Any]) -> list[Block]:
+    """Metrics without a value first: of those without an interval there may be one a class."""
+    records = sorted(metrics["undefined"], key=lambda record: bool(record["of"] == "interval"))
     reasons: list[Sentence] = [
         [
-            f"{name(record['split']).text}, {_TITLES.get(record['metric']) or name(record['metric']).text}"
-            f"{' of the class shares' if record['of'] == 'baseline' else ''}: ",
+            f"{name(record['split']).text}, {'interval of ' if record['of'] == 'interval' else ''}"
+            f"{_TITLES.get(record['metric']) or name(record['metric']).text}"
+            f"{' of the class shares' if record['of'] == 'baseline' else ''}",
+            *_of_class(record["class"]),
+            ": ",
             said(record["reason"]),
             ".",
         ]
-        for record in metrics["undefined"]
+        for record in records
     ]
     if not reasons:
         return []
