@@ -34,6 +34,7 @@ class _Sets(OpenForm):
     by_class: bool = False
     rows: NonNegativeFloat | None = None
     reason: str | None = None
+    quantiles: list[_Number] | None = None
 
 
 class _Costs(OpenForm):

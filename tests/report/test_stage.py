@@ -17,7 +17,7 @@ from pipeline.evaluate.prediction_sets import SetCounts, prediction_set_records
 from pipeline.scoring.decision import Decision
 from pipeline.scoring.prediction_sets import PredictionSets
 from tests.project import Project
-from tests.report.runs import RESULT, page_of, write_run
+from tests.report.runs import RESULT, page_of, sealed, write_run
 
 _HEAVY = ("torch", "sklearn", "scipy", "mlflow", "pandas", "matplotlib", "pyarrow", "dvc")
 _SMALL = RESULT | {"method": "sgd", "status": "epochs_done"}
@@ -74,6 +74,20 @@ def test_coverage_is_what_evaluate_found(tmp_path: Path) -> None:
     assert of_split[:2] == ["90.0%", "75.0%"]
     assert sizes == ["75.0%", "12.5%", "12.5%"]
     assert of_classes == ["66.7%", "100%", "–", "–"]  # the last one is the size
+
+
+def test_nothing_is_promised_of_no_sets(tmp_path: Path) -> None:
+    """Without validation rows there are none, and the page says why."""
+    run = write_run(tmp_path)
+    path = run / "models" / "decision.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["digest"]
+    document["sets"] |= {"method": "lac", "quantiles": None, "rows": None, "reason": "no sets: there are no rows"}
+    assert "A set holds the right class in at least" in page_of(run)
+    files.write_json(path, sealed(document))
+    page = page_of(run)
+    assert "A set holds the right class in at least" not in page
+    assert "no sets: there are no rows" in page
 
 
 def test_a_run_without_a_model_is_refused(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def _sets(metrics: dict[str, Any], decision: dict[str, Any] | None) -> list[Bloc
 
 def _promise(settings: dict[str, Any]) -> list[Any]:
     sentence: list[Any] = []
-    if settings["coverage"] is not None and settings["method"]:
+    if settings["quantiles"] is not None and settings["coverage"] is not None and settings["method"]:
         by_class = ", in each class" if settings["by_class"] else ""
         sentence += [f"A set holds the right class in at least {share_text(settings['coverage'])} of rows{by_class}: "]
         sentence += [said(settings["method"])]
@@ -50,7 +50,7 @@ def _promise(settings: dict[str, Any]) -> list[Any]:
             sentence += [f", from {plural(settings['rows'], 'row')}"]
         sentence += ["."]
     if settings["reason"]:
-        sentence += [" " if sentence else "", said(settings["reason"]), "."]
+        sentence += [" " if sentence else "", "What decide says of it: ", said(settings["reason"]), "."]
     return sentence or ["No sets were made."]
 
 
