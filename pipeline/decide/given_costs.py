@@ -11,6 +11,9 @@ from pipeline.dataset.columns import Class
 from pipeline.errors import UserError, listed, quoted
 from pipeline.scoring.costs import LEAST_THRESHOLD, MOST_COST, zero_one
 
+# Of a threshold below 2^-53 the other one rounds to 1.
+_BELOW_1 = np.nextafter(1.0, 0.0)
+
 _FORMS = "{actual: {decided: cost}}, {actual: cost} or a list of k lists of k costs"
 
 
@@ -20,6 +23,7 @@ def require_costs(given: Any) -> None:
         return
     if not isinstance(given, dict | list) or not given:
         raise ValueError(f"null, {_FORMS}, got {quoted(given)}")
+    _require_class_names(given)
     rows = given.items() if isinstance(given, dict) else enumerate(given, 1)
     for name, row in rows:
         place = f"row {name}" if isinstance(given, list) else f"actual {quoted(name)}"
@@ -28,10 +32,21 @@ def require_costs(given: Any) -> None:
             continue
         if not isinstance(row, dict if isinstance(given, dict) else list):
             raise ValueError(f"{_FORMS}, got {quoted(row)} for {place}")
+        _require_class_names(row)
         for cost in row.values() if isinstance(row, dict) else row:
             _require_cost(place, cost)
     if isinstance(given, list) and any(len(row) != len(given) for row in given):
         raise ValueError(f"as many costs in each row as there are rows, {len(given)}, got {_lengths(given)}")
+
+
+def _require_class_names(given: Any) -> None:
+    """Raises: ValueError where a key of a mapping is of a type that no class has, as YAML's dates and null are."""
+    for name in given if isinstance(given, dict) else ():
+        if not isinstance(name, str | int):
+            raise ValueError(
+                f"classes, which are text, integers or booleans, got {quoted(name)}; text that YAML reads as something "
+                "else stands in quotes"
+            )
 
 
 def _require_cost(place: str, cost: Any) -> None:
@@ -50,6 +65,7 @@ def require_thresholds(given: Any) -> None:
         return
     if not isinstance(given, dict) or not given:
         raise ValueError(f"null or {{class: t}}, got {quoted(given)}")
+    _require_class_names(given)
     for name, threshold in given.items():
         if not _is_number(threshold) or not LEAST_THRESHOLD <= threshold < 1:
             raise ValueError(f"0 < t < 1, got {quoted(threshold)} for class {quoted(name)}")
@@ -81,7 +97,7 @@ def threshold_of_each(given: Mapping[Any, float], classes: Sequence[Class]) -> N
         thresholds[place] = threshold
     without = np.isnan(thresholds)
     if len(classes) == 2 and without.sum() == 1:
-        thresholds[without] = 1 - thresholds[~without]
+        thresholds[without] = np.minimum(1 - thresholds[~without], _BELOW_1)
     elif without.any():
         unnamed = [label for label, absent in zip(classes, without, strict=True) if absent]
         raise UserError(
@@ -103,7 +119,8 @@ def _by_class(param: str, given: Mapping[Any, Any], classes: Sequence[Class]) ->
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Compared, not converted: an integer of YAML may be beyond float64.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _lengths(rows: Sequence[Sequence[Any]]) -> str:

@@ -1,6 +1,6 @@
 """Section `evaluate` of params.yaml."""
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, field_validator
 
 from pipeline.errors import listed
 from pipeline.params import Section
@@ -9,8 +9,12 @@ from pipeline.params import Section
 class EvaluateParams(Section):
     """How a model is judged."""
 
-    calibration_bins: PositiveInt = Field(
-        default=10, description="equal-width bins of the predicted probability; integer >= 1"
+    # Each takes a number of every replicate of the bootstrap.
+    calibration_bins: int = Field(
+        default=10,
+        ge=1,
+        le=10_000,
+        description="equal-width bins of the predicted probability; integer, 1 to 10000",
     )
     slices: list[str] = Field(
         default=[],

@@ -63,7 +63,7 @@ def main(*, params: EvaluateParams, prepared: Path, model: Path, out: Path) -> N
         files.write_json(out / SLICES_FILE, sliced)
         plots.write(out / PLOTS_FOLDER, drawn, splits[drawn], trained, params.calibration_bins)
     for left_out in sliced["left_out"]:
-        screen.say(f"warning: evaluate.slices: no slices of {quoted(left_out['column'])}: {left_out['reason']}")
+        screen.say(f"warning: evaluate.slices: {quoted(left_out['column'])}: {left_out['reason']}")
     # Print: what came out, and where to read on.
     screen.say(f"evaluate: {verdict.sentence(document)}")
     screen.say("evaluate: `python -m pipeline summary` shows more, and what to do next")

@@ -1,5 +1,6 @@
 """Stage 6: the files of all stages become one page, the same bytes wherever they are the same."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def files_on_disk(prepared: Path, model: Path, out: Path) -> Reader:
 
     def read(name: str) -> bytes | None:
         path = path_of(name)
-        return json_documents.read_bytes(path, "run `dvc repro`") if path.exists() else None
+        # A link to DVC's cache that leads nowhere is a file that is lost, not one that the run lacks.
+        return json_documents.read_bytes(path, "run `dvc repro`") if os.path.lexists(path) else None
 
     return Reader(read, lambda name: str(path_of(name)))

@@ -14,9 +14,9 @@ _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
 def read(path: Path) -> bytes | None:
-    """The bytes of a file; None if it cannot be read."""
+    """The bytes of a regular file; None if it cannot be read, or is a device or a pipe, which may never end."""
     try:
-        return path.read_bytes()
+        return path.read_bytes() if path.is_file() else None
     except OSError:
         return None
 

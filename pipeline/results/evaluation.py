@@ -3,7 +3,7 @@
 Earlier runs lack some of them, and some of their keys.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, FiniteFloat, NonNegativeFloat, NonNegativeInt
 
@@ -12,6 +12,7 @@ from pipeline.documents import json_documents
 from pipeline.results.checks import REMEDY, OpenForm
 
 _Number = FiniteFloat | None
+_Share = Annotated[float, Field(ge=0, le=1)] | None
 
 
 class _OfClass(OpenForm):
@@ -34,6 +35,7 @@ class _Interval(OpenForm):
 class _Undefined(OpenForm):
     split: str
     of: str
+    label: Class | None = Field(alias="class", default=None)
     metric: str
     reason: str
 
@@ -46,7 +48,7 @@ class _SetSize(OpenForm):
 class _SetsOfClass(OpenForm):
     label: Class = Field(alias="class")
     rows: NonNegativeFloat
-    covered: NonNegativeFloat
+    covered: _Share = None
     mean_size: _Number = None
 
 
@@ -54,7 +56,7 @@ class _PredictionSets(OpenForm):
     split: str
     coverage: FiniteFloat
     rows: NonNegativeFloat
-    covered: NonNegativeFloat
+    covered: _Share
     low: _Number = None
     high: _Number = None
     expected_low: _Number = None

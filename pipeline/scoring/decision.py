@@ -5,6 +5,7 @@ that changes nothing. k is the number of classes.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -136,7 +137,7 @@ def load(folder: Path, model: Model) -> Decision:
     Raises: UserError if the file is damaged, forged, or of another model.
     """
     path = folder / DECISION_FILE
-    if not path.exists():
+    if not os.path.lexists(path):  # a link to DVC's cache that leads nowhere is a file that is lost
         return NO_CHANGE
     return parse(json_documents.read_bytes(path, "run `dvc repro`"), model, path)
 

@@ -1,5 +1,6 @@
 """Fit a softmax regression to a dataset: solver, loop, history and checkpoint to a model."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
@@ -200,6 +201,9 @@ def _model(
         outcome = solver.outcome(result.parameters, result.epochs)
     except OverflowError:
         raise _diverged(params, result.epochs) from None
+    # The cost may be finite where the squares of the weights are not.
+    if not math.isfinite(outcome.final.cost + outcome.final.penalty):
+        raise _diverged(params, result.epochs)
     judgement = baselines.judge(result.status, outcome.final, outcome.start, class_totals, params.intercept)
     ended = replace(result, status=judgement.status)
     findings = [*sentences, *outcome.findings, *judgement.sentences]

@@ -95,6 +95,19 @@ def test_stage_and_command_are_not_mixed(project: Project, words: tuple[str, ...
     assert sentence in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize(
+    "name", ["params.yaml", "reports/metrics.json", "models/softmax.json", "data/raw/tutorial.csv"]
+)
+def test_a_file_that_is_no_page_is_not_replaced(project: Project, name: str) -> None:
+    """A slip of the hand costs no params, data or results; an earlier page gives way."""
+    before = (project.folder / name).read_bytes()
+    result = project.pipeline("report", "HEAD", "-o", name, check=False)
+    assert result.returncode == 1
+    sentence = "expected a new file or an earlier page, got a file that is no page; name another"
+    assert result.stderr == f"{name}: {sentence}\n"
+    assert (project.folder / name).read_bytes() == before
+
+
 def test_an_unknown_revision_is_one_sentence(project: Project) -> None:
     """What is neither commit, experiment nor run is named."""
     result = project.pipeline("report", "nowhere", "-o", "x.html", check=False)

@@ -46,6 +46,11 @@ def test_thresholds_are_of_every_class_or_of_one_of_two() -> None:
         threshold_of_each({"d": 0.3}, ["a", "b"])
 
 
+def test_the_other_of_two_thresholds_stays_below_1() -> None:
+    """Of a t below 2^-53, 1 - t rounds to 1, which no threshold is."""
+    assert threshold_of_each({"a": 1e-100}, ["a", "b"]).tolist() == [1e-100, 1 - 2**-53]
+
+
 def test_a_list_has_a_row_for_each_class() -> None:
     """The sentence names the classes in their order."""
     with pytest.raises(UserError, match="expected 3 rows of as many costs, for the classes a, b, c in this"):
@@ -68,6 +73,12 @@ def test_a_list_has_a_row_for_each_class() -> None:
         ("costs: {a: {b: yes}}", "got 'yes' for actual 'a'"),
         ("costs: {a: true}", "got True for actual 'a'"),
         ("costs: {a: [1]}", "got [1] for actual 'a'"),
+        (f"costs: {{a: 1{'0' * 400}}}", "got an integer of 1,329 bits for actual 'a'"),
+        (f"costs: {{a: -1{'0' * 400}}}", "got an integer of 1,329 bits for actual 'a', a gain"),
+        (f"thresholds: {{a: 1{'0' * 400}}}", "expected 0 < t < 1, got an integer of 1,329 bits for class 'a'"),
+        ("costs: {null: 2}", "decide.costs: expected classes, which are text, integers or booleans, got None; text"),
+        ("costs: {a: {1.5: 2}}", "got 1.5; text that YAML reads as something else stands in quotes"),
+        ("thresholds: {2020-01-01: 0.5}", "got datetime.date(2020, 1, 1); text"),
         ("thresholds: 0.5", "decide.thresholds: expected null or {class: t}, got 0.5"),
         ("thresholds: {a: 1}", "decide.thresholds: expected 0 < t < 1, got 1 for class 'a'"),
         ("thresholds: {a: 0}", "decide.thresholds: expected 0 < t < 1, got 0 for class 'a'"),

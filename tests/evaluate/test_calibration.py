@@ -80,6 +80,12 @@ def test_a_weight_of_two_is_a_row_given_twice(logits: np.ndarray, labels: np.nda
     np.testing.assert_array_equal(weighted.observed, twice.observed)
 
 
+def test_of_hardly_any_weight_a_share_may_be_anything() -> None:
+    """A weight may be as small as float64 has it; nothing is warned of."""
+    low, high = calibration.wilson_interval(np.array([0.5, 1.0]), np.array([1e-300, 5e-324]))
+    assert (low.tolist(), high.tolist()) == ([0.0, 0.0], [1.0, 1.0])
+
+
 def test_a_bin_holds_its_upper_edge_and_the_first_holds_zero() -> None:
     """0 and 0.5 fall into the lower of two bins, 1 into the upper."""
     calibrated = calibration.calibration(np.array([0.0, 0.5, 1.0]), np.array([False, True, True]), np.ones(3), 2)

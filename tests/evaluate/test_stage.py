@@ -252,7 +252,12 @@ def test_a_model_of_other_data_is_refused(folder: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_param_or_no_bins_at_all_is_refused() -> None:
     """The only knob is an integer of at least 1."""
-    for wrong in ({"calibration_bins": 0}, {"calibration_bins": 10, "bins": 3}, {"calibration_bins": 2.5}):
+    for wrong in (
+        {"calibration_bins": 0},
+        {"calibration_bins": 10_001},  # a billion would take 7 GiB
+        {"calibration_bins": 10, "bins": 3},
+        {"calibration_bins": 2.5},
+    ):
         with pytest.raises(ValueError, match="validation error"):
             EvaluateParams(**wrong)
 

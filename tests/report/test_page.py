@@ -1,14 +1,19 @@
 """The page: whatever a table holds, it is well-formed, bounded, without script, and the same bytes."""
 
 import itertools
+import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pipeline import model as models
 from pipeline.errors import UserError
 from tests.report.runs import HOSTILE, page_of, write_run
 
@@ -203,6 +208,67 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, name: str, damage: str) 
     with pytest.raises(UserError, match=re.escape(name)) as raised:
         page_of(run)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("huge", ["1.7976931348623157e308", "-1e308"])
+def test_coefficients_that_no_chart_can_hold_are_left_out(tmp_path: Path, huge: str) -> None:
+    """They are finite, and their differences are not."""
+    run = write_run(tmp_path)
+    path = run / "reports" / "coefficients.csv"
+    header, first, *lines = path.read_text(encoding="utf-8").splitlines()
+    cells = first.split(",")
+    cells[3] = cells[7] = cells[8] = huge
+    path.write_text("\n".join([header, ",".join(cells), *lines]) + "\n", encoding="utf-8")
+    page = page_of(run)
+    assert _Elements(page).open == []
+    assert "Estimates with their 95 % intervals" in page
+    assert "e+308" not in page
+
+
+def test_weights_that_no_chart_can_hold_are_a_sentence(tmp_path: Path) -> None:
+    """A training that diverged, or a forger, may leave any finite number."""
+    run = write_run(tmp_path, numbers=("x",), categories=())
+    (run / "reports" / "inference.json").unlink()
+    trained = models.load(run / "models")
+    weights = np.array([[1.5e308], [0.0], [-1.5e308]])
+    models.save(run / "models", replace(trained, weights=weights))
+    (run / "models" / "decision.json").unlink()
+    assert "The weights of the model are too large to be drawn." in page_of(run)
+
+
+@pytest.mark.parametrize("params", [{"l2": 10**400}, {"l2": 0.5, "l1": "x"}, {"l2": "x", "l1": 10**400}])
+def test_a_penalty_that_is_no_number_is_left_out(tmp_path: Path, params: dict[str, object]) -> None:
+    """The params in softmax.json may be of any version, or of a forger."""
+    run = write_run(tmp_path)
+    models.save(run / "models", replace(models.load(run / "models"), params=params))
+    for name in ("models/decision.json", "reports/inference.json"):
+        (run / name).unlink()
+    page = page_of(run)
+    assert ("<dt>Penalty</dt><dd>l2 0.5</dd>" in page) == (params["l2"] == 0.5)
+    assert ("<dt>Penalty" in page) == (params["l2"] == 0.5)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link takes a privilege there")
+def test_a_link_that_leads_nowhere_is_a_lost_file(tmp_path: Path) -> None:
+    """The page would say that the run has no slices."""
+    run = write_run(tmp_path)
+    (run / "reports" / "slices.json").unlink()
+    (run / "reports" / "slices.json").symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match=r"slices\.json: no such file; run `dvc repro`"):
+        page_of(run)
+
+
+def test_metrics_without_an_interval_name_their_class(tmp_path: Path) -> None:
+    """Once a reason, of which there are few, apart from metrics without a value."""
+    run = write_run(tmp_path)
+    path = run / "reports" / "metrics.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    alike = {"split": "test", "of": "interval", "metric": "recall", "reason": "every replicate has the same value"}
+    document["undefined"] = [*(alike | {"class": label} for label in ("a", "<b>")), *document["undefined"]]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    texts = " ".join("".join(_Elements(page_of(run)).texts).split())
+    assert "Not defined: test, ROC AUC, one against the rest: one class only." in texts
+    assert "every replicate has the same value: recall of class a (test), recall of class <b> (test)." in texts
 
 
 def test_a_model_of_other_data_is_refused(tmp_path: Path) -> None:

@@ -1,15 +1,23 @@
 """The stage: what it reads, what it loads, and the lesson of a small run."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline import files
+from pipeline import model as models
 from pipeline.errors import UserError
+from pipeline.evaluate.metrics import Predictions
+from pipeline.evaluate.prediction_sets import SetCounts, prediction_set_records
+from pipeline.scoring.decision import Decision
+from pipeline.scoring.prediction_sets import PredictionSets
 from tests.project import Project
-from tests.report.runs import RESULT, page_of, write_run
+from tests.report.runs import RESULT, page_of, sealed, write_run
 
 _HEAVY = ("torch", "sklearn", "scipy", "mlflow", "pandas", "matplotlib", "pyarrow", "dvc")
 _SMALL = RESULT | {"method": "sgd", "status": "epochs_done"}
@@ -43,6 +51,43 @@ def test_a_small_run_is_shown_step_by_step(tmp_path: Path) -> None:
     assert "Each row" in page
     assert "before 0" in page
     assert page.count(">0.5000<") >= 2
+
+
+def test_coverage_is_what_evaluate_found(tmp_path: Path) -> None:
+    """Of a real record: shares as they are, sizes of all weight, and none of a class without test rows."""
+    run = write_run(tmp_path)
+    model = models.load(run / "models")
+    weights = np.array([2.0, 1.0, 0.5, 0.5])
+    labels, p = np.array([0, 0, 1, 1]), np.full((4, 3), 1 / 3)
+    predicted = Predictions(labels, labels, p, np.log(p[:, 0]), weights, np.arange(4, dtype=np.uint64))
+    counts = SetCounts(3)
+    contained = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [1, 1, 1]], dtype=bool)
+    counts.add("test", predicted, contained)
+    sets = Decision(sets=PredictionSets("lac", np.array([0.5])), set_rows=20, level=0.9)
+    path = run / "reports" / "metrics.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["prediction_sets"] = prediction_set_records(counts, sets, model.classes)
+    files.write_json(path, document)
+    page = page_of(run)
+    tables = page[page.index("Sets that hold the right class") : page.index("Decisions and costs")].split("<caption")
+    of_split, sizes, of_classes = (re.findall(r">(–|[<> .\d]+%)<", table) for table in tables)
+    assert of_split[:2] == ["90.0%", "75.0%"]
+    assert sizes == ["75.0%", "12.5%", "12.5%"]
+    assert of_classes == ["66.7%", "100%", "–", "–"]  # the last one is the size
+
+
+def test_nothing_is_promised_of_no_sets(tmp_path: Path) -> None:
+    """Without validation rows there are none, and the page says why."""
+    run = write_run(tmp_path)
+    path = run / "models" / "decision.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["digest"]
+    document["sets"] |= {"method": "lac", "quantiles": None, "rows": None, "reason": "no sets: there are no rows"}
+    assert "A set holds the right class in at least" in page_of(run)
+    files.write_json(path, sealed(document))
+    page = page_of(run)
+    assert "A set holds the right class in at least" not in page
+    assert "No sets: there are no rows" in page
 
 
 def test_a_run_without_a_model_is_refused(tmp_path: Path) -> None:

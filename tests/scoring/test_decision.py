@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,14 @@ def test_a_folder_without_the_file_changes_nothing(tmp_path: Path) -> None:
     assert read.shown(LOGITS) is LOGITS
     assert (read.contain(LOGITS), read.decide(LOGITS)) == (None, None)
     assert predictions.decision_columns(["a", "b"], None, None) == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link takes a privilege there")
+def test_a_link_that_leads_nowhere_is_a_lost_file(tmp_path: Path) -> None:
+    """DVC with cache.type symlink leaves one when its cache is cleared; predictions without what it said would lie."""
+    (tmp_path / "decision.json").symlink_to(tmp_path / "cache" / "gone")
+    with pytest.raises(UserError, match=r"decision\.json: no such file; run `dvc repro`"):
+        decision.load(tmp_path, MODEL)
 
 
 def test_what_is_not_applied_changes_nothing(tmp_path: Path) -> None:

@@ -267,6 +267,7 @@ def test_the_start_is_that_of_torch(tmp_path: Path, prepared: Path) -> None:
     ("changes", "message"),
     [
         ({"lr": 1e300}, "epoch [0-9]+: the cost became NaN or infinite; lower train.lr"),
+        ({"lr": 1e200}, "epoch [0-9]+: the cost became NaN or infinite; lower train.lr"),  # finite, but its square
         ({"class_weight": "{a: 1, b: 2}"}, "train.class_weight: expected one weight for each of the classes a, b, c"),
         ({"class_weight": "{a: 0, b: 0, c: 0}"}, "expected a weight > 0"),
         (

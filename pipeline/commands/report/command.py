@@ -14,13 +14,15 @@ from pipeline.tracking.client import query
 from pipeline.tracking.store.database import RunView
 
 STANDARD_OUTPUT = Path("-")
+_BEGINNING = b"<!DOCTYPE html>"
 
 
 def main(*, name: str, out: Path, experiment: str) -> None:
     """Write the page of the revision or run ``name`` into ``out``, or to standard output if it is ``-``.
 
-    Raises: UserError if there is neither, or if none of its files can be had.
+    Raises: UserError if there is neither, if none of its files can be had, or if ``out`` is a file that is no page.
     """
+    _require_page_or_nothing(out)
     root = project.project_root()
     text = _page(root, name, experiment)
     if out == STANDARD_OUTPUT:
@@ -29,6 +31,19 @@ def main(*, name: str, out: Path, experiment: str) -> None:
         return
     files.write_text(out, text)
     screen.say(f"report: {out}: one file that can be mailed and printed; it opens in any browser")
+
+
+def _require_page_or_nothing(out: Path) -> None:
+    """Raises: UserError if the page would take the place of params, data, results or anything else but a page."""
+    try:
+        if not out.is_file():
+            return
+        with out.open("rb") as file:
+            beginning = file.read(len(_BEGINNING))
+    except OSError:  # writing says what is wrong with the place
+        return
+    if beginning and beginning != _BEGINNING:
+        raise UserError(f"{out}: expected a new file or an earlier page, got a file that is no page; name another")
 
 
 def _page(root: Path, name: str, experiment: str) -> str:

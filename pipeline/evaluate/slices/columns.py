@@ -116,9 +116,10 @@ def _of_kept(dataset: Dataset, name: str, split: str) -> SlicedColumn:
     if len(texts) > _FEW_NUMBERS and _are_numbers(texts.values()):
         numbers = [np.array([math.nan if text is None else float(text) for text in part]) for part in values]
         return _with_rows(name, *_cut(*numbers))
-    labels = [*sorted(text for text in texts.values() if text is not None), MISSING]
+    # A text that reads <missing> is told apart from no value by nothing that a reader would see.
+    labels = [*sorted(text for text in texts.values() if text not in (None, MISSING)), MISSING]
     places = {text: place for place, text in enumerate(labels[:-1])}
-    codes = [len(labels) - 1 if text is None else places[text] for text in values[1]]
+    codes = [places.get(text, len(labels) - 1) for text in values[1]]
     return _with_rows(name, labels, np.array(codes, dtype=np.int64))
 
 
@@ -133,7 +134,8 @@ def _kept(shard: Shard, position: int) -> NDArray[np.uint64]:
 
 def _are_numbers(texts: Iterable[str | None]) -> bool:
     try:
-        return all(text is None or math.isfinite(float(text)) for text in texts)
+        # Python alone takes 1_2, a code, for 12.
+        return all(text is None or ("_" not in text and math.isfinite(float(text))) for text in texts)
     except ValueError:
         return False
 

@@ -80,7 +80,8 @@ def goodness_of_fit(rows: InferenceRows, theta: Tensor, reference: int, groups: 
         observed, expected = totals
         for tile in rows.tiles(block, classes):
             p = rows.probabilities(tile, theta)
-            group = torch.searchsorted(cuts, -p[:, reference])
+            # Beyond the last cut are rows whose weight is too small to count.
+            group = torch.searchsorted(cuts, -p[:, reference]).clamp_(max=count - 1)
             expected.index_add_(0, group, grid.quantise(p * tile.weights[:, None]))
             observed.index_add_(0, group * classes + tile.labels, grid.quantise(tile.weights))
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pipeline.report.charts.shapes import Label, Line, Shape
 from pipeline.report.text import MINUS
 
+# The difference of two numbers below it is finite.
+_LARGEST = 1e300
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -37,8 +40,13 @@ class Scale:
         return "0" if float(text.replace(",", "")) == 0 else text.replace("-", MINUS)
 
 
+def fits(value: float | None) -> bool:
+    """Whether a scale can hold a value: nothing, or a number that is neither NaN nor too large to be subtracted."""
+    return value is None or abs(value) < _LARGEST
+
+
 def scale(values: Iterable[float], start: float, end: float, ticks: int = 5) -> Scale:
-    """A scale that holds all values and begins and ends at ticks; of finite values, or none."""
+    """A scale that holds all values and begins and ends at ticks; of values that fit, or none."""
     known = list(values) or [0.0, 1.0]
     low, high = min(known), max(known)
     if high - low <= 1e-12 * max(abs(low), abs(high)):

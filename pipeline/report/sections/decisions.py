@@ -61,7 +61,7 @@ def _shares(low: float | None, high: float | None) -> Cell:
 
 def _sizes(record: dict[str, Any]) -> Table:
     sizes = record["sizes"][:_MOST_LINES]
-    total = record["rows"]
+    total = sum(s["rows"] for s in record["sizes"])  # of weights, which are not as many as the rows
     rows = [[number(s["size"]), count(s["rows"]), share(s["rows"] / total) if total else NONE] for s in sizes]
     return Table(f"Sizes of the sets, {name(record['split']).text}", ["classes in the set", "rows", "share"], rows)
 

@@ -10,6 +10,7 @@ from pipeline.dataset.columns import Class
 from pipeline.dataset.encoder import UNSEEN
 from pipeline.model import Model
 from pipeline.report.blocks import Block, Cell, Figure, Heading, Paragraph, Span, Table
+from pipeline.report.charts.axes import fits
 from pipeline.report.charts.rows import NamedRow, bar_chart
 from pipeline.report.documents import Documents
 from pipeline.report.sections import estimates
@@ -49,7 +50,10 @@ def _columns(effects: list[ColumnEffect]) -> Iterator[Block]:
     if not effects:
         yield Paragraph("The model has no columns.")
         return
-    shown = effects[:_BARS]
+    shown = [effect for effect in effects[:_BARS] if fits(effect.nats)]
+    if not shown:
+        yield Paragraph("The weights of the model are too large to be drawn.")
+        return
     rows = [NamedRow(effect.column, effect.nats, number_text(effect.nats, 3)) for effect in shown]
     first = name(shown[0].column).text
     description = f"The column that moves the logits most is {first}, by {number_text(shown[0].nats, 3)} nats."

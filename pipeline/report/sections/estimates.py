@@ -1,12 +1,12 @@
 """The coefficients that `infer` has errors of, and the effects on the probabilities of classes."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 from pipeline.dataset.columns import class_text
 from pipeline.model import Model
 from pipeline.report.blocks import Block, Figure, Heading, Listing, Paragraph, Table
+from pipeline.report.charts.axes import fits
 from pipeline.report.charts.rows import NamedRow, interval_chart
 from pipeline.report.documents import Documents
 from pipeline.report.text import interval, name, number, p_value, plural, said, share_text
@@ -42,7 +42,9 @@ def blocks(documents: Documents) -> list[Block]:
 
 
 def _is_known(line: _Line) -> bool:
-    return all(line[key] is not None and math.isfinite(line[key]) for key in ("estimate", "low", "high"))
+    """Whether there are numbers that a chart can hold; coefficients that are no result may be of any size."""
+    values = [line[key] for key in ("estimate", "low", "high")]
+    return None not in values and all(map(fits, (*values, *_per_deviation(line))))
 
 
 def _per_deviation(line: _Line) -> tuple[float, float, float]:

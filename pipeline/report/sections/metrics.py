@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from pipeline.dataset.columns import Class
 from pipeline.dataset.shard import SPLITS
-from pipeline.report.blocks import Block, Cell, Listing, Paragraph, Sentence, Table
+from pipeline.report.blocks import Block, Cell, Listing, Paragraph, Sentence, Span, Table
 from pipeline.report.documents import Documents
 from pipeline.report.text import NONE, count, estimate, name, number, plural, said
 from pipeline.results import verdict
@@ -79,28 +80,38 @@ def _classes(metrics: dict[str, Any], judged: str) -> list[Block]:
     return [Table(f"Each class on {judged}", ["class", "rows", *map(_class_title, _OF_CLASS)], rows, note)]
 
 
+def _of_class(label: Class | None) -> list[Span]:
+    return [] if label is None else [" of class ", name(label)]
+
+
 def _class_title(measure: str) -> str:
     return "F1" if measure == "f1" else measure
 
 
 def _without_interval(metrics: dict[str, Any]) -> list[Block]:
     """Each reason once, with what it is of."""
-    measures: dict[str, dict[str, None]] = {}
+    measures: dict[str, list[list[Span]]] = {}
     for record in metrics["undefined"]:
         if record["of"] == _INTERVAL:
             title = _TITLES.get(record["metric"]) or name(_class_title(record["metric"])).text
-            measures.setdefault(record["reason"], {})[f"{title} ({name(record['split']).text})"] = None
-    return [
-        Paragraph(["No interval, as ", said(reason), f": {', '.join(names)}."], "note")
-        for reason, names in list(measures.items())[:_MOST_REASONS]
-    ]
+            measure = [title, *_of_class(record["class"]), f" ({name(record['split']).text})"]
+            measures.setdefault(record["reason"], []).append(measure)
+    written: list[Block] = []
+    for reason, listed in list(measures.items())[:_MOST_REASONS]:
+        parts = [part for measure in listed[:_MOST_REASONS] for part in (", ", *measure)][1:]
+        more = len(listed) - _MOST_REASONS
+        rest = [f" and {more:,} more"] if more > 0 else []
+        written.append(Paragraph(["No interval, as ", said(reason), ": ", *parts, *rest, "."], "note"))
+    return written
 
 
 def _undefined(metrics: dict[str, Any]) -> list[Block]:
     reasons: list[Sentence] = [
         [
             f"{name(record['split']).text}, {_TITLES.get(record['metric']) or name(record['metric']).text}"
-            f"{' of the class shares' if record['of'] == 'baseline' else ''}: ",
+            f"{' of the class shares' if record['of'] == 'baseline' else ''}",
+            *_of_class(record["class"]),
+            ": ",
             said(record["reason"]),
             ".",
         ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.report.blocks import Block, Cell, Facts, Figure, Heading, Listing, Paragraph, Sentence, Table
+from pipeline.report.charts.axes import fits
 from pipeline.report.charts.curves import Series, line_chart
 from pipeline.report.documents import Documents
 from pipeline.report.text import number, number_text, plural, said
@@ -39,8 +40,10 @@ def _facts(documents: Documents) -> Iterator[tuple[str, Sentence]]:
     steps = "epoch" if outcome["method"] in FIRST_ORDER else "step"
     yield "Length", f"{plural(outcome['epochs'], steps)}, {plural(outcome['passes'], 'pass', 'passes')} over the rows"
     l2 = outcome["l2"] if outcome["l2"] is not None else params.get("l2")
-    if isinstance(l2, int | float):
-        yield "Penalty", f"l2 {l2:g}" + (f", l1 {params['l1']:g}" if params.get("l1") else "")
+    penalties = {"l2": l2, "l1": params.get("l1") or None}
+    shown = [f"{name} {value:g}" for name, value in penalties.items() if isinstance(value, int | float) and fits(value)]
+    if shown:
+        yield "Penalty", ", ".join(shown)
     if outcome["l2_search"]:
         yield "l2 auto", said(outcome["l2_search"]["reason"])
     if outcome["nonzero_weights"] is not None:
@@ -69,10 +72,10 @@ def _proof(outcome: dict[str, Any]) -> str:
 def _curve(history: dict[str, list[float]] | None) -> list[Block]:
     if history is None:
         return [Paragraph("This run has no history.csv, so there is no curve of its cost.")]
-    finite = [value == value and abs(value) < 1e300 for value in history["cost"]]
+    finite = [fits(value) for value in history["cost"]]
     columns = {name: history[name] for name in _COSTS if name in history}
     series = [
-        Series(_COSTS[name], [(e, c) for e, c in zip(history["epoch"], costs, strict=True) if abs(c) < 1e300])
+        Series(_COSTS[name], [(e, c) for e, c in zip(history["epoch"], costs, strict=True) if fits(c)])
         for name, costs in columns.items()
     ]
     series = [each for each in series if each.points]

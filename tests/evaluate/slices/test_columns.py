@@ -87,3 +87,19 @@ def test_rows_of_weight_0_lie_in_no_slice(frame: pd.DataFrame, tmp_path: Path) -
     _, rows = predicted(weighted, "train")
     assert len(rows) == int((frame["w"] > 0).sum())
     assert labels_of(slice_column(weighted, "colour", "train")) == frame["colour"].iloc[rows].tolist()
+
+
+def test_codes_with_an_underscore_are_no_numbers(tmp_path: Path) -> None:
+    """Python reads 1_2 as 12, and would cut the codes into ranges."""
+    frame = table(300)
+    codes = [f"{row % 12}_{row % 5}" for row in range(300)]
+    column = slice_column(prepared(tmp_path, frame.assign(region=codes)), "region", "train")
+    assert labels_of(column) == codes
+
+
+def test_a_text_that_reads_missing_is_one_slice_with_no_value(tmp_path: Path) -> None:
+    """Two slices of one name could not be told apart."""
+    texts = ["north", "<missing>", None] * 100
+    column = slice_column(prepared(tmp_path, table(300).assign(region=texts)), "region", "train")
+    assert column.labels == ["<missing>", "north"] or column.labels == ["north", "<missing>"]
+    assert labels_of(column) == [text or "<missing>" for text in texts]

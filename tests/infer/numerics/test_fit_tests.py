@@ -56,6 +56,17 @@ def test_the_statistic_is_that_of_plain_numpy(count: int, reference: int) -> Non
     assert bool((found.last[1:] < found.last[:-1]).all())
 
 
+def test_rows_of_hardly_any_weight_change_nothing() -> None:
+    """Wherever their probabilities lie, beyond those of all others, too."""
+    problem = synthetic(150, 2, (3,), 3)
+    weights = np.where(np.arange(150) < 75, 1.0, 1e-300)
+    rows, counted = _rows(replace(problem, weights=weights)), _rows(problem.take(np.arange(75)))
+    counted.means = rows.means
+    theta = _theta(counted)
+    found, expected = (fit_tests.goodness_of_fit(of, theta, 0) for of in (rows, counted))
+    assert torch.equal(found.observed, expected.observed)
+
+
 def test_a_weight_of_three_is_the_row_three_times() -> None:
     """Where a cut falls between them, they stay together, too."""
     problem = synthetic(150, 2, (3,), 3)
