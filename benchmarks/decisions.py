@@ -237,7 +237,7 @@ def _print_scalings(console: Console, tables: dict[str, Results]) -> None:
 
 def main(names: list[str]) -> None:
     """Print both tables."""
-    console = Console()
+    console = Console(width=140)
     tables = {name: results(name) for name in names or TABLES}
     _print_sets(console, tables)
     _print_scalings(console, tables)

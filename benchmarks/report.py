@@ -208,7 +208,7 @@ def main(quick: bool) -> None:
     """Measure and print."""
     if sys.platform != "linux":
         sys.exit("needs Linux, whose kernel tells of the most memory that a process had")
-    console = Console()
+    console = Console(width=140)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         page = large_page(console, folder / "large", 1 if quick else TIMES)
