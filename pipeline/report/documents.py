@@ -37,6 +37,7 @@ from pipeline.results.plots import (
     parse_calibration,
     parse_confusion_lines,
     parse_confusion_matrix,
+    parse_cost_curve,
     parse_predictions,
 )
 from pipeline.results.prepared import PreparedIndex, parse_prepared, parse_schema
@@ -46,6 +47,7 @@ from pipeline.results.training import parse_history, parse_snapshots
 from pipeline.scoring.decision import DecisionForm, parse_form
 
 CALIBRATION_FILE = f"{PLOTS_FOLDER}/calibration.csv"
+COST_CURVE_FILE = f"{PLOTS_FOLDER}/cost_curve.csv"
 CONFUSION_MATRIX_FILE = f"{PLOTS_FOLDER}/confusion_matrix.csv"
 CONFUSION_FILE = f"{PLOTS_FOLDER}/confusion.csv"
 
@@ -149,6 +151,12 @@ class Documents:
         """calibration.csv."""
         bins: list[dict[str, Any]] | None = self._parsed(CALIBRATION_FILE, parse_calibration)
         return bins
+
+    @cached_property
+    def cost_curves(self) -> dict[str, list[tuple[float, float]]]:
+        """cost_curve.csv; empty where there are not two classes."""
+        curves: dict[str, list[tuple[float, float]]] | None = self._parsed(COST_CURVE_FILE, parse_cost_curve)
+        return curves or {}
 
     @cached_property
     def inference(self) -> dict[str, Any] | None:

@@ -48,6 +48,18 @@ def parse_calibration(content: bytes, place: object) -> list[dict[str, Any]]:
     return table
 
 
+def parse_cost_curve(content: bytes, place: object) -> dict[str, list[tuple[float, float]]]:
+    """Points of cost_curve.csv by rule, all from 0 to 1; none of rows that have no curve. Raises: UserError."""
+    numbers = ("probability_cost", "normalised_expected_cost")
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for line in parse_table(content, place, texts=("rule",), numbers=numbers):
+        point = tuple(line[name] for name in numbers)
+        if any(value is None or not 0 <= value <= 1 for value in point):
+            refuse(place, "shares from 0 to 1", "others")
+        curves.setdefault(line["rule"], []).append(point)
+    return {rule: points for rule, points in curves.items() if len(points) > 1}
+
+
 def parse_predictions(content: bytes, place: object, classes: list[str]) -> list[dict[str, Any]]:
     """The lines of a short predictions.csv, with ``probability_`` and ``logit_`` of each class. Raises: UserError."""
     by_class = tuple(f"{what}_{label}" for what in ("probability", "logit") for label in classes)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline import files
 from pipeline import model as models
 from pipeline.errors import UserError
 from tests.report.runs import HOSTILE, page_of, write_run
@@ -269,6 +270,25 @@ def test_metrics_without_an_interval_name_their_class(tmp_path: Path) -> None:
     texts = " ".join("".join(_Elements(page_of(run)).texts).split())
     assert "Not defined: test, ROC AUC, one against the rest: one class only." in texts
     assert "every replicate has the same value: recall of class a (test), recall of class <b> (test)." in texts
+
+
+def test_two_classes_have_their_cost_curve(tmp_path: Path) -> None:
+    """A line a rule, and numbers beside it; more classes have none, and a table of other numbers is refused."""
+    rules = {"by costs": 0.5, "without a model": 1.0}
+    lines = [(x / 10, factor * min(x, 10 - x) / 10, rule) for rule, factor in rules.items() for x in range(11)]
+    header = ("probability_cost", "normalised_expected_cost", "rule")
+    for classes in (("p", "q"), ("p", "q", "r")):
+        run = write_run(tmp_path / str(len(classes)), classes=classes)
+        path = run / "reports" / "plots" / "cost_curve.csv"
+        files.write_text(path, files.csv_text([header, *lines]))
+        texts = " ".join(" ".join(_Elements(page_of(run)).texts).split())
+        assert ("by costs 0.050 0.150 0.250 0.150 0.050" in texts) == (len(classes) == 2)
+    files.write_text(path, files.csv_text([header, (0.5, 1.5, "by costs")]))
+    page_of(run)  # of three classes it is not read
+    two = tmp_path / "2" / run.relative_to(tmp_path / "3")
+    shutil.copyfile(path, two / "reports" / "plots" / "cost_curve.csv")
+    with pytest.raises(UserError, match=r"cost_curve\.csv: expected shares from 0 to 1"):
+        page_of(two)
 
 
 def test_a_model_of_other_data_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pipeline.repository.environment import public_version
 from pipeline.repository.revisions import Revision
 from pipeline.results.receipts import parse_receipt
 from pipeline.tracking.client.run_files import RECEIPT_FILE
-from pipeline.tracking.client.tags import recorded_versions
+from pipeline.tracking.client.tags import CPU_TAG, recorded_versions
 from pipeline.tracking.store.database import RunView
 
 # What decides bytes, or records them.
@@ -44,6 +44,7 @@ def of_run(run: RunView, artifacts: Mapping[str, bytes], behind: Revision | None
         time=known.time,
         subject=known.subject,
         run=run.run_id,
+        processor=run.tags.get(CPU_TAG, ""),
         versions=_main(versions) or known.versions,
         receipts=receipts,
         unknown=[*lost, *known.unknown],

@@ -25,6 +25,7 @@ from pipeline.report.documents import (
     CALIBRATION_FILE,
     CONFUSION_FILE,
     CONFUSION_MATRIX_FILE,
+    COST_CURVE_FILE,
     Reader,
 )
 from pipeline.repository.revisions import Revision
@@ -37,7 +38,10 @@ ARTIFACTS: Mapping[str, str] = {
     },
     **{name: name for name in (EFFECTS_FILE, DECISION_FILE, SLICES_FILE, ALL_PARAMS_FILE, RECEIPT_FILE)},
     COEFFICIENTS_FILE: INFERENCE_TABLE_FILE,
-    **{name: PurePosixPath(name).name for name in (CALIBRATION_FILE, CONFUSION_MATRIX_FILE, CONFUSION_FILE)},
+    **{
+        name: PurePosixPath(name).name
+        for name in (CALIBRATION_FILE, CONFUSION_MATRIX_FILE, CONFUSION_FILE, COST_CURVE_FILE)
+    },
 }
 _PREPARED = (PREPARED_FILE, SCHEMA_FILE)
 _MODEL = (METADATA_FILE, WEIGHTS_FILE)

@@ -21,8 +21,10 @@ class Series:
     points: Sequence[Point]
 
 
-def line_chart(title: str, description: str, labels: tuple[str, str], series: Sequence[Series]) -> Chart:
-    """Lines with their names at their ends; ``labels`` are of the axes."""
+def line_chart(
+    title: str, description: str, labels: tuple[str, str], series: Sequence[Series], *, has_legend: bool = False
+) -> Chart:
+    """Lines with their names at their ends, or in a legend at the upper left; ``labels`` are of the axes."""
     points = [point for each in series for point in each.points]
     x = scale([point[0] for point in points], _LEFT, _WIDTH - _RIGHT, ticks=6)
     y = scale([0.0, *(point[1] for point in points)], _HEIGHT - _BOTTOM, _TOP)
@@ -31,10 +33,17 @@ def line_chart(title: str, description: str, labels: tuple[str, str], series: Se
     for each, style in zip(series, SERIES, strict=False):
         drawn = [(x(a), y(b)) for a, b in thinned(each.points)]
         chart.shapes.append(Line(drawn, style))
+        if has_legend:
+            continue
         end = drawn[-1]
         place = end[1] if abs(end[1] - last) >= 14 else last + 14
         chart.shapes.append(Label(end[0] + 8, place, each.name, "start", "name"))
         last = place
+    if has_legend:
+        for row, (each, style) in enumerate(zip(series, SERIES, strict=False)):
+            left, height = _LEFT + 12, _TOP + 14 + 18 * row
+            chart.shapes.append(Line([(left, height), (left + 28, height)], style))
+            chart.shapes.append(Label(left + 36, height, each.name, "start", "name"))
     return chart
 
 

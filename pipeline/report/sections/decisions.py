@@ -2,17 +2,20 @@
 
 from typing import Any
 
-from pipeline.report.blocks import Block, Cell, Heading, Paragraph, Span, Table
+from pipeline.report.blocks import Block, Cell, Figure, Heading, Paragraph, Span, Table
+from pipeline.report.charts.curves import Series, line_chart
 from pipeline.report.documents import Documents
 from pipeline.report.text import NONE, count, estimate, name, number, number_text, plural, said, share, share_text
 
 _MOST_CLASSES, _MOST_LINES = 15, 20
+_MOST_RULES = 3
+_SHOWN_COSTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 def blocks(documents: Documents) -> list[Block]:
     """Sets, then costs and decisions; one sentence where a run has neither."""
     metrics, decision = documents.metrics or {}, documents.decision
-    written = [*_sets(metrics, decision), *_costs(metrics, decision)]
+    written = [*_sets(metrics, decision), *_costs(metrics, decision), *_cost_curve(documents)]
     return written or [Paragraph("This run makes no prediction sets and weighs no costs.")]
 
 
@@ -96,6 +99,37 @@ def _costs(metrics: dict[str, Any], decision: dict[str, Any] | None) -> list[Blo
         header = ["policy", "split", "expected", "realised", "more than decided", "no decision"]
         written.append(Table("Cost a row of each policy", header, rows))
     return written
+
+
+def _cost_curve(documents: Documents) -> list[Block]:
+    """What mistakes cost of two classes, whatever they cost; nothing of other models."""
+    classes = documents.model.classes if documents.model else []
+    if len(classes) != 2:
+        return []
+    curves = dict(list(documents.cost_curves.items())[:_MOST_RULES])
+    if not curves:
+        return []
+    middle = {rule: points[len(points) // 2] for rule, points in curves.items()}
+    described = "; ".join(f"{rule}: {cost:.3f} at {x:.2f}" for rule, (x, cost) in middle.items())
+    chart = line_chart(
+        "Cost curve",
+        f"Normalised expected cost against the share of missing the second class in all possible cost; {described}.",
+        ("share of missing the second class in all possible cost", "cost, 1 for always wrong"),
+        [Series(name(rule, 24).text, points) for rule, points in curves.items()],
+        has_legend=True,
+    )
+    rows = [[name(rule), *(number(_cost_at(points, x), 3) for x in _SHOWN_COSTS)] for rule, points in curves.items()]
+    caption = (
+        f"The second class is {name(classes[1]).text}. Costs are met by a threshold on its probability; the best "
+        "threshold of these rows is one that nobody knows before. Source: Drummond and Holte 2006."
+    )
+    header = ["rule", *(f"at {x:g}" for x in _SHOWN_COSTS)]
+    return [Heading("Cost curve"), Figure(chart, caption), Table("Costs along the curve", header, rows)]
+
+
+def _cost_at(points: list[tuple[float, float]], x: float) -> float:
+    """The cost of the point that is nearest to x."""
+    return min(points, key=lambda point: abs(point[0] - x))[1]
 
 
 def _cost_matrix(costs: dict[str, Any]) -> list[Block]:

@@ -26,8 +26,8 @@ _MOST_PARAMS, _MOST_VALUE, _MOST_ITEMS = 150, 120, 12
 class Origin:
     """What the command knows of a commit or run, and the stage must not: it differs where the results do not.
 
-    ``commit`` is the full hash, empty where there is none; ``revision`` how a person calls it; ``receipts`` are what
-    `verify` found of this commit, one sentence each; ``unknown`` says what could not be had.
+    ``commit`` is the full hash, empty where there is none; ``revision`` how a person calls it; ``processor`` that of a
+    run; ``receipts`` are what `verify` found of this commit, one sentence each; ``unknown`` says what could not be had.
     """
 
     revision: str
@@ -35,6 +35,7 @@ class Origin:
     time: str = ""
     subject: str = ""
     run: str = ""
+    processor: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     receipts: Sequence[str] = ()
     unknown: Sequence[str] = ()
@@ -70,6 +71,8 @@ def _facts(documents: Documents, origin: Origin | None) -> Iterator[tuple[str, S
             yield "Committed", origin.time
         if origin.run:
             yield "MLflow run", name(origin.run, 60)
+        if origin.processor:
+            yield "Processor", name(origin.processor, 60)
     if documents.model_key:
         yield "model.key", Cell(documents.model_key, is_code=True)
     if documents.prepared is not None:
