@@ -175,7 +175,18 @@ def _tracked(stage: str, wait: bool = True, **paths: Path) -> AbstractContextMan
     tracking = params.load(PARAMS_FILE, "tracking", TrackingParams)
     if is_switched_off(tracking):
         return nullcontext()
-    is_followed = "DVC_STAGE" in os.environ and stage != _LAST_STAGE
+    is_followed = _is_followed(stage)
     if (is_followed or not wait) and not tracking.required:
         return deferred_mirror.deferred(stage, tracking, document, paths, is_followed=is_followed)
     return mirror.started(stage, tracking, document, paths)
+
+
+def _is_followed(stage: str) -> bool:
+    """Whether DVC has called the stage and calls the last one after it, which waits for MLflow."""
+    if stage == _LAST_STAGE or "DVC_STAGE" not in os.environ:
+        return False
+    try:
+        stages = Path("dvc.yaml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return f"-m pipeline {_LAST_STAGE}" in stages

@@ -59,7 +59,8 @@ def _send(store: Store, root: Path) -> None:
     with screen.bar("sending kept stages"):
         result = resend.send(store, root)
     if result.sent:
-        screen.say(f"{len(result.sent)} kept stages sent to {screen.unbroken(location.masked(store.uri))}")
+        stages = "1 kept stage" if len(result.sent) == 1 else f"{len(result.sent)} kept stages"
+        screen.say(f"{stages} sent to {screen.unbroken(location.masked(store.uri))}")
     for sentence in result.damaged:
         screen.say(f"warning: {sentence}; delete the folder if the run is not worth mending")
 

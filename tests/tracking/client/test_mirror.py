@@ -222,7 +222,7 @@ def test_server_that_hangs_is_one_warning_and_sent_later(
     assert line.endswith("`python -m pipeline track` sends it")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     track.main(setting="auto", revision=None, all_experiments=False, relocated=False)
-    assert " ".join(capsys.readouterr().out.split()).startswith("1 kept stages sent to sqlite:///")
+    assert " ".join(capsys.readouterr().out.split()).startswith("1 kept stage sent to sqlite:///")
     assert "by epoch/cost" in run_of(project).data.metrics
 
 
