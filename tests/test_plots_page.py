@@ -18,11 +18,14 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tests import chromium
 from tests.project import SOURCE, UNTRACKED, Project
 
+# Penguins are of three classes, so this one says that it is of two.
+COSTS = "Cost of mistakes, two classes"
 TITLES = (
     "Training cost",
     "Confusion matrix: rows, shaded by their share of the actual class",
     "ROC, each class against the rest",
     "Calibration of the predicted class",
+    COSTS,
     "Largest coefficients of each class, by a unit of the encoded feature",
     "Estimates with their intervals",
 )
@@ -68,17 +71,16 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @chromium.needed
 def test_every_plot_is_drawn_without_a_network(page: Path, browser: webdriver.Chrome) -> None:
-    """All six plots are drawings of two experiments with marks in them, and nothing else is asked for."""
+    """All plots are drawings of two experiments with marks in them, and nothing else is asked for."""
     chromium.requested(browser)
     browser.get(page.as_uri())
     WebDriverWait(browser, chromium.PATIENCE).until(
-        lambda driver: all(plot["drawn"] for plot in driver.execute_script(DRAWINGS))
+        lambda driver: all(plot["drawn"] for plot in driver.execute_script(DRAWINGS) if COSTS not in plot["text"])
     )
     plots = browser.execute_script(DRAWINGS)
     for title in TITLES:
         [plot] = [plot for plot in plots if title in plot["text"]]
-        assert "brisk" in plot["text"]
-        assert "slow" in plot["text"]
+        assert ("brisk" in plot["text"] and "slow" in plot["text"]) or "a curve takes rows of" in plot["text"]
     assert len(plots) == len(TITLES)
     assert chromium.requested(browser) == {page.as_uri()}
     if folder := os.environ.get("SCREENSHOTS"):
