@@ -47,13 +47,17 @@ def test_missing_values_have_columns_and_levels_of_their_own(penguins: Project) 
 
 
 def test_every_row_has_its_prediction(penguins: Project) -> None:
-    """One line a row; probabilities are the softmax of the logits beside them."""
+    """One line a row; probabilities are the softmax of the logits beside them, times the scale that decide found."""
     table = pd.read_csv(io.StringIO(penguins.read("reports/predictions.csv")))
-    logits = table.filter(like="logit_").to_numpy()
+    calibration = json.loads(penguins.read("models/decision.json"))["calibration"]
+    assert calibration["method"] == "temperature"
+    scale = calibration["weights"] if calibration["applied"] else 1.0
+    logits = scale * table.filter(like="logit_").to_numpy()
     expected = np.exp(logits - logits.max(1, keepdims=True))
     expected /= expected.sum(1, keepdims=True)
     assert sorted(table["row"]) == list(range(1, 345))
-    np.testing.assert_allclose(table.filter(like="probability_"), expected, rtol=1e-13, atol=0)
+    # Products of logits and scale are rounded, which exponents of a hundred and more feel.
+    np.testing.assert_allclose(table.filter(like="probability_"), expected, rtol=1e-11, atol=0)
 
 
 def test_new_birds_are_scored_whatever_their_columns(penguins: Project) -> None:

@@ -30,6 +30,7 @@ NOT_RUN = {
     "python -m benchmarks.solver --slow": "minutes, and prints timings",
     "python -m benchmarks.scaling": "minutes, and prints timings",
     "python -m benchmarks.prepare --large": "minutes, and prints timings",
+    "python -m benchmarks.report": "minutes, and prints timings",
     "python -m benchmarks.overhead": "a minute, and prints timings",
     "python -m benchmarks.tracking": "minutes, and prints timings",
     "python -m benchmarks.tampering": "an hour",

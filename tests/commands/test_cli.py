@@ -47,7 +47,7 @@ def params(project: Project):
             "calibration_bins: 10 ",
             "calibration_bins: 0 ",
             "evaluate",
-            "evaluate.calibration_bins: expected greater than 0",
+            "evaluate.calibration_bins: expected greater than or equal to 1",
         ),
     ],
 )
