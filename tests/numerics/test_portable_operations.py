@@ -416,9 +416,9 @@ def test_the_watch_refuses(operation: Callable[[Tensor], object], inference: boo
 
 # Of numpy and math: moving, comparing, counting, drawing nothing, or rounding once (fsum and sqrt do).
 _NUMPY = """
-abs add append arange argsort argwhere array array_equal asarray ascontiguousarray bool_ concatenate count_nonzero
+abs add append arange argsort argwhere array array_equal asarray ascontiguousarray bool_ clip concatenate count_nonzero
 cumsum empty empty_like eye flatnonzero float32 float64 floor full hstack iinfo inf int16 int32 int64 integer intp
-isnan ix_ lexsort maximum minimum nan newaxis object_ ones ones_like partition put_along_axis repeat searchsorted sqrt
+isnan ix_ lexsort maximum minimum nan newaxis nextafter object_ ones ones_like partition put_along_axis repeat searchsorted sqrt
 stack take_along_axis tile triu uint64 unique unravel_index vstack where zeros zeros_like
 """
 _MATH = "ceil fsum inf isfinite isnan nan prod sqrt"
@@ -428,6 +428,7 @@ _PLACES = [
     *(SOURCE / "pipeline/decide").glob("*.py"),
     *(SOURCE / f"pipeline/scoring/{name}.py" for name in ("scaling", "prediction_sets", "costs", "decision")),
     SOURCE / "pipeline/evaluate/beta_quantile.py",
+    SOURCE / "pipeline/distributions.py",
 ]
 _PLACES += [file for room in ("train", "training_rows") for file in (SOURCE / "pipeline" / room).glob("**/*.py")]
 # Weights are added up in the order of the rows of a shard; elsewhere rows are counted.

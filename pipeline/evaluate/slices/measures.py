@@ -124,7 +124,8 @@ def _p_values(sums: SliceSums, rows: NDArray[np.int64]) -> list[float | None]:
     replicates = np.ascontiguousarray(differences[1:])
     count = len(replicates)
     means = halving_sum(replicates, axis=0) / count
-    spread = np.sqrt(halving_sum((replicates - means) ** 2, axis=0) / (count - 1))
+    away = replicates - means
+    spread = np.sqrt(halving_sum(away * away, axis=0) / (count - 1))
     tested = (rows >= FEW_ROWS) & (rows.sum() - rows >= FEW_ROWS) & (spread > 0)  # NaN is not above 0
     p_values = two_sided(differences[0] / np.where(tested, spread, 1.0))
     return [float(p) if is_tested else None for p, is_tested in zip(p_values, tested, strict=True)]
