@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from pipeline.arithmetic.elementary import exp, log
 from pipeline.arithmetic.sums import halving_sum
 
+NORMAL_95 = 1.959963984540054  # z with P(|Z| <= z) = 0.95, rounded to nearest
+
 _SERIES_UP_TO = 2.0
 _SERIES_TERMS, _FRACTION_TERMS = 60, 120
 _LARGEST = 30.0  # beyond, e^-x^2 is 0

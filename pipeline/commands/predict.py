@@ -105,7 +105,7 @@ def predict(
         unseen.look(chunk)
         encoded = encoder.encode(chunk)
         logits = compute_logits(model, encoded.numbers, encoded.codes)
-        shown = decision.shown(logits)
+        shown = decision.scaled_logits(logits)
         probability = probabilities.softmax(shown)
         predictions.check_sums(probability)
         yield ScoredRows(

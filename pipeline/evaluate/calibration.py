@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Two-sided 95 % of the normal distribution.
-_QUANTILE = 1.959963984540054
+from pipeline.distributions import NORMAL_95
 
 # Of a weight near 0, whose share may be anything; its square is within float64.
 _WIDE = 1e100
@@ -55,7 +54,7 @@ def wilson_interval(
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """
     with np.errstate(over="ignore"):
-        spread = np.minimum(_QUANTILE * _QUANTILE / rows, _WIDE)
+        spread = np.minimum(NORMAL_95 * NORMAL_95 / rows, _WIDE)
     centre = (shares + spread / 2) / (1 + spread)
     half = np.sqrt(shares * (1 - shares) * spread + spread * spread / 4) / (1 + spread)
     return np.clip(centre - half, 0.0, shares), np.clip(centre + half, shares, 1.0)

@@ -16,15 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arithmetic.elementary import log, sigmoid
+from pipeline.distributions import NORMAL_95
 from pipeline.evaluate.metrics import Predictions
 from pipeline.parallel import threads
 from pipeline.resampling.fixed_point import to_fixed_point
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-# Two-sided 95 % of the normal distribution.
-QUANTILE = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def area_interval(area: Area) -> tuple[float, float]:
     """
     if area.value in (0.0, 1.0):
         raise UndefinedAreaError(f"the area is exactly {area.value:g}")
-    error = QUANTILE * _standard_error(area.influence)
+    error = NORMAL_95 * _standard_error(area.influence)
     logit = float(log(np.array(area.value / (1 - area.value))))
     reach = error / (area.value * (1 - area.value))
     low, high = sigmoid(np.array([logit - reach, logit + reach])).tolist()
@@ -81,7 +79,7 @@ def difference_interval(a: Area, b: Area) -> tuple[float, float]:
     Raises: UndefinedAreaError where no row moves it.
     """
     difference = b.value - a.value
-    reach = QUANTILE * _standard_error(b.influence - a.influence)
+    reach = NORMAL_95 * _standard_error(b.influence - a.influence)
     return max(-1.0, difference - reach), min(1.0, difference + reach)
 
 

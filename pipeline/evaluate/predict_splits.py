@@ -37,7 +37,7 @@ def predict_splits(
         parts = []
         for shard, logits in _logits(model, prepared.splits[name].shards):
             # Predict: probabilities of a shard's rows, and the class that is most probable; then decide.
-            predicted = _predict(shard, decision.shown(logits))
+            predicted = _predict(shard, decision.scaled_logits(logits))
             decided, contained = decision.decide(predicted.probabilities), decision.contain(logits)
             count_sets(name, predicted, contained)
             predictions.check_sums(predicted.probabilities)

@@ -22,7 +22,7 @@ from pipeline.report.sections import (
     training,
     verdict,
 )
-from pipeline.report.text import name, said
+from pipeline.report.text import file_text, name
 
 _Build = Callable[[Documents], list[Block]]
 
@@ -58,7 +58,7 @@ def html(documents: Documents, origin: provenance.Origin | None = None, changes:
     )
     written = [section for section in sections if section.blocks]
     if origin is not None:
-        written[0].blocks[:0] = [Paragraph(said(sentence), "fault") for sentence in origin.unknown]
+        written[0].blocks[:0] = [Paragraph(file_text(sentence), "fault") for sentence in origin.unknown]
     heading = _heading(documents, strict)
     title = "".join(cell.text for cell in heading)
     return render(written, title, heading, spans(provenance.subtitle(origin)))
@@ -70,7 +70,7 @@ def _section(documents: Documents, anchor: str, title: str, build: _Build, stric
     except UserError as error:
         if strict:
             raise
-        return Section(anchor, title, [Paragraph(["This section cannot be shown: ", said(str(error))], "fault")])
+        return Section(anchor, title, [Paragraph(["This section cannot be shown: ", file_text(str(error))], "fault")])
 
 
 def _heading(documents: Documents, strict: bool) -> list[Cell]:

@@ -35,9 +35,14 @@ def names(values: Sequence[Class], most: int = 8) -> list[Span]:
     return [*parts, f" and {len(values) - most:,} more"] if len(values) > most else parts
 
 
-def said(sentence: str) -> Cell:
+def file_text(sentence: str) -> Cell:
     """A sentence that a file holds, which may name what a person's table holds."""
     return Cell(shortened(sentence, _SENTENCE), is_isolated=True)
+
+
+def capitalised(sentence: str) -> str:
+    """The sentence with a capital; the rest stays as it is."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def number(value: Any, digits: int = 4) -> Cell:

@@ -51,7 +51,7 @@ class Decision:
     set_rows: float | None = None
     level: float | None = None
 
-    def shown(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    def scaled_logits(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Logits (n, k) whose softmax are the probabilities that are shown, from the model's (n, k)."""
         return logits if self.scaling is None else self.scaling.logits(logits)
 

@@ -31,7 +31,7 @@ from pipeline.errors import UserError
 from pipeline.repository import project
 from pipeline.tracking import resend
 from pipeline.tracking.client import location
-from pipeline.tracking.runs import evaluate_run, infer_run, report_run, sweep_run
+from pipeline.tracking.runs import sweep_run
 from pipeline.tracking.runs.train_run import Mirrored, Started
 from pipeline.tracking.store import search
 from pipeline.tracking.store.failures import FAILURES, explained
@@ -62,13 +62,7 @@ def mirror(events: Iterable[dict[str, Any]], answer: Answer) -> None:
     if start["stage"] == "train":
         run_id = _follow_training(Mirrored(store, Started.of(start)), events)
     else:
-        by_stage = {
-            "evaluate": evaluate_run.record,
-            "infer": infer_run.record,
-            "report": report_run.record,
-            "sweep": sweep_run.record,
-        }
-        record = by_stage[start["stage"]]
+        record = (resend.JOINING | {"sweep": sweep_run.record})[start["stage"]]
         run_id = _at_the_end(events, partial(record, store, Started.of(start)))
     answer(_last_answer(store, run_id) | {"sent": len(sent)})
 

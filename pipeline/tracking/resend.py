@@ -16,6 +16,9 @@ from pipeline.tracking.store.store import Store, open_store
 
 _REFUSED = ErrorCode.Name(INVALID_PARAMETER_VALUE)
 
+# How the stages are recorded whose files join the run of a model.
+JOINING = {"evaluate": evaluate_run.record, "infer": infer_run.record, "report": report_run.record}
+
 
 @dataclass
 class Sent:
@@ -62,9 +65,8 @@ def _sent(store: Store, root: Path, folder: Path) -> str:
     entry, paths = outbox.read(folder)
     target = store if entry.experiment == store.experiment else open_store(root, entry.experiment)
     started = Started(entry.identity, entry.params, RunContext.from_json(entry.circumstances), paths, entry.started)
-    joining = {"evaluate": evaluate_run.record, "infer": infer_run.record, "report": report_run.record}
-    if entry.stage in joining:
-        return joining[entry.stage](target, started, entry.ended)
+    if entry.stage in JOINING:
+        return JOINING[entry.stage](target, started, entry.ended)
     begun = search.begun(target, entry.identity)
     is_complete = sweep_run.is_complete if entry.stage == "sweep" else run_writer.is_complete
     for run in filter(is_complete, begun):

@@ -57,7 +57,7 @@ def forged(folder: Path, *place: str, value: Any) -> Path:
 def test_what_is_written_is_what_is_applied(tmp_path: Path) -> None:
     """Scaling by 2 in log p, class b in every set, no decision where being wrong is likelier than 0.3."""
     read = loaded(tmp_path, FORM)
-    shown = read.shown(LOGITS)
+    shown = read.scaled_logits(LOGITS)
     p = softmax(shown)
     assert p == pytest.approx(softmax(2 * LOGITS))
     contained = read.contain(LOGITS)
@@ -79,7 +79,7 @@ def test_a_folder_without_the_file_changes_nothing(tmp_path: Path) -> None:
     """As models of earlier versions have none."""
     read = decision.load(tmp_path, MODEL)
     assert read is NO_CHANGE
-    assert read.shown(LOGITS) is LOGITS
+    assert read.scaled_logits(LOGITS) is LOGITS
     assert (read.contain(LOGITS), read.decide(LOGITS)) == (None, None)
     assert predictions.decision_columns(["a", "b"], None, None) == {}
 
@@ -96,7 +96,7 @@ def test_what_is_not_applied_changes_nothing(tmp_path: Path) -> None:
     """The numbers stand in the file, with the reason."""
     calibration = FORM.calibration.model_copy(update={"applied": False})
     read = loaded(tmp_path, FORM.model_copy(update={"calibration": calibration}))
-    assert read.shown(LOGITS) is LOGITS
+    assert read.scaled_logits(LOGITS) is LOGITS
 
 
 def test_another_models_decision_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.report.blocks import Block, Cell, Figure, Paragraph, Table
 from pipeline.report.charts.curves import Measured, reliability_chart
 from pipeline.report.documents import Documents
-from pipeline.report.text import count, interval, name, number, number_text, plural, said
+from pipeline.report.text import count, file_text, interval, name, number, number_text, plural
 
 _MOST_BINS = 50
 
@@ -17,22 +17,22 @@ def blocks(documents: Documents) -> list[Block]:
     if not bins:
         return [*written, Paragraph("This run has no calibration.csv, so there is no chart.")]
     bins = sorted(bins, key=lambda line: line["predicted"])
-    shown = bins[:: max(1, -(-len(bins) // _MOST_BINS))]
-    has_bounds = any(line["low"] is not None for line in shown)
-    split = name(shown[0]["split"]).text
+    sampled = bins[:: max(1, -(-len(bins) // _MOST_BINS))]
+    has_bounds = any(line["low"] is not None for line in sampled)
+    split = name(sampled[0]["split"]).text
     description = "; ".join(
         f"predicted {line['predicted']:.2f}, right {line['observed']:.2f} of {count(line['rows']).text} rows"
-        for line in shown[:20]
+        for line in sampled[:20]
     )
     chart = reliability_chart(
         f"Calibration on {split}",
         f"Share that was right against the predicted probability: {description}.",
         ("predicted probability of the predicted class", "share that was right"),
-        [Measured(line["predicted"], line["observed"], line["low"], line["high"]) for line in shown],
+        [Measured(line["predicted"], line["observed"], line["low"], line["high"]) for line in sampled],
     )
     caption = "On the dashed diagonal a probability is the share that was right; below it the model is too sure."
     caption += " Whiskers are 95 % intervals." if has_bounds else " This run has no intervals of these shares."
-    return [*written, Figure(chart, caption), _table(shown, has_bounds, split, len(bins))]
+    return [*written, Figure(chart, caption), _table(sampled, has_bounds, split, len(bins))]
 
 
 def _error(documents: Documents) -> list[Block]:
@@ -54,10 +54,10 @@ def _scaling(documents: Documents) -> list[Block]:
     if not scaling:
         return [Paragraph("The probabilities are the model's own: this run scales none.", "note")]
     if scaling["method"] == "none":
-        return [Paragraph(["The probabilities are the model's own: ", said(scaling["reason"]), "."], "note")]
+        return [Paragraph(["The probabilities are the model's own: ", file_text(scaling["reason"]), "."], "note")]
     applied = "applied" if scaling["applied"] else "not applied"
-    sentence: list[Any] = [f"{scaling['method'].capitalize()} scaling, {applied}: ", said(scaling["reason"]), "."]
-    notes = [part for note in scaling["notes"] for part in (" ", said(note), ".")]
+    sentence: list[Any] = [f"{scaling['method'].capitalize()} scaling, {applied}: ", file_text(scaling["reason"]), "."]
+    notes = [part for note in scaling["notes"] for part in (" ", file_text(note), ".")]
     return [Paragraph([*sentence, *_factor(scaling), *notes])]
 
 

@@ -17,7 +17,7 @@ def blocks(documents: Documents) -> list[Block]:
     actual, known = _by_class(confusions, 0), [class_text(label) for label in _classes(documents)]
     labels = known or list(dict.fromkeys(label for pair in confusions.rows for label in pair))
     largest = sorted(labels, key=lambda label: -actual.get(label, 0))[:_MOST_CLASSES]
-    shown = [label for label in labels if label in {*largest}]
+    largest_labels = [label for label in labels if label in {*largest}]
     right = sum(rows for (one, other), rows in confusions.rows.items() if one == other)
     total = sum(confusions.rows.values())
     counted = "lines" if _stands_for_rows(documents, confusions, total) else "rows"
@@ -28,7 +28,11 @@ def blocks(documents: Documents) -> list[Block]:
     ]
     if counted == "lines":
         written.append(Paragraph("Each line of confusion.csv stands for an equal share of the rows.", "note"))
-    return [*written, _matrix(confusions, shown, actual, len(labels), counted), *_worst(confusions, actual, counted)]
+    return [
+        *written,
+        _matrix(confusions, largest_labels, actual, len(labels), counted),
+        *_worst(confusions, actual, counted),
+    ]
 
 
 def _classes(documents: Documents) -> list[int | str | bool]:
@@ -48,22 +52,24 @@ def _stands_for_rows(documents: Documents, confusions: Confusions, total: float)
     return confusions.lines and rows is not None and rows != total
 
 
-def _matrix(confusions: Confusions, shown: list[str], actual: dict[str, float], classes: int, counted: str) -> Table:
+def _matrix(
+    confusions: Confusions, largest_labels: list[str], actual: dict[str, float], classes: int, counted: str
+) -> Table:
     rows = []
-    for label in shown:
+    for label in largest_labels:
         total = actual.get(label, 0)
         cells = [name(label, 24)]
-        for other in shown:
+        for other in largest_labels:
             value = confusions.rows.get((label, other), 0)
             shade = min(_SHADES, int(value / total * _SHADES + 0.999)) if total else 0
             text = count(value).text
             cells.append(Cell(text, is_number=True, is_strong=label == other, shade=shade))
         rows.append([*cells, count(total)])
-    left_out = classes - len(shown)
+    left_out = classes - len(largest_labels)
     note = "The stronger the shade, the larger the share of the actual class; bold is right."
     if left_out:
-        note += f" The {len(shown)} largest of {classes:,} classes; a row's sum counts all of them."
-    header: list[Span] = ["actual", *(name(label, 14) for label in shown), "sum"]
+        note += f" The {len(largest_labels)} largest of {classes:,} classes; a row's sum counts all of them."
+    header: list[Span] = ["actual", *(name(label, 14) for label in largest_labels), "sum"]
     caption = f"{counted.capitalize()} by actual and predicted class, {name(confusions.split).text}"
     return Table(caption, header, rows, note, "matrix", over="predicted")
 

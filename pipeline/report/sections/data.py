@@ -110,8 +110,10 @@ def _content(column: dict[str, Any]) -> str:
     if levels is not None:
         largest = sorted(levels, key=lambda level: -level["rows"])[:_MOST_LEVELS]
         total = sum(level["rows"] for level in levels)
-        shown = ", ".join(f"{name(level['level'], 20).text} {share_text(level['rows'] / total)}" for level in largest)
-        return f"{plural(len(levels), 'level')}: {shown}" if total else plural(len(levels), "level")
+        levels_text = ", ".join(
+            f"{name(level['level'], 20).text} {share_text(level['rows'] / total)}" for level in largest
+        )
+        return f"{plural(len(levels), 'level')}: {levels_text}" if total else plural(len(levels), "level")
     if is_date(column["kind"]):
         years = (column.get("parts") or {}).get("year") or {}
         return _range(years | {"mean": None})

@@ -5,7 +5,19 @@ from typing import Any
 from pipeline.report.blocks import Block, Cell, Figure, Heading, Paragraph, Span, Table
 from pipeline.report.charts.curves import Series, line_chart
 from pipeline.report.documents import Documents
-from pipeline.report.text import NONE, count, estimate, name, number, number_text, plural, said, share, share_text
+from pipeline.report.text import (
+    NONE,
+    capitalised,
+    count,
+    estimate,
+    file_text,
+    name,
+    number,
+    number_text,
+    plural,
+    share,
+    share_text,
+)
 
 _MOST_CLASSES, _MOST_LINES = 15, 20
 _MOST_RULES = 3
@@ -45,15 +57,11 @@ def _sets(metrics: dict[str, Any], decision: dict[str, Any] | None) -> list[Bloc
 
 def _promise(settings: dict[str, Any]) -> list[Any]:
     if settings["quantiles"] is None:
-        return [said(_capital(settings["reason"])), "."]
+        return [file_text(capitalised(settings["reason"])), "."]
     by_class = ", of each class" if settings["by_class"] else ""
     promise = f"A set holds the right class in at least {share_text(settings['coverage'])} of new rows{by_class}, "
-    sentence: list[Any] = [promise, "if these are like the validation rows: ", said(settings["reason"]), "."]
-    return sentence + [part for note in settings["notes"] for part in (" ", said(_capital(note)), ".")]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    sentence: list[Any] = [promise, "if these are like the validation rows: ", file_text(settings["reason"]), "."]
+    return sentence + [part for note in settings["notes"] for part in (" ", file_text(capitalised(note)), ".")]
 
 
 def _shares(low: float | None, high: float | None) -> Cell:

@@ -14,7 +14,7 @@ from pipeline.report.charts.axes import fits
 from pipeline.report.charts.rows import NamedRow, bar_chart
 from pipeline.report.documents import Documents
 from pipeline.report.sections import estimates
-from pipeline.report.text import digits_of, name, number, number_text, plural, said
+from pipeline.report.text import digits_of, file_text, name, number, number_text, plural
 from pipeline.results.prepared import standard_deviations
 from pipeline.scoring.column_effects import ColumnEffect, column_effects
 
@@ -41,7 +41,7 @@ def blocks(documents: Documents) -> list[Block]:
     else:
         why = inference["refused"] or "its table is empty"
         reason = Paragraph(
-            ["These are the coefficients of the model, without intervals. Inference has none: ", said(why), "."]
+            ["These are the coefficients of the model, without intervals. Inference has none: ", file_text(why), "."]
         )
     return [*written, Heading("Coefficients"), reason, *_coefficients(model, effects, deviations)]
 
@@ -50,24 +50,24 @@ def _columns(effects: list[ColumnEffect]) -> Iterator[Block]:
     if not effects:
         yield Paragraph("The model has no columns.")
         return
-    shown = [effect for effect in effects[:_BARS] if fits(effect.nats)]
-    if not shown:
+    drawn_effects = [effect for effect in effects[:_BARS] if fits(effect.nats)]
+    if not drawn_effects:
         yield Paragraph("The weights of the model are too large to be drawn.")
         return
-    rows = [NamedRow(effect.column, effect.nats, number_text(effect.nats, 3)) for effect in shown]
-    first = name(shown[0].column).text
-    description = f"The column that moves the logits most is {first}, by {number_text(shown[0].nats, 3)} nats."
+    rows = [NamedRow(effect.column, effect.nats, number_text(effect.nats, 3)) for effect in drawn_effects]
+    first = name(drawn_effects[0].column).text
+    description = f"The column that moves the logits most is {first}, by {number_text(drawn_effects[0].nats, 3)} nats."
     title = "Columns that move the logits most"
     yield Figure(
         bar_chart(title, description, "nats", rows),
         "The largest change of a class's logit against the mean of all classes: of a number by one standard deviation, "
         "of a category from one level to another. A nat multiplies odds by 2.72.",
     )
-    more = len(effects) - len(shown)
+    more = len(effects) - len(drawn_effects)
     yield Table(
         title,
         ["column", "nats", "speaks for", "by"],
-        [[name(e.column), number(e.nats, 3), name(e.label), name(e.value)] for e in shown],
+        [[name(e.column), number(e.nats, 3), name(e.label), name(e.value)] for e in drawn_effects],
         f"And {plural(more, 'column')} more that move them less." if more else "",
     )
 

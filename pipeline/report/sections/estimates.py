@@ -9,7 +9,7 @@ from pipeline.report.blocks import Block, Figure, Heading, Listing, Paragraph, T
 from pipeline.report.charts.axes import fits
 from pipeline.report.charts.rows import NamedRow, interval_chart
 from pipeline.report.documents import Documents
-from pipeline.report.text import interval, name, number, p_value, plural, said, share_text
+from pipeline.report.text import file_text, interval, name, number, p_value, plural, share_text
 from pipeline.results.inference import INTERCEPT
 
 _DRAWN, _LEVELS, _LINES, _SENTENCES = 20, 8, 60, 8
@@ -30,7 +30,7 @@ def blocks(documents: Documents) -> list[Block]:
     ]
     confidence = share_text(inference["confidence"]).replace(".0%", " %")
     written: list[Block] = [Heading("Coefficients with intervals")]
-    written.append(Listing([[said(sentence), "."] for sentence in inference["sentences"][:_SENTENCES]]))
+    written.append(Listing([[file_text(sentence), "."] for sentence in inference["sentences"][:_SENTENCES]]))
     if not lines:
         return [*written, Paragraph("coefficients.csv has no line against the reference class.")]
     return [
@@ -89,19 +89,19 @@ def _table(lines: list[_Line], model: Model, reference: str, confidence: str) ->
     for line in lines:
         feature: str = line["feature"]
         groups.setdefault(columns.get(feature, feature), []).append(line)
-    shown: list[_Line] = []
+    chosen_lines: list[_Line] = []
     for group in sorted(groups.values(), key=lambda group: -max(map(_size, group))):
         by_feature: dict[str, list[_Line]] = {}
         for line in group:
             by_feature.setdefault(line["feature"], []).append(line)
         largest = sorted(by_feature.values(), key=lambda own: -max(map(_size, own)))
-        shown += [line for own in largest[:_LEVELS] for line in own]
+        chosen_lines += [line for own in largest[:_LEVELS] for line in own]
     rows = [
         [
             name(line["feature"]), name(line["class"], 20), number(line["estimate"]),
             interval(line["low"], line["high"], 3), number(_per_deviation(line)[0], 3), p_value(line["p"]),
         ]
-        for line in shown[:_LINES]
+        for line in chosen_lines[:_LINES]
     ]  # fmt: skip
     more = len(lines) - len(rows)
     yield Table(

@@ -28,9 +28,9 @@ def _weights(documents: Documents) -> list[Block]:
         return [Paragraph("This run has no snapshots of W and b.")]
     columns = [*(name(feature, 20) for feature in model.features), Cell("b")]
     count = len(snapshots["epoch"])
-    shown = sorted({*range(0, count, max(1, -(-count // _MOST_SNAPSHOTS))), count - 1})
+    positions = sorted({*range(0, count, max(1, -(-count // _MOST_SNAPSHOTS))), count - 1})
     rows = []
-    for at in shown:
+    for at in positions:
         epoch = int(snapshots["epoch"][at])
         for label, weights, bias in zip(model.classes, snapshots["W"][at], snapshots["b"][at], strict=True):
             when = Cell("before 0" if epoch < 0 else f"{epoch:,}")

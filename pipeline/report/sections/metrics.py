@@ -6,7 +6,7 @@ from pipeline.dataset.columns import Class
 from pipeline.dataset.shard import SPLITS
 from pipeline.report.blocks import Block, Cell, Listing, Paragraph, Sentence, Span, Table
 from pipeline.report.documents import Documents
-from pipeline.report.text import NONE, count, estimate, name, number, plural, said
+from pipeline.report.text import NONE, count, estimate, file_text, name, number, plural
 from pipeline.results import verdict
 
 # In reading order, with their units; others follow by name.
@@ -101,7 +101,7 @@ def _without_interval(metrics: dict[str, Any]) -> list[Block]:
         parts = [part for measure in listed[:_MOST_REASONS] for part in (", ", *measure)][1:]
         more = len(listed) - _MOST_REASONS
         rest = [f" and {more:,} more"] if more > 0 else []
-        written.append(Paragraph(["No interval, as ", said(reason), ": ", *parts, *rest, "."], "note"))
+        written.append(Paragraph(["No interval, as ", file_text(reason), ": ", *parts, *rest, "."], "note"))
     return written
 
 
@@ -112,7 +112,7 @@ def _undefined(metrics: dict[str, Any]) -> list[Block]:
             f"{' of the class shares' if record['of'] == 'baseline' else ''}",
             *_of_class(record["class"]),
             ": ",
-            said(record["reason"]),
+            file_text(record["reason"]),
             ".",
         ]
         for record in metrics["undefined"]

@@ -9,7 +9,7 @@ from pipeline.errors import listed
 from pipeline.nested import flatten
 from pipeline.report.blocks import Block, Cell, Code, Facts, Heading, Listing, Paragraph, Sentence, Span, Table
 from pipeline.report.documents import Documents
-from pipeline.report.text import name, said
+from pipeline.report.text import file_text, name
 
 _COMMAND = "python -m pipeline report REV -o FILE"
 ADDED_BY_COMMAND = f"`{_COMMAND}` adds what changed since the commit before."
@@ -82,7 +82,7 @@ def _facts(documents: Documents, origin: Origin | None) -> Iterator[tuple[str, S
 def _of_origin(origin: Origin) -> list[Block]:
     written: list[Block] = []
     if origin.receipts:
-        written += [Heading("Verification"), Listing([[said(sentence)] for sentence in origin.receipts])]
+        written += [Heading("Verification"), Listing([[file_text(sentence)] for sentence in origin.receipts])]
     elif origin.commit:
         written += [Heading("Verification"), Paragraph("No receipt of `verify` is known for this commit.")]
     if origin.versions:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.report.blocks import Block, Cell, Listing, Paragraph, Sentence, Table
 from pipeline.report.documents import Documents
-from pipeline.report.text import count, estimate, name, number, p_value, plural, said
+from pipeline.report.text import count, estimate, file_text, name, number, p_value, plural
 
 _MOST = 25
 _RATES = ("true_positive_rate", "false_positive_rate", "selection_rate")
@@ -23,7 +23,7 @@ def blocks(documents: Documents) -> list[Block]:
         written.append(Paragraph("No column is sliced: evaluate.slices names the columns."))
     if slices["disparities"]:
         written.append(_disparities(slices["disparities"]))
-    left_out: list[Sentence] = [[name(r["column"]), ": ", said(r["reason"])] for r in slices["left_out"]]
+    left_out: list[Sentence] = [[name(r["column"]), ": ", file_text(r["reason"])] for r in slices["left_out"]]
     if left_out:
         rest = [f"And {len(left_out) - _MOST:,} more."] if len(left_out) > _MOST else []
         written += [Paragraph("Left out:"), Listing([*left_out[:_MOST], *rest])]

@@ -7,7 +7,7 @@ from pipeline.report.blocks import Block, Cell, Facts, Figure, Heading, Listing,
 from pipeline.report.charts.axes import fits
 from pipeline.report.charts.curves import Series, line_chart
 from pipeline.report.documents import Documents
-from pipeline.report.text import number, number_text, plural, said
+from pipeline.report.text import file_text, number, number_text, plural
 from pipeline.results.outcome import FIRST_ORDER
 
 _LINES, _MOST_FINDINGS = 11, 20
@@ -24,7 +24,7 @@ def blocks(documents: Documents) -> list[Block]:
     written.append(Paragraph(_proof(outcome)))
     written += _curve(documents.history)
     if outcome["findings"]:
-        findings: list[Sentence] = [[said(finding), "."] for finding in outcome["findings"][:_MOST_FINDINGS]]
+        findings: list[Sentence] = [[file_text(finding), "."] for finding in outcome["findings"][:_MOST_FINDINGS]]
         more = len(outcome["findings"]) - _MOST_FINDINGS
         written += [Heading("What is odd"), Listing([*findings, *([f"And {more:,} more."] if more > 0 else [])])]
     return written
@@ -36,21 +36,23 @@ def _facts(documents: Documents) -> Iterator[tuple[str, Sentence]]:
     params = documents.model.params
     asked = params.get("solver")
     chosen = f"{outcome['method']}" + (f" (asked for: {asked})" if asked not in (None, outcome["method"]) else "")
-    yield "Solver", said(chosen)
+    yield "Solver", file_text(chosen)
     steps = "epoch" if outcome["method"] in FIRST_ORDER else "step"
     yield "Length", f"{plural(outcome['epochs'], steps)}, {plural(outcome['passes'], 'pass', 'passes')} over the rows"
     l2 = outcome["l2"] if outcome["l2"] is not None else params.get("l2")
     penalties = {"l2": l2, "l1": params.get("l1") or None}
-    shown = [f"{name} {value:g}" for name, value in penalties.items() if isinstance(value, int | float) and fits(value)]
-    if shown:
-        yield "Penalty", ", ".join(shown)
+    in_force = [
+        f"{name} {value:g}" for name, value in penalties.items() if isinstance(value, int | float) and fits(value)
+    ]
+    if in_force:
+        yield "Penalty", ", ".join(in_force)
     if outcome["l2_search"]:
-        yield "l2 auto", said(outcome["l2_search"]["reason"])
+        yield "l2 auto", file_text(outcome["l2_search"]["reason"])
     if outcome["nonzero_weights"] is not None:
         yield "Weights of W that are not 0", f"{outcome['nonzero_weights']:,} of {documents.model.weights.size:,}"
     if outcome["cost"] is not None:
         yield "Cost at the end", f"{number_text(outcome['cost'], 6)} nats"
-    yield "Status", ["", Cell(outcome["status"].replace("_", " "), is_strong=True), ": ", said(outcome["meaning"])]
+    yield "Status", ["", Cell(outcome["status"].replace("_", " "), is_strong=True), ": ", file_text(outcome["meaning"])]
 
 
 def _proof(outcome: dict[str, Any]) -> str:
@@ -80,11 +82,11 @@ def _curve(history: dict[str, list[float]] | None) -> list[Block]:
     ]
     series = [each for each in series if each.points]
     epochs, costs = history["epoch"], history["cost"]
-    shown = _spread(len(epochs))
+    positions = _spread(len(epochs))
     table = Table(
         "Cost before an epoch's update (nats)",
         ["epoch", *(_COSTS[name] for name in columns)],
-        [[number(int(epochs[at])), *(number(values[at], 6) for values in columns.values())] for at in shown],
+        [[number(int(epochs[at])), *(number(values[at], 6) for values in columns.values())] for at in positions],
     )
     if not series or not all(finite):
         return [Paragraph("The cost is not a number in some epochs."), table]

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.dataset.shard import SPLITS
 from pipeline.report.blocks import Block, Listing, Paragraph, Sentence, Span
 from pipeline.report.documents import Documents
-from pipeline.report.text import name, names, number_text, plural, said
+from pipeline.report.text import capitalised, file_text, name, names, number_text, plural
 from pipeline.results import verdict
 from pipeline.results.outcome import TRUSTED
 
@@ -23,7 +23,7 @@ def blocks(documents: Documents) -> list[Block]:
         written.append(Paragraph(_question(documents), "lead"))
     if documents.metrics is None:
         return [*written, Paragraph("How well is not known: this run has no metrics.json.", "lead")]
-    written.append(Paragraph(f"{_capital(verdict.sentence(documents.metrics))}.", "lead"))
+    written.append(Paragraph(f"{capitalised(verdict.sentence(documents.metrics))}.", "lead"))
     reasons = list(_doubts(documents))
     if reasons:
         return [*written, Paragraph("What to distrust:", "lead"), Listing(reasons)]
@@ -45,10 +45,6 @@ def _question(documents: Documents) -> list[Span]:
     ]
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _doubts(documents: Documents) -> Iterator[Sentence]:
     metrics, split = documents.metrics, documents.judged
     assert metrics is not None
@@ -60,10 +56,10 @@ def _doubts(documents: Documents) -> Iterator[Sentence]:
     yield from _of_classes(metrics, split)
     outcome = documents.outcome
     if outcome and outcome["status"] not in TRUSTED:
-        yield ["Training: ", said(outcome["meaning"] or outcome["status"].replace("_", " ")), "."]
+        yield ["Training: ", file_text(outcome["meaning"] or outcome["status"].replace("_", " ")), "."]
     inference = documents.inference
     if inference and inference["refused"] and inference["refused"].startswith(_NO_MAXIMUM):
-        yield ["Separable classes: ", said(inference["refused"]), "."]
+        yield ["Separable classes: ", file_text(inference["refused"]), "."]
     error = metrics[split].get("expected_calibration_error")
     if error is not None and error > _MISCALIBRATED:
         yield f"Calibration: on {split} the probabilities are {number_text(error, 3)} off on average."

@@ -16,12 +16,19 @@ def record(store: Store, started: Started, time: int) -> str:
 
     ``time`` is in ms since 1970. Returns the run's id.
     """
-    training = outputs.read_training(started.paths["models"])
-    origin = started.origin()
-    run = search.find(store, training.model.key, started.context.experiment)
-    run = run or rebuilt(store, origin, training, time, "of the evaluation")
-    add_reports(store, run, origin, training, started.paths["reports"], time)
+    run, training = joined(store, started, time, "of the evaluation")
+    add_reports(store, run, started.origin(), training, started.paths["reports"], time)
     return str(run.info.run_id)
+
+
+def joined(store: Store, started: Started, time: int, meaning: str) -> tuple[Run, outputs.Training]:
+    """The run of the model that a later stage is about, finished or not, made from the files if there is none.
+
+    ``meaning`` says what ``time`` is of a run that is made.
+    """
+    training = outputs.read_training(started.paths["models"])
+    run = search.find(store, training.model.key, started.context.experiment)
+    return run or rebuilt(store, started.origin(), training, time, meaning), training
 
 
 def rebuilt(store: Store, origin: run_writer.Origin, training: outputs.Training, time: int, meaning: str) -> Run:

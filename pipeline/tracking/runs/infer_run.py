@@ -4,9 +4,8 @@ from pathlib import Path
 
 from pipeline.output_files import COEFFICIENTS_FILE, EFFECTS_FILE, INFERENCE_FILE, INFLUENCE_FILE
 from pipeline.tracking.client.run_files import INFERENCE_TABLE_FILE
-from pipeline.tracking.runs import evaluate_run, outputs, run_writer
+from pipeline.tracking.runs import evaluate_run, run_writer
 from pipeline.tracking.runs.train_run import Started
-from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 
 
@@ -15,9 +14,7 @@ def record(store: Store, started: Started, time: int) -> str:
 
     ``time`` is in ms since 1970. Returns the run's id.
     """
-    training = outputs.read_training(started.paths["models"])
-    run = search.find(store, training.model.key, started.context.experiment)
-    run = run or evaluate_run.rebuilt(store, started.origin(), training, time, "of the inference")
+    run, _ = evaluate_run.joined(store, started, time, "of the inference")
     add_tables(store, run.info.run_id, started.paths["reports"])
     return str(run.info.run_id)
 

@@ -1,9 +1,8 @@
 """A report: its page joins the run of the model that it is about."""
 
 from pipeline.output_files import REPORT_FILE
-from pipeline.tracking.runs import evaluate_run, outputs, run_writer
+from pipeline.tracking.runs import evaluate_run, run_writer
 from pipeline.tracking.runs.train_run import Started
-from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 
 
@@ -12,8 +11,6 @@ def record(store: Store, started: Started, time: int) -> str:
 
     ``time`` is in ms since 1970. Returns the run's id.
     """
-    training = outputs.read_training(started.paths["models"])
-    run = search.find(store, training.model.key, started.context.experiment)
-    run = run or evaluate_run.rebuilt(store, started.origin(), training, time, "of the report")
+    run, _ = evaluate_run.joined(store, started, time, "of the report")
     run_writer.add_files(store, run.info.run_id, [started.paths["reports"] / REPORT_FILE])
     return str(run.info.run_id)
