@@ -44,7 +44,7 @@ lock: $(INSTALLED)  ## write requirements.lock for every system; pins stay as th
 	python -m pip install --quiet $(UV)
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-annotate $(UPGRADE) \
 		--output-file requirements.lock pyproject.toml
-	grep -vE '^(cuda|nvidia|triton)' requirements.lock > requirements.lock.part  # torch's build for CUDA pins these itself
+	grep -vE '^(cuda|nvidia|triton=)' requirements.lock > requirements.lock.part  # torch's build for CUDA pins these itself
 	mv requirements.lock.part requirements.lock
 
 clean:  ## remove what a run made, not what it was made from

@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice, repeat
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -17,14 +16,13 @@ from pipeline import files, output_files, screen
 from pipeline import model as models
 from pipeline.commands import class_tables, inference_fit
 from pipeline.dataset.columns import Chunk, Class, class_text
-from pipeline.dataset.encoder import OTHER, Encoder
+from pipeline.dataset.encoder import Encoder
 from pipeline.errors import UserError, listed, quoted, shortened
+from pipeline.predictor.scorer import ScoredRows, Scorer
+from pipeline.predictor.unseen import KnownLevels
 from pipeline.scoring import decision as decisions
-from pipeline.scoring import predictions, probabilities
+from pipeline.scoring import predictions
 from pipeline.scoring.costs import NO_DECISION
-from pipeline.scoring.decision import NO_CHANGE, Decision
-from pipeline.scoring.intervals import Fit, Intervals
-from pipeline.scoring.logits import compute_logits
 from pipeline.table import find_source, progress, sources, stream, type_rules
 from pipeline.table.sources import Source, TableSource
 
@@ -35,49 +33,17 @@ MOST_ROWS_PRINTED = 20
 _YES = ("no", "yes")
 
 
-@dataclass(frozen=True)
-class ScoredRows:
-    """Predictions of the model for consecutive rows.
-
-    Shapes: rows (n,) 1-based data rows of the source; logits, probabilities and ranks (n, k), rank 1 the most probable;
-    predicted (n,) class indices. Probabilities, ranks and predicted are scaled if `decide` scales; logits are the
-    model's. ``decided`` (n,) and ``contained`` (n, k), the prediction sets, are None where `decide` has none;
-    ``intervals`` are those of the inference fit, if asked for.
-    """
-
-    rows: NDArray[np.int64]
-    logits: NDArray[np.float64]
-    probabilities: NDArray[np.float64]
-    ranks: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    decided: NDArray[np.int64] | None = None
-    contained: NDArray[np.bool_] | None = None
-    intervals: Intervals | None = None
-
-    @property
-    def without_interval(self) -> NDArray[np.bool_]:
-        """(n,): rows that the inference fit knows nothing of."""
-        if self.intervals is None:
-            return np.zeros(len(self.rows), dtype=bool)
-        result: NDArray[np.bool_] = np.isnan(self.intervals.fitted[:, 0])
-        return result
-
-
 class Unseen:
     """Values of category columns that training never saw, gathered for one warning."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._known = {
-            category.name: frozenset(category.levels) for category in encoder.categories if OTHER not in category.levels
-        }
+        self._known = KnownLevels(encoder)
         self._new: dict[str, dict[str, None]] = {}
 
     def look(self, chunk: Chunk) -> None:
         """Remember what is new in these rows."""
-        for column, known in self._known.items():
-            new = [level for level in chunk.texts[column].levels if level not in known]
-            if new:
-                self._new.setdefault(column, {}).update(dict.fromkeys(new))
+        for column, levels in self._known.unseen(chunk).items():
+            self._new.setdefault(column, {}).update(dict.fromkeys(levels))
 
     def warning(self, source: TableSource) -> str | None:
         """One line that names them, or None if there are none."""
@@ -89,35 +55,16 @@ class Unseen:
 
 
 def predict(
-    model: models.Model,
-    source: TableSource,
-    unseen: Unseen,
-    options: stream.ReadOptions = stream.DEFAULTS,
-    fit: Fit | None = None,
-    decision: Decision = NO_CHANGE,
+    scorer: Scorer, source: TableSource, unseen: Unseen, options: stream.ReadOptions = stream.DEFAULTS
 ) -> Iterator[ScoredRows]:
     """Score the rows of ``source`` in order, a chunk at a time; its columns may come in any order, among others.
 
-    ``fit`` adds its intervals. Raises: UserError for a missing column, or a file or value that cannot be read.
+    Raises: UserError for a missing column, or a file or value that cannot be read.
     """
-    encoder = model.encoder
+    encoder = scorer.model.encoder
     for chunk in stream.read(source, encoder.types, encoder.missing_values, options):
         unseen.look(chunk)
-        encoded = encoder.encode(chunk)
-        logits = compute_logits(model, encoded.numbers, encoded.codes)
-        shown = decision.scaled_logits(logits)
-        probability = probabilities.softmax(shown)
-        predictions.check_sums(probability)
-        yield ScoredRows(
-            rows=np.arange(chunk.first_row, chunk.first_row + chunk.rows),
-            logits=logits,
-            probabilities=probability,
-            ranks=probabilities.ranks(shown),
-            predicted=shown.argmax(axis=1),
-            decided=decision.decide(probability),
-            contained=decision.contain(logits),
-            intervals=None if fit is None else fit.intervals(chunk, encoded),
-        )
+        yield scorer.score(chunk)
 
 
 def main(
@@ -150,14 +97,14 @@ def main(
     with find_source.find_or_copy(str(source)) as table, _bar(out, table) as options:
         if out is not None and out != predictions.STANDARD_OUTPUT:
             _require_place(out, table, read)
-        scores = _at_least_one(table, predict(trained, table, unseen, options, fit, decided))
+        scores = _at_least_one(table, predict(Scorer(trained, decided, fit), table, unseen, options))
         if out is None:
             rows, without = _print(screen.unbroken(typed(table)), trained.classes, scores)
         else:
             with predictions.open_csv(out, trained.classes) as write:
                 without = 0
                 for part in scores:
-                    write(_block(trained.classes, part))
+                    write(part.columns(trained.classes))
                     rows = int(part.rows[-1])
                     without += int(part.without_interval.sum())
     # Warn of what the predictions do not tell.
@@ -220,27 +167,6 @@ def _at_least_one(source: TableSource, scores: Iterator[ScoredRows]) -> Iterator
     raise UserError(f"{source}: expected rows to score, got only a header line")
 
 
-def _block(classes: list[Class], scores: ScoredRows) -> predictions.Block:
-    return {
-        "row": scores.rows,
-        "predicted": predictions.class_names(classes, scores.predicted),
-        **predictions.class_columns("probability", classes, scores.probabilities),
-        **predictions.class_columns("logit", classes, scores.logits),
-        **predictions.class_columns("rank", classes, scores.ranks),
-        **{
-            name: column
-            for bound, values in _bounds(scores).items()
-            for name, column in predictions.class_columns(bound, classes, values).items()
-        },
-        **predictions.decision_columns(classes, scores.decided, scores.contained),
-    }
-
-
-def _bounds(scores: ScoredRows) -> dict[str, NDArray[np.float64]]:
-    """The intervals by the names of their columns, none where nobody asked for them."""
-    return {} if scores.intervals is None else vars(scores.intervals)
-
-
 def _print(source: str, classes: list[Class], scores: Iterator[ScoredRows]) -> tuple[int, int]:
     """One line a class, so that any number of classes fits a terminal's width.
 
@@ -253,7 +179,7 @@ def _print(source: str, classes: list[Class], scores: Iterator[ScoredRows]) -> t
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     decision = [] if first.decided is None else ["decision"]
     in_set = [] if first.contained is None else ["in set"]
-    for heading in ("row", "predicted", *decision, "class", "logit", "probability", "rank", *_bounds(first), *in_set):
+    for heading in ("row", "predicted", *decision, "class", "logit", "probability", "rank", *first.bounds, *in_set):
         is_text = heading in ("predicted", "decision", "class", "in set")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     for lines in rows[:MOST_ROWS_PRINTED]:
@@ -278,7 +204,7 @@ def _rows(names: list[str], scores: Iterable[ScoredRows]) -> Iterator[list[tuple
                 decided = part.decided[index]
                 head.append("none" if decided == NO_DECISION else names[decided])
             heads = [head] + [[""] * len(head)] * (len(names) - 1)
-            bounds = zip(*(values[index] for values in _bounds(part).values()), strict=True)
+            bounds = zip(*(values[index] for values in part.bounds.values()), strict=True)
             contained = [] if part.contained is None else part.contained[index].tolist()
             yield [
                 (*head, name, f"{logit:.4f}", f"{probability:.4f}", str(rank), *map(_cell, interval), *in_set)

@@ -85,24 +85,29 @@ def no_column(source: TableSource, name: str, names: Collection[str]) -> str:
     return closest(name, names)
 
 
+def fault(text: str, column_type: ColumnType) -> str | None:
+    """The value that a column of this type expects instead of ``text``; None for one that it can hold."""
+    if column_type == "text":
+        return None
+    if columns.is_date(column_type):
+        return None if dates.moment_of(text, column_type) else dates.expected(column_type)
+    spelling = spellings.of_type(column_type)
+    if spelling is not None:
+        return _fault_of_spelling(text, spelling)
+    if column_type == "number":
+        return locate.fault_of(text)
+    return None if text in (*TRUE_WORDS, *FALSE_WORDS) else "true or false"
+
+
 def misfit(source: TableSource, column: str, column_type: ColumnType, missing_values: Sequence[str]) -> "MisfitError":
     """The error for the first value in ``column`` that is not of ``column_type``, with its line and what to do."""
-    words = {*TRUE_WORDS, *FALSE_WORDS}
-    spelling = spellings.of_type(column_type)
 
-    def fault(text: str) -> str | None:
-        if text in missing_values:
-            return None
-        if columns.is_date(column_type):
-            return None if dates.moment_of(text, column_type) else dates.expected(column_type)
-        if spelling is not None:
-            return _fault_of_spelling(text, spelling)
-        return locate.fault_of(text) if column_type == "number" else None if text in words else "true or false"
+    def is_wrong(cell: str) -> bool:
+        return cell not in missing_values and fault(cell, column_type) is not None
 
-    place, text = locate.find_cell(source, column, lambda cell: fault(cell) is not None)
-    return _misfit(
-        place, column, text, fault(text), "prepare.categories" if is_number(column_type) else "prepare.types"
-    )
+    place, text = locate.find_cell(source, column, is_wrong)
+    param = "prepare.categories" if is_number(column_type) else "prepare.types"
+    return _misfit(place, column, text, fault(text, column_type), param)
 
 
 def _misfit(place: str, column: str, text: str, expected: str | None, param: str) -> "MisfitError":
@@ -132,7 +137,7 @@ def mixture(source: TableSource, column: str, missing_values: Sequence[str], mar
     values before it do not have. ``marks``: what may be a decimal mark.
     """
 
-    def fault(text: str) -> str | None:
+    def fault_of_cell(text: str) -> str | None:
         if text in missing_values:
             return None
         if "." in marks and locate.is_number(text):
@@ -140,8 +145,8 @@ def mixture(source: TableSource, column: str, missing_values: Sequence[str], mar
         own = spellings.simplest(spellings.of_text(text, marks))
         return _fault_of_spelling(text, own[0]) if own else locate.fault_of(text) or "a number with a decimal comma"
 
-    place, text = locate.find_cell(source, column, lambda cell: fault(cell) is not None)
-    if (expected := fault(text)) is not None and text:
+    place, text = locate.find_cell(source, column, lambda cell: fault_of_cell(cell) is not None)
+    if (expected := fault_of_cell(text)) is not None and text:
         return _misfit(place, column, text, expected, "prepare.categories")
     seen: list[tuple[str, list[Spelling]]] = []
 

@@ -96,11 +96,11 @@ def from_parquet(stream: BinaryIO, name: str) -> BinaryIO:
 def _as_csv(stream: BinaryIO, name: str) -> Iterator[bytes]:
     try:
         file = _parquet(stream)
-        _require_cells(file.schema_arrow, name)
+        require_cells(file.schema_arrow, name)
         yield files.csv_text([file.schema_arrow.names]).encode()
         for batch in file.iter_batches(_BATCH_ROWS):
             out = io.BytesIO()
-            pa_csv.write_csv(_plain(batch), out, pa_csv.WriteOptions(include_header=False))
+            pa_csv.write_csv(plain(batch), out, pa_csv.WriteOptions(include_header=False))
             yield out.getvalue()
     except pa.ArrowException as error:
         raise OSError(f"not readable as Parquet: {error}") from None
@@ -116,26 +116,28 @@ def _parquet(stream: BinaryIO) -> Any:
 def parquet_texts(stream: BinaryIO) -> set[str]:
     """The columns of a Parquet file that it holds as texts, whatever they look like; closes the stream."""
     with stream:
-        return {field.name for field in _parquet(stream).schema_arrow if _is_text(_plain_type(field.type))}
+        return {field.name for field in _parquet(stream).schema_arrow if is_text(plain_type(field.type))}
 
 
-def _plain_type(arrow: Any) -> Any:
+def plain_type(arrow: Any) -> Any:
+    """The type of the values of a dictionary; any other type as it is."""
     return arrow.value_type if pa.types.is_dictionary(arrow) else arrow
 
 
-def _is_text(arrow: Any) -> bool:
+def is_text(arrow: Any) -> bool:
+    """Whether an Arrow type holds texts."""
     return bool(pa.types.is_string(arrow) or pa.types.is_large_string(arrow) or pa.types.is_string_view(arrow))
 
 
-def _require_cells(schema: Any, name: str) -> None:
-    """Check that every column holds single values that text can show."""
+def require_cells(schema: Any, name: str) -> None:
+    """Check that every column holds single values that text can show. Raises: UserError that begins with ``name``."""
     for field in schema:
-        column_type = _plain_type(field.type)
+        column_type = plain_type(field.type)
         if not (
             pa.types.is_primitive(column_type)
             or pa.types.is_decimal(column_type)
             or pa.types.is_null(column_type)
-            or _is_text(column_type)
+            or is_text(column_type)
         ):
             raise UserError(
                 f"{name}, column {shortened(field.name)}: expected numbers, texts, true and false, or times, got "
@@ -144,10 +146,10 @@ def _require_cells(schema: Any, name: str) -> None:
             )
 
 
-def _plain(batch: Any) -> Any:
+def plain(batch: Any) -> Any:
     """The batch without dictionaries and views, which the writer of CSV does not take."""
-    columns = [column.cast(_plain_type(column.type)) for column in batch]
-    columns = [column.cast(pa.string()) if _is_text(column.type) else column for column in columns]
+    columns = [column.cast(plain_type(column.type)) for column in batch]
+    columns = [column.cast(pa.string()) if is_text(column.type) else column for column in columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 

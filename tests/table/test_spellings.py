@@ -14,6 +14,7 @@ from pipeline import model
 from pipeline.commands import predict
 from pipeline.dataset import reader
 from pipeline.errors import UserError
+from pipeline.predictor.scorer import Scorer
 from pipeline.prepare import column_roles, survey_source, write_dataset
 from pipeline.prepare import stage as prepare
 from pipeline.prepare.params import PrepareParams
@@ -193,7 +194,7 @@ def test_weights_and_targets_may_be_written_so(tmp_path: Path) -> None:
 
 def _scored(trained: model.Model, source: Path) -> list[list[float]]:
     table = find_source.find(str(source))
-    (scores,) = predict.predict(trained, table, predict.Unseen(trained.encoder))
+    (scores,) = predict.predict(Scorer(trained), table, predict.Unseen(trained.encoder))
     return scores.logits.tolist()
 
 

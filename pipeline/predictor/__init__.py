@@ -1,0 +1,1 @@
+"""A trained model in other hands: frames, requests and tables in, predictions out."""
