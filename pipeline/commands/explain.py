@@ -23,7 +23,7 @@ from pipeline.commands import class_tables
 from pipeline.commands.class_tables import ClassTables, number
 from pipeline.commands.predict import require_column_types
 from pipeline.dataset.columns import Chunk, Class, class_text
-from pipeline.dataset.encoder import Encoder, NumberColumn
+from pipeline.dataset.encoder import Encoder, NumberColumn, Numbers
 from pipeline.errors import UserError, short_name, shortened
 from pipeline.output_files import METADATA_FILE
 from pipeline.params import PARAMS_FILE
@@ -148,7 +148,7 @@ def _class_index(label: str, classes: Sequence[Class]) -> int | None:
     return names.index(label) if label in names else None
 
 
-def _inputs(encoder: Encoder, chunk: Chunk, numbers: NDArray[np.float32], codes: NDArray[np.integer[Any]]) -> _Inputs:
+def _inputs(encoder: Encoder, chunk: Chunk, numbers: Numbers, codes: NDArray[np.integer[Any]]) -> _Inputs:
     """The columns that take part of a row encoded as numbers (p,) and codes (c,)."""
     cells = [_number_cell(column, chunk.numbers[column.name][0]) for column in encoder.numbers]
     cells += [""] * len(encoder.indicators)

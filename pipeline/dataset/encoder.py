@@ -1,4 +1,4 @@
-"""The encoder: any table with the right columns -> float32 numbers and integer codes, the columns that W expects.
+"""The encoder: any table with the right columns -> numbers and integer codes, the columns that W expects.
 
 Fitted on training rows by `prepare.fit_encoder`, stored as JSON in the prepared data and in the model. n rows, p number
 columns of the encoding, c category columns, D = p + sum of the categories' levels.
@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ MISSING = "<missing>"
 OTHER = "<other>"
 UNSEEN = "<unseen>"
 RESERVED = (MISSING, OTHER, UNSEEN)
+
+# float32 takes half of the storage, float64 keeps every digit of a table.
+DType = Literal["float32", "float64"]
+Numbers = NDArray[np.floating[Any]]
 
 # The dataclasses below are the form of the JSON: what is read back must be of their fields and types.
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -66,15 +70,18 @@ class CategoryColumn:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Rows as W expects them: numbers (n, p) float32; codes (n, c), each the index of a level within its column."""
+    """Rows as W expects them: numbers (n, p) of the encoder's dtype; codes (n, c), of levels within their column."""
 
-    numbers: NDArray[np.float32]
+    numbers: Numbers
     codes: NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Everything that turns a table into the columns of W, and the columns of W into names."""
+    """Everything that turns a table into the columns of W, and the columns of W into names.
+
+    ``dtype`` is that of encoded numbers.
+    """
 
     __pydantic_config__ = _STRICT
 
@@ -83,6 +90,7 @@ class Encoder:
     target: str
     classes: tuple[Class, ...]
     missing_values: tuple[str, ...]
+    dtype: DType = "float32"
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -121,17 +129,17 @@ class Encoder:
     def encode(self, chunk: Chunk) -> Encoded:
         """Encode rows; the chunk has at least the columns of ``types``.
 
-        Raises: UserError for a number so far from the training rows that its standardised value overflows float32.
+        Raises: UserError for a number so far from the training rows that its standardised value overflows the dtype.
         """
         return Encoded(self._encode_numbers(chunk), self._encode_codes(chunk))
 
-    def _encode_numbers(self, chunk: Chunk) -> NDArray[np.float32]:
-        encoded = np.empty((chunk.rows, self.number_count), dtype=np.float32)
+    def _encode_numbers(self, chunk: Chunk) -> Numbers:
+        encoded = np.empty((chunk.rows, self.number_count), dtype=self.dtype)
         following = len(self.numbers)
         for position, column in enumerate(self.numbers):
             values = chunk.numbers[column.name]
             missing = np.isnan(values)
-            encoded[:, position] = _standardised(chunk, column, np.where(missing, column.mean, values))
+            encoded[:, position] = _standardised(chunk, column, np.where(missing, column.mean, values), self.dtype)
             if column.indicator:
                 encoded[:, following] = missing
                 following += 1
@@ -157,6 +165,7 @@ class Encoder:
             "target": self.target,
             "classes": list(self.classes),
             "missing_values": list(self.missing_values),
+            **({} if self.dtype == "float32" else {"dtype": self.dtype}),
         }
 
     @classmethod
@@ -226,17 +235,17 @@ def code_type(level_counts: Sequence[int]) -> np.dtype[Any]:
     return np.dtype(np.uint8 if most <= 2**8 else np.int16 if most <= 2**15 else np.int32)
 
 
-def _standardised(chunk: Chunk, column: NumberColumn, values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(n,) float32 of (n,) float64 without gaps; computed in float64 and rounded once."""
+def _standardised(chunk: Chunk, column: NumberColumn, values: NDArray[np.float64], dtype: DType) -> Numbers:
+    """(n,) of ``dtype`` of (n,) float64 without gaps; computed in float64 and rounded once."""
     with np.errstate(over="ignore"):
-        encoded = ((values - column.shift) / column.scale).astype(np.float32)
+        encoded: Numbers = ((values - column.shift) / column.scale).astype(dtype)
     faulty = np.flatnonzero(~np.isfinite(encoded))
     if faulty.size:
         row = int(faulty[0])
         raise UserError(
             f"data row {chunk.first_row + row}, column {shortened(column.name)}: {float(values[row])!r} is too far "
             f"from the training rows (mean {column.shift!r}, standard deviation {column.scale!r}) to be "
-            "standardised in float32"
+            f"standardised in {dtype}"
         )
     return encoded
 

@@ -4,11 +4,11 @@
     prepared.json                    format, rows and digests
     train-00000.safetensors ...      at most 4 blocks of one split, rows in the order of the source
 
-Tensors of a shard with n rows: numbers (n, p) float32, codes (n, c) uint8, int16 or int32, labels (n,) int32, rows (n,)
-int64 = 1-based data row in the source; if rows have any, weights (n,) float64, groups (n,) uint64, digests of the key
-whose equal values stay together, and kept (n, m) uint64, digests of the values of the m columns that prepared.json
-names as `kept`: equal where a column's values are, no value being one too; `kept_values` has the texts of some columns.
-Other digests are of content only.
+Tensors of a shard with n rows: numbers (n, p) of the encoder's dtype, codes (n, c) uint8, int16 or int32, labels (n,)
+int32, rows (n,) int64 = 1-based data row in the source; if rows have any, weights (n,) float64, groups (n,) uint64,
+digests of the key whose equal values stay together, and kept (n, m) uint64, digests of the values of the m columns that
+prepared.json names as `kept`: equal where a column's values are, no value being one too; `kept_values` has the texts of
+some columns. Other digests are of content only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipeline import files
 from pipeline.dataset import values
-from pipeline.dataset.encoder import Encoder
+from pipeline.dataset.encoder import DType, Encoder
 from pipeline.dataset.shard import FORMAT, SHARD_ROWS, SPLITS, Shard, file_name
 from pipeline.documents import json_documents
 from pipeline.documents.json_documents import Digest, Form
@@ -34,6 +34,7 @@ from pipeline.parallel.lazy import CachedSequence
 
 _DTYPES = {"F32": "<f4", "F64": "<f8", "U8": "u1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U64": "<u8"}
 
+_NUMBERS: Mapping[DType, str] = {"float32": "F32", "float64": "F64"}
 _OPTIONAL = {"weights": "F64", "groups": "U64"}
 
 # Tensors that the shards of a dataset have beside those of all: the type, and the shape behind the rows.
@@ -223,7 +224,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
 def _require_tensors(path: Path, header: Mapping[str, Any], rows: int, encoder: Encoder, optional: _Optional) -> None:
     """Check that a shard has the tensors of the format, of its types and shapes."""
     expected = {
-        "numbers": (("F32",), [rows, encoder.number_count]),
+        "numbers": ((_NUMBERS[encoder.dtype],), [rows, encoder.number_count]),
         "codes": (("U8", "I16", "I32"), [rows, len(encoder.categories)]),
         "labels": (("I32",), [rows]),
         "rows": (("I64",), [rows]),

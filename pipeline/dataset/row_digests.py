@@ -1,5 +1,7 @@
 """64-bit digests of encoded rows, equal where the rows are, wherever these stand."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,11 +21,12 @@ def mixed(values: Digests) -> Digests:
     return values ^ (values >> np.uint64(31))
 
 
-def digests_of(numbers: NDArray[np.float32], codes: NDArray[np.int64], seed: int) -> Digests:
+def digests_of(numbers: NDArray[np.floating[Any]], codes: NDArray[np.int64], seed: int) -> Digests:
     """(n,) uint64, equal where numbers (n, p) and codes (n, c) are; another seed gives other, independent digests."""
     digests = mixed(np.full(len(numbers), seed & _64_BITS, dtype=np.uint64))
     # Adding zero makes one zero of 0.0 and -0.0.
-    values = [(column + np.float32(0)).view(np.uint32) for column in numbers.T.copy()]
+    bits = np.uint32 if numbers.dtype.itemsize == 4 else np.uint64
+    values = [(column + numbers.dtype.type(0)).view(bits) for column in numbers.T.copy()]
     for position, column in enumerate([*values, *codes.T]):
         salt = np.uint64((position + 1) * _GOLDEN & _64_BITS)
         digests = mixed(digests ^ mixed(column.astype(np.uint64) ^ salt))

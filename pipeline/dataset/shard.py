@@ -20,7 +20,7 @@ class Shard:
     Shapes: n rows, p numbers, c categories, m kept columns; numbers (n, p), codes (n, c), kept (n, m), the others (n,).
     """
 
-    numbers: NDArray[np.float32]
+    numbers: NDArray[np.floating[Any]]
     codes: NDArray[np.integer[Any]]
     labels: NDArray[np.int32]
     rows: NDArray[np.int64]

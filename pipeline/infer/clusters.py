@@ -65,15 +65,15 @@ def _require_own_levels(dataset: Dataset, term: Term) -> None:
 
 
 def _whole_numbers(dataset: Dataset, term: Term, shards: Sequence[Shard]) -> NDArray[np.uint64]:
-    """Numbers that float32 holds exactly; others may have become equal."""
+    """Numbers that float32 holds exactly, so that any dtype does; others may have become equal."""
     columns = [dataset.encoder.numbers[row] for row in term.rows if row < len(dataset.encoder.numbers)]
     numbers = np.concatenate([shard.numbers[shard.counted][:, list(term.rows)] for shard in shards])
     exact = all(column.scale == 1 and column.shift == 0 for column in columns)
     if not exact or not ((np.abs(numbers) < _EXACT) & (numbers == np.rint(numbers))).all():
         raise UserError(
             f"params.yaml: infer.cluster: expected a category or whole numbers below {_EXACT:,} that are not "
-            f"standardised, but {quoted(term.column)} is stored in float32, where values may have become equal; "
-            "leave it out of the features and name it in prepare.keep"
+            f"standardised, but {quoted(term.column)} is stored in {dataset.encoder.dtype}, where values may have "
+            "become equal; leave it out of the features and name it in prepare.keep"
         )
-    _, codes = np.unique(numbers + np.float32(0), axis=0, return_inverse=True)
+    _, codes = np.unique(numbers + numbers.dtype.type(0), axis=0, return_inverse=True)
     return np.asarray(codes, dtype=np.uint64)

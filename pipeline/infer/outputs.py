@@ -21,11 +21,11 @@ from pipeline.output_files import (
     INFLUENCE_FILE,
 )
 
-_COEFFICIENTS = (
+COEFFICIENTS = (
     "class", "reference", "feature", "estimate", "standard_error", "z", "p", "p_holm", "p_benjamini_hochberg", "low",
     "high", "relative_risk_ratio", "ratio_low", "ratio_high", "estimate_per_deviation", "standard_error_per_deviation",
 )  # fmt: skip
-_EFFECTS = ("class", "column", "change", "by", "effect", "standard_error", "z", "p", "low", "high")
+EFFECTS = ("class", "column", "change", "by", "effect", "standard_error", "z", "p", "low", "high")
 _ESTIMATES = ("feature", "class", "reference", "estimate", "low", "high")
 
 # DVC draws nothing of a table without lines, and its page has a script that fails.
@@ -58,8 +58,8 @@ def write(out: Path, outputs: Outputs, encoder: Encoder) -> None:
     moved = ("moves", "of_class", "by_standard_errors")
     influence = ("row", "class", "probability", "leverage", "cooks_distance", *moved, *residuals)
     for name, header, lines in (
-        (COEFFICIENTS_FILE, _COEFFICIENTS, outputs.coefficients),
-        (EFFECTS_FILE, _EFFECTS, outputs.effects),
+        (COEFFICIENTS_FILE, COEFFICIENTS, outputs.coefficients),
+        (EFFECTS_FILE, EFFECTS, outputs.effects),
         (INFLUENCE_FILE, influence, outputs.influence),
         (ESTIMATES_FILE, _ESTIMATES, outputs.estimates or _NOTHING_TO_DRAW),
     ):

@@ -39,4 +39,6 @@ def _arrow(rows: Any, names: list[str]) -> Any:
 def _of_array(rows: np.ndarray[Any, Any], names: list[str]) -> Any:
     if rows.ndim != 2 or rows.shape[1] != len(names):
         raise UserError(f"the rows: expected an array (n, {len(names)}) of {listed(names)}, got {rows.shape}")
+    if rows.dtype.kind in "fiu":  # a number as numpy has it, not the shortest text of a float32
+        rows = rows.astype(np.float64)
     return pa.table({name: pa.array(rows[:, place], from_pandas=True) for place, name in enumerate(names)})

@@ -76,6 +76,11 @@ class Scorer:
     decision: Decision = NO_CHANGE
     fit: Fit | None = None
 
+    def logits(self, chunk: Chunk) -> NDArray[np.float64]:
+        """The model's logits (n, k); the errors are those of ``score``."""
+        encoded = self.model.encoder.encode(chunk)
+        return compute_logits(self.model, encoded.numbers, encoded.codes)
+
     def score(self, chunk: Chunk) -> ScoredRows:
         """The predictions for rows that have at least the columns of the encoder's ``types``.
 

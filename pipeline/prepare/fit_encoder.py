@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline.dataset import columns
 from pipeline.dataset.columns import DATE_PARTS, Class, ColumnType, DatePart, part_name
-from pipeline.dataset.encoder import MISSING, OTHER, UNSEEN, CategoryColumn, Encoder, NumberColumn
+from pipeline.dataset.encoder import MISSING, OTHER, UNSEEN, CategoryColumn, DType, Encoder, NumberColumn
 from pipeline.errors import UserError, listed, quoted
 from pipeline.table import dates, locate
 from pipeline.table.column_statistics import ColumnStatistics
@@ -26,6 +26,7 @@ def fit(
     standardise: bool,
     date_parts: Sequence[DatePart] = (),
     max_levels: int = MAX_LEVELS,
+    dtype: DType = "float32",
 ) -> Encoder:
     """The encoder for ``features``, in that order, given the statistics of the training rows.
 
@@ -45,6 +46,7 @@ def fit(
         target=target,
         classes=tuple(classes),
         missing_values=tuple(missing_values),
+        dtype=dtype,
     )
     _refuse_twins(source, encoder)
     return encoder

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.dataset.columns import DatePart
+from pipeline.dataset.encoder import DType
 from pipeline.errors import listed, quoted
 from pipeline.params import Section
 from pipeline.prepare import fit_encoder
@@ -124,6 +125,10 @@ class PrepareParams(Section):
     missing_values: list[str] = Field(default=[*MISSING_VALUES], description="texts that mean: no value")
     missing_target: Literal["error", "drop"] = Field(
         default="error", description="rows without a label: error | drop, which leaves them out and counts them"
+    )
+    dtype: DType = Field(
+        default="float32",
+        description="of prepared numbers: float32 | float64, which keeps every digit and takes twice the storage",
     )
     standardise: bool = Field(
         default=False, description="numbers to mean 0 and standard deviation 1 of the training rows"

@@ -229,15 +229,17 @@ def warnings(statistics: ColumnStatistics, encoder: Encoder) -> Iterator[str]:
     for column in encoder.numbers:
         moments = statistics.moments[column.name]
         largest = max(abs(moments.minimum), abs(moments.maximum))
+        is_rounded = moments.all_integers and encoder.dtype == "float32"
         if moments.all_integers and largest >= READ_EXACTLY:
             yield (
                 f"{column.name}: whole numbers up to {largest:.6g} are read as float64, which is exact up to "
                 f"{READ_EXACTLY:,}; add it to prepare.categories if it is a code"
             )
-        elif moments.all_integers and largest > EXACT_INTEGERS and column.shift == 0.0 and column.scale == 1.0:
+        elif is_rounded and largest > EXACT_INTEGERS and column.shift == 0.0 and column.scale == 1.0:
             yield (
                 f"{column.name}: whole numbers up to {largest:.0f} are rounded to float32, which is exact up to "
-                f"{EXACT_INTEGERS:,}; set prepare.standardise, or add it to prepare.categories if it is a code"
+                f"{EXACT_INTEGERS:,}; set prepare.dtype: float64 or prepare.standardise, or add it to "
+                "prepare.categories if it is a code"
             )
     for category in encoder.categories:
         if statistics.names_rows(category.name):

@@ -52,6 +52,7 @@ def write(
         params.standardise,
         params.date_parts,
         params.max_levels,
+        params.dtype,
     )
     # Encode, on threads; rows are numbered from 0 within their chunk, which does not know its first row yet.
     numbers = {text: classes.index(name) for text, name in learned.classes.items()}

@@ -30,7 +30,7 @@ from pipeline.arithmetic.elementary import exp, log, sigmoid
 from pipeline.arithmetic.products import add_product, add_products
 from pipeline.arithmetic.sums import halving_sum
 from pipeline.dataset.columns import Chunk
-from pipeline.dataset.encoder import Encoded, Encoder
+from pipeline.dataset.encoder import Encoded, Encoder, Numbers
 from pipeline.model import Model
 from pipeline.scoring.logits import compute_logits, logits_at
 from pipeline.scoring.probabilities import softmax
@@ -141,7 +141,7 @@ class Fit:
         reach = self._reach * np.sqrt(np.maximum(_summed(half * own), 0.0))
         return sigmoid(of_others - reach), sigmoid(of_others + reach)
 
-    def _logit_covariances(self, numbers: NDArray[np.float32], codes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    def _logit_covariances(self, numbers: Numbers, codes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         """G (n, m, m) of the free classes: numbers and b with each other, levels with these, levels with each other."""
         x = np.ones((len(numbers), self._dense_count))
         x[:, : len(self._numbers)] = numbers[:, self._numbers]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arithmetic.products import add_product
+from pipeline.dataset.encoder import Numbers
 from pipeline.model import Model
 
 # Rows whose logits are computed together. Every row has the same arithmetic whatever this is; 4,096 rows of ten
@@ -13,10 +14,10 @@ from pipeline.model import Model
 _ROWS_AT_ONCE = 4096
 
 
-def compute_logits(model: Model, numbers: NDArray[np.float32], codes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+def compute_logits(model: Model, numbers: Numbers, codes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """x W' + b of encoded rows, in float64.
 
-    Shapes: numbers (n, p) float32, codes (n, c) local level indices, one column a category; returns (n, k).
+    Shapes: numbers (n, p), codes (n, c) local level indices, one column a category; returns (n, k).
     Each logit is bias, then number columns, then categories, added in that order, each product and each sum rounded by
     itself. A BLAS product would be faster, but its order of addition depends on build, processor and threads.
     """
@@ -34,7 +35,7 @@ def logits_at(model: Model, x: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def _block_logits(model: Model, numbers: NDArray[np.float32], codes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+def _block_logits(model: Model, numbers: Numbers, codes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """Logits of one block, (k, n): classes lie first so that every inner loop runs along the rows."""
     total = np.repeat(model.bias[:, np.newaxis], len(numbers), axis=1)
     for column, values in enumerate(numbers.T.astype(np.float64)):

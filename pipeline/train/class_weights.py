@@ -12,12 +12,13 @@ from pipeline.training_rows.class_totals import class_totals
 
 
 def class_weights(params: TrainParams, prepared: reader.Dataset) -> NDArray[np.float64] | None:
-    """Weight of each class, (k,): given by name, or n / (k * rows of the class) for ``balanced``."""
+    """Weight of each class, (k,): given by name, or n / (classes with rows * rows of the class) for ``balanced``."""
     if params.class_weight == "none":
         return None
     if params.class_weight == "balanced":
         totals = class_totals(prepared)
-        return np.asarray(math.fsum(totals) / (len(totals) * totals))
+        present = totals > 0  # of rows of weight 0 no weight makes more
+        return np.where(present, math.fsum(totals) / (np.count_nonzero(present) * np.where(present, totals, 1.0)), 0.0)
     given = {str(name): weight for name, weight in params.class_weight.items()}
     classes = [str(name) for name in prepared.encoder.classes]
     if set(given) != set(classes):

@@ -417,9 +417,10 @@ def test_the_watch_refuses(operation: Callable[[Tensor], object], inference: boo
 # Of numpy and math: moving, comparing, counting, drawing nothing, or rounding once (fsum and sqrt do).
 _NUMPY = """
 abs add append arange argsort argwhere array array_equal asarray ascontiguousarray bool_ clip concatenate count_nonzero
-cumsum empty empty_like eye flatnonzero float32 float64 floor full hstack iinfo inf int16 int32 int64 integer intp
-isnan ix_ lexsort maximum minimum nan newaxis nextafter object_ ones ones_like partition put_along_axis repeat
-searchsorted sqrt stack take_along_axis tile triu uint64 unique unravel_index vstack where zeros zeros_like
+cumsum empty empty_like eye flatnonzero float32 float64 floating floor full hstack iinfo inf int16 int32 int64
+integer intp isnan ix_ lexsort maximum minimum nan newaxis nextafter object_ ones ones_like partition
+put_along_axis repeat searchsorted sqrt stack take_along_axis tile triu uint64 unique unravel_index vstack where
+zeros zeros_like
 """
 _MATH = "ceil fsum inf isfinite isnan nan prod sqrt"
 _PLACES = [

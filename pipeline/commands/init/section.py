@@ -125,6 +125,7 @@ def _param_lines(table: InspectedTable, left_out: Mapping[str, str]) -> list[str
         "max_levels": MAX_LEVELS,
         "missing_values": list(MISSING_VALUES),
         "missing_target": "drop" if table.statistics.missing[table.target] else "error",
+        "dtype": "float32",
         "standardise": True,
     }
     lines = {name: [f"  {name}: {to_yaml(value)}"] for name, value in values.items()}

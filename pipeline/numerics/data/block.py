@@ -15,7 +15,7 @@ PROCESSOR = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Block:
-    """Rows computed together by one thread: numbers (n, p) float32, codes (n, c) int64, labels (n,) int64.
+    """Rows computed together by one thread: numbers (n, p) float32 or float64, codes (n, c) int64, labels (n,) int64.
 
     A code is a column of W, p or more. weights (n,) float64, or None where every row weighs 1.
     """

@@ -21,7 +21,7 @@ def ranges(numbers: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def largest_magnitudes(blocks: Sequence[Block], threads: int) -> Tensor:
-    """max_i |x_ij| of every number column, (p,) float32; NaN where a number is."""
+    """max_i |x_ij| of every number column, (p,); NaN where a number is."""
 
     def of_block(block: Block) -> list[Tensor]:
         if not len(block.labels):

@@ -45,7 +45,7 @@ _FEW_ENTRIES, _FEW_CELLS = 128, 1 << 28
 class PackedBlock:
     """A block in the layout of its ``Rows``.
 
-    numbers (n, p) float32 (float64 where columns were rotated); columns are what products are made of, (n, d) where
+    numbers (n, p) float32 or float64; columns are what products are made of, (n, d) where
     class-major, else the numbers; codes (n, c) int32, counted over the levels of all categories; labels int64 and
     weights float64 as (n, 1) row-major or (1, n) class-major; divided what products are made of in place of the numbers
     where most of these are sparse, never on an accelerator.

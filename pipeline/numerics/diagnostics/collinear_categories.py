@@ -154,13 +154,13 @@ def _contingency(mine: Sequence[Block], one: int, other: int, spans: Sequence[tu
 def _constant_within(mine: Sequence[Block], numbers: int, category: int, span: tuple[int, int]) -> list[int]:
     """Number columns that vary, with one value in each level; rows that say no spare the others the work."""
     left = torch.arange(numbers)
-    low = torch.full((span[1] - span[0] + 1, numbers), torch.inf)
+    low = torch.full((span[1] - span[0] + 1, numbers), torch.inf, dtype=torch.float64)
     high = -low
     for block in _first_rows_first(mine):
         if not len(left):
             break
         codes = (block.codes[:, category] - span[0])[:, None].expand(-1, len(left))
-        values = block.numbers[:, left]
+        values = block.numbers[:, left].double()
         low[:, left] = low[:, left].scatter_reduce(0, codes, values, "amin")
         high[:, left] = high[:, left].scatter_reduce(0, codes, values, "amax")
         left = left[(low[:, left] >= high[:, left]).all(0)]

@@ -119,9 +119,9 @@ def competing(blocks: Sequence[Block], classes: int, intercept: bool) -> list[in
 def _ranges(mine: Sequence[Tensor], columns: int) -> tuple[Tensor, Tensor]:
     """The lowest and the highest number of every column, over all workers' parts, which may be empty."""
     result = [ranges(part) for part in mine if len(part)]
-    none = torch.full((columns,), torch.inf, dtype=result[0][0].dtype if result else torch.float32)
-    lowest = torch.stack([none, *(low for low, _ in result)]).amin(0)
-    highest = torch.stack([-none, *(high for _, high in result)]).amax(0)
+    none = torch.full((columns,), torch.inf, dtype=torch.float64)
+    lowest = torch.stack([none, *(low.double() for low, _ in result)]).amin(0)
+    highest = torch.stack([-none, *(high.double() for _, high in result)]).amax(0)
     return workers.all_gather(lowest).amin(0), workers.all_gather(highest).amax(0)
 
 

@@ -18,7 +18,7 @@ from pipeline.parallel import workers
 class RowArrays:
     """Rows of positive weight: numbers (n, p), codes (n, c), each a column of W, labels (n,)."""
 
-    numbers: NDArray[np.float32]
+    numbers: NDArray[np.floating[Any]]
     codes: NDArray[np.integer[Any]]
     labels: NDArray[np.integer[Any]]
 
@@ -45,7 +45,7 @@ def separable_classes(
     """
     rows = np.zeros(classes, dtype=np.int64)
     counts = np.zeros((columns, classes), dtype=np.int64)
-    lowest = np.full((classes, numbers), np.inf, dtype=np.float32)
+    lowest = np.full((classes, numbers), np.inf, dtype=np.float64)
     highest = -lowest
     for part in mine:
         _count(part, rows, counts)
@@ -68,7 +68,7 @@ def _count(part: RowArrays, rows: NDArray[np.int64], counts: NDArray[np.int64]) 
         counts += np.bincount(pairs, minlength=columns * classes).reshape(columns, classes)
 
 
-def _reach(part: RowArrays, lowest: NDArray[np.float32], highest: NDArray[np.float32]) -> None:
+def _reach(part: RowArrays, lowest: NDArray[np.float64], highest: NDArray[np.float64]) -> None:
     """Widen the range of each class and number, (k, p)."""
     if not part.numbers.size:
         return
@@ -86,7 +86,7 @@ def _by_levels(counts: NDArray[np.int64], labels: NDArray[np.intp]) -> list[Sepa
 
 
 def _by_numbers(
-    lowest: NDArray[np.float32], highest: NDArray[np.float32], labels: NDArray[np.intp], intercept: bool
+    lowest: NDArray[np.float64], highest: NDArray[np.float64], labels: NDArray[np.intp], intercept: bool
 ) -> list[Separable]:
     """A number whose range in one class ends where that of all others begins; ranges are (k', p), a line a label."""
     if len(labels) < 2 or not lowest.size:
@@ -98,10 +98,10 @@ def _by_numbers(
     return [Separable(int(labels[position]), int(column)) for position, column in np.argwhere(apart & varies)]
 
 
-def _of_others(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _of_others(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of (k', p), in place of each value the least of the other classes'."""
     position = values.argmin(0)
     least, second = np.partition(values, 1, axis=0)[:2]
     is_least = np.arange(len(values))[:, None] == position
-    others: NDArray[np.float32] = np.where(is_least, second, least)
+    others: NDArray[np.float64] = np.where(is_least, second, least)
     return others

@@ -1,0 +1,1 @@
+"""The pipeline's softmax regression as an estimator of scikit-learn."""
