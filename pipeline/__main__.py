@@ -23,6 +23,10 @@ try:
     from pipeline.repository import git
 except KeyboardInterrupt:  # Ctrl-C while modules load
     sys.exit(130)
+except ModuleNotFoundError as error:
+    if error.name != "click":
+        raise
+    sys.exit("softmax: the command line is not installed, only the model in Python; pip install with [pipeline]")
 
 # What a disk or its owner refuses: a person mends it, and a traceback would only hide what.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import TextIO
-
-from rich.cells import cell_len
+from unicodedata import combining, east_asian_width
 
 from pipeline.errors import printable
 from pipeline.parallel import workers
@@ -45,6 +44,11 @@ def width(stream: TextIO | None = None) -> int:
     return max(_NARROWEST, min(WIDEST, columns))
 
 
+def _cells(text: str) -> int:
+    """Columns that a terminal gives to a text."""
+    return sum(0 if combining(one) else 2 if east_asian_width(one) in "FW" else 1 for one in text)
+
+
 def unbroken(name: object) -> str:
     """A path or another text with spaces, for ``say``: no line ends within it."""
     return printable(str(name)).replace(" ", _SOLID)
@@ -62,7 +66,7 @@ def _broken(line: str, columns: int, indent: int) -> str:
     lines, start, end = [], 0, 0
     margin = ""
     for word in _WORD.finditer(line):
-        if end > start and cell_len(margin + line[start : word.end()]) > columns:
+        if end > start and _cells(margin + line[start : word.end()]) > columns:
             lines.append(margin + line[start:end])
             margin, start = " " * indent, word.start()
         end = word.end()
@@ -153,7 +157,7 @@ class _Line:
 
     def _put(self, text: str, stream: TextIO) -> None:
         """In one write, so that what others print comes before or after it."""
-        cells = cell_len(text)
+        cells = _cells(text)
         stream.write("\r" + text + " " * (self._filled - cells) + ("" if text else "\r"))
         stream.flush()
         self._filled = cells

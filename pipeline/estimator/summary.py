@@ -27,7 +27,8 @@ class Summary:
     effects: list[dict[str, Any]]
 
     def __str__(self) -> str:
-        lines = [self.document["title"], ""]
+        first, *others = self.document["sentences"]
+        lines = [first, ""]
         reference = class_text(self.document["reference"])
         against = [line for line in self.coefficients if line["reference"] == reference]
         width = max(len(printable(line["feature"])) for line in against)
@@ -38,7 +39,7 @@ class Summary:
                 cells = "".join(f"{_cell(line[name]):>16}" for name in _SHOWN)
                 lines.append(f"{printable(line['feature']):<{width}}{cells}")
             lines.append("")
-        return "\n".join([*lines, *self.document["sentences"]])
+        return "\n".join([*lines, *others])
 
 
 def summarise(dataset: Dataset, model: Model, params: InferParams) -> Summary:
