@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
 import scipy.sparse
@@ -13,6 +12,7 @@ from pipeline.arithmetic import lookups
 from pipeline.errors import UserError
 from pipeline.estimator.one_hot import Group, groups_of
 from pipeline.model import Model
+from pipeline.predictor import frames
 from pipeline.predictor.predictor import Predictor
 from pipeline.predictor.scorer import Scorer
 
@@ -39,7 +39,7 @@ class FrameColumns:
 
     def table(self, X: Any) -> Any:
         """The frame as Arrow has it."""
-        return nw.from_native(X, eager_only=True).to_arrow()
+        return frames.arrow_of(X)
 
     def logits(self, model: Model, X: Any) -> NDArray[np.float64]:
         """As a predictor's; columns may come in any order."""

@@ -130,7 +130,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         name, X, y = _target(X, y)
         columns, X = self._columns(X, y)
         y = self._checked_labels(y, X)
-        table = columns.table(X)
+        with as_value_error():
+            table = columns.table(X)
         taken = {*table.column_names}
         target = _free_name(name, taken)
         missing_values = tuple(self._prepare_params("", target).missing_values)

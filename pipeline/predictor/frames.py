@@ -5,6 +5,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
+from narwhals.exceptions import DuplicateError
 
 from pipeline.dataset.columns import Chunk
 from pipeline.dataset.encoder import Encoder
@@ -22,18 +23,31 @@ def chunk_of(rows: Any, encoder: Encoder, first_row: int = 1) -> Chunk:
 
 
 def _arrow(rows: Any, names: list[str]) -> Any:
-    if isinstance(rows, pa.RecordBatch):
-        return pa.Table.from_batches([rows])
+    if isinstance(rows, np.ndarray):
+        return _of_array(rows, names)
+    return arrow_of(rows)
+
+
+def arrow_of(frame: Any) -> Any:
+    """The columns of a data frame as an Arrow table, without an index of pandas.
+
+    Raises: UserError for anything that is no frame, or columns that Arrow cannot hold.
+    """
+    if isinstance(frame, pa.RecordBatch):
+        return pa.Table.from_batches([frame])
     try:
-        if isinstance(rows, np.ndarray):
-            return _of_array(rows, names)
-        return nw.from_native(rows, eager_only=True).to_arrow()
-    except pa.ArrowException as error:
-        raise UserError(f"the rows: expected columns of one type each: {shortened(error)}") from None
+        read = nw.from_native(frame, eager_only=True)
     except TypeError:
         raise UserError(
-            f"the rows: expected a data frame of pandas, polars or Arrow, or an array, got {type(rows).__name__}"
+            f"the rows: expected a data frame of pandas, polars or Arrow, or an array, got {type(frame).__name__}"
         ) from None
+    except DuplicateError as error:
+        raise UserError(f"the rows: expected columns of different names: {shortened(error)}") from None
+    try:
+        # An index that says something comes behind the columns.
+        return read.to_arrow().select(range(len(read.columns)))
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise UserError(f"the rows: expected columns of one type each: {shortened(error)}") from None
 
 
 def _of_array(rows: np.ndarray[Any, Any], names: list[str]) -> Any:

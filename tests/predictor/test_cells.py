@@ -144,7 +144,15 @@ def test_an_array_has_the_columns_in_the_order_of_the_model() -> None:
     np.testing.assert_array_equal(chunk.numbers["b"], [np.nan, 4.0])
 
 
+@pytest.mark.parametrize("index", [[7, 3], ["p", "q"], pd.MultiIndex.from_tuples([(0, 1), (2, 3)])], ids=str)
+def test_an_index_of_pandas_is_no_column(index: Any) -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0]}, index=index)
+    assert frames.arrow_of(frame).column_names == ["x"]
+    assert frames.arrow_of(pd.DataFrame(np.zeros((2, 2)), index=index)).column_names == ["0", "1"]
+
+
 BAD: list[tuple[Any, str]] = [
+    (pd.DataFrame([[1, 2]], columns=["x", "x"]), "expected columns of different names"),
     (pd.DataFrame({"g": ["a"]}), "expected column x, got g"),
     (pd.DataFrame({"x": ["1", "abc"], "g": ["a", "b"]}), "row 2, column x: expected a number, got 'abc'"),
     (pd.DataFrame({"x": [1.0, np.inf], "g": ["a", "b"]}), "row 2, column x: expected a finite number, got 'inf'"),
