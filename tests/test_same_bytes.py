@@ -51,6 +51,11 @@ for name, params in json.loads(sys.argv[4]).items():
     train.main(params=TrainParams.model_validate(params), prepared=out / "prepared", out=out / name)
     ten = EvaluateParams(calibration_bins=10)
     evaluate.main(params=ten, prepared=out / "prepared", model=out / name, out=out / name / "reports")
+exact = PrepareParams.model_validate(chosen | {"dtype": "float64"})
+prepare.main(params=exact, source=source, out=out / "float64" / "prepared")
+for name in ("sgd", "newton", "lbfgs"):
+    params = TrainParams.model_validate(json.loads(sys.argv[4])[name])
+    train.main(params=params, prepared=out / "float64" / "prepared", out=out / "float64" / name)
 """
 
 # Each differs from the reference in all that it can: if one fails, take its parts apart.

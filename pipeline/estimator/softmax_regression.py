@@ -56,8 +56,9 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     Parameters: ``C``: inverse strength of the penalty, inf for none. ``l1_ratio``: its share of l1, from 0 to 1.
     ``tol``: proven share of the objective above its optimum at which to stop. ``max_iter``: steps at most.
     ``class_weight``: {class: weight} or "balanced". ``warm_start``: begin at the last fit. ``standardise``: penalise
-    numbers in units of their deviation. ``dtype``: of numbers while training. ``categories``: columns of numbers that
-    are codes. ``prepare``, ``train``: sections of params.yaml in place of all these (``from_params``).
+    numbers in units of their deviation. ``dtype``: of numbers while training. ``device``: of the passes over all
+    rows. ``categories``: columns of numbers that are codes. ``prepare``, ``train``: sections of params.yaml in place of
+    all these (``from_params``).
 
     After a fit: ``classes_`` (k,), ``coef_`` (k, D) and ``intercept_`` (k,), of two classes (1, D) and (1,) of the
     second; ``coef_names_``, the D columns; ``bound_``: nats that the objective is above its optimum at most, None where
@@ -76,6 +77,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         "warm_start": ["boolean"],
         "standardise": ["boolean"],
         "dtype": [StrOptions({"float32", "float64"})],
+        "device": [StrOptions({"cpu", "cuda", "auto"})],
         "categories": ["array-like"],
         "prepare": [PrepareParams, None],
         "train": [TrainParams, None],
@@ -94,6 +96,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         warm_start: bool = False,
         standardise: bool = False,
         dtype: DType = "float64",
+        device: Literal["cpu", "cuda", "auto"] = "cpu",
         categories: Sequence[str] = (),
         prepare: PrepareParams | None = None,
         train: TrainParams | None = None,
@@ -108,6 +111,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         self.warm_start = warm_start
         self.standardise = standardise
         self.dtype = dtype
+        self.device = device
         self.categories = categories
         self.prepare = prepare
         self.train = train
@@ -280,6 +284,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             intercept=self.fit_intercept,
             class_weight=_class_weight(self.class_weight, labels),
             snapshot_every=int(self.max_iter),
+            device=self.device,
         )
         return params.model_copy(update=penalties(dataset, params, float(self.C), float(self.l1_ratio)))
 
