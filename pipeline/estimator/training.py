@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
-
 from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.model import Model
@@ -19,7 +17,8 @@ from pipeline.prepare.params import PrepareParams
 from pipeline.prepare.survey_source import learn
 from pipeline.prepare.write_dataset import write
 from pipeline.table import find_source
-from pipeline.table.sources import File, Source
+from pipeline.table.arrow_file import ArrowFile
+from pipeline.table.sources import Source
 from pipeline.train.class_weights import class_weights
 from pipeline.train.fit import fit
 from pipeline.train.params import TrainParams
@@ -43,12 +42,7 @@ class TrainingFolder:
 
     def prepare(self, table: Any, params: PrepareParams, name: str) -> reader.Dataset:
         """Prepare an Arrow table, which messages call ``name``."""
-        path = self._folder / "table.parquet"
-        pyarrow.parquet.write_table(table, path, compression="none", use_dictionary=False, write_statistics=False)
-        try:
-            return self._prepare(Source(name, (File(str(path), name=name),)), params)
-        finally:
-            path.unlink()
+        return self._prepare(Source(name, (ArrowFile(name, table=table),)), params)
 
     def prepare_file(self, params: PrepareParams) -> reader.Dataset:
         """Prepare the source of the params, in flat memory."""

@@ -130,11 +130,11 @@ def _numbers(name: str, column: Any) -> NDArray[np.float64]:
     if not len(column):
         return np.zeros(0)
     if pa.types.is_boolean(column.type):
-        values = _bits(data, column).astype(np.float64)
+        values = bits(data, column).astype(np.float64)
     else:
         values = np.frombuffer(data, dtype=np.float64)[column.offset :][: len(column)]
     if column.null_count:
-        values = np.where(_bits(validity, column), values, np.nan)
+        values = np.where(bits(validity, column), values, np.nan)
     usable = np.count_nonzero(np.abs(values) <= locate.LARGEST)
     if usable + column.null_count != len(values):
         raise WrongTypeError(name)
@@ -148,7 +148,7 @@ def _texts(column: Any) -> Texts:
     validity, data = indices.buffers()
     codes = np.frombuffer(data, dtype=np.int32)[indices.offset :][: len(indices)]
     if indices.null_count:
-        codes = np.where(_bits(validity, indices), codes, np.int32(-1))
+        codes = np.where(bits(validity, indices), codes, np.int32(-1))
     return Texts(codes, tuple(column.dictionary.to_pylist()))
 
 
@@ -160,7 +160,7 @@ def _dates(name: str, column_type: ColumnType, texts: Texts) -> dict[str, NDArra
     return {part_name(name, part): parts[:, position].copy() for position, part in enumerate(DATE_PARTS)}
 
 
-def _bits(buffer: Any, column: Any) -> NDArray[np.bool_]:
+def bits(buffer: Any, column: Any) -> NDArray[np.bool_]:
     """A buffer of one bit a row as (n,) booleans.
 
     Arrow's own ``to_numpy`` is not used because it imports pandas if that is installed, at 0.2 s a process.

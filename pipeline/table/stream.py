@@ -15,7 +15,18 @@ import pyarrow as pa
 from pipeline.dataset.columns import Chunk, ColumnType, is_number
 from pipeline.errors import UserError
 from pipeline.parallel import threads
-from pipeline.table import cached_file, header, padding, parsing, read_errors, row_chunks, sources, spellings
+from pipeline.table import (
+    arrow_columns,
+    cached_file,
+    header,
+    padding,
+    parsing,
+    read_errors,
+    row_chunks,
+    sources,
+    spellings,
+)
+from pipeline.table.arrow_file import ArrowFile
 from pipeline.table.parse_cache import CacheWriter, ParseCache
 from pipeline.table.sources import File, TableSource
 
@@ -43,6 +54,9 @@ DEFAULTS = ReadOptions()
 # With DEFAULTS half a kilobyte a column and chunk, some 60 numbers.
 COLUMNS = 1 << 13
 
+# Of a table in memory, whose values take no parsing.
+ROWS = 1 << 16
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -64,7 +78,7 @@ def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result
     Raises: WrongTypeError for a value that its column's type cannot hold; UserError for a file that is not proper CSV.
     """
 
-    def worked(piece: _Piece | _CachedPiece) -> tuple[Chunk, Result | UserError, int]:
+    def worked(piece: "_AnyPiece") -> tuple[Chunk, Result | UserError, int]:
         try:
             table = piece.parse(reading)
         except pa.ArrowInvalid as error:
@@ -117,9 +131,7 @@ class _Piece:
     def parse(self, reading: Reading) -> Any:
         types, missing_values = reading.types, reading.missing_values
         if self.typed:
-            types = {
-                name: spellings.PLAIN if is_number(column_type) else column_type for name, column_type in types.items()
-            }
+            types = {name: _spelled_plainly(column_type) for name, column_type in types.items()}
         table = self._parsed(list(types), types, missing_values)
         if self.notes_padding and not self.typed:
             numbers = [name for name, column_type in types.items() if is_number(column_type)]
@@ -159,7 +171,32 @@ class _CachedPiece:
         """Nothing: what was parsed once has its types."""
 
 
-def _all_pieces(source: TableSource, reading: Reading, fresh: list[CacheWriter]) -> Iterator[_Piece | _CachedPiece]:
+@dataclass(frozen=True)
+class _TablePiece:
+    """Rows of a table in memory."""
+
+    file: ArrowFile
+    rows: Any
+    position: int
+
+    def parse(self, reading: Reading) -> Any:
+        types = {name: _spelled_plainly(column_type) for name, column_type in reading.types.items()}
+        return arrow_columns.as_parsed(self.rows, types, reading.missing_values)
+
+    def guessed(self, columns: Sequence[str], missing_values: Sequence[str]) -> Any:
+        """The columns, of the types that Arrow guesses from their cells."""
+        return arrow_columns.guessed(self.rows.select(list(columns)), missing_values)
+
+
+def _spelled_plainly(column_type: ColumnType) -> ColumnType:
+    """The type of a column of a file that knows its numbers, which come in the plain spelling."""
+    return spellings.PLAIN if is_number(column_type) else column_type
+
+
+_AnyPiece = _Piece | _CachedPiece | _TablePiece
+
+
+def _all_pieces(source: TableSource, reading: Reading, fresh: list[CacheWriter]) -> Iterator[_AnyPiece]:
     """The pieces of all files, parsed before or not; entries that they are to be kept in are added to ``fresh``."""
     store = reading.options.cache
     before = 0
@@ -185,8 +222,13 @@ def _pieces(
     before: int = 0,
     fresh: CacheWriter | None = None,
     notes_padding: bool = False,
-) -> Iterator[_Piece]:
+) -> Iterator[_Piece | _TablePiece]:
     """The pieces of one file, ``before`` which lie so many bytes of the source."""
+    if isinstance(file, ArrowFile):
+        rows = file.table.num_rows
+        for start in range(0, rows, ROWS):
+            yield _TablePiece(file, file.table.slice(start, ROWS), before + file.size() * start // rows)
+        return
     try:
         with sources.as_user_error(file):
             typed = file.is_parquet

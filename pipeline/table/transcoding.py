@@ -35,7 +35,7 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _OUTWEIGHED = 4
 
 
-class _Blocks(io.RawIOBase):
+class Blocks(io.RawIOBase):
     """``blocks`` as one stream, which closes the ``stream`` that they are made of."""
 
     def __init__(self, stream: BinaryIO, blocks: Iterator[bytes]) -> None:
@@ -64,7 +64,7 @@ class _Blocks(io.RawIOBase):
 
 def to_utf8(stream: BinaryIO, encoding: str, name: str) -> BinaryIO:
     """Text of another encoding as UTF-8. Raises: UserError, when read, for bytes that the encoding does not know."""
-    return cast(BinaryIO, io.BufferedReader(_Blocks(stream, _decoded(stream, encoding, name))))
+    return cast(BinaryIO, io.BufferedReader(Blocks(stream, _decoded(stream, encoding, name))))
 
 
 def _decoded(stream: BinaryIO, encoding: str, name: str) -> Iterator[bytes]:
@@ -90,7 +90,7 @@ def from_parquet(stream: BinaryIO, name: str) -> BinaryIO:
 
     Raises, when read: OSError for a file that is broken; UserError for a column that no cell of a CSV can hold.
     """
-    return cast(BinaryIO, io.BufferedReader(_Blocks(stream, _as_csv(stream, name))))
+    return cast(BinaryIO, io.BufferedReader(Blocks(stream, _as_csv(stream, name))))
 
 
 def _as_csv(stream: BinaryIO, name: str) -> Iterator[bytes]:
