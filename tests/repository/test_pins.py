@@ -1,5 +1,6 @@
 """requirements.lock: how its lines are read, and the shipped one beside what the packages themselves ask for."""
 
+import re
 import tomllib
 from collections.abc import Iterator
 from importlib import metadata
@@ -23,7 +24,7 @@ SYSTEMS = {
 _ASKED = ("sys_platform", "platform_system", "os_name", "platform_machine")
 
 # CUDA's libraries, which torch of PyPI for Linux pins itself: the lock serves its build for processors, too.
-_OF_TORCH_ALONE = ("nvidia-", "cuda-", "triton")
+_OF_TORCH_ALONE = re.compile(r"nvidia-.*|cuda-.*|triton")
 
 
 def _applies(requirement: Requirement, system: str, extra: str = "") -> bool:
@@ -53,12 +54,14 @@ def _needed(system: str) -> dict[str, list[Requirement]]:
     """All that the project needs on a system with the extra ``dev``, directly or not, by name of the package."""
     needed: dict[str, list[Requirement]] = {}
     by_extra = _project_requirements()
-    waiting = [Requirement(line) for extra in ("", "dev", "share") for line in by_extra[extra]]
+    waiting = [
+        Requirement(line) for extra in ("", "dev", "export", "pipeline", "serve", "share") for line in by_extra[extra]
+    ]
     seen: set[tuple[str, str]] = set()
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
-        if name.startswith(_OF_TORCH_ALONE) or name == "softmax-pipeline" or not _applies(requirement, system):
+        if _OF_TORCH_ALONE.fullmatch(name) or name == "softmax-pipeline" or not _applies(requirement, system):
             continue
         needed.setdefault(name, []).append(requirement)
         new = {(name, extra) for extra in ("", *requirement.extras)} - seen

@@ -14,13 +14,15 @@ from pipeline.nested import flatten
 _ALWAYS = ("train.solver", "train.lr", "train.l2", "train.epochs")
 
 # Values that mean "nothing special".
-_NEUTRAL: tuple[Any, ...] = (None, False, 0, "", "none", "full", "all", "constant", "float64", [], {})
+_NEUTRAL: tuple[Any, ...] = (None, False, 0, "", "none", "full", "all", "constant", [], {})
 _USUAL: dict[str, Any] = {
     "train.intercept": True,
     "train.tolerance": 1e-8,
     "train.device": "cpu",
+    "train.precision": "float64",
     "train.seed": 1,
     "prepare.files": "*",
+    "prepare.dtype": "float32",
     "prepare.missing_target": "error",
     "prepare.split.method": "seed",
 }
