@@ -13,12 +13,13 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import ENDPOINT_NOT_FOUND, NOT_IMPLEMENTED, ErrorCode
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
 
 from pipeline import files
 from pipeline.errors import UserError
@@ -148,8 +149,9 @@ def _linked(run_place: str, model_place: str, file: str) -> bool:
 
 def _folder(place: str) -> Path | None:
     """The folder of artifacts on this machine, None for those elsewhere."""
-    repository = get_artifact_repository(place)
-    return Path(repository.artifact_dir) if isinstance(repository, LocalArtifactRepository) else None
+    is_local: Any = is_local_uri  # MLflow's functions have no types
+    path_of: Any = local_file_uri_to_path
+    return Path(path_of(place)) if is_local(place, is_tracking_or_registry_uri=False) else None
 
 
 def _of_run(store: Store, run: Run) -> list[LoggedModel] | None:
