@@ -38,6 +38,7 @@ _UNKNOWN = tuple(ErrorCode.Name(code) for code in (ENDPOINT_NOT_FOUND, NOT_IMPLE
 # MLflow refuses most of these in the name of a model.
 _REFUSED = re.compile(r"[/:.%\"'\s]+")
 _NAME_LENGTH = 100
+_OWN_FOLDER = "images"
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,12 @@ def delete(store: Store, run: Run) -> None:
 
 
 def name(experiment: str) -> str:
-    """The name of the models of an experiment, in letters that MLflow takes."""
-    return _REFUSED.sub(" ", experiment).strip()[:_NAME_LENGTH].strip() or "softmax"
+    """The name of the models of an experiment, in letters that MLflow takes.
+
+    MLflow finds a model at ``runs:/<run>/<name>`` and lists its files there, so it must be no folder of the run's own.
+    """
+    text = _REFUSED.sub(" ", experiment).strip()[:_NAME_LENGTH].strip()
+    return f"softmax {text}" if text == _OWN_FOLDER else text or "softmax"
 
 
 def _make(store: Store, run: Run, training: Training, facts: Facts, decision: bytes | None) -> str:

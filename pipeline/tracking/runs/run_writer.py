@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStatus, RunTag
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from PIL import Image
 
 from pipeline import credentials, files
@@ -121,7 +122,7 @@ def fill(
     }
     store.client.log_batch(run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
     _name_by_choice(store, run, origin, training)
-    _add_pictures(store, run_id, training, ended)
+    _add_pictures(store, run, training, ended)
     # The key, at last: a run that has it is complete.
     store.client.set_tag(run_id, KEY_TAG, training.model.key)
     return logged
@@ -241,8 +242,8 @@ def _coefficients(training: Training) -> str:
     return files.csv_text([header, *([feature, *line] for feature, line in lines), bias])
 
 
-def _add_pictures(store: Store, run_id: str, training: Training, time: int) -> None:
-    model = training.model
+def _add_pictures(store: Store, run: Run, training: Training, time: int) -> None:
+    model, run_id = training.model, run.info.run_id
     last = np.column_stack([model.weights, model.bias])
     heat_map = HeatMap([*map(class_text, model.classes)], model.features, np.stack([*training.values, last]))
     for position in curves.thinned(len(training.updates), _PICTURES).tolist():
@@ -251,17 +252,18 @@ def _add_pictures(store: Store, run_id: str, training: Training, time: int) -> N
         store.client.log_image(run_id, picture, key=_HEAT_MAP, step=updates, timestamp=time, synchronous=True)
     picture = heat_map.draw("W and b of the model", last)
     store.client.log_image(run_id, picture, key=_MODEL, step=0, timestamp=time, synchronous=True)
-    _enlarge_thumbnail(store, run_id, picture)
+    _enlarge_thumbnail(store, run, picture)
 
 
-def _enlarge_thumbnail(store: Store, run_id: str, picture: Image.Image) -> None:
+def _enlarge_thumbnail(store: Store, run: Run, picture: Image.Image) -> None:
     """Replace the copy of the model's picture that tiles show: MLflow's own, of 256 pixels, has labels of 5."""
     prefix = f"images/{_MODEL.replace('/', '~')}+"
-    for entry in store.client.list_artifacts(run_id, "images"):
+    # Not the client's list, which asks for a model named "images", too: of those an older server knows nothing.
+    for entry in get_artifact_repository(run.info.artifact_uri, store.uri).list_artifacts("images"):
         if entry.path.startswith(prefix) and entry.path.endswith(".webp"):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / PurePosixPath(entry.path).name
                 small = picture.copy()
                 small.thumbnail((_THUMBNAIL, _THUMBNAIL))
                 small.save(path, lossless=True)
-                store.client.log_artifact(run_id, str(path), "images")
+                store.client.log_artifact(run.info.run_id, str(path), "images")
