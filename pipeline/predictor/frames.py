@@ -28,7 +28,7 @@ def _arrow(rows: Any, names: list[str]) -> Any:
         if isinstance(rows, np.ndarray):
             return _of_array(rows, names)
         return nw.from_native(rows, eager_only=True).to_arrow()
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OverflowError) as error:  # the latter of an integer beyond 64 bits
         raise UserError(f"the rows: expected columns of one type each: {shortened(error)}") from None
     except TypeError:
         raise UserError(

@@ -161,6 +161,7 @@ BAD: list[tuple[Any, str]] = [
     (np.zeros((2, 3)), r"expected an array \(n, 2\) of x, g, got \(2, 3\)"),
     ([1, 2], "expected a data frame of pandas, polars or Arrow, or an array, got list"),
     (pd.DataFrame({"x": [1, "a", {}], "g": ["a"] * 3}), "expected columns of one type each"),
+    (pd.DataFrame({"x": [2**80], "g": ["a"]}), "expected columns of one type each: Python int too large"),
 ]
 
 

@@ -47,7 +47,7 @@ class SoftmaxModel(PythonModel):
         model = self._scorer.model
         try:
             shown = self._shown(params)
-            scored = self._scorer.score(self._frames.chunk_of(model_input, model.encoder))
+            scored = self._scorer.score(self._frames.chunk_of(_of_one_type(model_input), model.encoder))
         except self._errors.UserError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
         columns = {name: values for name, values in scored.columns(model.classes).items() if _kind(name) in shown}
@@ -62,6 +62,23 @@ class SoftmaxModel(PythonModel):
             listed = self._errors.listed
             raise self._errors.UserError(f"params: columns: expected some of {listed(known)}, got {listed(unknown)}")
         return set(shown)
+
+
+def _of_one_type(frame: Any) -> Any:
+    """The frame, with texts in columns that hold several types, as `read_csv` makes them of a long file."""
+    if not isinstance(frame, pd.DataFrame):
+        return frame
+    mixed = [
+        name
+        for name, column in frame.items()
+        if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in ("mixed", "mixed-integer")
+    ]
+    plain = [name for name in mixed if all(pd.api.types.is_scalar(value) for value in frame[name])]
+    return frame.assign(**{str(name): frame[name].map(_text, na_action="ignore") for name in plain})
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if pd.api.types.is_bool(value) else str(value)
 
 
 def _kind(column: str) -> str:

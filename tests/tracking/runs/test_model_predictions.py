@@ -240,6 +240,18 @@ def test_a_frame_of_any_types_is_its_csv(project: Project, logged: LoggedModel, 
         assert_equal([row | {"row": number + 1}], [line])
 
 
+def test_a_column_of_several_types_is_its_csv(
+    project: Project, logged: LoggedModel, expected: list[dict[str, str]]
+) -> None:
+    """pandas reads a long file in pieces, each with types of its own."""
+    model = mlflow.pyfunc.load_model(logged.artifact_location)
+    frame = frame_of(project).astype({hostile.CODE: object, hostile.BOOLEAN: object})
+    frame[hostile.CODE] = [1, "10", "7", None, 2]
+    frame[hostile.BOOLEAN] = [True, "FALSE", None, "true", False]
+    rows = model.predict(frame).astype(object).where(lambda each: each.notna(), None).to_dict(orient="records")
+    assert_equal(rows, expected)
+
+
 def test_a_frame_of_no_rows_has_no_predictions(project: Project, logged: LoggedModel) -> None:
     """The columns are there all the same."""
     model = mlflow.pyfunc.load_model(logged.artifact_location)
