@@ -1,6 +1,7 @@
 """A model of MLflow predicts what `predict -o` writes, bit for bit, wherever and however it is asked."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -211,6 +212,13 @@ def test_models_serve_gives_the_same_numbers(server: str, project: Project, expe
     _, answer = post(server, json.dumps(chosen).encode())
     names = ["predicted", *(f"probability_{label}" for label in hostile.CLASSES)]
     assert_equal(answer["predictions"], [{name: line[name] for name in names} for line in expected])
+    buffer = io.BytesIO()
+    frame_of(project).to_parquet(buffer)
+    status, answer = post(server, buffer.getvalue(), "application/vnd.apache.parquet")
+    assert status == 200, answer
+    assert_equal(answer["predictions"], expected)
+    status, _ = post(server, (project.folder / "new.csv").read_bytes(), "text/csv")
+    assert status == 400  # MLflow wants a type for each column of it
     wrong = {"dataframe_records": [dict(zip(table["columns"], table["data"][0], strict=True)) | {"a,b": "much"}]}
     status, answer = post(server, json.dumps(wrong).encode())
     assert status == 400
