@@ -1,5 +1,6 @@
 """Rows of a data frame or an array as the columns that a model needs."""
 
+import sys
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -36,7 +37,7 @@ def arrow_of(frame: Any) -> Any:
     if isinstance(frame, pa.RecordBatch):
         return pa.Table.from_batches([frame])
     try:
-        read = nw.from_native(frame, eager_only=True)
+        read = nw.from_native(_of_one_type(frame), eager_only=True)
     except TypeError:
         raise UserError(
             f"the rows: expected a data frame of pandas, polars or Arrow, or an array, got {type(frame).__name__}"
@@ -46,8 +47,28 @@ def arrow_of(frame: Any) -> Any:
     try:
         # An index that says something comes behind the columns.
         return read.to_arrow().select(range(len(read.columns)))
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:  # the last of more than 64 bits
         raise UserError(f"the rows: expected columns of one type each: {shortened(error)}") from None
+
+
+def _of_one_type(frame: Any) -> Any:
+    """The frame; of pandas with texts in columns that hold several types, as `read_csv` makes them of a long file."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(frame, pandas.DataFrame) or not frame.columns.is_unique:
+        return frame
+    types = pandas.api.types
+    mixed = [
+        name
+        for name, column in frame.items()
+        if column.dtype == object and types.infer_dtype(column, skipna=True) in ("mixed", "mixed-integer")
+    ]
+    plain = [name for name in mixed if all(types.is_scalar(value) for value in frame[name])]
+    texts = {name: frame[name].map(_text, na_action="ignore") for name in plain}
+    return frame.assign(**texts) if texts else frame
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _of_array(rows: np.ndarray[Any, Any], names: list[str]) -> Any:

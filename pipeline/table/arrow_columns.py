@@ -93,6 +93,9 @@ def _as_levels(column: Any, missing_values: Sequence[str]) -> Any:
 
 def _as_cells(table: Any, types: Mapping[str, ColumnType], missing_values: Sequence[str]) -> Any:
     """The columns by way of a CSV."""
+    if not table.num_rows:  # Arrow reads no CSV without a row
+        empty = {name: pa.float64() if is_number(kind) else parsing.arrow_type(kind) for name, kind in types.items()}
+        return pa.table({name: pa.array([], column_type) for name, column_type in empty.items()})
     text, names = csv_of(table)
     read_as = dict(zip(names, types.values(), strict=False))
     try:

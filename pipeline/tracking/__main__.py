@@ -3,9 +3,9 @@
 Events: ``start`` (stage, identity, params, circumstances, paths, experiment, time), of a training ``begun`` (key of its
 checkpoint), ``resumed`` (it goes on from there) and ``epochs`` (records, time); ``finished`` (records since the last
 ``epochs``, for what no file tells, such as seconds; time), ``stopped`` (status, time). Answers: ``ready`` once the
-store is open; then one of ``done`` (run_id, name, uri, sent), ``nothing`` (the stage stopped before there was a run)
-and ``failed`` (message). Times are in ms since 1970. When the input ends without ``finished`` or ``stopped``, the
-parent was killed, and so is the run.
+store is open; then one of ``done`` (run_id, name, uri, sent, of a training has_model), ``nothing`` (the stage stopped
+before there was a run) and ``failed`` (message). Times are in ms since 1970. When the input ends without ``finished``
+or ``stopped``, the parent was killed, and so is the run.
 """
 
 import gc
@@ -64,7 +64,7 @@ def mirror(events: Iterable[dict[str, Any]], answer: Answer) -> None:
     else:
         record = (resend.JOINING | {"sweep": sweep_run.record})[start["stage"]]
         run_id = _at_the_end(events, partial(record, store, Started.of(start)))
-    answer(_last_answer(store, run_id) | {"sent": len(sent)})
+    answer(_last_answer(store, run_id, start["stage"]) | {"sent": len(sent)})
 
 
 def _follow_training(training: Mirrored, events: Iterable[dict[str, Any]]) -> str | None:
@@ -98,11 +98,13 @@ def _at_the_end(events: Iterable[dict[str, Any]], record: Callable[[int], str]) 
     return None
 
 
-def _last_answer(store: Store, run_id: str | None) -> dict[str, Any]:
+def _last_answer(store: Store, run_id: str | None, stage: str) -> dict[str, Any]:
     if run_id is None:
         return {"answer": "nothing"}
-    name = store.client.get_run(run_id).info.run_name
-    return {"answer": "done", "run_id": run_id, "name": name, "uri": location.masked(store.uri)}
+    run = store.client.get_run(run_id)
+    answer = {"answer": "done", "run_id": run_id, "name": run.info.run_name, "uri": location.masked(store.uri)}
+    has_model = run.info.status != "FINISHED" or bool(run.outputs and run.outputs.model_outputs)
+    return answer | ({"has_model": has_model} if stage == "train" else {})
 
 
 def _now() -> int:

@@ -9,7 +9,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
 from pipeline.errors import UserError, shortened
 from pipeline.tracking.client import outbox
 from pipeline.tracking.client.run_context import RunContext
-from pipeline.tracking.runs import evaluate_run, infer_run, report_run, run_writer, sweep_run
+from pipeline.tracking.runs import evaluate_run, infer_run, logged_model, report_run, run_writer, sweep_run
 from pipeline.tracking.runs.train_run import Mirrored, Started
 from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store, open_store
@@ -72,6 +72,7 @@ def _sent(store: Store, root: Path, folder: Path) -> str:
     for run in filter(is_complete, begun):
         return str(run.info.run_id)  # it was sent, and the process ended before the entry was removed
     for run in begun:
+        logged_model.delete(target, run)
         target.client.delete_run(run.info.run_id)
     if entry.stage == "sweep":
         return sweep_run.record(target, started, entry.ended)

@@ -138,6 +138,14 @@ def test_values_and_frames_agree_with_a_csv_or_refuse_as_it_does(
             assert_equal(read(), expected)
 
 
+@pytest.mark.parametrize("kind", ["number", "number 1.234,5", "boolean", "text", "date", "date %d/%m/%Y"])
+@pytest.mark.parametrize("column", [pd.Series([], dtype=object), pd.Series([], dtype="str"), pd.Series([1.5])[:0]])
+def test_a_frame_of_no_rows_is_a_chunk_of_none(kind: str, column: pd.Series) -> None:
+    chunk = frames.chunk_of(pd.DataFrame({"x": column}), encoder_of({"x": kind}))
+    assert chunk.rows == 0
+    assert all(len(values) == 0 for values in chunk.numbers.values())
+
+
 def test_an_array_has_the_columns_in_the_order_of_the_model() -> None:
     encoder = encoder_of({"a": "number", "b": "number"})
     chunk = frames.chunk_of(np.array([[1.0, np.nan], [3.0, 4.0]]), encoder)
@@ -161,6 +169,7 @@ BAD: list[tuple[Any, str]] = [
     (np.zeros((2, 3)), r"expected an array \(n, 2\) of x, g, got \(2, 3\)"),
     ([1, 2], "expected a data frame of pandas, polars or Arrow, or an array, got list"),
     (pd.DataFrame({"x": [1, "a", {}], "g": ["a"] * 3}), "expected columns of one type each"),
+    (pd.DataFrame({"x": [2**80], "g": ["a"]}), "expected columns of one type each: Python int too large"),
 ]
 
 

@@ -1,12 +1,18 @@
 """A real MLflow store that the tests of this folder share, each with an experiment of its own."""
 
 import itertools
+import warnings
 from pathlib import Path
 
 import pytest
 
 from pipeline.tracking.store.store import Store, open_store
 from tests.tracking.outputs import Project
+
+# MLflow warns of type hints of its own while it loads this module.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import mlflow.pyfunc  # noqa: F401
 
 _numbers = itertools.count()
 

@@ -34,12 +34,13 @@ class Project:
         classes: tuple[str | int | bool, ...] = ("ant", "bee", "cow"),
         epochs: int = 5,
         seed: int = 1,
+        encoder: Encoder | None = None,
     ) -> None:
-        """Make the outputs of a model with these number columns and a category ``island`` of two levels."""
+        """Make the outputs of a model with these number columns and a category ``island``, or with this encoder."""
         self.folder = folder
         self.paths = {name: folder / name for name in ("prepared", "models", "reports")}
         self.epochs = epochs
-        self.encoder = Encoder(
+        self.encoder = encoder or Encoder(
             numbers=tuple(NumberColumn(name, "number", 0.0, 0.0, 1.0, indicator=False) for name in features),
             categories=(CategoryColumn("island", ("Biscoe", UNSEEN)),),
             target="y",
@@ -59,7 +60,7 @@ class Project:
         rows = len(self.encoder.classes)
         shard = Shard(
             numbers=np.ones((rows, self.encoder.number_count), np.float32),
-            codes=np.zeros((rows, 1), np.uint8),
+            codes=np.zeros((rows, len(self.encoder.categories)), np.uint8),
             labels=np.arange(rows, dtype=np.int32),
             rows=np.arange(1, rows + 1),
         )

@@ -15,7 +15,8 @@ from pipeline.commands import track
 from pipeline.errors import UserError
 from pipeline.repository import outputs, revisions
 from pipeline.tracking.client import location
-from pipeline.tracking.runs import evaluate_run, train_run
+from pipeline.tracking.client.tags import NOTE_TAG
+from pipeline.tracking.runs import description, evaluate_run, train_run
 from pipeline.tracking.store.store import Store, open_store
 from tests.tracking.outputs import PARAMS
 from tests.tracking.versioned import Versioned
@@ -58,11 +59,12 @@ def everything(store: Store, run_id: str) -> dict[str, Any]:
         for key in run.data.metrics
     }
     folder = Path(run.info.artifact_uri)
+    tags = run.data.tags | {NOTE_TAG: description.without_page(run.data.tags[NOTE_TAG])}
     return {
         "name": run.info.run_name,
         "params": run.data.params,
         "history": {key: sorted(points) for key, points in history.items()},
-        "tags": {key: value for key, value in run.data.tags.items() if key not in own and "version." not in key},
+        "tags": {key: value for key, value in tags.items() if key not in own and "version." not in key},
         "files": {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()},
         "pictures": len(list((folder / "images").iterdir())),
         "data": [entry.dataset.digest for entry in run.inputs.dataset_inputs],

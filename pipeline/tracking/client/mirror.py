@@ -28,6 +28,8 @@ from pipeline.tracking.client.thinning import SECONDS_BETWEEN_BATCHES, SHARE_BET
 
 _EXIT_SECONDS = 10.0
 
+_NO_MODEL = "the run is complete, but has no model to load or serve: the server is of a version before MLflow 3"
+
 
 class Mirror:
     """The parent's end of the pipe. No method raises because of the child, and none but ``finish`` waits for it."""
@@ -90,7 +92,7 @@ class Mirror:
     def finish(self) -> str:
         """Tell that the stage ended well, and wait for its run.
 
-        Returns: the sentence to print; it begins with ``warning:`` if the stage is not in MLflow.
+        Returns: the sentence to print; it begins with ``warning:`` if the stage is not in MLflow, or not all of it.
         """
         ended = now_ms()
         self.send({"event": "finished", "records": self._recent.take()})
@@ -98,7 +100,8 @@ class Mirror:
         self._leave()
         if answer["answer"] == "done":
             sent = f"; {answer['sent']} kept before went with it" if answer.get("sent") else ""
-            return f"MLflow: run {answer['run_id'][:8]} '{answer['name']}' in {answer['uri']}{sent}"
+            sentence = f"MLflow: run {answer['run_id'][:8]} '{answer['name']}' in {answer['uri']}{sent}"
+            return sentence if answer.get("has_model", True) else f"warning: {sentence}; {_NO_MODEL}"
         return f"warning: MLflow: {answer['message']}; the stage's files are complete, {self._keep_for_later(ended)}"
 
     def _keep_for_later(self, ended: int) -> str:

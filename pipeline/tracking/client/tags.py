@@ -4,6 +4,7 @@
 KEY_TAG = "model.key"  # the digest in softmax.json: the same for the same model wherever and whenever it was trained
 WEIGHTS_TAG = "model.md5"  # the md5 of the weights file, as it stands in dvc.lock
 DATA_TAG = "data.digest"  # the digest of the prepared data
+DECISION_TAG = "decision.md5"  # of a model in MLflow: the md5 of its decision.json, as it stands in dvc.lock
 EXPERIMENT_TAG = "dvc.exp"
 BASELINE_TAG = "dvc.rev"
 DIRTY_TAG = "git.dirty"
@@ -37,6 +38,7 @@ NAME_TAG = "mlflow.runName"
 NOTE_TAG = "mlflow.note.content"
 COLOUR_TAG = "mlflow.runColor"
 PARENT_TAG = "mlflow.parentRunId"
+VERSIONS_TAG = "mlflow.modelVersions"  # of a model that is registered
 
 # Of a run, but decided by no output: who made it when and where, and what people call it.
 CIRCUMSTANCES = (

@@ -1,5 +1,6 @@
 """The name of a run in the table of runs, and its description."""
 
+import re
 import shlex
 from typing import Any
 
@@ -16,6 +17,9 @@ from pipeline.tracking.runs.outputs import PreparedData, Training
 _NAME_LENGTH = 60
 
 LINE_BREAK = "  \n"  # within a paragraph of Markdown
+
+_BEFORE_PAGE = "; "
+_PAGE = re.compile(r"; \[model\]\(#/experiments/\w+/models/[\w-]+\)")
 
 _ENDED_WELL = ("epochs_done", "stopped_early", "converged", "converged_unproven")
 
@@ -56,7 +60,7 @@ def description(
     MLflow folds what is higher than 100 pixels, four lines, and greys all of it but the first two.
     """
     rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
-    lines = [f"{markdown.text(data.name)} `{data.digest[:8]}`: {rows} rows from {markdown.code(data.source)}"]
+    lines = [f"{markdown.text(data.name)} `{data.short_digest}`: {rows} rows from {markdown.code(data.source)}"]
     if training:
         result = training.model.result
         # Whoever reads this did not see the terminal.
@@ -66,6 +70,16 @@ def description(
         )
         lines = [_results(training.model, metrics), *trouble, _fitted(training), *lines]
     return LINE_BREAK.join([*lines, *([way_back] if way_back else [])])
+
+
+def with_page(note: str, page: str | None) -> str:
+    """A description that leads to the page of the run's model, on its last line: there is room for no other."""
+    return note if page is None else f"{note}{_BEFORE_PAGE}{page}"
+
+
+def without_page(note: str) -> str:
+    """The description before a page was added: its address differs from store to store."""
+    return _PAGE.sub("", note)
 
 
 def _results(model: Model, metrics: dict[str, Any] | None) -> str:

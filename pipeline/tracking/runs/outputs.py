@@ -51,6 +51,11 @@ class PreparedData:
         """The source's name, which is that of its experiment too, unless another one is set."""
         return experiment.data_name(self.source)
 
+    @property
+    def short_digest(self) -> str:
+        """The digest of MLflow's data set: of more than eight characters its table has no room."""
+        return self.digest[:8]
+
 
 @dataclass(frozen=True)
 class Training:

@@ -195,11 +195,11 @@ def _compared_tags(all_tags: dict[str, str]) -> dict[str, str]:
 def _note(recorded: dict[str, str], expected: dict[str, str]) -> Iterator[Difference]:
     """The description: people may add to it, but what was written there must still stand in it.
 
-    The way back to the code is that of the recorded run, as its other tags have it.
+    The way back to the code is that of the recorded run, as its other tags have it; the page of its model is its own.
     """
     own, other = description.recorded_way_back(recorded), description.recorded_way_back(expected)
     text = recorded.get(NOTE_TAG, "")
-    for line in re.split(f"\n\n|{description.LINE_BREAK}", expected.get(NOTE_TAG, "")):
+    for line in re.split(f"\n\n|{description.LINE_BREAK}", description.without_page(expected.get(NOTE_TAG, ""))):
         due = own if line == other else line
         if due and due not in text:
             yield Difference(TAG, NOTE_TAG, _shortened(text), _shortened(due))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStatus, RunTag
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from PIL import Image
 
 from pipeline import credentials, files
@@ -29,8 +30,9 @@ from pipeline.tracking.client.tags import (
     STATUS_TAG,
     WEIGHTS_TAG,
 )
-from pipeline.tracking.runs import colours, curves, description, names, settings
+from pipeline.tracking.runs import colours, curves, description, logged_model, names, settings
 from pipeline.tracking.runs.heat_map import HeatMap
+from pipeline.tracking.runs.logged_model import LoggedAs
 from pipeline.tracking.runs.outputs import PreparedData, Training
 from pipeline.tracking.store.store import Store
 
@@ -65,6 +67,11 @@ class Origin:
         """The command that brings code, params and outputs of the run back."""
         return description.way_back(self.context.commit, self.context.experiment)
 
+    @property
+    def telling(self) -> dict[str, str]:
+        """The params that tell the run from others, as MLflow keeps them."""
+        return names.params({key: _brief(value) for key, value in settings.telling(self.params).items()})
+
 
 def create(store: Store, origin: Origin, started: int, tags: dict[str, str], name: str | None = None) -> str:
     """Make a running run with its origin, named by its params unless ``name`` is given; returns its id."""
@@ -80,8 +87,7 @@ def create(store: Store, origin: Origin, started: int, tags: dict[str, str], nam
     run = store.client.create_run(store.experiment_id, started, origin_tags | tags, name)
     run_id = str(run.info.run_id)
     # Params, data, and the changes that no commit has.
-    telling = {key: _brief(value) for key, value in settings.telling(origin.params).items()}
-    store.client.log_batch(run_id, params=[Param(key, value) for key, value in names.params(telling).items()])
+    store.client.log_batch(run_id, params=[Param(key, value) for key, value in origin.telling.items()])
     sections = {section: origin.params[section] for section in _SECTIONS if section in origin.params}
     add_text(store, run_id, ALL_PARAMS_FILE, json.dumps(_masked(sections), ensure_ascii=False, indent=2))
     store.client.log_inputs(run_id, [_dataset(origin.data)])
@@ -90,33 +96,51 @@ def create(store: Store, origin: Origin, started: int, tags: dict[str, str], nam
     return run_id
 
 
-def fill(store: Store, run_id: str, origin: Origin, training: Training, ended: int, known: Iterable[int]) -> None:
-    """Add what a finished training left; epochs in ``known`` have their costs in the run already."""
+def fill(
+    store: Store, run_id: str, origin: Origin, training: Training, ended: int, known: Iterable[int]
+) -> LoggedAs | None:
+    """Add what a finished training left; epochs in ``known`` have their costs in the run already.
+
+    Returns: the model that the run has now; None on a server that knows no models.
+    """
+    # Files first: the model takes some of them.
+    add_files(store, run_id, training.files())
+    add_text(store, run_id, COEFFICIENTS_FILE, _coefficients(training))
+    add_text(store, run_id, MD5_FILE, _md5_table(origin.context.inputs, training))
+    run = store.client.get_run(run_id)
+    logged = _log_model(store, run, origin, training, None)
     # Curves, numbers and tags.
-    metrics = curves.final(training, ended) + curves.costs(training.history, ended, known)
+    final = curves.final(training, ended)
+    metrics = (logged.hang(final, origin.data) if logged else final) + curves.costs(training.history, ended, known)
     metrics += curves.weights(training, ended)
     tags = {
         WEIGHTS_TAG: training.model_md5,
         STATUS_TAG: str(training.model.result["status"]),
-        NOTE_TAG: description.description(origin.data, training, origin.way_back, None),
+        NOTE_TAG: description.with_page(
+            description.description(origin.data, training, origin.way_back, None), logged.page(run) if logged else None
+        ),
     }
     store.client.log_batch(run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
-    _name_by_choice(store, run_id, origin, training)
-    # Files and pictures.
-    add_files(store, run_id, training.files())
-    add_text(store, run_id, COEFFICIENTS_FILE, _coefficients(training))
-    add_text(store, run_id, MD5_FILE, _md5_table(origin.context.inputs, training))
-    _add_pictures(store, run_id, training, ended)
+    _name_by_choice(store, run, origin, training)
+    _add_pictures(store, run, training, ended)
     # The key, at last: a run that has it is complete.
     store.client.set_tag(run_id, KEY_TAG, training.model.key)
+    return logged
 
 
-def _name_by_choice(store: Store, run_id: str, origin: Origin, training: Training) -> None:
+def _log_model(
+    store: Store, run: Run, origin: Origin, training: Training, metrics: dict[str, Any] | None
+) -> LoggedAs | None:
+    note = description.description(origin.data, training, None, metrics)
+    return logged_model.log(store, run, training, logged_model.Facts(origin.data, origin.telling, note))
+
+
+def _name_by_choice(store: Store, run: Run, origin: Origin, training: Training) -> None:
     """Say the l2 that ``train.l2: auto`` chose in the name, unless a person has given the run another one."""
     experiment = origin.context.experiment
     before, after = (description.run_name(origin.params, experiment, l2) for l2 in (None, training.l2))
-    if before != after and store.client.get_run(run_id).info.run_name == before:
-        store.client.update_run(run_id, name=after)
+    if before != after and run.info.run_name == before:
+        store.client.update_run(run.info.run_id, name=after)
 
 
 def is_complete(run: Run) -> bool:
@@ -132,15 +156,21 @@ def is_evaluated(run: Run) -> bool:
 def add_evaluation(
     store: Store, run: Run, origin: Origin, training: Training, metrics: dict[str, Any], time: int
 ) -> None:
-    """Add metrics to a run, finished or not; what it shows already is not written twice."""
-    bars = [bar for bar in curves.evaluation(metrics, time) if run.data.metrics.get(bar.key) != bar.value]
+    """Add metrics to a run, finished or not, and to its model; what they show already is not written twice."""
+    logged = _log_model(store, run, origin, training, metrics)
+    bars = curves.evaluation(metrics, time)
+    if logged is None or not logged.is_new:
+        bars = [bar for bar in bars if run.data.metrics.get(bar.key) != bar.value]
+    if logged is not None:
+        bars = logged.hang(bars, origin.data)
     # The params of a run never change: those that it has with another value become tags.
     params = names.params({"evaluate": origin.params.get("evaluate", {})})
     held = run.data.params | run.data.tags
     tags = {key: value for key, value in params.items() if held.get(key, value) != value}
     tags[SPLIT_TAG] = most_held_out(metrics)
     way_back = description.recorded_way_back(run.data.tags)
-    tags[NOTE_TAG] = description.description(origin.data, training, way_back, metrics)
+    note = description.description(origin.data, training, way_back, metrics)
+    tags[NOTE_TAG] = description.with_page(note, logged.page(run) if logged else None)
     store.client.log_batch(
         run.info.run_id,
         metrics=bars,
@@ -163,12 +193,12 @@ def close(store: Store, run_id: str, status: str, ended: int) -> None:
 
 
 def _dataset(data: PreparedData) -> DatasetInput:
-    """The prepared data as MLflow's data set; eight characters of the digest are what its table has room for."""
+    """The prepared data as MLflow's data set."""
     first = itertools.islice(data.columns.items(), _SCHEMA_COLUMNS)
     columns = [{"name": name[:_SCHEMA_NAME], "type": column_type} for name, column_type in first]
     dataset = Dataset(
         name=data.name,
-        digest=data.digest[:8],
+        digest=data.short_digest,
         source_type="local",
         source=json.dumps({"uri": data.source}),
         schema=json.dumps({"mlflow_colspec": columns}),
@@ -212,8 +242,8 @@ def _coefficients(training: Training) -> str:
     return files.csv_text([header, *([feature, *line] for feature, line in lines), bias])
 
 
-def _add_pictures(store: Store, run_id: str, training: Training, time: int) -> None:
-    model = training.model
+def _add_pictures(store: Store, run: Run, training: Training, time: int) -> None:
+    model, run_id = training.model, run.info.run_id
     last = np.column_stack([model.weights, model.bias])
     heat_map = HeatMap([*map(class_text, model.classes)], model.features, np.stack([*training.values, last]))
     for position in curves.thinned(len(training.updates), _PICTURES).tolist():
@@ -222,17 +252,18 @@ def _add_pictures(store: Store, run_id: str, training: Training, time: int) -> N
         store.client.log_image(run_id, picture, key=_HEAT_MAP, step=updates, timestamp=time, synchronous=True)
     picture = heat_map.draw("W and b of the model", last)
     store.client.log_image(run_id, picture, key=_MODEL, step=0, timestamp=time, synchronous=True)
-    _enlarge_thumbnail(store, run_id, picture)
+    _enlarge_thumbnail(store, run, picture)
 
 
-def _enlarge_thumbnail(store: Store, run_id: str, picture: Image.Image) -> None:
+def _enlarge_thumbnail(store: Store, run: Run, picture: Image.Image) -> None:
     """Replace the copy of the model's picture that tiles show: MLflow's own, of 256 pixels, has labels of 5."""
     prefix = f"images/{_MODEL.replace('/', '~')}+"
-    for entry in store.client.list_artifacts(run_id, "images"):
+    # Not the client's list, which asks for a model named "images", too: of those an older server knows nothing.
+    for entry in get_artifact_repository(run.info.artifact_uri, store.uri).list_artifacts("images"):
         if entry.path.startswith(prefix) and entry.path.endswith(".webp"):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / PurePosixPath(entry.path).name
                 small = picture.copy()
                 small.thumbnail((_THUMBNAIL, _THUMBNAIL))
                 small.save(path, lossless=True)
-                store.client.log_artifact(run_id, str(path), "images")
+                store.client.log_artifact(run.info.run_id, str(path), "images")

@@ -8,8 +8,9 @@ from typing import Any
 from mlflow.entities import RunStatus, RunTag
 
 from pipeline.tracking.client.run_context import RunContext
-from pipeline.tracking.client.tags import CHECKPOINT_TAG, IDENTITY_TAG, OWNER_TAG, RESUMED_TAG
+from pipeline.tracking.client.tags import CHECKPOINT_TAG, COPIED_TAG, IDENTITY_TAG, OWNER_TAG, RESUMED_TAG
 from pipeline.tracking.runs import curves, outputs, run_writer
+from pipeline.tracking.runs.logged_model import LoggedAs
 from pipeline.tracking.store import search
 from pipeline.tracking.store.store import Store
 
@@ -86,12 +87,21 @@ class Mirrored:
         training = outputs.read_training(self._started.paths["models"])
         run_id = self._run()
         late = {int(record["epoch"]) for record in records}
-        run_writer.fill(self._store, run_id, self._origin, training, time, self._epochs | late)
+        logged = run_writer.fill(self._store, run_id, self._origin, training, time, self._epochs | late)
         if records:
             self.epochs(records, time)
-        search.copy_evaluation(self._store, run_id, training.model.key, time)
+        self._copy_evaluation(run_id, training.model.key, time, logged)
         run_writer.close(self._store, run_id, "FINISHED", time)
         return run_id
+
+    def _copy_evaluation(self, run_id: str, key: str, time: int, logged: LoggedAs | None) -> None:
+        """Give the run the metrics of an earlier one of the same model."""
+        evaluation = search.twins_evaluation(self._store, run_id, key, time)
+        if evaluation is None:
+            return
+        twin, metrics = evaluation
+        metrics = logged.hang(metrics, self._origin.data) if logged else metrics
+        self._store.client.log_batch(run_id, metrics=metrics, tags=[RunTag(COPIED_TAG, twin)])
 
     def stopped(self, status: str, time: int) -> None:
         """Close the run, if there is one, as FAILED or KILLED."""

@@ -15,7 +15,7 @@ import psutil
 from mlflow.entities import Metric, Run, RunStatus
 
 from pipeline.repository.project import Experiment
-from pipeline.tracking.client.tags import CHECKPOINT_TAG, COPIED_TAG, EXPERIMENT_TAG, IDENTITY_TAG, KEY_TAG, OWNER_TAG
+from pipeline.tracking.client.tags import CHECKPOINT_TAG, EXPERIMENT_TAG, IDENTITY_TAG, KEY_TAG, OWNER_TAG
 from pipeline.tracking.store.database import MOST_RUNS
 from pipeline.tracking.store.store import Store
 
@@ -57,18 +57,18 @@ def stopped(store: Store, checkpoint: str) -> Run | None:
     return next((run for run in runs if run.info.status in ("KILLED", "FAILED")), None)
 
 
-def copy_evaluation(store: Store, run_id: str, key: str, time: int) -> None:
-    """Give a run the ``eval/`` metrics of an earlier one with the same key: the same bytes have the same metrics.
+def twins_evaluation(store: Store, run_id: str, key: str, time: int) -> tuple[str, list[Metric]] | None:
+    """An earlier run with the same key, and its ``eval/`` metrics as of ``time``; None if none was evaluated.
 
-    A forced repeat of a training leaves the model as it was, so DVC sees no reason to evaluate it again.
+    The same bytes have the same metrics, and a forced repeat of a training leaves the model as it was, so DVC sees no
+    reason to evaluate it again.
     """
     for twin in _search(store, f"tags.`{KEY_TAG}` = '{key}' and attributes.status = 'FINISHED'", 10):
         metrics = twin.data.metrics.items()
         copied = [Metric(name, value, time, 0) for name, value in metrics if name.startswith(_EVALUATION)]
         if twin.info.run_id != run_id and copied:
-            store.client.log_batch(run_id, metrics=copied)
-            store.client.set_tag(run_id, COPIED_TAG, twin.info.run_id)
-            return
+            return str(twin.info.run_id), copied
+    return None
 
 
 def owner() -> str:
