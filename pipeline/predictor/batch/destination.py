@@ -197,7 +197,8 @@ def file(out: Path, form: Format, request: str) -> Iterator[Destination]:
         yield written
         written.finish()
         written.close()
-        written.path(0).replace(out)
+        with files.no_place_named(out):
+            written.path(0).replace(out)
 
 
 @contextmanager
@@ -233,8 +234,9 @@ def _hidden_folder(out: Path, form: Format, request: str, blocks_per_file: int |
             lock.acquire(blocking=False)
         except filelock.Timeout:
             raise UserError(f"{out}: another predict writes it now; wait for its end, or write to another") from None
-        is_needed = False
-        try:
+    is_needed = False
+    try:
+        with files.full_disk_named(out):
             written = _Journaled(place, form, request, blocks_per_file)
             try:
                 yield written
@@ -246,10 +248,10 @@ def _hidden_folder(out: Path, form: Format, request: str, blocks_per_file: int |
                 raise
             finally:
                 written.close()
-        finally:
-            lock.release()
-            if not is_needed:
-                files.remove_folder(place)
+    finally:
+        lock.release()
+        if not is_needed:
+            files.remove_folder(place)
 
 
 def rows_on_disk(out: Path) -> int:

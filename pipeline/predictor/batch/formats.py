@@ -64,6 +64,10 @@ class Csv:
         return b""
 
 
+# Written as places in a dictionary: ranks take half the time, and two thirds of the bytes, that they take as int64.
+_OF_FEW_VALUES = ("predicted", "rank", "decision", "in_set", "set_size")
+
+
 class Parquet:
     """Parquet of a row group a block, compressed by zstd; classes are dictionaries."""
 
@@ -73,7 +77,7 @@ class Parquet:
 
     def __init__(self, columns: OutputColumns) -> None:
         self.block_rows = _rows(self._BLOCK_VALUES, columns.names)
-        self._dictionaries = [column.name for column in columns.columns if column.group in ("predicted", "decision")]
+        self._dictionaries = [column.name for column in columns.columns if column.group in _OF_FEW_VALUES]
 
     def head(self) -> bytes:
         return self._MARK
