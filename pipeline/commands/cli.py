@@ -35,19 +35,22 @@ class _Path(click.Path):
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
-    """Names of columns between commas; one that holds a comma or a quote stands in quotes, as in a CSV."""
+    """Names between commas, or another separator; one that holds it or a quote stands in quotes, as in a CSV."""
 
     name = "names"
+
+    def __init__(self, separator: str = ",") -> None:
+        self._separator = separator
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
         try:
-            names = tuple(*csv.reader([value], strict=True))
+            names = tuple(*csv.reader([value], strict=True, delimiter=self._separator))
         except (csv.Error, TypeError):
             names = ()
         if not names or "" in names:
-            self.fail("expected names of columns between commas", param, ctx)
+            self.fail(f"expected names with {self._separator!r} between them", param, ctx)
         return names
 
 
@@ -283,6 +286,32 @@ def predict(
 
         used = reports if interval else None
         command.main(source=sources, out=out, model=model, reports=used, columns=columns, keep=keep, typed=place.typed)
+
+
+@cli.command(section=_USE, example="--onnx model.onnx --sql model.sql --table flights --keep id")
+@click.option("--onnx", type=_File, default=None, metavar="OUT.onnx", help="Write the model as ONNX.")
+@click.option("--sql", type=_File, default=None, metavar="OUT.sql", help="Write it as a query of standard SQL.")
+@click.option("--table", type=_Names("."), default="rows", show_default=True, help="Table, or SCHEMA.TABLE, to query.")
+@click.option("--keep", type=_Names(), default=(), metavar="NAME,...", help="Columns that the query returns, too.")
+@click.option("--check", type=_Path(), default=None, metavar="FILE.csv", help="Rows to compare, not prepare.source.")
+@click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
+@click.pass_obj
+def export(
+    place: Place,
+    onnx: Path | None,
+    sql: Path | None,
+    table: tuple[str, ...],
+    keep: tuple[str, ...],
+    check: str | None,
+    model: Path,
+) -> None:
+    """Write the model as ONNX or SQL, and print the largest distance of its probabilities from ours."""
+    if onnx is None and sql is None:
+        raise click.UsageError("expected a file to write: --onnx OUT.onnx, --sql OUT.sql, or both")
+    with interruption.advised("the same command begins anew"):
+        from pipeline.commands import export as command
+
+        command.main(model=model, onnx=onnx, sql=sql, table=table, keep=keep, check=check, typed=place.typed)
 
 
 def _predict_words(ctx: click.Context) -> list[str]:

@@ -16,6 +16,7 @@ from pipeline.dataset.columns import class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.errors import UserError, listed, quoted, shortened
 from pipeline.parallel import workers
+from pipeline.predictor import scorer as scorers
 from pipeline.predictor.batch import columns as output_columns
 from pipeline.predictor.scorer import ScoredRows, Scorer
 from pipeline.predictor.unseen import KnownLevels
@@ -58,9 +59,7 @@ def main(
     inferred = None if reports is None else inference_fit.load(reports, trained, model)
     scorer = Scorer(trained, decided, None if inferred is None else inferred.fit)
     chosen = output_columns.choose(scorer, columns, keep)
-    read = [
-        model / name for name in (output_files.WEIGHTS_FILE, output_files.METADATA_FILE, output_files.DECISION_FILE)
-    ]
+    read = scorers.paths(model)
     read += [] if reports is None else inference_fit.paths(reports)
     addresses = [str(source)] if isinstance(source, str | Path) else list(source)
     # Score the table, a piece at a time.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline import model as models
 from pipeline.dataset.columns import Chunk, Class
+from pipeline.output_files import DECISION_FILE, METADATA_FILE, WEIGHTS_FILE
 from pipeline.scoring import decision as decisions
 from pipeline.scoring import predictions, probabilities
 from pipeline.scoring.decision import NO_CHANGE, Decision
@@ -114,6 +115,11 @@ class Scorer:
             decision=self.decision,
             intervals=None if self.fit is None else self.fit.intervals(chunk, encoded),
         )
+
+
+def paths(folder: Path) -> list[Path]:
+    """The files that ``load`` reads."""
+    return [folder / WEIGHTS_FILE, folder / METADATA_FILE, folder / DECISION_FILE]
 
 
 def load(folder: Path) -> Scorer:

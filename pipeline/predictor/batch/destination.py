@@ -17,6 +17,7 @@ import filelock
 
 from pipeline import files
 from pipeline.errors import UserError
+from pipeline.parallel import workers
 from pipeline.predictor.batch.formats import EncodedBlock, Format
 from pipeline.predictor.batch.journal import Entry, Journal, rows_written
 
@@ -225,7 +226,7 @@ def hidden_folder(out: Path) -> Path:
 
 @contextmanager
 def _hidden_folder(out: Path, form: Format, request: str, blocks_per_file: int | None) -> Iterator[_Journaled]:
-    """What was flushed stays where the process is killed or interrupted; after an error nothing does."""
+    """What was written stays where a process is killed or interrupted; after an error nothing does."""
     place = hidden_folder(out)
     with files.full_disk_named(out), files.no_place_named(out):
         place.mkdir(parents=True, exist_ok=True)
@@ -240,11 +241,10 @@ def _hidden_folder(out: Path, form: Format, request: str, blocks_per_file: int |
             written = _Journaled(place, form, request, blocks_per_file)
             try:
                 yield written
-            except Exception:
-                raise
-            except BaseException:
-                written.flush()
-                is_needed = written.totals[0] > 0
+            except BaseException as error:
+                if not isinstance(error, Exception) or isinstance(error, workers.LostWorkerError):
+                    written.flush()
+                    is_needed = written.totals[0] > 0
                 raise
             finally:
                 written.close()
