@@ -1,7 +1,7 @@
 """Write a model as ONNX and as SQL, and print how far their probabilities are from ours."""
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 
 from pipeline import files, output_files, screen
@@ -58,12 +58,20 @@ def main(
 
 def _require_libraries(onnx: Path | None, sql: Path | None) -> None:
     needed = (["onnx", "onnxruntime"] if onnx is not None else []) + (["duckdb"] if sql is not None else [])
-    absent = [name for name in needed if find_spec(name) is None]
+    absent = [name for name in needed if not _is_installed(name)]
     if absent:
         raise UserError(
             f"export needs {' and '.join(absent)}, which this environment lacks; install the extra `export`: "
             "`pip install -e '.[export]'`"
         )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        import_module(name)
+    except ModuleNotFoundError:
+        return False
+    return True
 
 
 def _rows(encoder: Encoder, check: str | None, typed: Callable[[object], str]) -> tuple[list[Chunk], str]:
