@@ -62,6 +62,8 @@ def main(
     read = scorers.paths(model)
     read += [] if reports is None else inference_fit.paths(reports)
     addresses = [str(source)] if isinstance(source, str | Path) else list(source)
+    if workers.count() > 1 and (once := next(filter(find_source.is_read_once, addresses), None)) is not None:
+        raise UserError(f"{once}: can be read by one process only; save it as a file, or leave out --workers")
     # Score the table, a piece at a time.
     with find_source.find_or_copy_all(addresses) as table:
         if out is None:
@@ -72,7 +74,9 @@ def main(
     if workers.rank():
         return
     # Warn of what the predictions do not tell.
-    formula = None if out is None else predictions.formula_warning(Path(out), trained.classes)
+    formula = (
+        None if out is None or predict_file.is_parquet(out) else predictions.formula_warning(Path(out), trained.classes)
+    )
     dependence = None if inferred is None else inferred.warning
     for warning in filter(None, (_unseen(unseen, table), dependence, _gaps(rows, without), formula)):
         screen.say(warning, error=True)

@@ -1,5 +1,6 @@
 """`predict -o`: the predictions of all rows in a file, a folder of files, or standard output."""
 
+import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -41,8 +42,8 @@ def write(
     Raises: UserError if a row cannot be scored, there are none, or ``out`` cannot be written; it then is as it was.
     """
     place = Path(out)
-    is_folder = str(out).endswith(("/", "\\")) or place.is_dir()
-    form: Format = Parquet(columns) if is_folder or place.suffix == ".parquet" else Csv(columns)
+    is_folder = _is_folder(out)
+    form: Format = Parquet(columns) if is_parquet(out) else Csv(columns)
     if place != predictions.STANDARD_OUTPUT:
         _require_place(place, source, read)
     batch = Batch(scorer, columns, form)
@@ -56,6 +57,15 @@ def write(
         if not seen.rows:
             raise no_rows(source)
     return seen, there.totals
+
+
+def is_parquet(out: str | Path) -> bool:
+    """Whether a file or folder of this name is written as Parquet."""
+    return _is_folder(out) or Path(out).suffix == ".parquet"
+
+
+def _is_folder(out: str | Path) -> bool:
+    return str(out).endswith(("/", os.sep)) or Path(out).is_dir()
 
 
 def no_rows(source: TableSource) -> UserError:

@@ -197,3 +197,14 @@ def test_a_kill_changes_no_byte(tmp_path: Path, name: str) -> None:
     ended = subprocess.run([*command, out], check=True, capture_output=True, text=True)
     assert "goes on after row" in unwrapped(ended.stdout)
     assert content(Path(out)) == content(Path(whole))
+    # Of a table that was written since, nothing is taken for done.
+    process = subprocess.Popen([*command, out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None and not (journal.exists() and journal.stat().st_size):
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    source.touch()
+    ended = subprocess.run([*command, out], check=True, capture_output=True, text=True)
+    assert "goes on" not in unwrapped(ended.stdout)
+    assert content(Path(out)) == content(Path(whole))
