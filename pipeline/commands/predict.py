@@ -74,9 +74,8 @@ def main(
     if workers.rank():
         return
     # Warn of what the predictions do not tell.
-    formula = (
-        None if out is None or predict_file.is_parquet(out) else predictions.formula_warning(Path(out), trained.classes)
-    )
+    is_csv = out is not None and not predict_file.is_parquet(out)
+    formula = predictions.formula_warning(Path(str(out)), trained.classes) if is_csv else None
     dependence = None if inferred is None else inferred.warning
     for warning in filter(None, (_unseen(unseen, table), dependence, _gaps(rows, without), formula)):
         screen.say(warning, error=True)

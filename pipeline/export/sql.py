@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from pipeline.dataset.columns import class_text, is_date, is_number
 from pipeline.dataset.encoder import NumberColumn
-from pipeline.errors import UserError
+from pipeline.errors import UserError, quoted
 from pipeline.export.columns import CategoryWeights, categories, labels, missing_numbers, require_columns
 from pipeline.export.sql_syntax import bare_number, halved, identifier, number, text, total
 from pipeline.model import Model
@@ -26,6 +26,9 @@ _MOST_COLUMNS = 1_600
 
 # e^x is above 1e-305 here, and a quotient of it by 1,600 is a number of all digits.
 _LEAST_EXPONENT = -700.0
+
+# Times a number that float32 holds it would be too small for a double, and for any logit.
+_LEAST_WEIGHT = 1e-250
 
 # Half the least number of float32: what is not above it is rounded to 0.
 _ROUNDS_TO_0 = 2.0**-150
@@ -46,6 +49,7 @@ def sql_text(scorer: Scorer, table: Sequence[str], keep: Sequence[str] = ()) -> 
     Raises: UserError for a name or text that SQL cannot spell, or more columns than a query may have.
     """
     require_columns(scorer.model)
+    _require_names(scorer.model)
     query = _Query(scorer.model, keep, table)
     query.tables_of_levels()
     query.read(".".join(map(identifier, table)))
@@ -55,6 +59,18 @@ def sql_text(scorer: Scorer, table: Sequence[str], keep: Sequence[str] = ()) -> 
         query.scale(scorer.decision.scaling)
     query.add_probabilities()
     return query.text()
+
+
+def _require_names(model: Model) -> None:
+    """Raises: UserError for columns whose names DuckDB and others hold for one."""
+    by_lower: dict[str, str] = {}
+    for name in model.encoder.types:
+        other = by_lower.setdefault(name.lower(), name)
+        if other != name:
+            raise UserError(
+                f"columns {quoted(other)} and {quoted(name)}: expected names that differ in more than case, which not "
+                "every database tells apart; rename one in the table"
+            )
 
 
 class _Query:
@@ -140,7 +156,7 @@ class _Query:
         for label in self._labels:
             weights = self._model.weights[label].tolist()
             terms = [number(self._model.bias[label])]
-            terms += [f"{number(weight)} * {value}" for value, weight in zip(values, weights, strict=False) if weight]
+            terms += _products(weights[: len(values)], values)
             terms += [_level_weight(place, category, label) for place, category in enumerate(self._categories)]
             columns.append(f"{total(terms)} AS z{label}")
         self._add("logits", columns, self._last + "".join(joins))
@@ -218,7 +234,16 @@ def _exp(exponent: str) -> str:
 
 def _scaled(scaling: Scaling, label: int, every: Sequence[int]) -> str:
     if scaling.method == "matrix":
-        products = [f"{number(scaling.weights[label, other])} * l{other}" for other in every]
+        products = _products(scaling.weights[label].tolist(), [f"l{other}" for other in every])
         return total([number(scaling.bias[label]), *products])
     weight = scaling.weights if scaling.method == "temperature" else scaling.weights[label]
-    return f"{number(float(weight))} * l{label} + {number(scaling.bias[label])}"
+    return total([*_products([float(weight)], [f"l{label}"]), number(scaling.bias[label])])
+
+
+def _products(weights: Sequence[float], values: Sequence[str]) -> list[str]:
+    """Weights times values, of those that weigh anything."""
+    return [
+        f"{number(weight)} * {value}"
+        for weight, value in zip(weights, values, strict=True)
+        if abs(weight) > _LEAST_WEIGHT
+    ]

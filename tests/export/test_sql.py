@@ -28,6 +28,7 @@ MODELS = {
     "vector": scorer(scaling="vector"),
     "matrix": scorer(scaling="matrix"),
     "far apart": scorer(size=300.0),
+    "hardly any weight": scorer(size=1e-300, scaling="vector"),
     "forty classes": scorer(classes=tuple(f"class {label}" for label in range(40))),
 }
 
@@ -154,6 +155,11 @@ def test_too_many_classes_are_refused() -> None:
     made = scorer(classes=tuple(range(2_000)))
     with pytest.raises(UserError, match="at most 1,600 columns in each step of the query, got 2,002"):
         sql_text(made, ["rows"])
+
+
+def test_names_that_differ_in_case_alone_are_refused() -> None:
+    with pytest.raises(UserError, match="columns 'G' and 'g': expected names that differ in more than case"):
+        sql_text(scorer(names=("plain", "G", "flag", "day", "g", "h")), ["rows"])
 
 
 def test_syntax() -> None:

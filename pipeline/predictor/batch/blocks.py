@@ -116,5 +116,5 @@ def _gathered(
         gathered = workers.all_gather_arrays(arrays)
         if not gathered:
             return
-        for data, footer, (rows, without_interval) in gathered:
-            yield EncodedBlock(data.tobytes(), footer.tobytes()), (int(rows), int(without_interval))
+        for data, sha256, footer, (rows, without_interval) in gathered:
+            yield EncodedBlock(data.tobytes(), sha256.tobytes(), footer.tobytes()), (int(rows), int(without_interval))

@@ -5,6 +5,7 @@ the bytes of a file depend on its rows alone: where blocks of Parquet end is par
 the source was read.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -17,10 +18,16 @@ from pipeline.scoring import predictions
 
 
 class EncodedBlock(NamedTuple):
-    """A block of rows: bytes for the file, and what its tail must know of them."""
+    """A block of rows: bytes for the file, their SHA-256, and what the file's tail must know of them."""
 
     data: bytes
-    footer: bytes = b""
+    sha256: bytes
+    footer: bytes
+
+    @classmethod
+    def of(cls, data: bytes, footer: bytes = b"") -> "EncodedBlock":
+        """The block of these bytes."""
+        return cls(data, hashlib.sha256(data).digest(), footer)
 
 
 class Format(Protocol):
@@ -58,7 +65,7 @@ class Csv:
         out = pa.BufferOutputStream()
         options = predictions.write_options(self._quoted)
         pa_csv.write_csv(pa.Table.from_arrays(plain, names=table.column_names), out, options)
-        return EncodedBlock(out.getvalue().to_pybytes())
+        return EncodedBlock.of(out.getvalue().to_pybytes())
 
     def tail(self, _blocks: Iterable[tuple[int, bytes]]) -> bytes:
         return b""
@@ -100,7 +107,7 @@ class Parquet:
         )
         file = out.getvalue().to_pybytes()
         end = len(file) - 8 - int.from_bytes(file[-8:-4], "little")
-        return EncodedBlock(file[len(self._MARK) : end], file[end:-8])
+        return EncodedBlock.of(file[len(self._MARK) : end], file[end:-8])
 
     def tail(self, blocks: Iterable[tuple[int, bytes]]) -> bytes:
         footer = parquet_footer.joined(_moved(blocks))

@@ -34,7 +34,7 @@ class Entry:
     def of(cls, block: EncodedBlock, rows: int, without_interval: int) -> "Entry":
         """The entry of a block of so many rows."""
         footer = base64.b85encode(zlib.compress(block.footer)).decode() if block.footer else ""
-        return cls(rows, len(block.data), hashlib.sha256(block.data).hexdigest(), footer, without_interval)
+        return cls(rows, len(block.data), block.sha256.hex(), footer, without_interval)
 
     def unpacked_footer(self) -> bytes:
         """The footer of its block."""
