@@ -232,7 +232,7 @@ def sweep(prepared: Path, out: Path) -> None:
     run_stage.sweep(prepared, out)
 
 
-@cli.command(section=_USE, example="new.csv -o scored.parquet --keep id --columns predicted,probability")
+@cli.command(section=_USE, example="new.csv -o scored.parquet --keep id")
 @click.argument("sources", metavar="FILE.csv... | -", type=_Path(), nargs=-1)
 @click.option(
     "-o",

@@ -125,6 +125,12 @@ def test_unseen_values_are_scored_and_named_in_one_warning(penguins: Path, capsy
     ]
 
 
+def test_one_row_is_no_rows(tutorial: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last sentence counts as a person would."""
+    score(tutorial, "x1,x2,x3,x4\n2,1,3,2\n")
+    assert unwrapped(capsys.readouterr().out).startswith("1 row of ")
+
+
 def test_the_warning_names_a_few_of_many_unseen_values(penguins: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A column full of new values does not fill the screen."""
     score(penguins, "mass,island,sex\n" + "".join(f"1,new {i},male\n" for i in range(1000)))

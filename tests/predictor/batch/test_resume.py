@@ -208,3 +208,29 @@ def test_a_kill_changes_no_byte(tmp_path: Path, name: str) -> None:
     ended = subprocess.run([*command, out], check=True, capture_output=True, text=True)
     assert "goes on" not in unwrapped(ended.stdout)
     assert content(Path(out)) == content(Path(whole))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal to a process alone")
+def test_ctrl_c_says_where_the_same_command_goes_on(tmp_path: Path) -> None:
+    """And there it goes on, though nothing was flushed before."""
+    folder = save_model(tmp_path / "models")
+    source = write_csv(tmp_path / "in.csv", 600_000)
+    out = tmp_path / "out.csv"
+    # A shell ignores the signal in what it starts in the background, and so would this.
+    listen = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script = listen + _KILLED.replace("0.0", "600.0")
+    command = [sys.executable, "-c", script, "predict", str(source), "--model", str(folder)]
+    process = subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.PIPE, text=True)
+    part = hidden_folder(out) / "out" / "part-00000.csv"
+    while process.poll() is None and not (part.exists() and part.stat().st_size > 1 << 25):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    printed = unwrapped(errors)
+    assert "out.csv is as it was; the same command goes on after row " in printed
+    row = printed.rpartition("goes on after row ")[2].split()[0]
+    ended = subprocess.run([*command, "-o", str(out)], check=True, capture_output=True, text=True)
+    assert f"goes on after row {row}, where" in unwrapped(ended.stdout)
+    assert out.read_bytes().count(b"\n") > 600_000
