@@ -85,7 +85,8 @@ def main(
         screen.say(f"{inferred.sentence}{not_scaled}", error=is_standard_output)
     # Say what is where; rows that are printed stand alone.
     if out is not None and not is_standard_output:
-        places = [screen.unbroken(typed(name)) for name in (table, out)]
+        scored = listed(addresses, write=typed) if len(addresses) > 1 else typed(table)
+        places = [screen.unbroken(name) for name in (scored, typed(out))]
         screen.say(f"{rows:,} {'row' if rows == 1 else 'rows'} of {places[0]} scored, written to {places[1]}")
 
 
