@@ -58,11 +58,11 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """
     require_file_name(path)
     if is_device(path):
-        with full_disk_named(path), _no_place_named(path), path.open("ab") as file:
+        with full_disk_named(path), no_place_named(path), path.open("ab") as file:
             yield file
         return
     temporary = path.with_name(path.name + _TEMPORARY)
-    with _no_place_named(path):
+    with no_place_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = temporary.open("wb")
     try:
@@ -70,7 +70,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        with _no_place_named(path):
+        with no_place_named(path):
             temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -88,13 +88,13 @@ def is_device(path: Path) -> bool:
 def standard_output() -> Iterator[IO[bytes]]:
     """Yield this process's standard output. Raises: UserError if it cannot be written."""
     name = Path("standard output")
-    with full_disk_named(name), _no_place_named(name), open(1, "wb", closefd=False) as file:
+    with full_disk_named(name), no_place_named(name), open(1, "wb", closefd=False) as file:
         yield file
 
 
 def require_file_name(path: Path) -> None:
     """Raises: UserError if a folder is at ``path``, or no file of the name can be."""
-    with _no_place_named(path):
+    with no_place_named(path):
         is_folder = path.is_dir()
     if is_folder:
         raise UserError(f"{path}: expected the name of a file to write, got a folder; name a file in it")
@@ -132,7 +132,7 @@ def _statuses(inputs: Iterable[Path | int]) -> Iterator[os.stat_result]:
 
 
 @contextmanager
-def _no_place_named(path: Path) -> Iterator[None]:
+def no_place_named(path: Path) -> Iterator[None]:
     """Tell in one sentence that nothing can be written at ``path``."""
     try:
         yield
@@ -186,16 +186,16 @@ def new_folder(path: Path) -> Iterator[Path]:
     remove_folder(temporary)
     try:
         with full_disk_named(path):
-            with _no_place_named(path):
+            with no_place_named(path):
                 temporary.mkdir(parents=True)
             yield temporary
-            _swap(temporary, path)
+            replace_folder(temporary, path)
     finally:
         remove_folder(temporary)
 
 
-def _swap(new: Path, path: Path) -> None:
-    """Put ``new`` where ``path`` is; what was there is then at ``new`` or gone."""
+def replace_folder(new: Path, path: Path) -> None:
+    """Put the folder ``new`` where ``path`` is; what was there is then at ``new`` or gone."""
     if not os.path.lexists(path):
         new.replace(path)
     elif not _exchange(new, path):

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 TUTORIAL, KOREAN_TUTORIAL = "docs/tutorial.md", "docs/tutorial.ko.md"
 INFERENCE, DECISIONS = "docs/inference.md", "docs/decisions.md"
+PREDICT, EXPORT = "docs/predict.md", "docs/export.md"
 
 # How commands begin that are shown and not run here, and why not. One more is a decision, not a way out.
 NOT_RUN = {
@@ -102,7 +103,7 @@ def test_a_section_of_the_readme_does_what_it_shows(project: Project, heading: s
     sessions.run_all(project, not_listed(sessions.sections(README)[heading]), FAILING, **UNTRACKED)
 
 
-@pytest.mark.parametrize("document", [TUTORIAL, INFERENCE, DECISIONS])
+@pytest.mark.parametrize("document", [TUTORIAL, INFERENCE, DECISIONS, PREDICT, EXPORT])
 def test_a_page_does_what_it_shows(project: Project, document: str) -> None:
     """Every number in it is printed by the command above it."""
     sessions.run_all(project, not_listed(sessions.steps(document)), FAILING, **UNTRACKED)

@@ -3,12 +3,13 @@
 Each word imports its command when it is called, so that none pays for another one's libraries.
 """
 
+import csv
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline import screen
+from pipeline import files, screen
 from pipeline.commands import interruption, run_stage
 from pipeline.commands.place import Place
 from pipeline.commands.words import Words
@@ -31,6 +32,26 @@ class _Path(click.Path):
         if isinstance(value, str) and ctx is not None and isinstance(ctx.obj, Place):
             value = ctx.obj.from_root(value)  # defaults are no texts: they count from the root
         return super().convert(value, param, ctx)
+
+
+class _Names(click.ParamType[tuple[str, ...]]):
+    """Names between commas, or another separator; one that holds it or a quote stands in quotes, as in a CSV."""
+
+    name = "names"
+
+    def __init__(self, separator: str = ",") -> None:
+        self._separator = separator
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            names = tuple(*csv.reader([value], strict=True, delimiter=self._separator))
+        except (csv.Error, TypeError):
+            names = ()
+        if not names or "" in names:
+            self.fail(f"expected names with {self._separator!r} between them", param, ctx)
+        return names
 
 
 _File = _Path(path_type=Path, allow_dash=True)
@@ -211,35 +232,94 @@ def sweep(prepared: Path, out: Path) -> None:
     run_stage.sweep(prepared, out)
 
 
-@cli.command(section=_USE, example="new.csv -o scored.csv")
-@click.argument("source", metavar="FILE.csv | -", type=_Path(), required=False)
+@cli.command(section=_USE, example="new.csv -o scored.parquet --keep id")
+@click.argument("sources", metavar="FILE.csv... | -", type=_Path(), nargs=-1)
 @click.option(
-    "-o", "--out", type=_File, default=None, metavar="OUT.csv | -", help="Write all rows here; - prints them."
+    "-o",
+    "--out",
+    type=_Path(),
+    default=None,
+    metavar="OUT.csv | OUT.parquet | DIR/ | -",
+    help="Write all rows here; - prints them.",
 )
+@click.option("--columns", type=_Names(), default=None, metavar="NAME,...", help="Write these columns only.")
+@click.option("--keep", type=_Names(), default=(), metavar="NAME,...", help="Columns of the table to write, too.")
 @click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
 @click.option("--interval", is_flag=True, help="Add confidence intervals of the probabilities, from infer.")
 @click.option("--at-means", is_flag=True, help="Instead of a file: the means of the training rows, with intervals.")
 @click.option("--reports", type=_File, default=REPORTS_FOLDER, show_default=True, help="Folder that infer wrote.")
-@click.pass_obj
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that share the rows.")
+@click.pass_context
 def predict(
-    place: Place, source: str | None, out: Path | None, model: Path, interval: bool, at_means: bool, reports: Path
+    ctx: click.Context,
+    sources: tuple[str, ...],
+    out: str | None,
+    columns: tuple[str, ...] | None,
+    keep: tuple[str, ...],
+    model: Path,
+    interval: bool,
+    at_means: bool,
+    reports: Path,
+    workers: int,
 ) -> None:
-    """Score a CSV, or what stands at standard input: logits, softmax probabilities, ranks and label of each row."""
+    """Score tables, or what stands at standard input: logits, softmax probabilities, ranks and label of each row."""
     if at_means:
         from pipeline.commands import predict_at_means
 
-        if source is not None or out is not None:
+        if sources or out is not None:
             raise click.UsageError("expected --at-means without FILE.csv and -o: it prints a row of its own")
         predict_at_means.main(model=model, reports=reports)
         return
-    if source is None:
+    if not sources:
         raise click.UsageError("expected a table to score: FILE.csv, or - for standard input")
-    unchanged = "" if out is None else f"{place.typed(out)} is as it was; "
-    with interruption.advised(f"{unchanged}the same command begins anew"):
+    if out is None and (columns is not None or keep or workers > 1):
+        raise click.UsageError("expected -o OUT with --columns, --keep and --workers: they are for a file of all rows")
+    place = ctx.obj
+
+    def how_to_go_on() -> str:
+        from pipeline.commands import predict_file
+
+        return predict_file.how_to_go_on(out, place.typed)
+
+    with interruption.advised(how_to_go_on), run_stage.in_processes(_predict_words(ctx), workers):
         from pipeline.commands import predict as command
 
         used = reports if interval else None
-        command.main(source=source, out=out, model=model, reports=used, typed=place.typed)
+        command.main(source=sources, out=out, model=model, reports=used, columns=columns, keep=keep, typed=place.typed)
+
+
+@cli.command(section=_USE, example="--onnx model.onnx --sql model.sql --table flights --keep id")
+@click.option("--onnx", type=_File, default=None, metavar="OUT.onnx", help="Write the model as ONNX.")
+@click.option("--sql", type=_File, default=None, metavar="OUT.sql", help="Write it as a query of standard SQL.")
+@click.option("--table", type=_Names("."), default="rows", show_default=True, help="Table, or SCHEMA.TABLE, to query.")
+@click.option("--keep", type=_Names(), default=(), metavar="NAME,...", help="Columns that the query returns, too.")
+@click.option("--check", type=_Path(), default=None, metavar="FILE.csv", help="Rows to compare, not prepare.source.")
+@click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
+@click.pass_obj
+def export(
+    place: Place,
+    onnx: Path | None,
+    sql: Path | None,
+    table: tuple[str, ...],
+    keep: tuple[str, ...],
+    check: str | None,
+    model: Path,
+) -> None:
+    """Write the model as ONNX or SQL, and print the largest distance of its probabilities from ours."""
+    if onnx is None and sql is None:
+        raise click.UsageError("expected a file to write: --onnx OUT.onnx, --sql OUT.sql, or both")
+    with interruption.advised("the same command begins anew"):
+        from pipeline.commands import export as command
+
+        command.main(model=model, onnx=onnx, sql=sql, table=table, keep=keep, check=check, typed=place.typed)
+
+
+def _predict_words(ctx: click.Context) -> list[str]:
+    """The words that call predict so in each of its workers."""
+    given = ctx.params
+    words = [f"--{name}={given[name]}" for name in ("out", "model", "reports") if given[name] is not None]
+    words += [f"--{name}={files.csv_text([given[name]])[:-1]}" for name in ("columns", "keep") if given[name]]
+    return ["predict", *words, *(["--interval"] if given["interval"] else []), "--", *given["sources"]]
 
 
 @cli.command(section=_LOOK, example="")

@@ -5,7 +5,6 @@ categories that the row does not have, whose x is 0.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -16,23 +15,20 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from pipeline import model as models
-from pipeline import params
 from pipeline.arithmetic.elementary import exp
 from pipeline.arithmetic.sums import halving_sum
-from pipeline.commands import class_tables
+from pipeline.commands import class_tables, model_table
 from pipeline.commands.class_tables import ClassTables, number
 from pipeline.commands.predict import require_column_types
 from pipeline.dataset.columns import Chunk, Class, class_text
 from pipeline.dataset.encoder import Encoder, NumberColumn, Numbers
 from pipeline.errors import UserError, short_name, shortened
 from pipeline.output_files import METADATA_FILE
-from pipeline.params import PARAMS_FILE
-from pipeline.prepare.params import PrepareParams
 from pipeline.scoring import decision as decisions
 from pipeline.scoring import probabilities
 from pipeline.scoring.logits import compute_logits
 from pipeline.scoring.scaling import Scaling, log_probabilities
-from pipeline.table import find_source, header, locate, stream
+from pipeline.table import header, locate, stream
 from pipeline.table.sources import Source
 
 _NO_VALUE = "missing"
@@ -61,7 +57,7 @@ def main(*, row: int, source: str | None, model: Path, digits: int) -> None:
     decision = decisions.load(model, trained)
     encoder = trained.encoder
     require_column_types(encoder, model / METADATA_FILE)
-    with _opened(source) as table:
+    with model_table.opened(source) as table:
         place = f"Row {row:,} of {shortened(table)}"
         chunk = _row(encoder, table, row)
     encoded = encoder.encode(chunk)
@@ -103,17 +99,6 @@ def main(*, row: int, source: str | None, model: Path, digits: int) -> None:
         console.print("The model has no such class, so the row has no cost and no gradient.")
     for sentence in _omissions(encoder, inputs, tables):
         console.print(sentence)
-
-
-@contextmanager
-def _opened(source: str | None) -> Iterator[Source]:
-    """The table at ``source``, or that of prepare.source, read as `prepare` reads it."""
-    if source is not None:
-        with find_source.find_or_copy(source) as table:
-            yield table
-    else:
-        prepare = params.load(PARAMS_FILE, "prepare", PrepareParams)
-        yield find_source.find(prepare.source, prepare.files, prepare.separator, prepare.encoding)
 
 
 def _row(encoder: Encoder, table: Source, row: int) -> Chunk:

@@ -1,9 +1,6 @@
 """Score a CSV with a trained model: logits, softmax probabilities, their intervals, ranks and label of every row."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, repeat
 from pathlib import Path
 
@@ -12,19 +9,22 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import files, output_files, screen
 from pipeline import model as models
-from pipeline.commands import class_tables, inference_fit
-from pipeline.dataset.columns import Chunk, Class, class_text
+from pipeline import output_files, screen
+from pipeline.commands import class_tables, inference_fit, predict_file
+from pipeline.dataset.columns import class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.errors import UserError, listed, quoted, shortened
+from pipeline.parallel import workers
+from pipeline.predictor import scorer as scorers
+from pipeline.predictor.batch import columns as output_columns
 from pipeline.predictor.scorer import ScoredRows, Scorer
 from pipeline.predictor.unseen import KnownLevels
 from pipeline.scoring import decision as decisions
 from pipeline.scoring import predictions
 from pipeline.scoring.costs import NO_DECISION
-from pipeline.table import find_source, progress, sources, stream, type_rules
-from pipeline.table.sources import Source, TableSource
+from pipeline.table import find_source, stream, type_rules
+from pipeline.table.sources import TableSource
 
 # A person reads no more than this on a screen; a file takes any number.
 MOST_ROWS_PRINTED = 20
@@ -33,53 +33,22 @@ MOST_ROWS_PRINTED = 20
 _YES = ("no", "yes")
 
 
-class Unseen:
-    """Values of category columns that training never saw, gathered for one warning."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._known = KnownLevels(encoder)
-        self._new: dict[str, dict[str, None]] = {}
-
-    def look(self, chunk: Chunk) -> None:
-        """Remember what is new in these rows."""
-        for column, levels in self._known.unseen(chunk).items():
-            self._new.setdefault(column, {}).update(dict.fromkeys(levels))
-
-    def warning(self, source: TableSource) -> str | None:
-        """One line that names them, or None if there are none."""
-        if not self._new:
-            return None
-        columns = self._new.items()
-        named = "; ".join(f"column {shortened(column)}: {listed(values, write=quoted)}" for column, values in columns)
-        return f"warning: {source}: values that training did not see, scored as <unseen>: {named}"
-
-
-def predict(
-    scorer: Scorer, source: TableSource, unseen: Unseen, options: stream.ReadOptions = stream.DEFAULTS
-) -> Iterator[ScoredRows]:
-    """Score the rows of ``source`` in order, a chunk at a time; its columns may come in any order, among others.
-
-    Raises: UserError for a missing column, or a file or value that cannot be read.
-    """
-    encoder = scorer.model.encoder
-    for chunk in stream.read(source, encoder.types, encoder.missing_values, options):
-        unseen.look(chunk)
-        yield scorer.score(chunk)
-
-
 def main(
     *,
-    source: str | Path,
-    out: Path | None,
+    source: str | Path | Sequence[str],
+    out: str | Path | None,
     model: Path,
     reports: Path | None = None,
+    columns: Sequence[str] | None = None,
+    keep: Sequence[str] = (),
     typed: Callable[[object], str] = str,
 ) -> None:
     """Score ``source`` with the model in folder ``model``; write every row to ``out``, or print the first rows.
 
-    With ``reports``, the folder that infer wrote, probabilities get confidence intervals.
-    As ``source`` ``-`` is standard input, as ``out`` standard output. ``typed`` gives a file's name as the person typed
-    it, to say how many rows went where.
+    With ``reports``, the folder that infer wrote, probabilities get confidence intervals. ``columns`` and ``keep`` are
+    those of ``output_columns.choose``, for ``out`` only.
+    Several sources are one table, in their order. As ``source`` ``-`` is standard input, as ``out`` standard output.
+    ``typed`` gives a file's name as the person typed it, to say how many rows went where.
     Raises: UserError if the model or the source cannot be used, the source has no rows, or ``out`` is one of the files
     that are read; ``out`` then stays as it is.
     """
@@ -87,48 +56,38 @@ def main(
     trained = models.load(model)
     require_column_types(trained.encoder, model / output_files.METADATA_FILE)
     decided = decisions.load(model, trained)
-    unseen = Unseen(trained.encoder)
     inferred = None if reports is None else inference_fit.load(reports, trained, model)
-    fit = None if inferred is None else inferred.fit
-    read = [model / output_files.WEIGHTS_FILE, model / output_files.METADATA_FILE]
-    read.append(model / output_files.DECISION_FILE)
+    scorer = Scorer(trained, decided, None if inferred is None else inferred.fit)
+    chosen = output_columns.choose(scorer, columns, keep)
+    read = scorers.paths(model)
     read += [] if reports is None else inference_fit.paths(reports)
-    # Score the table, a chunk at a time.
-    with find_source.find_or_copy(str(source)) as table, _bar(out, table) as options:
-        if out is not None and out != predictions.STANDARD_OUTPUT:
-            _require_place(out, table, read)
-        scores = _at_least_one(table, predict(Scorer(trained, decided, fit), table, unseen, options))
+    addresses = [str(source)] if isinstance(source, str | Path) else list(source)
+    if workers.count() > 1 and (once := next(filter(find_source.is_read_once, addresses), None)) is not None:
+        raise UserError(f"{once}: can be read by one process only; save it as a file, or leave out --workers")
+    # Score the table, a piece at a time.
+    with find_source.find_or_copy_all(addresses) as table:
         if out is None:
-            rows, without = _print(screen.unbroken(typed(table)), trained.classes, scores)
+            rows, without, unseen = _print(scorer, table, typed)
         else:
-            with predictions.open_csv(out, trained.classes) as write:
-                without = 0
-                for part in scores:
-                    write(part.columns(trained.classes))
-                    rows = int(part.rows[-1])
-                    without += int(part.without_interval.sum())
+            seen, (rows, without) = predict_file.write(scorer, chosen, table, out, read, typed)
+            unseen = seen.unseen
+    if workers.rank():
+        return
     # Warn of what the predictions do not tell.
-    formula = None if out is None else predictions.formula_warning(out, trained.classes)
+    is_csv = out is not None and not predict_file.is_parquet(out)
+    formula = predictions.formula_warning(Path(str(out)), trained.classes) if is_csv else None
     dependence = None if inferred is None else inferred.warning
-    for warning in filter(None, (unseen.warning(table), dependence, _gaps(rows, without), formula)):
+    for warning in filter(None, (_unseen(unseen, table), dependence, _gaps(rows, without), formula)):
         screen.say(warning, error=True)
+    is_standard_output = out is not None and Path(out) == predictions.STANDARD_OUTPUT
     if inferred is not None:
         not_scaled = "" if decided.scaling is None else "; they are not scaled, as the probabilities are"
-        screen.say(f"{inferred.sentence}{not_scaled}", error=out == predictions.STANDARD_OUTPUT)
+        screen.say(f"{inferred.sentence}{not_scaled}", error=is_standard_output)
     # Say what is where; rows that are printed stand alone.
-    if out is not None and out != predictions.STANDARD_OUTPUT:
-        places = [screen.unbroken(typed(name)) for name in (table, out)]
-        screen.say(f"{rows:,} rows of {places[0]} scored, written to {places[1]}")
-
-
-@contextmanager
-def _bar(out: Path | None, source: Source) -> Iterator[stream.ReadOptions]:
-    """A bar while a file is written; rows on the screen show for themselves how far it is."""
-    if out is None or (out == predictions.STANDARD_OUTPUT and sys.stdout.isatty()):
-        yield stream.DEFAULTS
-        return
-    with progress.bar("predict", source.size()) as watch:
-        yield replace(stream.DEFAULTS, watch=watch)
+    if out is not None and not is_standard_output:
+        scored = listed(addresses, write=typed) if len(addresses) > 1 else typed(table)
+        places = [screen.unbroken(name) for name in (scored, typed(out))]
+        screen.say(f"{rows:,} {'row' if rows == 1 else 'rows'} of {places[0]} scored, written to {places[1]}")
 
 
 def require_column_types(encoder: Encoder, place: Path) -> None:
@@ -155,24 +114,34 @@ def _gaps(rows: int, without: int) -> str | None:
     )
 
 
-def _require_place(out: Path, source: Source, read: Sequence[Path]) -> None:
-    files.require_file_name(out)
-    standard_input = [0] if source.address == find_source.STANDARD_INPUT else []
-    files.refuse_to_overwrite(out, [*sources.local_paths(source), *read, *standard_input])
+def _unseen(values: Mapping[str, Collection[str]], source: TableSource) -> str | None:
+    """One line that names values of category columns that training never saw, or None if there are none."""
+    if not values:
+        return None
+    named = "; ".join(f"column {shortened(name)}: {listed(levels, write=quoted)}" for name, levels in values.items())
+    return f"warning: {source}: values that training did not see, scored as <unseen>: {named}"
 
 
-def _at_least_one(source: TableSource, scores: Iterator[ScoredRows]) -> Iterator[ScoredRows]:
-    for first in scores:
-        return chain([first], scores)
-    raise UserError(f"{source}: expected rows to score, got only a header line")
-
-
-def _print(source: str, classes: list[Class], scores: Iterator[ScoredRows]) -> tuple[int, int]:
+def _print(
+    scorer: Scorer, source: TableSource, typed: Callable[[object], str]
+) -> tuple[int, int, Mapping[str, Collection[str]]]:
     """One line a class, so that any number of classes fits a terminal's width.
 
-    Returns the number of rows that are printed, and how many of these have no interval.
+    Returns the number of rows that are printed, how many of these have no interval, and values training never saw.
     """
-    first = next(scores)
+    encoder, classes = scorer.model.encoder, scorer.model.classes
+    known, unseen = KnownLevels(encoder), dict[str, dict[str, None]]()
+
+    def scored() -> Iterator[ScoredRows]:
+        for chunk in stream.read(source, encoder.types, encoder.missing_values):
+            for column, levels in known.unseen(chunk).items():
+                unseen.setdefault(column, {}).update(dict.fromkeys(levels))
+            yield scorer.score(chunk)
+
+    scores = scored()
+    first = next(scores, None)
+    if first is None:
+        raise predict_file.no_rows(source)
     scores = chain([first], scores)
     names = [class_tables.name(class_text(label)) for label in classes]
     rows = list(islice(_rows(names, scores), MOST_ROWS_PRINTED + 1))
@@ -190,9 +159,10 @@ def _print(source: str, classes: list[Class], scores: Iterator[ScoredRows]) -> t
     console = Console(highlight=False, markup=False, emoji=False, width=10_000)
     console.print(table)
     if len(rows) > MOST_ROWS_PRINTED:
-        screen.say(f"The first {MOST_ROWS_PRINTED} rows of {source}; `-o OUT.csv` writes all of them.")
+        name = screen.unbroken(typed(source))
+        screen.say(f"The first {MOST_ROWS_PRINTED} rows of {name}; `-o OUT.csv` writes all of them.")
     printed = rows[:MOST_ROWS_PRINTED]
-    return len(printed), sum("" in lines[0][2:] for lines in printed)
+    return len(printed), sum("" in lines[0][2:] for lines in printed), unseen
 
 
 def _rows(names: list[str], scores: Iterable[ScoredRows]) -> Iterator[list[tuple[str, ...]]]:

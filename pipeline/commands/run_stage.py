@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -154,9 +154,15 @@ def _in_workers(stage: str, **options: str | Path | None) -> Iterator[None]:
     They are started in this process's folder, and with names that count from there, wherever the person stands.
     """
     count = 1 if launch.is_worker() else launch.worker_count(PARAMS_FILE)
-    if count > 1:
-        words = [f"--{name}={value}" for name, value in options.items() if value is not None]
-        launch.run([stage, *words], count)
+    with in_processes([stage, *(f"--{name}={value}" for name, value in options.items() if value is not None)], count):
+        yield
+
+
+@contextmanager
+def in_processes(words: Sequence[str], count: int) -> Iterator[None]:
+    """Run `python -m pipeline` with these words in so many processes, which join one another and go into the block."""
+    if count > 1 and not launch.is_worker():
+        launch.run(words, count)
         sys.exit(0)
     with workers.process_group():
         yield

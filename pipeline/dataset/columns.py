@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,8 @@ class Chunk:
     ``first_row`` is the 1-based number of the first row, header not counted.
     ``numbers`` holds number and boolean columns, (n,) float64 with NaN for no value, and every part of each date column
     under its ``part_name``; ``texts`` holds the text columns. ``padded``: number columns that hold digits which begin
-    with a zero, such as 007; known only while types are not settled.
+    with a zero, such as 007; known only while types are not settled. ``kept``: columns as they stand in the file, an
+    Arrow table of texts for whoever carries them through; nothing is computed of them.
     """
 
     first_row: int
@@ -62,6 +63,20 @@ class Chunk:
     numbers: Mapping[str, NDArray[np.float64]]
     texts: Mapping[str, Texts]
     padded: frozenset[str] = frozenset()
+    kept: Any = None
+
+    def rows_of(self, start: int, stop: int) -> "Chunk":
+        """The rows from ``start`` to before ``stop``, counted from 0; they keep their row numbers."""
+        if (start, stop) == (0, self.rows):
+            return self
+        return Chunk(
+            first_row=self.first_row + start,
+            rows=stop - start,
+            numbers={name: values[start:stop] for name, values in self.numbers.items()},
+            texts={name: Texts(texts.codes[start:stop], texts.levels) for name, texts in self.texts.items()},
+            padded=self.padded,
+            kept=None if self.kept is None else self.kept.slice(start, stop - start),
+        )
 
     def lacks(self, column: str) -> bool:
         """Whether any row has no value in ``column``."""

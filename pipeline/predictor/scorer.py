@@ -5,6 +5,7 @@ no bit of an answer.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline import model as models
 from pipeline.dataset.columns import Chunk, Class
+from pipeline.output_files import DECISION_FILE, METADATA_FILE, WEIGHTS_FILE
 from pipeline.scoring import decision as decisions
 from pipeline.scoring import predictions, probabilities
 from pipeline.scoring.decision import NO_CHANGE, Decision
@@ -21,22 +23,45 @@ from pipeline.scoring.logits import compute_logits
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Predictions of the model for consecutive rows.
+    """Predictions of the model for consecutive rows, each computed when it is asked for.
 
-    Shapes: rows (n,) 1-based data rows of the source; logits, probabilities and ranks (n, k), rank 1 the most probable;
-    predicted (n,) class indices. Probabilities, ranks and predicted are scaled if `decide` scales; logits are the
-    model's. ``decided`` (n,) and ``contained`` (n, k), the prediction sets, are None where `decide` has none;
-    ``intervals`` are those of the inference fit, if asked for.
+    Shapes: rows (n,) 1-based data rows of the source; logits (n, k), the model's; scaled (n, k), what `decide` makes of
+    them; ``intervals`` are those of the inference fit, if asked for.
     """
 
     rows: NDArray[np.int64]
     logits: NDArray[np.float64]
-    probabilities: NDArray[np.float64]
-    ranks: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    decided: NDArray[np.int64] | None = None
-    contained: NDArray[np.bool_] | None = None
+    scaled: NDArray[np.float64]
+    decision: Decision = NO_CHANGE
     intervals: Intervals | None = None
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """(n, k), scaled if `decide` scales."""
+        result = probabilities.softmax(self.scaled)
+        predictions.check_sums(result)
+        return result
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int64]:
+        """(n, k), 1 is the most probable."""
+        return probabilities.ranks(self.scaled)
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """(n,): the index of the most probable class."""
+        result: NDArray[np.int64] = self.scaled.argmax(axis=1)
+        return result
+
+    @cached_property
+    def decided(self) -> NDArray[np.int64] | None:
+        """(n,): indices of the classes that are decided for, NO_DECISION for none; None without costs."""
+        return None if self.decision.policy is None else self.decision.decide(self.probabilities)
+
+    @cached_property
+    def contained(self) -> NDArray[np.bool_] | None:
+        """(n, k): the classes within the prediction set; None without sets."""
+        return self.decision.contain(self.logits)
 
     @property
     def without_interval(self) -> NDArray[np.bool_]:
@@ -88,19 +113,18 @@ class Scorer:
         """
         encoded = self.model.encoder.encode(chunk)
         logits = compute_logits(self.model, encoded.numbers, encoded.codes)
-        scaled = self.decision.scaled_logits(logits)
-        probability = probabilities.softmax(scaled)
-        predictions.check_sums(probability)
         return ScoredRows(
             rows=np.arange(chunk.first_row, chunk.first_row + chunk.rows),
             logits=logits,
-            probabilities=probability,
-            ranks=probabilities.ranks(scaled),
-            predicted=scaled.argmax(axis=1),
-            decided=self.decision.decide(probability),
-            contained=self.decision.contain(logits),
+            scaled=self.decision.scaled_logits(logits),
+            decision=self.decision,
             intervals=None if self.fit is None else self.fit.intervals(chunk, encoded),
         )
+
+
+def paths(folder: Path) -> list[Path]:
+    """The files that ``load`` reads."""
+    return [folder / WEIGHTS_FILE, folder / METADATA_FILE, folder / DECISION_FILE]
 
 
 def load(folder: Path) -> Scorer:

@@ -6,7 +6,7 @@ the same number, NaN as an empty cell.
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,26 @@ def check_sums(probabilities: NDArray[np.float64]) -> None:
         raise ArithmeticError(f"probabilities of row {wrong[0]} of the block sum to {sums[wrong[0]]}, not to 1")
 
 
+def need_quotes(classes: Sequence[Class]) -> bool:
+    """Whether any class, in a cell or in a column's name, has to stand in quotes."""
+    return any(set(class_text(label)) & set(',"\r\n') for label in classes)
+
+
+def header_line(names: Iterable[str], quoted: bool) -> bytes:
+    """The header of a CSV, all names in quotes or none."""
+    line = io.StringIO()
+    # QUOTE_MINIMAL leaves a bare carriage return unquoted, and readers take it for the end of the line.
+    all_quoted = csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain = csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_NONE)
+    (all_quoted if quoted else plain).writerow(names)
+    return line.getvalue().encode()
+
+
+def write_options(quoted: bool) -> Any:
+    """pyarrow's, for the rows below ``header_line``: all texts in quotes, which it calls needed, or none."""
+    return pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed" if quoted else "none")
+
+
 @contextmanager
 def open_csv(path: Path, classes: Sequence[Class]) -> Iterator[Callable[[Block], None]]:
     """Yield a function that appends a block; every block has the columns of the first, and no class but ``classes``.
@@ -93,21 +113,15 @@ def open_csv(path: Path, classes: Sequence[Class]) -> Iterator[Callable[[Block],
     ``-`` is standard output.
     Raises: UserError if it cannot be written.
     """
-    # pyarrow's word for: quotes only if a class needs them. Its "needed" would put them around every text.
-    needs_quotes = any(set(class_text(label)) & set(',"\r\n') for label in classes)
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed" if needs_quotes else "none")
+    quoted = need_quotes(classes)
+    options = write_options(quoted)
     with files.standard_output() if path == STANDARD_OUTPUT else files.replacing(path) as file:
         has_header = False
 
         def append(block: Block) -> None:
             nonlocal has_header
             if not has_header:
-                line = io.StringIO()
-                # QUOTE_MINIMAL leaves a bare carriage return unquoted, and readers take it for the end of the line.
-                quoted = csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL)
-                plain = csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_NONE)
-                (quoted if needs_quotes else plain).writerow(block)
-                file.write(line.getvalue().encode())
+                file.write(header_line(block, quoted))
                 has_header = True
             table = pa.table(
                 {name: pa.array(np.ascontiguousarray(values), from_pandas=True) for name, values in block.items()}

@@ -23,7 +23,7 @@ from pipeline.scoring.probabilities import log_softmax
 Method = Literal["temperature", "vector", "matrix"]
 
 # log p of logits that lie further apart than float64 reaches; W times it is still a number.
-_LEAST = -1e200
+LEAST_LOG_PROBABILITY = -1e200
 
 
 @dataclass(frozen=True)
@@ -50,5 +50,5 @@ class Scaling:
 
 def log_probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Log-probabilities (n, k) of finite logits (n, k), none below -1e200."""
-    result: NDArray[np.float64] = np.maximum(log_softmax(logits), _LEAST)
+    result: NDArray[np.float64] = np.maximum(log_softmax(logits), LEAST_LOG_PROBABILITY)
     return result

@@ -5,13 +5,13 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline import credentials, files, screen
-from pipeline.errors import UserError, shortened
+from pipeline.errors import UserError, listed, shortened
 from pipeline.table import remote, transcoding
 from pipeline.table.sources import File, Source, as_user_error
 
@@ -55,7 +55,7 @@ def find_or_copy(address: str) -> Iterator[Source]:
 
     Such a one is kept in a temporary file until the block ends. Raises: UserError if nothing is there.
     """
-    if address not in _STANDARD_INPUT and not _is_pipe(address):
+    if not is_read_once(address):
         yield find(address, encoding="auto")
         return
     name, pipe = (STANDARD_INPUT, 0) if address in _STANDARD_INPUT else (address, address)
@@ -71,7 +71,23 @@ def find_or_copy(address: str) -> Iterator[Source]:
         yield _source(name, [File(str(copy), name=name)], "auto", "auto")
 
 
-def _is_pipe(address: str) -> bool:
+@contextmanager
+def find_or_copy_all(addresses: Sequence[str]) -> Iterator[Source]:
+    """One table of the sources at all addresses, in their order; the errors are those of ``find_or_copy``."""
+    with ExitStack() as stack:
+        located = [stack.enter_context(find_or_copy(address)) for address in addresses]
+        if len(located) == 1:
+            yield located[0]
+            return
+        yield Source(
+            listed([str(source) for source in located]), tuple(file for each in located for file in each.files)
+        )
+
+
+def is_read_once(address: str) -> bool:
+    """Whether what is there can be read only once: standard input, or a pipe."""
+    if address in _STANDARD_INPUT:
+        return True
     try:
         return not remote.is_remote(address) and Path(address).is_fifo()
     except OSError:

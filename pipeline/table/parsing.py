@@ -64,13 +64,7 @@ def parse(
         true_values=list(TRUE_WORDS),
         false_values=list(FALSE_WORDS),
     )
-    rows = _marked(rows)
-    # One block, so that nothing is cut again, and one thread: the pieces are what the threads share.
-    read = pa_csv.ReadOptions(
-        block_size=len(rows) + 1, use_threads=False, column_names=list(names), skip_rows_after_names=skip
-    )
-    lines = pa_csv.ParseOptions(newlines_in_values=True, delimiter=separator)
-    table = pa_csv.read_csv(pa.BufferReader(pa.py_buffer(rows)), read, lines, convert)
+    table = _read(rows, names, convert, separator, skip)
     spelled = {
         name: spelling
         for name, column_type in types.items()
@@ -80,6 +74,30 @@ def parse(
         return table
     read_as = {name: _spelled(name, table.column(name), spelling) for name, spelling in spelled.items()}
     return pa.table({name: read_as.get(name, column) for name, column in zip(columns, table.columns, strict=True)})
+
+
+def texts(rows: memoryview, names: Sequence[str], columns: Sequence[str], separator: str = ",", skip: int = 0) -> Any:
+    """A pyarrow table of ``columns`` as they stand in the file, whatever means no value there; empty cells are null.
+
+    The other arguments and errors are those of ``parse``.
+    """
+    convert = pa_csv.ConvertOptions(
+        include_columns=list(columns),
+        column_types=dict.fromkeys(columns, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+    )
+    return _read(rows, names, convert, separator, skip)
+
+
+def _read(rows: memoryview, names: Sequence[str], convert: Any, separator: str, skip: int) -> Any:
+    rows = _marked(rows)
+    # One block, so that nothing is cut again, and one thread: the pieces are what the threads share.
+    read = pa_csv.ReadOptions(
+        block_size=len(rows) + 1, use_threads=False, column_names=list(names), skip_rows_after_names=skip
+    )
+    lines = pa_csv.ParseOptions(newlines_in_values=True, delimiter=separator)
+    return pa_csv.read_csv(pa.BufferReader(pa.py_buffer(rows)), read, lines, convert)
 
 
 def _spelled(name: str, column: Any, spelling: Spelling) -> Any:

@@ -62,13 +62,15 @@ ROWS = 1 << 16
 class Reading:
     """A request to read: ``types`` of the columns, in order, and the texts that mean no value.
 
-    Where types are ``settled``, nobody asks which columns hold padded numbers.
+    Where types are ``settled``, nobody asks which columns hold padded numbers. ``kept`` columns come as they stand in
+    the file, too, whatever their types; no cache knows them.
     """
 
     types: Mapping[str, ColumnType]
     missing_values: Sequence[str]
     options: ReadOptions = DEFAULTS
     settled: bool = False
+    kept: Sequence[str] = ()
 
 
 def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result]) -> Iterator[tuple[Chunk, Result]]:
@@ -87,7 +89,7 @@ def mapped(source: TableSource, reading: Reading, work: Callable[[Chunk], Result
                 fault.rows = piece.guessed(list(reading.types), reading.missing_values)
             raise fault from None
         chunk = parsing.chunk_of(table, reading.types, first_row=1)
-        chunk = replace(chunk, padded=padding.padded(table, reading.types))
+        chunk = replace(chunk, padded=padding.padded(table, reading.types), kept=piece.texts(reading.kept))
         try:
             return chunk, work(chunk), piece.position
         except UserError as error:
@@ -152,8 +154,15 @@ class _Piece:
             return None
 
     def _parsed(self, columns: Sequence[str], types: Mapping[str, ColumnType], missing_values: Sequence[str]) -> Any:
-        skip = 0 if self.number else 1
-        return parsing.parse(self.rows, self.names, columns, types, missing_values, self.file.separator, skip)
+        return parsing.parse(self.rows, self.names, columns, types, missing_values, self.file.separator, self._skip)
+
+    @property
+    def _skip(self) -> int:
+        return 0 if self.number else 1
+
+    def texts(self, columns: Sequence[str]) -> Any:
+        """The columns as they stand in the file; None for none."""
+        return parsing.texts(self.rows, self.names, columns, self.file.separator, self._skip) if columns else None
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,11 @@ class _CachedPiece:
     def parse(self, reading: Reading) -> Any:
         return cached_file.load(self.path, list(reading.types))
 
+    def texts(self, columns: Sequence[str]) -> None:
+        """None for none. Raises: ValueError for any: what was parsed stands no more as it does in the file."""
+        if columns:
+            raise ValueError("columns are kept as they stand in a file only where no cache is read")
+
     def guessed(self, _columns: Sequence[str], _missing_values: Sequence[str]) -> None:
         """Nothing: what was parsed once has its types."""
 
@@ -178,6 +192,11 @@ class _TablePiece:
     file: ArrowFile
     rows: Any
     position: int
+
+    def texts(self, columns: Sequence[str]) -> None:
+        """None for none. Raises: ValueError for any: there is no file whose text they could be."""
+        if columns:
+            raise ValueError("columns are kept as they stand in a file, and a table in memory has none")
 
     def parse(self, reading: Reading) -> Any:
         types = {name: _spelled_plainly(column_type) for name, column_type in reading.types.items()}
@@ -256,7 +275,7 @@ def mapped_settled(
 
     Raises: UserError that names missing columns, or line and column of a value that does not fit.
     """
-    header.require_columns(source, list(reading.types))
+    header.require_columns(source, list(dict.fromkeys([*reading.types, *reading.kept])))
     try:
         yield from mapped(source, replace(reading, settled=True), work)
     except parsing.WrongTypeError as wrong:
