@@ -1,0 +1,105 @@
+"""Serve a model over HTTP, from a folder or by its alias in MLflow's registry, until a signal ends it."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pipeline import screen
+from pipeline.commands.predict import require_column_types
+from pipeline.commands.version import release
+from pipeline.errors import UserError
+from pipeline.output_files import METADATA_FILE
+from pipeline.repository import project
+from pipeline.serving import hosts, models, ranges, server
+from pipeline.serving.application import Application
+from pipeline.serving.limits import Limits
+from pipeline.serving.models import FolderSource, ModelSource, ServedModel, StoredModel
+from pipeline.tracking.client import location
+from pipeline.tracking.store.registered_models import RegisteredVersion, Registry
+
+# What clients call a model that no registry has a name for.
+_NAME = "softmax"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the model is: in a folder, or in the registry under ``name`` with an alias."""
+
+    folder: Path | None = None
+    name: str = ""
+    alias: str = ""
+
+
+class _AliasSource:
+    """The version that an alias of a registered model names now."""
+
+    def __init__(self, registry: Registry, name: str, alias: str) -> None:
+        self.name = name
+        self._registry, self._alias = registry, alias
+
+    def stamp(self) -> Hashable:
+        return self._version()
+
+    def read(self) -> StoredModel:
+        version = self._version()
+        return StoredModel(Path(version.artifacts), self._registry.files(version), version.version)
+
+    def _version(self) -> RegisteredVersion:
+        try:
+            return self._registry.by_alias(self.name, self._alias)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UserError(f"MLflow's registry: cannot be read: {location.masked(reason)}") from None
+
+
+def main(
+    *,
+    place: Place,
+    experiment: str,
+    prepared: Path,
+    host: str,
+    port: int,
+    limits: Limits,
+    columns: Sequence[str],
+) -> None:
+    """Load the model, print the address when it can be asked, and answer until a signal comes.
+
+    Raises: UserError if there is no such model, or the port is taken.
+    """
+    listener = server.listening(host, port)
+    with listener, _source(place, experiment) as source:
+        exchange = models.Exchange(source, partial(_loaded, source.name, prepared, columns))
+        application = Application(exchange, limits, hosts.allowed(host), _say, release())
+
+        def ready() -> None:
+            exchange.start(_say)
+            model = exchange.current
+            version = "" if model.version is None else f", version {model.version}"
+            screen.say(
+                f"{source.name}{version}, model {model.key[:8]}, is served on {server.address(listener)} (Ctrl-C ends it)"
+            )
+
+        server.run(application, listener, limits, ready)
+        exchange.stop()
+    screen.say("the server has ended; every request that it had was answered")
+
+
+@contextmanager
+def _source(place: Place, experiment: str) -> Iterator[ModelSource]:
+    if place.folder is not None:
+        yield FolderSource(_NAME, place.folder)
+        return
+    with Registry(project.project_root(), experiment) as registry:
+        yield _AliasSource(registry, place.name or experiment, place.alias)
+
+
+def _loaded(name: str, prepared: Path, columns: Sequence[str], stored: StoredModel) -> ServedModel:
+    model = models.served(name, stored, partial(ranges.find, prepared=prepared), columns)
+    require_column_types(model.scorer.model.encoder, stored.place / METADATA_FILE)
+    return model
+
+
+def _say(sentence: str) -> None:
+    screen.say(location.masked(sentence), error=True)
