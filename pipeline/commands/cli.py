@@ -275,6 +275,7 @@ def serve(
         raise click.UsageError("expected --name with --alias: a folder has no name")
     try:
         from pipeline.commands import serve as command
+        from pipeline.serving.limits import Limits
     except ModuleNotFoundError as error:
         raise UserError(f"serve: needs the package {error.name}: `python -m pip install -e '.[serve]'`") from None
 
@@ -284,7 +285,7 @@ def serve(
         prepared=prepared,
         host=host,
         port=port,
-        limits=command.Limits(max_bytes, max_rows, timeout),
+        limits=Limits(max_bytes, max_rows, timeout),
         columns=[column.strip() for column in columns.split(",") if column.strip()],
     )
 

@@ -1,5 +1,6 @@
 """Serve a model over HTTP, from a folder or by its alias in MLflow's registry, until a signal ends it."""
 
+import sys
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ def main(
 
     Raises: UserError if there is no such model, or the port is taken.
     """
+    # Arrow would load it to see whether a list is one of its columns: 60 MB and a quarter of a second.
+    sys.modules["pandas"] = None  # type: ignore[assignment]
     listener = server.listening(host, port)
     with listener, _source(place, experiment) as source:
         exchange = models.Exchange(source, partial(_loaded, source.name, prepared, columns))
@@ -77,9 +80,8 @@ def main(
             exchange.start(_say)
             model = exchange.current
             version = "" if model.version is None else f", version {model.version}"
-            screen.say(
-                f"{source.name}{version}, model {model.key[:8]}, is served on {server.address(listener)} (Ctrl-C ends it)"
-            )
+            where = server.address(listener)
+            screen.say(f"{source.name}{version}, model {model.key[:8]}, is served on {where} (Ctrl-C ends it)")
 
         server.run(application, listener, limits, ready)
         exchange.stop()

@@ -1,4 +1,4 @@
-"""Connections whose request does not begin, or whose headers do not end, are closed: uvicorn waits for them for ever."""
+"""Connections whose request does not begin, or whose headers do not end, are closed; uvicorn would wait for ever."""
 
 import asyncio
 from time import monotonic

@@ -44,10 +44,7 @@ def answer(request: Request, model: ServedModel, limits: Limits) -> Response:
     Raises: RequestError; UserError for rows that do not fit the model.
     """
     kind = _media_type(request.headers)
-    if kind == _CSV:
-        chunk = _read_csv(request.body, model, limits)
-    else:
-        chunk = _read_json(request.body, model, limits)
+    chunk = (_read_csv if kind == _CSV else _read_json)(request.body, model, limits)
     if chunk is None:
         return Response(200, _document(model, [], [], None if model.ranges is None else []))
     scored = model.scorer.score(chunk)
@@ -150,10 +147,8 @@ def _misfit(name: str, rows: list[Any], model: ServedModel) -> RequestError:
         missing = [column for column in model.columns if column not in row]
         if missing:
             columns = "column" if len(missing) == 1 else "columns"
-            return RequestError(
-                400,
-                f"row {place}: expected {columns} {listed(missing)}, got {listed([*row]) or 'none'}; null is no value",
-            )
+            came = listed([*row]) or "none"
+            return RequestError(400, f"row {place}: expected {columns} {listed(missing)}, got {came}; null is no value")
     raise AssertionError("some row lacks a column")
 
 

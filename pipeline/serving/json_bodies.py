@@ -61,10 +61,9 @@ def _sentence(body: bytes, error: orjson.JSONDecodeError) -> str:
         return "expected a JSON object, got an empty body"
     at = error.doc[error.pos :][:9] if isinstance(error.doc, str) else ""
     if at.lstrip("-").startswith(("NaN", "Infinity")):
-        return (
-            f"expected JSON, got {at.split(',')[0].strip(' ]}')} in column {error.colno} of line {error.lineno}: "
-            + ("JSON has no such number; write null for no value")
-        )
+        place = f"line {error.lineno}, column {error.colno}"
+        word = "NaN" if "NaN" in at else "Infinity"
+        return f"{place}: expected JSON, got {word}, which JSON does not have; write null for no value"
     return f"expected JSON, got something else: {shortened(error)}"
 
 

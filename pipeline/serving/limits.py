@@ -93,11 +93,8 @@ class BodyReader:
             pass
 
     def _too_large(self) -> RequestError:
-        return RequestError(
-            413,
-            f"expected a body of at most {self._limits.max_bytes:,} bytes, got more; send it in pieces",
-            closes=True,
-        )
+        most = self._limits.max_bytes
+        return RequestError(413, f"expected at most {most:,} bytes as body, got more; send it in pieces", closes=True)
 
     @contextmanager
     def working_on(self, size: int) -> Iterator[None]:

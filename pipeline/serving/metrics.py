@@ -21,24 +21,16 @@ class Metrics:
     def __init__(self, models: Exchange) -> None:
         """The model that is in service is asked for when somebody reads."""
         registry = self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "serve_requests", "Answers by protocol and status", ["protocol", "status"], registry=registry
-        )
-        self._seconds = Histogram(
-            "serve_request_seconds",
-            "From the headers of a request to its answer",
-            ["protocol"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
+        labels = ["protocol", "status"]
+        self._requests = Counter("serve_requests", "Answers by protocol and status", labels, registry=registry)
+        took = "From the headers of a request to its answer"
+        self._seconds = Histogram("serve_request_seconds", took, labels[:1], buckets=_SECONDS, registry=registry)
         self._rows = Counter("serve_rows", "Rows that were scored", registry=registry)
         self._disconnected = Counter("serve_disconnected", "Requests whose client went away", registry=registry)
-        Gauge(
-            "serve_model_source_ok", "0: the next model is damaged, or the store is away", registry=registry
-        ).set_function(lambda: float(models.fault is None))
-        Gauge("serve_model_exchanges", "Models that took another one's place", registry=registry).set_function(
-            lambda: float(models.exchanges)
-        )
+        source = Gauge("serve_model_source_ok", "0: the next model is damaged, or the store is away", registry=registry)
+        source.set_function(lambda: float(models.fault is None))
+        exchanges = Gauge("serve_model_exchanges", "Models that took another one's place", registry=registry)
+        exchanges.set_function(lambda: float(models.exchanges))
         registry.register(_ModelInfo(models))
         ProcessCollector(registry=registry)
         self._known: dict[tuple[str, int], Callable[[], None]] = {}

@@ -3,6 +3,7 @@
 A request takes the model that is there when it begins and ends with it; exchanging is one assignment.
 """
 
+import os
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pipeline.scoring.decision import NO_CHANGE
 from pipeline.serving.answers import RowWriter
 from pipeline.serving.observations import Observer, Ranges
 
-MODEL_FILES = (METADATA_FILE, WEIGHTS_FILE, DECISION_FILE)
+_NEEDED = (METADATA_FILE, WEIGHTS_FILE)
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,13 @@ class FolderSource:
 
     def stamp(self) -> Hashable:
         """Size, time and inode of each file; a file that is away has none."""
-        return tuple(_status(self.folder / name) for name in MODEL_FILES)
+        return tuple(_status(self.folder / name) for name in (*_NEEDED, DECISION_FILE))
 
     def read(self) -> StoredModel:
         """The files as they lie there; what they are of one another, their digests tell."""
-        needed = {
-            name: json_documents.read_bytes(self.folder / name, _MISSING) for name in (METADATA_FILE, WEIGHTS_FILE)
-        }
-        beside = {name: (self.folder / name).read_bytes() for name in (DECISION_FILE,) if (self.folder / name).exists()}
-        return StoredModel(self.folder, needed | beside)
+        there = [*_NEEDED, *(name for name in (DECISION_FILE,) if os.path.lexists(self.folder / name))]
+        contents = {name: json_documents.read_bytes(self.folder / name, _MISSING) for name in there}
+        return StoredModel(self.folder, contents)
 
 
 def _status(path: Path) -> Hashable:
@@ -98,7 +97,7 @@ def served(name: str, stored: StoredModel, find_ranges: FindRanges, chosen: Sequ
 
     Raises: UserError where they are damaged, forged, or of different models.
     """
-    missing = next((file for file in (METADATA_FILE, WEIGHTS_FILE) if file not in stored.contents), None)
+    missing = next((file for file in _NEEDED if file not in stored.contents), None)
     if missing is not None:
         raise UserError(f"{stored.place / missing}: no such file; {_MISSING}")
     model = models.parse(stored.contents[METADATA_FILE], stored.contents[WEIGHTS_FILE], stored.place)

@@ -15,12 +15,11 @@ def find(stored: StoredModel, model: Model, prepared: Path) -> Ranges | None:
 
     They are of all rows that were prepared: training, validation and test.
     """
-    beside = (stored.contents.get(PREPARED_FILE), stored.contents.get(SCHEMA_FILE))
-    known = _ranges(*beside, stored.place, model)
-    return known if known is not None else _ranges(*(_read(prepared / name) for name in _FILES), prepared, model)
-
-
-_FILES = (PREPARED_FILE, SCHEMA_FILE)
+    beside = stored.contents.get
+    known = _ranges(beside(PREPARED_FILE), beside(SCHEMA_FILE), stored.place, model)
+    if known is not None:
+        return known
+    return _ranges(_read(prepared / PREPARED_FILE), _read(prepared / SCHEMA_FILE), prepared, model)
 
 
 def _ranges(index: bytes | None, schema: bytes | None, place: Path, model: Model) -> Ranges | None:

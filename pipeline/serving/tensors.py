@@ -43,9 +43,8 @@ def read(document: dict[str, Any], binary: memoryview, start: int) -> tuple[Tens
         raise RequestError(400, "inputs: expected a text as name of each tensor")
     place = f"input {quoted(name)}"
     if datatype not in (*_DTYPES, _BYTES):
-        raise RequestError(
-            400, f"{place}: expected a datatype of {listed([*_DTYPES, _BYTES], 20)}, got {quoted(datatype)}"
-        )
+        known = listed([*_DTYPES, _BYTES], 20)
+        raise RequestError(400, f"{place}: expected a datatype of {known}, got {quoted(datatype)}")
     if type(shape) is not list or not shape or not all(type(size) is int and size >= 0 for size in shape):
         raise RequestError(400, f"{place}: expected a shape such as [1] or [1, 4], got {quoted(shape)}")
     if len(shape) > _MOST_DIMENSIONS:
@@ -56,9 +55,8 @@ def read(document: dict[str, Any], binary: memoryview, start: int) -> tuple[Tens
         values = _flat(place, document.get("data"))
     else:
         if type(size) is not int or not 0 <= size <= len(binary) - start:
-            raise RequestError(
-                400, f"{place}: expected {quoted(size)} bytes behind the JSON, got {len(binary) - start}"
-            )
+            came = len(binary) - start
+            raise RequestError(400, f"{place}: expected {quoted(size)} bytes behind the JSON, got {came}")
         values = _of_bytes(place, datatype, binary[start : start + size])
         start += size
     if len(values) != math.prod(shape):
