@@ -150,11 +150,14 @@ class Exchange:
             stamp = self._source.stamp()
             if stamp != self._stamp or self._failed_once:
                 self._take(self._load(self._source.read()), stamp)
-        except (UserError, OSError) as error:
-            # Files are exchanged one after another: what is wrong now may be whole at the next look.
-            if self._failed_once and self.fault != str(error):
-                self.fault = str(error)
-                self._say(f"{error}; model {self.current.key[:8]} stays in service")
+        except Exception as error:
+            # Whatever it is, what is in service stays. Files are exchanged one after another, so that what is wrong now
+            # may be whole at the next look: only then is it told.
+            kind = "" if isinstance(error, UserError) else f"the next model: {type(error).__name__}: "
+            sentence = f"{kind}{error}"
+            if self._failed_once and self.fault != sentence:
+                self.fault = sentence
+                self._say(f"{sentence}; model {self.current.key[:8]} stays in service")
             self._failed_once = True
 
     def _take(self, model: ServedModel, stamp: Hashable) -> None:

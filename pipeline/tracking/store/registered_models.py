@@ -63,7 +63,10 @@ class Registry:
             answer = self._process.version_by_alias(name, alias)
             version = RegisteredVersion(name, answer["version"], answer["artifacts"]) if answer else None
         else:
-            version = _in_database(path, name, alias, timeout_s(self._root))
+            try:
+                version = _in_database(path, name, alias, timeout_s(self._root))
+            except sqlite3.DatabaseError as error:
+                raise _unreadable(path, error) from None
         if version is None:
             raise UserError(
                 f"expected a version of the registered model {quoted(name)} with the alias {quoted(alias)}, got none; "
@@ -90,8 +93,12 @@ class Registry:
         try:
             known = database.version(path, timeout_s(self._root)) == schema_dump.revision()
         except sqlite3.DatabaseError as error:
-            raise UserError(f"{path}: expected a database of MLflow: {error}") from None
+            raise _unreadable(path, error) from None
         return path if known else None
+
+
+def _unreadable(path: Path, error: sqlite3.DatabaseError) -> UserError:
+    return UserError(f"{path}: expected a database of MLflow: {error}")
 
 
 def _in_database(path: Path, name: str, alias: str, patience: float) -> RegisteredVersion | None:
