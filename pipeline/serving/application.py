@@ -62,9 +62,9 @@ class Application:
         self._models, self._limits, self._names, self._say, self._version = models, limits, names, say, version
         self._bodies = BodyReader(limits)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="serve")
-        self._pages = Starlette(
-            routes=self._routes(), exception_handlers={HTTPException: self._refuse, RequestError: self._refuse}
-        )
+        refusals = {HTTPException: self._refuse, RequestError: self._refuse}
+        self._pages = Starlette(routes=self._routes(), exception_handlers=refusals)
+        self._pages.router.redirect_slashes = False  # it would lead to whatever Host a request names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request, by ASGI."""

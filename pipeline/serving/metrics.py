@@ -6,7 +6,15 @@ nothing of its is written here again.
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import InfoMetricFamily
 from prometheus_client.registry import Collector
 
@@ -20,6 +28,7 @@ class Metrics:
 
     def __init__(self, models: Exchange) -> None:
         """The model that is in service is asked for when somebody reads."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = self._registry = CollectorRegistry()
         labels = ["protocol", "status"]
         self._requests = Counter("serve_requests", "Answers by protocol and status", labels, registry=registry)
