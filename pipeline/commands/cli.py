@@ -281,7 +281,7 @@ def serve(
 
     command.main(
         place=command.Place(name=name or "", alias=alias) if alias is not None else command.Place(model),
-        experiment=_mlflow_experiment() if alias is not None else "",
+        experiment=name or (_mlflow_experiment() if alias is not None else ""),
         prepared=prepared,
         host=host,
         port=port,

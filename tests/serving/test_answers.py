@@ -8,17 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.commands import predict
-from pipeline.serving.answers import number_texts
 from tests.serving import models
 from tests.serving.server import JSON, Server, ask, serving
+
+pytestmark = pytest.mark.slow
 
 ROWS = 2_003
 
@@ -120,15 +116,3 @@ def test_no_rows_are_no_predictions(server: Server) -> None:
     """An empty batch is a request as any other."""
     for body in ({"dataframe_split": {"columns": models.COLUMNS, "data": []}}, {"instances": []}):
         assert server.post("/invocations", body).json["predictions"] == []
-
-
-@given(st.lists(st.floats(), min_size=1))
-def test_numbers_have_the_text_of_a_csv(numbers: list[float]) -> None:
-    """What Arrow writes into a CSV; null where JSON has no number, and where a CSV has none for NaN."""
-    out = io.BytesIO()
-    pa_csv.write_csv(pa.table({"a": pa.array(numbers, pa.float64())}), out, pa_csv.WriteOptions(include_header=False))
-    texts = out.getvalue().decode().split("\n")[:-1]
-    expected = [text if np.isfinite(number) else "null" for text, number in zip(texts, numbers, strict=True)]
-    assert number_texts(np.array(numbers)) == expected
-    for text, number in zip(expected, numbers, strict=True):
-        assert text == "null" or json.loads(text) == number

@@ -20,7 +20,7 @@ from pipeline.tracking.store.store import open_store
 from tests.serving import models
 from tests.serving.server import JSON, SOURCE, Server, ask, serving, wait_until
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"), pytest.mark.slow]
 
 EXPERIMENT = "animals"
 BODY = {"dataframe_split": {"columns": models.COLUMNS, "data": [models.values(models.drawn_rows(1)[0])]}}
@@ -32,7 +32,7 @@ import sys, shutil, tempfile
 from pathlib import Path
 from mlflow import MlflowClient
 root, name = Path(sys.argv[1]), sys.argv[2]
-client = MlflowClient(tracking_uri=f"sqlite:///{root / 'mlflow.db'}")
+client = MlflowClient()
 experiment = client.get_experiment_by_name(name).experiment_id
 client.create_registered_model(name)
 run = client.create_run(experiment).info
@@ -59,7 +59,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, Mod
     (root / "params.yaml").write_text(f"tracking: {{experiment: {EXPERIMENT}}}\n", encoding="utf-8")
     first, second = models.write(root / "one", 1), models.write(root / "two", 2)
     open_store(root, EXPERIMENT)
-    subprocess.run([sys.executable, "-c", REGISTER, str(root), EXPERIMENT], check=True, capture_output=True)
+    command = [sys.executable, "-c", REGISTER, str(root), EXPERIMENT]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}"}
+    registered = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert registered.returncode == 0, registered.stderr
     return root, first, second
 
 
@@ -171,14 +174,8 @@ def test_files_are_exchanged_in_a_folder(tmp_path: Path) -> None:
 def started(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """A server that does not come up."""
     command = [sys.executable, "-m", "pipeline", "serve", *options]
-    return subprocess.run(
-        command, cwd=folder, env=_environment(), capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def _environment() -> dict[str, str]:
-
-    return os.environ | {"PYTHONPATH": str(SOURCE)}
+    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_what_cannot_be_served(registry: tuple[Path, Model, Model], tmp_path: Path) -> None:
@@ -188,7 +185,8 @@ def test_what_cannot_be_served(registry: tuple[Path, Model, Model], tmp_path: Pa
     with serving(tmp_path) as server:
         cases = [
             (tmp_path, ("--model", "nothing"), "nothing/softmax.json: no such file"),
-            (tmp_path, ("--alias", "champion"), "there is no MLflow store yet"),
+            (tmp_path, ("--alias", "champion"), "params.yaml: no such file"),
+            (tmp_path, ("--alias", "champion", "--name", "a"), "there is no MLflow store yet"),
             (
                 root,
                 ("--alias", "nobody"),
@@ -201,12 +199,10 @@ def test_what_cannot_be_served(registry: tuple[Path, Model, Model], tmp_path: Pa
         ]
         for folder, options, part in cases:
             ended = started(folder, *options)
-            assert (ended.returncode, part in ended.stderr, len(ended.stderr.splitlines())) == (1, True, 1), (
-                ended.stderr
-            )
-    assert (
-        started(tmp_path, "--name", "x").returncode == started(tmp_path, "--model", "a", "--alias", "b").returncode == 2
-    )
+            told = ended.stderr
+            assert (ended.returncode, part in told, len(told.splitlines())) == (1, True, 1), told
+    for misuse in (("--name", "x"), ("--model", "a", "--alias", "b")):
+        assert started(tmp_path, *misuse).returncode == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -17,6 +17,8 @@ from pipeline.predictor.values import ValueReader
 from tests.serving import models
 from tests.serving.server import Server, serving
 
+pytestmark = pytest.mark.slow
+
 ROWS = 40
 TYPES = {"x 1": "FP64", "100%": "INT64", "price": "BYTES", "alive": "BOOL", "day": "BYTES", 'colour"<b>': "BYTES"}
 

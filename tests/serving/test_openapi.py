@@ -11,6 +11,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from tests.serving import models
 from tests.serving.server import Server, serving
 
+pytestmark = pytest.mark.slow
+
 ROW = models.values(["9", "1", "1.000,0", "true", "2026-01-01", "Mars"])
 SPLIT = {"columns": models.COLUMNS, "data": [ROW]}
 

@@ -13,6 +13,8 @@ import pytest
 from tests.serving import models
 from tests.serving.server import JSON, Answer, Server, serving, wait_until
 
+pytestmark = pytest.mark.slow
+
 ROW = models.values(["0.5", "1", "1.000,0", "true", "2026-01-01", "red"])
 RECORD = dict(zip(models.COLUMNS, ROW, strict=True))
 SPLIT = {"columns": models.COLUMNS, "data": [ROW]}
