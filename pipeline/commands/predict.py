@@ -18,12 +18,13 @@ from pipeline.commands import class_tables, inference_fit
 from pipeline.dataset.columns import Chunk, Class, class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.errors import UserError, listed, quoted, shortened
+from pipeline.predictor.column_types import require_column_types
 from pipeline.predictor.scorer import ScoredRows, Scorer
 from pipeline.predictor.unseen import KnownLevels
 from pipeline.scoring import decision as decisions
 from pipeline.scoring import predictions
 from pipeline.scoring.costs import NO_DECISION
-from pipeline.table import find_source, progress, sources, stream, type_rules
+from pipeline.table import find_source, progress, sources, stream
 from pipeline.table.sources import Source, TableSource
 
 # A person reads no more than this on a screen; a file takes any number.
@@ -129,20 +130,6 @@ def _bar(out: Path | None, source: Source) -> Iterator[stream.ReadOptions]:
         return
     with progress.bar("predict", source.size()) as watch:
         yield replace(stream.DEFAULTS, watch=watch)
-
-
-def require_column_types(encoder: Encoder, place: Path) -> None:
-    """Check that a table's columns can be read as the model says, which training and evaluation need not know.
-
-    Raises: UserError that names ``place``, the model's file.
-    """
-    for column, column_type in encoder.types.items():
-        try:
-            if column_type != "text":
-                type_rules.require_type(column_type)
-        except ValueError as error:
-            remedy = "the file was edited; run `dvc repro`"
-            raise UserError(f"{place}: column {quoted(column)}: expected {error}: {remedy}") from None
 
 
 def _gaps(rows: int, without: int) -> str | None:

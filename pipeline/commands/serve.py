@@ -9,9 +9,9 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 from pipeline import screen
-from pipeline.commands.predict import require_column_types
 from pipeline.commands.version import release
 from pipeline.output_files import METADATA_FILE
+from pipeline.predictor.column_types import require_column_types
 from pipeline.repository import project
 from pipeline.serving import hosts, models, ranges, server
 from pipeline.serving.application import Application

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute  # casts, which would load it with the first request
 from numpy.typing import NDArray
 
 from pipeline.dataset.columns import Class, class_text

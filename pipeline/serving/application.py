@@ -94,7 +94,8 @@ class Application:
             closes = error.closes
             response = Response(error.status, protocol.module.error(error.status, str(error)), headers=_extra(error))
         except UserError as error:
-            response = Response(400, protocol.module.error(400, str(error)))
+            sentence = "; ".join(line.strip() for line in str(error).splitlines())
+            response = Response(400, protocol.module.error(400, sentence))
         except Exception as error:
             self._say(_told(error))
             response = Response(500, protocol.module.error(500, "the server has a bug, which it told on its terminal"))
@@ -184,7 +185,7 @@ class Application:
         module = inference_protocol if request.url.path.startswith("/v2") else invocations
         if isinstance(error, HTTPException):
             status, headers = error.status_code, error.headers
-            allowed = (headers or {}).get("Allow", "another method")
+            allowed = " or ".join(sorted((headers or {}).get("Allow", "another method").split(", ")))
             wants = f"expected {allowed}, got {request.method}" if status == 405 else _UNKNOWN
         else:
             assert isinstance(error, RequestError)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
 import sys
@@ -53,6 +54,10 @@ def address(listener: socket.socket) -> str:
 def run(application: Application, listener: socket.socket, limits: Limits, ready: Callable[[], None]) -> None:
     """Serve until a signal asks for the end; then answer what has begun. ``ready`` is called once requests come in."""
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # A command collects no garbage, a server has to; what is loaded by now is none.
+    gc.collect()
+    gc.freeze()
+    gc.enable()
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would tell of each request that is none
     config = uvicorn.Config(
         application,
@@ -62,6 +67,7 @@ def run(application: Application, listener: socket.socket, limits: Limits, ready
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         # A request that began may take its time to arrive, and its time to be answered.
         timeout_graceful_shutdown=int(2 * limits.seconds) + 1,

@@ -96,6 +96,11 @@ TABLES: list[tuple[bytes, int, str]] = [
     (b"\x1f\x8b\x08", 400, "got a packed file or Parquet"),
     (b"PAR1", 400, "got a packed file or Parquet"),
     (b"\x00\x01\x02", 400, "the body"),
+    (
+        ",".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in models.COLUMNS).encode() + b"\nabc,1,1,true,,\n",
+        400,
+        "line 2",
+    ),
     (",".join(models.COLUMNS).replace('"', "'").encode() + b"\n1,2,3\n", 400, "the body"),
 ]
 
@@ -139,7 +144,7 @@ def test_other_methods(server: Server, path: str) -> None:
     answer = server.get(path)
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
     assert server.post("/ping", {}).status == 405
-    assert server.post("/v2", {}).json == {"error": "expected HEAD, GET, got POST"}
+    assert server.post("/v2", {}).json == {"error": "expected GET or HEAD, got POST"}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +184,15 @@ def test_who_does_not_go_on_is_not_waited_for(server: Server, sent: bytes) -> No
 
 def test_no_http(server: Server) -> None:
     """400, and the connection ends."""
-    assert exchange(server, b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    came = exchange(server, b"\x16\x03\x01 hello\r\n\r\n")
+    assert came.startswith(b"HTTP/1.1 400 ")
+    assert came.endswith(b'"message":"expected an HTTP request, got something else"}')
+
+
+@pytest.mark.parametrize("header", [b"X: " + b"a" * 200_000, b"X: a\r\n" * 20_000], ids=["one", "many"])
+def test_headers_without_end(server: Server, header: bytes) -> None:
+    """431, before they take more room."""
+    assert exchange(server, b"GET /ping HTTP/1.1\r\nHost: localhost\r\n" + header).startswith(b"HTTP/1.1 431 ")
 
 
 def test_a_body_without_end(server: Server) -> None:
