@@ -1,4 +1,7 @@
-"""Connections whose request does not begin, or whose headers do not end, are closed; uvicorn would wait for ever."""
+"""Connections that take room and give nothing back are ended; uvicorn would wait for them for ever.
+
+Those whose request does not begin, whose headers do not end or grow too long, and those that do not read their answer.
+"""
 
 import asyncio
 from http import HTTPStatus
@@ -9,16 +12,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pipeline.serving import invocations
 
-SWEEP_SECONDS = 1.0
 LONGEST_HEAD = 1 << 16
+_SECONDS_BETWEEN_SWEEPS = 1.0
 _SECONDS_TO_READ = 1.0
 
 
-class TimedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 by httptools, which knows since when a connection waits for the end of headers, and their length."""
+class BoundedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 by httptools, which knows since when a connection waits for headers, and how long these are."""
 
     waiting_since: float | None = None
+    unread_since: float | None = None
+    _unread = 0
     _head_bytes = 0
+    _steps = 0
     _is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -30,18 +36,20 @@ class TimedProtocol(HttpToolsProtocol):
         """Bytes came; headers that are too long end the connection."""
         if self._is_refused:
             return
+        steps = self._steps
         super().data_received(data)
-        if self.waiting_since is None:
+        # Bytes in which neither headers nor a body end are all of one request's headers.
+        if self.waiting_since is None or steps != self._steps:
             return
         self._head_bytes += len(data)
         if self._head_bytes > LONGEST_HEAD and not self._is_refused:
-            self.refuse(431, f"expected at most {LONGEST_HEAD:,} bytes of headers, got more")
+            self._refuse(431, f"expected at most {LONGEST_HEAD:,} bytes of headers, got more")
 
     def send_400_response(self, _msg: str) -> None:
         """Answer what is no HTTP."""
-        self.refuse(400, "expected an HTTP request, got something else")
+        self._refuse(400, "expected an HTTP request, got something else")
 
-    def refuse(self, status: int, sentence: str) -> None:
+    def _refuse(self, status: int, sentence: str) -> None:
         """Answer before there is a request; close when the client may have read it, which closing at once prevents."""
         self._is_refused = True
         body = invocations.error(status, sentence)
@@ -57,15 +65,29 @@ class TimedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The application has the request, and counts the time of its body itself."""
         self.waiting_since, self._head_bytes = None, 0
+        self._steps += 1
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._steps += 1
+        super().on_message_complete()
+
+    def end_if_late(self, before: float) -> None:
+        """Close where headers have been awaited since ``before``, or nothing of an answer has been read since then."""
+        if self.waiting_since is not None and self.waiting_since < before:
+            self.transport.close()
+        unread = self.transport.get_write_buffer_size()
+        if not unread or unread != self._unread:
+            self._unread, self.unread_since = unread, monotonic() if unread else None
+        elif self.unread_since is not None and self.unread_since < before:
+            self.transport.abort()
 
 
 async def sweep(connections: set[Any], seconds: float) -> None:
-    """Close, for ever, every connection that has been waiting for longer than so many seconds."""
+    """End, for ever, every connection that has been late for more than so many seconds."""
     while True:
-        await asyncio.sleep(SWEEP_SECONDS)
+        await asyncio.sleep(_SECONDS_BETWEEN_SWEEPS)
         before = monotonic() - seconds
         for connection in [*connections]:
-            since = connection.waiting_since
-            if since is not None and since < before:
-                connection.transport.close()
+            connection.end_if_late(before)

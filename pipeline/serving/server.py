@@ -61,7 +61,7 @@ def run(application: Application, listener: socket.socket, limits: Limits, ready
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would tell of each request that is none
     config = uvicorn.Config(
         application,
-        http=connections.TimedProtocol,
+        http=connections.BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

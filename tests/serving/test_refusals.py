@@ -195,6 +195,26 @@ def test_headers_without_end(server: Server, header: bytes) -> None:
     assert exchange(server, b"GET /ping HTTP/1.1\r\nHost: localhost\r\n" + header).startswith(b"HTTP/1.1 431 ")
 
 
+def test_requests_without_waiting_for_answers(server: Server) -> None:
+    """As many as fit into a connection are answered in their order: their headers are not one long one."""
+    body = json.dumps({"dataframe_records": [RECORD]}).encode()
+    request = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    last = b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert exchange(server, request * 600 + last).count(b" 200 OK") == 601
+
+
+def test_an_answer_that_nobody_reads(server: Server) -> None:
+    """The connection is cut, and its answers are dropped."""
+    body = json.dumps({"dataframe_records": [RECORD] * 50}).encode()
+    request = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", server.port))
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            connection.sendall(request * 20_000)
+
+
 def test_a_body_without_end(server: Server) -> None:
     """A chunked body is refused where it is too large; its client may have asked before it sent."""
     chunk = b"%x\r\n%b\r\n" % (60_000, b" " * 60_000)
