@@ -13,6 +13,7 @@ from pipeline import files, screen
 from pipeline.commands import interruption, run_stage
 from pipeline.commands.place import Place
 from pipeline.commands.words import Words
+from pipeline.errors import UserError
 from pipeline.output_files import MODELS_FOLDER, PREPARED_FOLDER, REPORTS_FOLDER
 from pipeline.params import PARAMS_FILE
 from pipeline.repository import project
@@ -320,6 +321,53 @@ def _predict_words(ctx: click.Context) -> list[str]:
     words = [f"--{name}={given[name]}" for name in ("out", "model", "reports") if given[name] is not None]
     words += [f"--{name}={files.csv_text([given[name]])[:-1]}" for name in ("columns", "keep") if given[name]]
     return ["predict", *words, *(["--interval"] if given["interval"] else []), "--", *given["sources"]]
+
+
+@cli.command(section=_USE, example="--alias champion --port 8080")
+@click.option("--model", type=_File, default=MODELS_FOLDER, show_default=True, help="Folder that train wrote.")
+@click.option("--alias", help="Instead: the version of a registered model in MLflow with this alias.")
+@click.option("--name", help="With --alias: the registered model, if it is not called as the MLflow experiment.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; 0.0.0.0 opens it to all.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one.")
+@click.option("--prepared", type=_File, default=PREPARED_FOLDER, show_default=True, help="Folder with the ranges.")
+@click.option("--columns", default="", metavar="A,B", help="Of predicted, probability, logit, rank, decision, in_set.")
+@click.option("--max-rows", type=click.IntRange(1), default=10_000, show_default=True, help="Rows of a request.")
+@click.option("--max-bytes", type=click.IntRange(1), default=1 << 24, show_default=True, help="Bytes of its body.")
+@click.option("--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Seconds of each step.")
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    model: Path,
+    alias: str | None,
+    name: str | None,
+    host: str,
+    port: int,
+    prepared: Path,
+    columns: str,
+    max_rows: int,
+    max_bytes: int,
+    timeout: float,
+) -> None:
+    """Answer over HTTP, on 127.0.0.1: MLflow's scoring protocol, the Open Inference Protocol, a page to try it."""
+    if alias is not None and _is_typed(ctx, "model"):
+        raise click.UsageError("expected --model or --alias, got both")
+    if alias is None and name is not None:
+        raise click.UsageError("expected --name with --alias: a folder has no name")
+    try:
+        from pipeline.commands import serve as command
+        from pipeline.serving.limits import Limits
+    except ModuleNotFoundError as error:
+        raise UserError(f"serve: needs the package {error.name}: `python -m pip install -e '.[serve]'`") from None
+
+    command.main(
+        place=command.Place(name=name or "", alias=alias) if alias is not None else command.Place(model),
+        experiment=name or (_mlflow_experiment() if alias is not None else ""),
+        prepared=prepared,
+        host=host,
+        port=port,
+        limits=Limits(max_bytes, max_rows, timeout),
+        columns=[column.strip() for column in columns.split(",") if column.strip()],
+    )
 
 
 @cli.command(section=_LOOK, example="")

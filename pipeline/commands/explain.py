@@ -19,11 +19,11 @@ from pipeline.arithmetic.elementary import exp
 from pipeline.arithmetic.sums import halving_sum
 from pipeline.commands import class_tables, model_table
 from pipeline.commands.class_tables import ClassTables, number
-from pipeline.commands.predict import require_column_types
 from pipeline.dataset.columns import Chunk, Class, class_text
 from pipeline.dataset.encoder import Encoder, NumberColumn, Numbers
 from pipeline.errors import UserError, short_name, shortened
 from pipeline.output_files import METADATA_FILE
+from pipeline.predictor.column_types import require_column_types
 from pipeline.scoring import decision as decisions
 from pipeline.scoring import probabilities
 from pipeline.scoring.logits import compute_logits

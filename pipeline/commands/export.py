@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pipeline import files, output_files, screen
 from pipeline.commands import model_table
-from pipeline.commands.predict import require_column_types
 from pipeline.dataset.columns import Chunk
 from pipeline.dataset.encoder import Encoder
 from pipeline.errors import UserError
@@ -14,6 +13,7 @@ from pipeline.export import distance
 from pipeline.export.distance import Distance
 from pipeline.export.made_rows import made_rows
 from pipeline.predictor import scorer as scorers
+from pipeline.predictor.column_types import require_column_types
 from pipeline.table import stream
 
 # Enough to see every kind of row, and done in seconds.

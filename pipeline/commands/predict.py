@@ -13,17 +13,17 @@ from pipeline import model as models
 from pipeline import output_files, screen
 from pipeline.commands import class_tables, inference_fit, predict_file
 from pipeline.dataset.columns import class_text
-from pipeline.dataset.encoder import Encoder
 from pipeline.errors import UserError, listed, quoted, shortened
 from pipeline.parallel import workers
 from pipeline.predictor import scorer as scorers
 from pipeline.predictor.batch import columns as output_columns
+from pipeline.predictor.column_types import require_column_types
 from pipeline.predictor.scorer import ScoredRows, Scorer
 from pipeline.predictor.unseen import KnownLevels
 from pipeline.scoring import decision as decisions
 from pipeline.scoring import predictions
 from pipeline.scoring.costs import NO_DECISION
-from pipeline.table import find_source, stream, type_rules
+from pipeline.table import find_source, stream
 from pipeline.table.sources import TableSource
 
 # A person reads no more than this on a screen; a file takes any number.
@@ -88,20 +88,6 @@ def main(
         scored = listed(addresses, write=typed) if len(addresses) > 1 else typed(table)
         places = [screen.unbroken(name) for name in (scored, typed(out))]
         screen.say(f"{rows:,} {'row' if rows == 1 else 'rows'} of {places[0]} scored, written to {places[1]}")
-
-
-def require_column_types(encoder: Encoder, place: Path) -> None:
-    """Check that a table's columns can be read as the model says, which training and evaluation need not know.
-
-    Raises: UserError that names ``place``, the model's file.
-    """
-    for column, column_type in encoder.types.items():
-        try:
-            if column_type != "text":
-                type_rules.require_type(column_type)
-        except ValueError as error:
-            remedy = "the file was edited; run `dvc repro`"
-            raise UserError(f"{place}: column {quoted(column)}: expected {error}: {remedy}") from None
 
 
 def _gaps(rows: int, without: int) -> str | None:

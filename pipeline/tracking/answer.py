@@ -6,6 +6,8 @@
     {"ask": "examine", "key", "run", "again", "folder", "experiment"} runs of a model, each compared with the one in
                                                                       the store ``again``, if there is one
     {"ask": "attach", "verdicts", "receipt", "experiment"}            nothing; the runs have tag and receipt
+    {"ask": "version", "name", "alias"}                               version and artifacts of a registered model
+    {"ask": "fetch", "name", "version", "folder"}                     nothing; the files of its model are in the folder
     {"ask": "store", "experiment"}                                    uri, runs and abandoned
 
 What a person has to mend comes back as ``failed``.
@@ -19,8 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
+from pipeline import credentials
 from pipeline.errors import UserError
 from pipeline.repository import project
 from pipeline.tracking.client import location
@@ -33,6 +38,8 @@ from pipeline.tracking.store.store import Store, open_store
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
     """Do what a question asks for."""
+    if question["ask"] in ("version", "fetch"):
+        return _of_registry(question)
     store = open_store(project.project_root(), question["experiment"])
     match question["ask"]:
         case "run":
@@ -47,6 +54,27 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
             return {}
         case _:
             return _state(store)
+
+
+def _of_registry(question: dict[str, Any]) -> dict[str, Any]:
+    """An answer about registered models; it makes neither store nor experiment."""
+    client = MlflowClient(tracking_uri=location.tracking_uri(project.project_root()))
+    name = question["name"]
+    if question["ask"] == "version":
+        try:
+            version = client.get_model_version_by_alias(name, question["alias"])
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return {}
+            raise
+        artifacts = client.get_model_version_download_uri(name, version.version)
+        return {"version": str(version.version), "artifacts": credentials.masked(artifacts)}
+    download_artifacts(
+        artifact_uri=f"models:/{name}/{question['version']}",
+        dst_path=question["folder"],
+        tracking_uri=location.tracking_uri(project.project_root()),
+    )
+    return {}
 
 
 def _examined(store: Store, question: dict[str, Any]) -> list[dict[str, Any]]:

@@ -73,6 +73,14 @@ class StoreProcess:
         """Give each run its verdict as the tag ``verified``, and the receipt."""
         self._ask({"ask": "attach", "verdicts": verdicts, "receipt": receipt})
 
+    def version_by_alias(self, name: str, alias: str) -> dict[str, str]:
+        """``version`` of a registered model and address of its ``artifacts``; {} if no version has the alias."""
+        return self._ask({"ask": "version", "name": name, "alias": alias})
+
+    def fetch_version(self, name: str, version: str, folder: Path) -> None:
+        """Copy the files of a version's model into a folder."""
+        self._ask({"ask": "fetch", "name": name, "version": version, "folder": str(folder)})
+
     def state(self) -> dict[str, Any]:
         """The store's ``uri``, number of ``runs``, and ``abandoned``, those without a process; {} without a store."""
         return self._ask({"ask": "store"})

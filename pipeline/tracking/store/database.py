@@ -99,7 +99,7 @@ class Database:
         return RunView(run_id, str(experiment), name, status, artifacts, metrics, params, tags)
 
     def _answer(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        return _answer(self._path, query, values, self._patience)
+        return answer(self._path, query, values, self._patience)
 
 
 def version(path: Path, patience: float) -> str:
@@ -107,11 +107,15 @@ def version(path: Path, patience: float) -> str:
 
     Raises: sqlite3.DatabaseError if the file is not MLflow's; UserError if another process holds it.
     """
-    rows = _answer(path, "SELECT version_num FROM alembic_version", (), patience)
+    rows = answer(path, "SELECT version_num FROM alembic_version", (), patience)
     return str(rows[0][0]) if rows else "none"
 
 
-def _answer(path: Path, query: str, values: tuple[Any, ...], patience: float) -> list[tuple[Any, ...]]:
+def answer(path: Path, query: str, values: tuple[Any, ...], patience: float) -> list[tuple[Any, ...]]:
+    """The rows that a query gives.
+
+    Raises: sqlite3.DatabaseError as ``version`` does; UserError if another process holds the file for longer.
+    """
     for mode in ("ro", "rw"):
         address = f"{path.absolute().as_uri()}?mode={mode}"
         try:

@@ -1,0 +1,1 @@
+"""A model behind HTTP: MLflow's scoring protocol, the Open Inference Protocol, a page to try it by hand."""

@@ -1,0 +1,35 @@
+"""Which names of this server a request may call it by.
+
+A page of another site can let its own name lead to 127.0.0.1, and its scripts would then be this server's to a browser
+(DNS rebinding); the name that it must give in the header Host tells.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+
+_LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def allowed(host: str) -> frozenset[str] | None:
+    """The names for a server that listens at ``host``; None where it listens to other machines, which may use any."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return _LOCAL if host.lower() == "localhost" else None
+    return _LOCAL | {_bracketed(address)} if address.is_loopback else None
+
+
+def is_allowed(headers: Iterable[tuple[bytes, bytes]], names: frozenset[str] | None) -> bool:
+    """Whether every Host of a request is one of the names, with or without a port."""
+    if names is None:
+        return True
+    return all(_without_port(value.decode("latin-1").lower()) in names for name, value in headers if name == b"host")
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
+
+
+def _bracketed(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    return f"[{address}]" if address.version == 6 else str(address)
