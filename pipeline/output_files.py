@@ -10,6 +10,7 @@ REPORTS_FOLDER = Path("reports")
 # Of prepare, beside the shards.
 PREPARED_FILE = "prepared.json"
 SCHEMA_FILE = "schema.json"
+RANGES_FILE = "ranges.json"  # beside a model in MLflow
 ENCODER_FILE = "encoder.json"
 
 # Of train.

@@ -33,7 +33,8 @@ NOT_RUN = {
     "python -m benchmarks.prepare --large": "minutes, and prints timings",
     "python -m benchmarks.report": "minutes, and prints timings",
     "python -m benchmarks.overhead": "a minute, and prints timings",
-    "python -m benchmarks.tracking": "minutes, and prints timings",
+    "python -m benchmarks.predict": "minutes, and prints timings",
+    "python -m benchmarks.serve": "minutes, and prints timings",
     "python -m benchmarks.tampering": "an hour",
 }
 

@@ -4,6 +4,7 @@ n is the number of rows, k the number of classes. Every row is computed by itsel
 no bit of an answer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline import model as models
 from pipeline.dataset.columns import Chunk, Class
+from pipeline.errors import UserError
 from pipeline.output_files import DECISION_FILE, METADATA_FILE, WEIGHTS_FILE
 from pipeline.scoring import decision as decisions
 from pipeline.scoring import predictions, probabilities
@@ -127,6 +129,19 @@ def paths(folder: Path) -> list[Path]:
     return [folder / WEIGHTS_FILE, folder / METADATA_FILE, folder / DECISION_FILE]
 
 
+def parse(contents: Mapping[str, bytes], place: Path) -> Scorer:
+    """The scorer that the contents of a model's files are, by their names; that of `decide` may be missing.
+
+    Raises: UserError that names a file of ``place`` that is missing, damaged, forged, or of another model.
+    """
+    missing = next((name for name in (METADATA_FILE, WEIGHTS_FILE) if name not in contents), None)
+    if missing is not None:
+        raise UserError(f"{place / missing}: no such file; {_MISSING}")
+    model = models.parse(contents[METADATA_FILE], contents[WEIGHTS_FILE], place)
+    content = contents.get(DECISION_FILE)
+    return Scorer(model, NO_CHANGE if content is None else decisions.parse(content, model, place / DECISION_FILE))
+
+
 def load(folder: Path) -> Scorer:
     """The scorer of a folder that `train` and `decide` wrote.
 
@@ -134,3 +149,6 @@ def load(folder: Path) -> Scorer:
     """
     model = models.load(folder)
     return Scorer(model, decisions.load(folder, model))
+
+
+_MISSING = "train a model with `dvc repro`, or name its folder"

@@ -14,12 +14,12 @@ from pipeline import model as models
 from pipeline.documents import json_documents
 from pipeline.errors import UserError
 from pipeline.output_files import DECISION_FILE, METADATA_FILE, WEIGHTS_FILE
+from pipeline.predictor import scorer as scorers
+from pipeline.predictor.ranges import Ranges
 from pipeline.predictor.scorer import Scorer
 from pipeline.predictor.values import ValueReader
-from pipeline.scoring import decision as decisions
-from pipeline.scoring.decision import NO_CHANGE
 from pipeline.serving.answers import RowWriter
-from pipeline.serving.observations import Observer, Ranges
+from pipeline.serving.observations import Observer
 
 _NEEDED = (METADATA_FILE, WEIGHTS_FILE)
 
@@ -97,21 +97,17 @@ def served(name: str, stored: StoredModel, find_ranges: FindRanges, chosen: Sequ
 
     Raises: UserError where they are damaged, forged, or of different models.
     """
-    missing = next((file for file in _NEEDED if file not in stored.contents), None)
-    if missing is not None:
-        raise UserError(f"{stored.place / missing}: no such file; {_MISSING}")
-    model = models.parse(stored.contents[METADATA_FILE], stored.contents[WEIGHTS_FILE], stored.place)
-    content = stored.contents.get(DECISION_FILE)
-    decision = NO_CHANGE if content is None else decisions.parse(content, model, stored.place / DECISION_FILE)
+    scorer = scorers.parse(stored.contents, stored.place)
+    model = scorer.model
     ranges = find_ranges(stored, model)
     return ServedModel(
         name=name,
         key=model.key,
         version=stored.version,
-        scorer=Scorer(model, decision),
+        scorer=scorer,
         reader=ValueReader(model.encoder),
         observer=Observer(model.encoder, ranges),
-        writer=RowWriter(model.classes, decision, chosen),
+        writer=RowWriter(model.classes, scorer.decision, chosen),
         columns=tuple(model.encoder.types),
         ranges=ranges,
     )

@@ -1,7 +1,6 @@
 """What rows hold that the model has not seen: levels of a category, numbers beyond the range of the prepared table."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +9,8 @@ from numpy.typing import NDArray
 
 from pipeline.dataset.columns import Chunk, is_number
 from pipeline.dataset.encoder import Encoder
+from pipeline.predictor.ranges import Ranges
 from pipeline.predictor.unseen import KnownLevels
-
-# Smallest and largest number of a column, over all rows of the table that was prepared.
-Ranges = Mapping[str, tuple[float, float]]
 
 Notes = list[dict[str, Any]]
 
@@ -81,15 +78,6 @@ def _unseen_rows(chunk: Chunk, column: str, levels: list[str]) -> Notes:
 def _numbers(chunk: Chunk, mask: NDArray[np.bool_]) -> list[int]:
     numbers: list[int] = (np.flatnonzero(mask) + chunk.first_row).tolist()
     return numbers
-
-
-def ranges_of(schema: Mapping[str, Any]) -> Ranges:
-    """The ranges in a document of schema.json."""
-    return {
-        column["name"]: (float(column["minimum"]), float(column["maximum"]))
-        for column in schema["columns"]
-        if column.get("minimum") is not None and column.get("maximum") is not None
-    }
 
 
 def by_row(notes: Notes | None, rows: int) -> list[str]:

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.model import Model
 from pipeline.output_files import DECISION_FILE, METADATA_FILE, WEIGHTS_FILE
+from pipeline.predictor import ranges
 from pipeline.tracking.store.registered_models import Registry
 from pipeline.tracking.store.store import open_store
 from tests.serving import models
@@ -42,7 +43,7 @@ client.create_model_version(name, f"runs:/{run.run_id}/", run.run_id)
 logged = client.create_logged_model(experiment, "softmax", run.run_id)
 with tempfile.TemporaryDirectory() as folder:
     shutil.copytree(root / "two" / "models", Path(folder, "artifacts"))
-    shutil.copytree(root / "two" / "prepared", Path(folder, "artifacts"), dirs_exist_ok=True)
+    shutil.copyfile(root / "ranges.json", Path(folder, "artifacts", "ranges.json"))
     Path(folder, "MLmodel").write_text(f"flavors: {{}}\\nmodel_id: {logged.model_id}\\n")
     client.log_model_artifacts(logged.model_id, folder)
 client.finalize_logged_model(logged.model_id, "READY")
@@ -58,6 +59,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, Mod
     (root / ".dvc").mkdir()
     (root / "params.yaml").write_text(f"tracking: {{experiment: {EXPERIMENT}}}\n", encoding="utf-8")
     first, second = models.write(root / "one", 1), models.write(root / "two", 2)
+    (root / "ranges.json").write_bytes(ranges.content({"x 1": models.RANGE}, second.data_digest))
     open_store(root, EXPERIMENT)
     command = [sys.executable, "-c", REGISTER, str(root), EXPERIMENT]
     environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}"}
@@ -123,7 +125,7 @@ def test_the_files_of_a_version(registry: tuple[Path, Model, Model]) -> None:
 
 
 def test_ranges_lie_beside_a_registered_model(registry: tuple[Path, Model, Model]) -> None:
-    """Where its artifacts have schema.json and prepared.json, and null where they have not."""
+    """Where its artifacts have ranges.json, and null where they have not."""
     root, _, _ = registry
     for version, known in ((1, False), (2, True)):
         point(root, version)

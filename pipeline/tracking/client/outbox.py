@@ -32,6 +32,7 @@ from pipeline.output_files import (
     PLOTS_FOLDER,
     PREPARED_FILE,
     REPORT_FILE,
+    SCHEMA_FILE,
     SLICES_FILE,
     SNAPSHOTS_FILE,
     SWEEP_FILE,
@@ -40,7 +41,7 @@ from pipeline.output_files import (
 )
 
 # The files of a run by the stage's folder; a name that ends with / is a folder.
-_PREPARED = (PREPARED_FILE, ENCODER_FILE)
+_PREPARED = (PREPARED_FILE, ENCODER_FILE, SCHEMA_FILE)
 _MODELS = (METADATA_FILE, WEIGHTS_FILE, HISTORY_FILE, SNAPSHOTS_FILE)
 _DECIDED = (*_MODELS, DECISION_FILE)
 INFERENCE_FILES = (INFERENCE_FILE, COEFFICIENTS_FILE, EFFECTS_FILE, INFLUENCE_FILE)

@@ -120,7 +120,7 @@ def _make(store: Store, run: Run, training: Training, facts: Facts, decision: by
         run.info.experiment_id, name(store.experiment), run_id, tags, facts.params, TYPE
     )
     with tempfile.TemporaryDirectory() as folder:
-        model_folder.write(Path(folder), made.model_id, run_id, training, decision)
+        model_folder.write(Path(folder), made.model_id, run_id, facts.data, training, decision)
         store.client.log_model_artifacts(made.model_id, folder)
     for file in (METADATA_FILE, WEIGHTS_FILE):
         if not _linked(run.info.artifact_uri, made.artifact_location, file):

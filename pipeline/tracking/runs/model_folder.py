@@ -7,13 +7,14 @@ from pathlib import Path
 
 from mlflow.models import Model as MlflowModel
 
-from pipeline.output_files import DECISION_FILE
+from pipeline.output_files import DECISION_FILE, RANGES_FILE
+from pipeline.predictor import ranges
 from pipeline.predictor.scorer import Scorer
 from pipeline.repository import pins, project
 from pipeline.scoring import decision as decisions
 from pipeline.scoring.decision import NO_CHANGE
 from pipeline.tracking.runs import carried_code, signature
-from pipeline.tracking.runs.outputs import Training
+from pipeline.tracking.runs.outputs import PreparedData, Training
 
 # Where a model has the files of `train` and `decide`.
 FILES_FOLDER = "artifacts"
@@ -27,7 +28,9 @@ _EXAMPLE_FILE, _REQUEST_FILE = "input_example.json", "serving_input_example.json
 _REQUIREMENTS_FILE, _PYTHON_FILE = "requirements.txt", "python_env.yaml"
 
 
-def write(folder: Path, model_id: str, run_id: str, training: Training, decision: bytes | None) -> None:
+def write(
+    folder: Path, model_id: str, run_id: str, data: PreparedData, training: Training, decision: bytes | None
+) -> None:
     """Fill ``folder`` with what a model has beside the files of `train`, whose place is ``FILES_FOLDER``.
 
     ``decision`` is the content of decision.json, if there is one.
@@ -46,6 +49,8 @@ def write(folder: Path, model_id: str, run_id: str, training: Training, decision
     }
     for file, text in texts.items():
         (folder / file).write_bytes(text.encode())
+    (folder / FILES_FOLDER).mkdir()
+    (folder / FILES_FOLDER / RANGES_FILE).write_bytes(ranges.content(data.ranges, data.digest))
     write_decided(folder, model_id, run_id, training, decision)
 
 
@@ -54,7 +59,7 @@ def write_decided(folder: Path, model_id: str, run_id: str, training: Training, 
     decided = NO_CHANGE
     if decision is not None:
         decided = decisions.parse(decision, training.model, training.folder / DECISION_FILE)
-        (folder / FILES_FOLDER).mkdir()
+        (folder / FILES_FOLDER).mkdir(exist_ok=True)
         (folder / FILES_FOLDER / DECISION_FILE).write_bytes(decision)
     mlmodel = MlflowModel(
         artifact_path=f"models:/{model_id}",

@@ -3,7 +3,7 @@
 k is the number of classes, d the number of features, s the number of snapshots.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ from pipeline.output_files import (
     HISTORY_FILE,
     METRICS_FILE,
     PLOTS_FOLDER,
+    SCHEMA_FILE,
     SLICES_FILE,
     SNAPSHOTS_FILE,
     SWEEP_FILE,
     WEIGHTS_FILE,
 )
+from pipeline.predictor.ranges import Ranges, ranges_of
 from pipeline.results.reports import parse_metrics, parse_sweep
 from pipeline.results.training import parse_history, parse_snapshots
 from pipeline.tracking.client import experiment
@@ -39,12 +41,16 @@ _TYPES = {"boolean": "boolean"}
 
 @dataclass(frozen=True)
 class PreparedData:
-    """The prepared data in short: ``digest`` of its content, rows of each split, MLflow's type of each column."""
+    """The prepared data in short: ``digest`` of its content, rows of each split, and of columns.
+
+    ``columns`` are MLflow's types of them, ``ranges`` the least and largest number of each.
+    """
 
     source: str
     digest: str
     rows: dict[str, int]
     columns: dict[str, str]
+    ranges: Ranges = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -98,7 +104,13 @@ def read_data(prepared: Path, params: dict[str, Any]) -> PreparedData:
         rows={name: contents.rows[name] for name in SPLITS if name in contents.rows},
         columns={column.name: _TYPES.get(column.kind, "double") for column in contents.encoder.numbers}
         | {column.name: "string" for column in contents.encoder.categories},
+        ranges=_ranges(prepared / SCHEMA_FILE),
     )
+
+
+def _ranges(schema: Path) -> Ranges:
+    """None in an outbox that an earlier version left, which has no schema."""
+    return ranges_of(json_documents.read(schema, _MISSING, _MISSING)) if schema.exists() else {}
 
 
 def read_training(folder: Path) -> Training:

@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from pipeline.errors import UserError, quoted
-from pipeline.output_files import DECISION_FILE, METADATA_FILE, PREPARED_FILE, SCHEMA_FILE, WEIGHTS_FILE
+from pipeline.output_files import DECISION_FILE, METADATA_FILE, RANGES_FILE, WEIGHTS_FILE
 from pipeline.tracking.client import location
 from pipeline.tracking.client.params import timeout_s
 from pipeline.tracking.client.query import StoreProcess
 from pipeline.tracking.store import database, schema_dump
 
 # A LoggedModel has the files of `train` and `decide` among its artifacts; a run has them at its root.
-MODEL_FILES = (METADATA_FILE, WEIGHTS_FILE, DECISION_FILE, PREPARED_FILE, SCHEMA_FILE)
+MODEL_FILES = (METADATA_FILE, WEIGHTS_FILE, DECISION_FILE, RANGES_FILE)
 _FOLDERS = ("artifacts", "")
 
 _BY_ALIAS = """

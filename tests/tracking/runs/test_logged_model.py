@@ -111,7 +111,7 @@ def test_where_no_file_can_have_two_names_it_is_copied(
     assert weights.read_bytes() == (project.paths["models"] / weights.name).read_bytes()
 
 
-def test_a_model_holds_no_pickle_and_nothing_of_a_row(store: Store, model_project: Project) -> None:
+def test_a_model_holds_no_pickle_and_no_row(store: Store, model_project: Project) -> None:
     """All of it is JSON, safetensors, sources, and lists of packages; loading it leaves it as it is."""
     trained(store, model_project)
     (model,) = models(store)
@@ -120,6 +120,7 @@ def test_a_model_holds_no_pickle_and_nothing_of_a_row(store: Store, model_projec
     (code,) = (name for name in names if name.startswith("code/"))
     assert names == {
         *("MLmodel", "softmax_model.py", code, "artifacts/softmax.json", "artifacts/softmax.safetensors"),
+        "artifacts/ranges.json",
         *("input_example.json", "serving_input_example.json", "requirements.txt", "python_env.yaml"),
     }
     assert (folder / "requirements.txt").read_text().splitlines() == model_folder.requirements()
