@@ -136,14 +136,29 @@ class Encoder:
     def _encode_numbers(self, chunk: Chunk) -> Numbers:
         encoded = np.empty((chunk.rows, self.number_count), dtype=self.dtype)
         following = len(self.numbers)
-        for position, column in enumerate(self.numbers):
-            values = chunk.numbers[column.name]
-            missing = np.isnan(values)
-            encoded[:, position] = _standardised(chunk, column, np.where(missing, column.mean, values), self.dtype)
-            if column.indicator:
-                encoded[:, following] = missing
-                following += 1
+        with np.errstate(over="ignore"):  # looked for below, once for all columns: a request has a single row
+            for position, column in enumerate(self.numbers):
+                values = chunk.numbers[column.name]
+                missing = np.isnan(values)
+                filled = np.where(missing, column.mean, values)
+                # Computed in float64, and rounded once.
+                encoded[:, position] = (filled - column.shift) / column.scale
+                if column.indicator:
+                    encoded[:, following] = missing
+                    following += 1
+        if not np.isfinite(encoded).all():
+            raise self._too_far(chunk, encoded)
         return encoded
+
+    def _too_far(self, chunk: Chunk, encoded: Numbers) -> UserError:
+        """The error for the first column with a number that is none any more, and its first row."""
+        position, row = np.argwhere(~np.isfinite(encoded.T))[0].tolist()
+        column = self.numbers[position]
+        return UserError(
+            f"data row {chunk.first_row + row}, column {shortened(column.name)}: "
+            f"{float(chunk.numbers[column.name][row])!r} is too far from the training rows (mean {column.shift!r}, "
+            f"standard deviation {column.scale!r}) to be standardised in {self.dtype}"
+        )
 
     def _encode_codes(self, chunk: Chunk) -> NDArray[np.integer[Any]]:
         codes = np.empty((chunk.rows, len(self.categories)), dtype=code_type(self.level_counts))
@@ -233,21 +248,6 @@ def code_type(level_counts: Sequence[int]) -> np.dtype[Any]:
     """The smallest of uint8, int16 and int32 that holds every code."""
     most = max(level_counts, default=0)
     return np.dtype(np.uint8 if most <= 2**8 else np.int16 if most <= 2**15 else np.int32)
-
-
-def _standardised(chunk: Chunk, column: NumberColumn, values: NDArray[np.float64], dtype: DType) -> Numbers:
-    """(n,) of ``dtype`` of (n,) float64 without gaps; computed in float64 and rounded once."""
-    with np.errstate(over="ignore"):
-        encoded: Numbers = ((values - column.shift) / column.scale).astype(dtype)
-    faulty = np.flatnonzero(~np.isfinite(encoded))
-    if faulty.size:
-        row = int(faulty[0])
-        raise UserError(
-            f"data row {chunk.first_row + row}, column {shortened(column.name)}: {float(values[row])!r} is too far "
-            f"from the training rows (mean {column.shift!r}, standard deviation {column.scale!r}) to be "
-            f"standardised in {dtype}"
-        )
-    return encoded
 
 
 def _codes(texts: Texts, index: Mapping[str, int]) -> NDArray[np.int32]:
