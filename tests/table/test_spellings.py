@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import model
-from pipeline.commands import predict
 from pipeline.dataset import reader
 from pipeline.errors import UserError
 from pipeline.predictor.scorer import Scorer
@@ -193,9 +192,9 @@ def test_weights_and_targets_may_be_written_so(tmp_path: Path) -> None:
 
 
 def _scored(trained: model.Model, source: Path) -> list[list[float]]:
-    table = find_source.find(str(source))
-    (scores,) = predict.predict(Scorer(trained), table, predict.Unseen(trained.encoder))
-    return scores.logits.tolist()
+    encoder = trained.encoder
+    (chunk,) = stream.read(find_source.find(str(source)), encoder.types, encoder.missing_values)
+    return Scorer(trained).logits(chunk).tolist()
 
 
 def test_predict_reads_the_same_spelling(tmp_path: Path) -> None:
