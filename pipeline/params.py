@@ -68,19 +68,24 @@ def load(path: Path, name: str, section: type[SectionType]) -> SectionType:
     content = document[name]
     if not isinstance(content, dict):
         raise UserError(f"{path}: {name}: expected a section of 'key: value' lines, got {quoted(content)}")
+    return checked(path, name, section, content)
+
+
+def checked(place: object, name: str, section: type[SectionType], content: Any) -> SectionType:
+    """An instance of ``section`` of what ``place`` has under ``name``. The errors are those of ``load``."""
     try:
         return section.model_validate(content)
     except ValidationError as error:
-        sentences = _sentences(path, name, section, content, error)
+        sentences = _sentences(place, name, section, content, error)
         raise UserError(listed(sentences, _MOST_SENTENCES, str, "\n")) from None
 
 
-def _sentences(path: Path, name: str, section: type[Section], content: Any, error: ValidationError) -> list[str]:
+def _sentences(place: object, name: str, section: type[Section], content: Any, error: ValidationError) -> list[str]:
     """One line a wrong param; the alternatives that a union tried are joined by 'or'."""
     expected: dict[tuple[str, ...], list[ErrorDetails]] = {}
     for detail in error.errors():
         expected.setdefault(_as_typed(content, detail), []).append(detail)
-    return [f"{path}: {_sentence(name, section, place, details)}" for place, details in expected.items()]
+    return [f"{place}: {_sentence(name, section, typed, details)}" for typed, details in expected.items()]
 
 
 def _as_typed(content: Any, detail: ErrorDetails) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.dataset import shard
-from pipeline.dataset.encoder import CategoryColumn, Encoder, NumberColumn
+from pipeline.dataset.encoder import CategoryColumn, DType, Encoder, NumberColumn
 from pipeline.dataset.writer import Writer
 from pipeline.train import stage as train
 from pipeline.train.params import TrainParams
@@ -22,10 +22,10 @@ CLASSES = ("a", "b", "c")
 ROWS = 20_000  # two blocks: fewer than three workers
 
 
-def prepared_folder(folder: Path, count: int = ROWS) -> Path:
+def prepared_folder(folder: Path, count: int = ROWS, dtype: DType = "float32") -> Path:
     """Write training rows of three numbers and two categories, weighted, and some validation rows."""
     random = np.random.default_rng(0)
-    numbers = random.normal(size=(count, 3)).astype(np.float32)
+    numbers = random.normal(size=(count, 3)).astype(dtype)
     codes = random.integers([4, 2], size=(count, 2)).astype(np.uint8)
     scores = np.stack([numbers[:, 0], numbers[:, 1] + codes[:, 0], numbers[:, 2] - codes[:, 1]], 1)
     labels = (scores + random.gumbel(size=scores.shape)).argmax(1).astype(np.int32)
@@ -36,7 +36,7 @@ def prepared_folder(folder: Path, count: int = ROWS) -> Path:
     writer = Writer(folder)
     writer.add("train", rows)
     writer.add("validation", rows.part(0, 500))
-    writer.finish({}, Encoder(columns, levels, "y", CLASSES, ("",)))
+    writer.finish({}, Encoder(columns, levels, "y", CLASSES, ("",), dtype))
     return folder
 
 
@@ -49,11 +49,11 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
-    """Prepared data, and what one process makes of it."""
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def alone(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Path, dict[str, bytes]]:
+    """Prepared data of a dtype, and what one process makes of it."""
     folder = tmp_path_factory.mktemp("workers")
-    prepared = prepared_folder(folder / "prepared")
+    prepared = prepared_folder(folder / "prepared", dtype=request.param)
     _torchrun(1, "tests.train_every_solver", str(prepared), str(folder / "alone"))
     return prepared, _contents(folder / "alone")
 

@@ -38,7 +38,7 @@ _Range = tuple[NDArray[Any], float, float, Callable[..., str], str]
 
 def _ranges(rows: Shard, encoder: Encoder) -> Iterator[_Range]:
     """Arrays with their least and largest value, the name of a column by its position, and what is expected there."""
-    largest = float(np.finfo(np.float32).max)
+    largest = float(np.finfo(encoder.dtype).max)
     yield rows.numbers, -largest, largest, lambda j: f"column {shortened(encoder.features[j])}", "a finite number"
     for position, category in enumerate(encoder.categories):
         most = len(category.levels) - 1

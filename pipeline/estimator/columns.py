@@ -121,6 +121,11 @@ class SparseColumns:
         return result, bias, [f"x{place}" for place in range(self.count)]
 
 
+def is_day(arrow: Any) -> bool:
+    """Whether an Arrow type holds days or moments, which a CSV could only show as texts."""
+    return bool(pa.types.is_date(arrow) or pa.types.is_timestamp(arrow))
+
+
 def in_own_units(model: Model) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """W (k, d) and b (k,) for numbers as the table has them, where the encoder standardises them."""
     shift, scale = np.zeros(len(model.features)), np.ones(len(model.features))

@@ -1,8 +1,7 @@
 """Columns of a sparse matrix that are the one-hot encoding of a category, found without densifying them.
 
-Columns side by side are a category if every row has a single 1 among them, and nothing else. Of all ways to cut the
-columns so that no row has two entries within a group, the one of fewest groups is found from left to right: a group
-ends before the first column that shares a row with one of its own.
+Columns side by side are a category if every row has a single 1 among them, and nothing else. Of such runs that overlap
+the one that ends first is taken. Columns that no row has belong to the run before or around them.
 """
 
 from collections.abc import Iterator
@@ -45,12 +44,14 @@ def groups_of(X: Any) -> Iterator[Group]:
     left = np.full(columns, -1, dtype=np.int64)
     within = np.flatnonzero(row_of[1:] == row_of[:-1]) + 1
     np.maximum.at(left, X.indices[within], X.indices[within - 1])
-    counts = np.bincount(X.indices, minlength=columns)
-    start = 0
-    for column in range(columns + 1):
-        ends = column == columns or is_number[column] or left[column] >= start
-        if not ends:
-            continue
-        if column - start > 1 and int(counts[start:column].sum()) == rows:
+    entries = np.concatenate([[0], np.cumsum(np.bincount(X.indices, minlength=columns))])
+    # From start to the column, no row has two entries, so each has one if there are as many as rows.
+    start = column = 0
+    while column < columns:
+        start = column + 1 if is_number[column] else max(start, int(left[column]) + 1)
+        column += 1
+        if column - start > 1 and entries[column] - entries[start] == rows:
+            while column < columns and entries[column + 1] == entries[column]:
+                column += 1
             yield Group(start, column)
-        start = column + 1 if column < columns and is_number[column] else column
+            start = column

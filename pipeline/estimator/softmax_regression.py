@@ -1,5 +1,6 @@
 """Softmax regression with scikit-learn's interface, fitted by the solvers of `train` to a proven optimum."""
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -8,11 +9,13 @@ from typing import Any, ClassVar, Literal, Self
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import pyarrow as pa
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -26,7 +29,8 @@ from sklearn.utils.validation import (
 from pipeline import params as sections
 from pipeline.dataset import reader
 from pipeline.dataset.encoder import DType
-from pipeline.estimator.columns import ArrayColumns, Columns, FrameColumns, SparseColumns
+from pipeline.errors import quoted
+from pipeline.estimator.columns import ArrayColumns, Columns, FrameColumns, SparseColumns, is_day
 from pipeline.estimator.labels import Labels
 from pipeline.estimator.summary import Summary, summarise
 from pipeline.estimator.training import TrainingFolder, as_value_error, penalties, train
@@ -37,6 +41,7 @@ from pipeline.predictor.predictor import decision_values
 from pipeline.prepare.params import PrepareParams
 from pipeline.scoring import probabilities
 from pipeline.table.type_inference import MOST_LEVELS
+from pipeline.train import initial_point
 from pipeline.train.params import WITH_L1, StartParams, TrainParams
 
 _REACHED = {
@@ -55,10 +60,11 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
 
     Parameters: ``C``: inverse strength of the penalty, inf for none. ``l1_ratio``: its share of l1, from 0 to 1.
     ``tol``: proven share of the objective above its optimum at which to stop. ``max_iter``: steps at most.
-    ``class_weight``: {class: weight} or "balanced". ``warm_start``: begin at the last fit. ``standardise``: penalise
-    numbers in units of their deviation. ``dtype``: of numbers while training. ``device``: of the passes over all
-    rows. ``categories``: columns of numbers that are codes. ``prepare``, ``train``: sections of params.yaml in place of
-    all these (``from_params``).
+    ``class_weight``: {class: weight} or "balanced". ``warm_start``: begin at the last fit, if it had the same classes
+    and a column of these. ``standardise``: penalise numbers in units of their deviation. ``dtype``: of numbers while
+    training. ``device``: of the passes over all rows. ``categories``: columns of numbers that are codes. ``prepare``, a
+    section of params.yaml, is in place of standardise, dtype and categories, ``train`` in place of all others but
+    warm_start (``from_params``).
 
     After a fit: ``classes_`` (k,), ``coef_`` (k, D) and ``intercept_`` (k,), of two classes (1, D) and (1,) of the
     second; ``coef_names_``, the D columns; ``bound_``: nats that the objective is above its optimum at most, None where
@@ -131,7 +137,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         Raises: ValueError for rows, labels or params that do not fit.
         """
         self._validate_params()
-        name, X, y = _target(X, y)
+        name, X, y = _target(_in_memory(X), y)
         columns, X = self._columns(X, y)
         y = self._checked_labels(y, X)
         with as_value_error():
@@ -143,10 +149,16 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         table = table.append_column(target, labels.column(y))
         weights = None
         if sample_weight is not None:
+            if self.prepare is not None and self.prepare.weights is not None:
+                raise ValueError(
+                    f"sample_weight: expected none beside prepare.weights, which says {quoted(self.prepare.weights)}; "
+                    "leave out one of them"
+                )
             weights = _free_name("sample_weight", {*taken, target})
             table = table.append_column(weights, [_check_sample_weight(sample_weight, X, dtype=np.float64)])
         with as_value_error():
-            params = self._prepare_params("", target, weights)
+            dates = [column.name for column in table.schema if is_day(column.type)]
+            params = self._prepare_params("", target, weights, dates)
             folder = TrainingFolder()
             return self._fit(folder, folder.prepare(table, params, "X"), columns, labels)
 
@@ -193,7 +205,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         if folder is None:
             raise ValueError("summary: expected an estimator that was fitted here, got one without its rows; fit again")
         with as_value_error():
-            return summarise(reader.open_dataset(folder.prepared), self.model_, InferParams(**params))
+            checked = sections.checked("summary", "infer", InferParams, params)
+            return summarise(reader.open_dataset(folder.prepared), self.model_, checked)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the rows, which lie in a temporary folder."""
@@ -217,6 +230,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             _refuse_nan(X)
             X = scipy.sparse.csr_matrix(X, copy=True)
             X.sum_duplicates()
+            X.eliminate_zeros()
             with as_value_error():
                 return SparseColumns.of(X), X
         return ArrayColumns(X.shape[1]), X
@@ -224,9 +238,12 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     def _checked_labels(self, y: Any, X: Any) -> NDArray[Any]:
         if y is None:
             raise ValueError("SoftmaxRegression requires y to be passed, but the target y is None")
-        y = nw.to_native(y, pass_through=True)
+        y = nw.to_native(pa.chunked_array([y]) if isinstance(y, pa.Array) else y, pass_through=True)
         labels: NDArray[Any] = column_or_1d(y.to_numpy() if hasattr(y, "to_numpy") else y, warn=True)
         check_consistent_length(X, labels)
+        if not len(labels):
+            raise ValueError("X: expected rows, got none")
+        _require_labels(labels)
         check_classification_targets(labels)
         if len(np.unique(labels)) < 2:
             raise ValueError(f"y: expected labels of two classes or more, got one class: {labels.tolist()[0]!r}")
@@ -235,6 +252,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     def _fit(self, folder: TrainingFolder, dataset: reader.Dataset, columns: Columns, labels: Labels) -> Self:
         params = self._train_params(dataset, labels)
         earlier: Model | None = getattr(self, "model_", None) if self.warm_start else None
+        if earlier is not None and not initial_point.can_start(dataset.encoder, earlier):
+            earlier = None
         if earlier is not None:
             params = params.model_copy(update={"start": StartParams(model="warm_start", key=earlier.key)})
         model = train(dataset, params, earlier)
@@ -253,7 +272,9 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             warnings.warn(f"{self.status_}: {result['meaning']}", ConvergenceWarning, stacklevel=3)
         return self
 
-    def _prepare_params(self, source: str, target: str, weights: str | None = None) -> PrepareParams:
+    def _prepare_params(
+        self, source: str, target: str, weights: str | None = None, dates: Sequence[str] = ()
+    ) -> PrepareParams:
         if self.prepare is not None:
             changes = {"source": source, "target": target} | ({} if weights is None else {"weights": weights})
             return self.prepare.model_copy(update=changes)
@@ -266,6 +287,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             standardise=self.standardise,
             dtype=self.dtype,
             categories=[*self.categories],
+            types={name: "date" for name in dates if name not in {*self.categories, target}},
         )
 
     def _train_params(self, dataset: reader.Dataset, labels: Labels) -> TrainParams:
@@ -290,6 +312,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self)
+        X = _in_memory(X)
         if isinstance(self._columns_, SparseColumns):
             X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         elif isinstance(self._columns_, ArrayColumns):
@@ -301,6 +324,15 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             validate_data(self, X, skip_check_array=True, reset=False)
         with as_value_error():
             return self._columns_.logits(self.model_, X)
+
+
+def _in_memory(X: Any) -> Any:
+    """X; a batch of Arrow as a table. Raises: ValueError for a query whose rows nobody has asked for."""
+    if isinstance(X, pa.RecordBatch):
+        return pa.Table.from_batches([X])
+    if isinstance(nw.from_native(X, pass_through=True), nw.LazyFrame):
+        raise ValueError(f"X: expected rows in memory, got {type(X).__name__}; collect it first")
+    return X
 
 
 def _is_frame(X: Any) -> bool:
@@ -324,6 +356,13 @@ def _free_name(name: str, taken: set[str]) -> str:
     return name
 
 
+def _require_labels(labels: NDArray[Any]) -> None:
+    """Raises: ValueError for None, NaN or pandas' NA among labels of several types; of numbers scikit-learn tells."""
+    for row, label in enumerate(labels, 1) if labels.dtype == object else ():
+        if label is None or is_pandas_na(label) or is_scalar_nan(label):
+            raise ValueError(f"y: expected a label in every row, got {label} in row {row}; leave out rows without one")
+
+
 def _refuse_nan(X: Any) -> None:
     if np.isnan(X.data).any():
         raise ValueError("X: expected a sparse matrix of numbers, got NaN in it; give gaps in an array or a data frame")
@@ -337,6 +376,9 @@ def _class_weight(given: Any, labels: Labels) -> Any:
     unknown = [label for label in given if label not in classes]
     if unknown:
         raise ValueError(f"class_weight: expected classes of y, got {unknown[0]!r}")
+    for label, weight in given.items():
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"class_weight: expected finite numbers >= 0, got {weight!r} for {label!r}")
     named = range(len(classes)) if labels.as_positions else classes
     return {name: float(given.get(label, 1.0)) for name, label in zip(named, classes, strict=True)}
 

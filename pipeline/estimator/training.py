@@ -1,6 +1,7 @@
 """A table through the parts of the stages prepare and train, in a folder of its own, without DVC."""
 
 import math
+import os
 import shutil
 import tempfile
 import weakref
@@ -33,7 +34,7 @@ class TrainingFolder:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="softmax-"))
         # Not TemporaryDirectory, which warns of what is meant here: nobody says when an estimator is done with.
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        weakref.finalize(self, _remove, self._folder, os.getpid())
 
     @property
     def prepared(self) -> Path:
@@ -53,6 +54,12 @@ class TrainingFolder:
         self.prepared.mkdir()
         write(params, source, roles, learn(params, source, roles), self.prepared)
         return reader.open_dataset(self.prepared)
+
+
+def _remove(folder: Path, owner: int) -> None:
+    # A process that was forked of the owner has the same object, and the owner still needs the rows.
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def train(dataset: reader.Dataset, params: TrainParams, earlier: Model | None) -> Model:

@@ -13,8 +13,9 @@ from pipeline.predictor import cells
 from pipeline.table import locate
 
 # Of these, values need no way through a CSV. A boolean is an int to Python, but not to a reader of tables.
-_NUMBERS = frozenset((int, float, type(None)))
-_TEXTS = frozenset((str, type(None)))
+_NUMBERS = frozenset((int, float))
+_TEXTS = frozenset((str,))
+_NONE = frozenset((type(None),))
 
 
 class ValueReader:
@@ -24,6 +25,9 @@ class ValueReader:
         self._encoder = encoder
         self._types = encoder.types
         self._missing = frozenset(encoder.missing_values)
+        # None is an empty cell, which may be a text like any other.
+        none = _NONE if "" in self._missing else frozenset()
+        self._number_types, self._text_types = _NUMBERS | none, _TEXTS | none
         self._plain_numbers = not any(map(locate.is_number, encoder.missing_values))
 
     def chunk_of(self, columns: Mapping[str, Sequence[Any]], first_row: int = 1) -> Chunk:
@@ -55,10 +59,10 @@ class ValueReader:
     ) -> bool:
         """Add the column where its values are of its type; whether they are."""
         kinds = set(map(type, values))
-        if column_type == "text" and kinds <= _TEXTS:
+        if column_type == "text" and kinds <= self._text_types:
             texts[name] = self._texts(values)
             return True
-        if is_number(column_type) and kinds <= _NUMBERS and self._plain_numbers:
+        if is_number(column_type) and kinds <= self._number_types and self._plain_numbers:
             try:
                 column = np.array(values, dtype=np.float64)
             except OverflowError:  # an integer beyond float64

@@ -50,12 +50,14 @@ def _quickly(column: Any, column_type: ColumnType, missing_values: Sequence[str]
     """The column as reading a CSV of it would give it; None where only reading one tells."""
     types = pa.types
     column = _in_one_piece(column)
+    if column.null_count and "" not in missing_values:  # an empty cell is a text there
+        return None
     if is_number(column_type) and (types.is_float64(column.type) or types.is_integer(column.type)):
         # A cell of a CSV that reads -999 or nan is a number unless that is how the table writes no value.
         if any(map(locate.is_number, missing_values)) or _has_nan(column):
             return None
         return column.cast(pa.float64(), safe=False)
-    if column_type == "boolean" and types.is_boolean(column.type):
+    if column_type == "boolean" and types.is_boolean(column.type) and not {"true", "false"} & {*missing_values}:
         return column
     if column_type == "text" and (types.is_integer(column.type) or transcoding.is_text(_values(column.type))):
         return _as_levels(column, missing_values)
@@ -84,7 +86,8 @@ def _has_nan(column: Any) -> bool:
 
 def _as_levels(column: Any, missing_values: Sequence[str]) -> Any:
     """Texts or whole numbers as a dictionary of texts; None if one of them means no value."""
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    # A dictionary of others may hold null, levels that no row has, and one twice.
+    coded = column.cast(_values(column.type)).dictionary_encode()
     levels = coded.dictionary.cast(pa.string())
     if any(level in missing_values for level in levels.to_pylist()):
         return None

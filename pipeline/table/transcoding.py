@@ -134,7 +134,7 @@ def require_cells(schema: Any, name: str) -> None:
     for field in schema:
         column_type = plain_type(field.type)
         if not (
-            pa.types.is_primitive(column_type)
+            (pa.types.is_primitive(column_type) and not pa.types.is_interval(column_type))
             or pa.types.is_decimal(column_type)
             or pa.types.is_null(column_type)
             or is_text(column_type)

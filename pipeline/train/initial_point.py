@@ -69,6 +69,12 @@ def of(encoder: Encoder, params: TrainParams, earlier: model.Model | None) -> In
     return InitialPoint(Parameters(torch.zeros(shape, dtype=torch.float64), torch.zeros(shape[0], dtype=torch.float64)))
 
 
+def can_start(encoder: Encoder, earlier: model.Model) -> bool:
+    """Whether ``of`` takes the earlier model: it has the classes of these rows, and a column of theirs."""
+    ours, theirs = ({(type(label), label) for label in labels} for labels in (encoder.classes, earlier.classes))
+    return ours == theirs and not set(encoder.features).isdisjoint(earlier.features)
+
+
 def _at_seed(encoder: Encoder, params: TrainParams) -> Parameters:
     """torch.nn.Linear's initial weights; b without an intercept, and unseen levels, start, and stay, at 0."""
     classes, columns = len(encoder.classes), len(encoder.features)

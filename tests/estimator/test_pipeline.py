@@ -79,6 +79,8 @@ def test_a_summary_is_that_of_infer(penguins: Path) -> None:
     assert summary.document["model_key"] == fitted.model_.key
     assert {line["reference"] for line in summary.coefficients if line["class"] == "Gentoo"} >= {"Adelie"}
     assert "class Gentoo against Adelie" in str(summary)
+    with pytest.raises(ValueError, match=r"summary: infer\.covariance: expected 'model', 'robust' or 'cluster', got"):
+        fitted.summary(covariance="hc")
     again = pickle.loads(pickle.dumps(fitted))
     with pytest.raises(ValueError, match="got one without its rows; fit again"):
         again.summary()

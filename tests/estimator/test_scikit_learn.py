@@ -1,5 +1,6 @@
 """The estimator keeps scikit-learn's rules, and its numbers are those of scikit-learn's own logistic regression."""
 
+import multiprocessing
 import pickle
 import warnings
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse
 import statsmodels.api as sm
@@ -21,6 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from pipeline import SoftmaxRegression
+from pipeline.prepare.params import PrepareParams
 
 IRIS = load_iris(return_X_y=True)
 BINARY = make_classification(500, 6, n_informative=4, random_state=1)
@@ -219,12 +222,63 @@ def test_a_warm_start_begins_at_the_last_fit() -> None:
     assert model.fit(X, y).n_passes_ < cold / 2
 
 
+def test_a_warm_start_is_cold_where_classes_or_columns_are_others() -> None:
+    X, y = IRIS
+    names = pd.DataFrame(X, columns=list("abcd"))
+    for rows, labels in ((X, y + 1), (X, y % 2), (names, y)):
+        model = SoftmaxRegression(warm_start=True).fit(X, y).fit(rows, labels)
+        np.testing.assert_array_equal(model.coef_, SoftmaxRegression().fit(rows, labels).coef_)
+
+
+def test_rows_of_a_forked_process_stay_with_their_owner() -> None:
+    model = SoftmaxRegression(C=np.inf).fit(*BINARY)
+    process = multiprocessing.get_context("fork").Process(target=model.__dict__.clear)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert len(model.summary().coefficients)
+
+
+def test_a_batch_of_arrow_has_names_and_arrays_of_arrow_are_labels() -> None:
+    X, y = frame()
+    batch = pa.RecordBatch.from_pandas(X, preserve_index=False)
+    model = SoftmaxRegression().fit(batch, pa.array(y))
+    np.testing.assert_array_equal(model.feature_names_in_, X.columns)
+    np.testing.assert_array_equal(model.predict_proba(batch), SoftmaxRegression().fit(X, y).predict_proba(X))
+
+
+def test_days_and_moments_of_a_frame_are_dates() -> None:
+    X, y = frame()
+    for days in (
+        pd.date_range("2024-01-01", periods=len(X), freq="7h"),
+        pd.date_range("2024-01-01", periods=len(X)).date,
+    ):
+        rows = X.assign(day=days)
+        model = SoftmaxRegression().fit(rows, y)
+        assert {"day year", "day month", "day day", "day weekday"} < {*model.coef_names_}
+        model.predict(X.assign(day=pd.Timestamp("2030-05-06")))
+    assert "day=2024-01-02" in SoftmaxRegression(categories=["day"]).fit(rows, y).coef_names_
+
+
+def test_sample_weight_takes_no_column_of_weights_for_a_feature() -> None:
+    X, y = frame()
+    model = SoftmaxRegression(prepare=PrepareParams(source="", target="", weights="age"))
+    with pytest.raises(ValueError, match=r"sample_weight: expected none beside prepare\.weights, which says"):
+        model.fit(X, y, sample_weight=np.ones(len(y)))
+
+
 BAD: list[tuple[dict[str, Any], Any, Any, str]] = [
     ({}, [[1.0], [2.0]], ["a", "a"], "y: expected labels of two classes or more, got one class: 'a'"),
     ({}, [[np.inf], [2.0]], [0, 1], "infinity"),
     ({}, pd.DataFrame({"a": [None, None]}), [0, 1], "no value in any training row of column a"),
     ({}, pd.DataFrame({"a": [[1], [2]]}), [0, 1], "column a: expected numbers, texts"),
     ({}, pd.DataFrame({"a": [1.0, 2.0]}), "b", "y: expected a column of X, got 'b'"),
+    ({}, pd.DataFrame({"a": []}), [], "X: expected rows, got none"),
+    ({}, pl.LazyFrame({"a": [1.0, 2.0]}), [0, 1], "X: expected rows in memory, got LazyFrame; collect it first"),
+    ({}, [[1.0], [2.0]], pd.Series(["a", None]), "y: expected a label in every row, got nan in row 2"),
+    ({}, [[1.0], [2.0]], pd.Series(["a", pd.NA], dtype="string"), "y: expected a label in every row, got <NA> in row"),
+    ({}, [[1.0], [2.0]], pl.Series(["a", None]), "y: expected a label in every row, got None in row 2"),
+    ({"class_weight": {0: -1}}, [[1.0], [2.0]], [0, 1], "class_weight: expected finite numbers >= 0, got -1 for 0"),
     ({"class_weight": {"c": 1}}, [[1.0], [2.0]], ["a", "b"], "class_weight: expected classes of y, got 'c'"),
     ({"C": -1.0}, [[1.0], [2.0]], [0, 1], "The 'C' parameter of SoftmaxRegression must be"),
     ({"C": 0}, [[1.0], [2.0]], [0, 1], "The 'C' parameter of SoftmaxRegression must be"),

@@ -116,7 +116,10 @@ VALUES = st.one_of(
 )
 
 
-@given(VALUES, st.sampled_from(["number", "text", "boolean"]), st.sampled_from([("", "NA"), ("", "-999", "0")]))
+MISSING_VALUES = st.sampled_from([("", "NA"), ("", "-999", "0", "true"), ("NA",)])
+
+
+@given(VALUES, st.sampled_from(["number", "text", "boolean"]), MISSING_VALUES)
 def test_values_and_frames_agree_with_a_csv_or_refuse_as_it_does(
     tmp_path_factory: pytest.TempPathFactory, values: list[Any], kind: str, missing: tuple[str, ...]
 ) -> None:
@@ -144,6 +147,16 @@ def test_a_frame_of_no_rows_is_a_chunk_of_none(kind: str, column: pd.Series) -> 
     chunk = frames.chunk_of(pd.DataFrame({"x": column}), encoder_of({"x": kind}))
     assert chunk.rows == 0
     assert all(len(values) == 0 for values in chunk.numbers.values())
+
+
+@given(st.lists(st.sampled_from([None, 0, 1, 2, 3, 4]), min_size=1), st.sampled_from([pa.string(), pa.large_string()]))
+def test_a_dictionary_is_read_by_its_rows_alone(codes: list[int | None], column_type: pa.DataType) -> None:
+    """It may hold null, a level twice, and levels that no row has."""
+    levels = pa.array(["a", None, "b", "a", "NA"], column_type)
+    column = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), levels)
+    encoder = encoder_of({"x": "text"})
+    plain = frames.chunk_of(pa.table({"x": column.cast(column_type)}), encoder)
+    assert_equal(frames.chunk_of(pa.table({"x": column}), encoder), plain)
 
 
 def test_an_array_has_the_columns_in_the_order_of_the_model() -> None:
