@@ -9,12 +9,14 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from pipeline.arithmetic import lookups
+from pipeline.dataset.columns import Chunk
 from pipeline.errors import UserError
 from pipeline.estimator.one_hot import Group, groups_of
 from pipeline.model import Model
 from pipeline.predictor import frames
 from pipeline.predictor.predictor import Predictor
 from pipeline.predictor.scorer import Scorer
+from pipeline.table import locate
 
 # Cells of a sparse X that are no codes, and so are held as numbers.
 MOST_CELLS = 1 << 31
@@ -60,6 +62,14 @@ class ArrayColumns(FrameColumns):
     def table(self, X: Any) -> Any:
         """One column of float64 for each of X."""
         return pa.table({f"x{place}": pa.array(X[:, place], from_pandas=True) for place in range(self.count)})
+
+    def logits(self, model: Model, X: Any) -> NDArray[np.float64]:
+        """Without a table of as many columns, which takes a row ten milliseconds."""
+        if not (np.isnan(X) | (np.abs(X) <= locate.LARGEST)).all():
+            return super().logits(model, self.table(X))  # which says where
+        columns = np.ascontiguousarray(X.T)
+        chunk = Chunk(1, len(X), {f"x{place}": column for place, column in enumerate(columns)}, {})
+        return Scorer(model).logits(chunk)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,9 @@ COLUMNS = 1 << 13
 # Of a table in memory, whose values take no parsing.
 ROWS = 1 << 16
 
+# Of a table in memory, whose cells are written to be guessed from.
+_GUESSED_ROWS = 1_000
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -286,5 +289,6 @@ def head(source: TableSource, columns: Sequence[str], missing_values: Sequence[s
     """The first ``size`` bytes of ``columns`` as an Arrow table of guessed types; None if they cannot be read."""
     for file, names in header.of_files(source):
         for piece in _pieces(file, names, size):
-            return piece.guessed(columns, missing_values)
+            first = replace(piece, rows=piece.rows.slice(0, _GUESSED_ROWS)) if isinstance(piece, _TablePiece) else piece
+            return first.guessed(columns, missing_values)
     return None

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parent.parent.parent
 
 _BLOCK = """
@@ -68,7 +70,6 @@ def _printed(code: str, folder: Path) -> str:
     return run.stdout
 
 
-@pytest.mark.slow
 def test_an_estimator_is_fitted_without_the_extras(repro: Path) -> None:
     printed = _printed(_FIT, repro)
     assert "class 1 against 0" in printed

@@ -31,29 +31,33 @@ BINARY = make_classification(500, 6, n_informative=4, random_state=1)
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast", "ignore::sklearn.exceptions.SkipTestWarning")
+# Of separable rows without a penalty there is no optimum that weighted and repeated rows could share.
+NO_OPTIMUM = dict.fromkeys(
+    ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data"), "no optimum"
+)
+rules = pytest.mark.filterwarnings(
+    "ignore:invalid value encountered in cast", "ignore::sklearn.exceptions.SkipTestWarning"
+)
+
+
+@rules
+@parametrize_with_checks([SoftmaxRegression()])
+def test_the_rules_of_scikit_learn_hold(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.slow
+@rules
 @parametrize_with_checks(
     [
-        SoftmaxRegression(),
         SoftmaxRegression(C=np.inf),
         SoftmaxRegression(l1_ratio=0.5),
         SoftmaxRegression(class_weight="balanced"),
         SoftmaxRegression(solver="lbfgs", warm_start=True, tol=1e-16),
     ],
-    expected_failed_checks=lambda estimator: (
-        # Of separable rows without a penalty there is no optimum that weighted and repeated rows could share.
-        dict.fromkeys(
-            (
-                "check_sample_weight_equivalence_on_dense_data",
-                "check_sample_weight_equivalence_on_sparse_data",
-            ),
-            "no optimum",
-        )
-        if np.inf == estimator.C
-        else {}
-    ),
+    expected_failed_checks=lambda estimator: NO_OPTIMUM if np.inf == estimator.C else {},
 )
-def test_the_rules_of_scikit_learn_hold(estimator: Any, check: Any) -> None:
+def test_they_hold_with_other_parameters(estimator: Any, check: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         check(estimator)
