@@ -31,7 +31,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """1,024 rows, the fewest, so that a small table has several."""
     monkeypatch.setattr(formats.Csv, "_BLOCK_VALUES", 1)
     monkeypatch.setattr(formats.Parquet, "_BLOCK_VALUES", 1)
-    monkeypatch.setattr(destination, "BLOCKS_PER_PART", 2)
+    monkeypatch.setattr(destination, "BLOCKS_PER_FILE", 2)
 
 
 def content(out: Path) -> dict[str, bytes]:
@@ -125,7 +125,7 @@ def test_row_groups_are_whole_and_say_where_they_are(tmp_path: Path) -> None:
     assert [group.num_rows for group in groups] == [3, 1, 1000]
     assert [group.column(0).statistics.min for group in groups] == [1, 4, 5]
     assert [file.read_row_group(number)["row"][0].as_py() for number in (2, 0, 1)] == [5, 1, 4]
-    many = form.head() + encoded[1].data * 40_000
+    many = form.head() + bytes(encoded[1].data) * 40_000
     many += form.tail((len(encoded[1].data), encoded[1].footer) for _ in range(40_000))
     assert pq.read_metadata(pa.BufferReader(many)).num_rows == 40_000
 
