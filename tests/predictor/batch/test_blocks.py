@@ -16,6 +16,7 @@ import pytest
 from pipeline.commands import predict
 from pipeline.dataset.columns import Chunk, Texts
 from pipeline.errors import UserError
+from pipeline.predictor import output_columns
 from pipeline.predictor.batch import blocks, columns, destination, formats
 from pipeline.predictor.batch.blocks import Batch
 from pipeline.scoring import predictions
@@ -81,7 +82,7 @@ def test_the_csv_is_the_one_that_evaluate_would_write(tmp_path: Path) -> None:
     scorer = load(folder)
     with predictions.open_csv(tmp_path / "expected.csv", CLASSES) as write:
         for chunk in stream.read(source, scorer.model.encoder.types, scorer.model.encoder.missing_values):
-            write(scorer.score(chunk).columns([*CLASSES]))
+            write(output_columns.block(scorer.score(chunk), CLASSES))
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
 
 
