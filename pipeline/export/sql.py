@@ -12,12 +12,12 @@ has 0 or a number near to it, so these are looked for first.
 
 from collections.abc import Sequence
 
-from pipeline.dataset.columns import class_text
 from pipeline.errors import UserError, quoted
 from pipeline.export.columns import categories, labels, missing_numbers, require_columns
 from pipeline.export.sql_expressions import exponential, level_row, level_weight, number_of, products, scaled_logit
 from pipeline.export.sql_syntax import halved, identifier, number, text, total
 from pipeline.model import Model
+from pipeline.predictor import output_columns
 from pipeline.predictor.scorer import Scorer
 from pipeline.scoring.scaling import LEAST_LOG_PROBABILITY, Scaling
 
@@ -35,6 +35,8 @@ def sql_text(scorer: Scorer, table: Sequence[str], keep: Sequence[str] = ()) -> 
     """
     require_columns(scorer.model)
     _require_names(scorer.model)
+    probabilities = output_columns.names("probability", scorer.model.classes)
+    output_columns.require_own_names(keep, ["predicted", *probabilities], str.lower)
     query = _Query(scorer.model, keep, table)
     query.tables_of_levels()
     query.read(".".join(map(identifier, table)))
@@ -178,8 +180,8 @@ class _Query:
         columns = [f"k{place} AS {identifier(name)}" for place, name in enumerate(self._keep)]
         columns.append("predicted")
         columns += [
-            f"e{label} / s AS {identifier(f'probability_{class_text(name)}')}"
-            for label, name in enumerate(self._model.classes)
+            f"e{label} / s AS {identifier(name)}"
+            for label, name in enumerate(output_columns.names("probability", self._model.classes))
         ]
         lines = ",\n    ".join(columns)
         return "WITH\n" + ",\n".join(self._stages) + f"\nSELECT\n    {lines}\nFROM {self._last}\n"

@@ -3,13 +3,14 @@
 n is the number of rows, k the number of classes.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dataset.columns import Class, class_text
+from pipeline.errors import UserError, quoted
 from pipeline.predictor.scorer import ScoredRows
 from pipeline.scoring import predictions
 from pipeline.scoring.decision import Decision
@@ -54,6 +55,20 @@ def groups(decision: Decision, has_intervals: bool) -> list[str]:
 def names(group: str, classes: Sequence[Class]) -> list[str]:
     """The names of a group's columns: one, or one a class."""
     return [f"{group}_{class_text(label)}" for label in classes] if group in BY_CLASS else [group]
+
+
+def require_own_names(keep: Sequence[str], taken: Iterable[str], spelled: Callable[[str], str] = str) -> None:
+    """Check that no column to keep is named as another, or as one ``taken`` by the predictions, once ``spelled``.
+
+    Raises: UserError.
+    """
+    own, names_so_far = {spelled(name) for name in taken}, set[str]()
+    for name in keep:
+        if spelled(name) in own | names_so_far:
+            is_own = spelled(name) in own
+            what = "the predictions have one of this name; rename it in the table" if is_own else "it is named twice"
+            raise UserError(f"--keep {quoted(name)}: expected a column of its own, but {what}")
+        names_so_far.add(spelled(name))
 
 
 def values(group: str, scored: ScoredRows) -> NDArray[Any]:

@@ -163,6 +163,20 @@ def test_names_that_differ_in_case_alone_are_refused() -> None:
         sql_text(scorer(names=("plain", "G", "flag", "day", "g", "h")), ["rows"])
 
 
+@pytest.mark.parametrize("keep", [["id", "id"], ["id", "ID"], ["predicted"], ["PROBABILITY_A"]])
+def test_a_kept_column_has_a_name_of_its_own(keep: list[str]) -> None:
+    """A view with two columns of one name is none."""
+    with pytest.raises(UserError, match=f"--keep '{keep[-1]}': expected a column of its own"):
+        sql_text(scorer(), ["rows"], keep)
+
+
+@pytest.mark.parametrize("classes", [("only",), ("x", "X"), ("", " ")])
+def test_classes_may_be_one_or_nearly_the_same(classes: tuple[str, ...]) -> None:
+    made = scorer(classes=classes)
+    measured = distance.of_sql(made, [made_rows(made.model.encoder)])
+    assert (measured.largest <= bound(made), measured.other_classes) == (True, 0)
+
+
 def test_syntax() -> None:
     assert identifier('a"b') == '"a""b"'
     assert text("it's") == "'it''s'"

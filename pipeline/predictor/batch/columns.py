@@ -91,13 +91,7 @@ def choose(scorer: Scorer, asked: Sequence[str] | None = None, keep: Sequence[st
     classes = tuple(scorer.model.classes)
     available = _available(scorer)
     chosen = available if asked is None else _chosen(available, asked)
-    taken = {column.name for column in chosen}
-    for name in keep:
-        if name in taken:
-            own = any(column.name == name for column in chosen)
-            what = "the predictions have a column of this name; rename it in the table" if own else "it is named twice"
-            raise UserError(f"--keep {quoted(name)}: expected a column of its own, but {what}")
-        taken.add(name)
+    output_columns.require_own_names(keep, [column.name for column in chosen])
     return OutputColumns(classes, tuple(chosen), tuple(keep))
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -135,6 +136,18 @@ def chunk_of(start: int, size: int) -> Chunk:
     """Rows in which nothing is known."""
     missing = np.full(size, np.nan)
     return Chunk(start, size, {"x": missing, "y": missing}, {"g": Texts(np.full(size, -1, dtype=np.int32), ())})
+
+
+def test_the_form_follows_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> None:
+    """In capitals, too; standard output is a CSV though a folder be called `-`."""
+    folder = save_model(tmp_path / "models")
+    source = write_csv(tmp_path / "in.csv", 3)
+    predict.main(source=source, out=tmp_path / "OUT.PARQUET", model=folder)
+    assert pq.read_table(tmp_path / "OUT.PARQUET").num_rows == 3
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-").mkdir()
+    predict.main(source=source, out="-", model=folder, columns=["row"])
+    assert capfdbinary.readouterr().out.endswith(b'"row"\n1\n2\n3\n')
 
 
 def test_several_tables_are_one(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_without_keep_and_columns_the_header_is_that_of_the_scorer(folder: Path)
         ({"columns": ["decision"]}, r"the model has no costs to decide by"),
         ({"columns": ["in_set"]}, r"the model has no prediction sets"),
         ({"columns": ["row", "row"]}, r"--columns 'row': expected it once, got it 2 times"),
-        ({"keep": ["predicted"]}, r"--keep 'predicted': .* the predictions have a column of this name"),
+        ({"keep": ["predicted"]}, r"--keep 'predicted': .* the predictions have one of this name"),
         ({"keep": ["id", "id"]}, r"--keep 'id': expected a column of its own, but it is named twice"),
         ({"keep": ["idd"]}, r"in\.csv: missing column idd"),
     ],
