@@ -124,6 +124,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "a foreign value": _edit(lambda lines: lines[1].update(footer=None)),
     "no journal": lambda out: (hidden_folder.path(out) / "journal").unlink(),
     "garbage": _garbage,
+    "deep garbage": lambda out: (hidden_folder.path(out) / "journal").write_bytes(b"[" * 100_000 + b"\n"),
     "a torn line": _torn,
     "a stranger's file": lambda out: (hidden_folder.path(out) / "out" / "part-99999.csv").write_text(
         "x", encoding="utf-8"
