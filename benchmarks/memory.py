@@ -31,9 +31,8 @@ def children_peak_mebibytes() -> float:
         return float("nan")
     import resource
 
-    return (
-        resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / _MEBIBYTE
-    )
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / _MEBIBYTE
 
 
 def mebibytes() -> float:

@@ -75,6 +75,19 @@ def test_blocks_of_any_pieces_have_the_same_rows() -> None:
         assert starts == [block.numbers["x"][0] for cut in blocks.cut(chunks, 2) for block in cut]
 
 
+def test_blocks_of_long_texts_have_fewer_rows() -> None:
+    """Behind the row that makes them full, wherever pieces end; a text longer than a block is one by itself."""
+    texts = ["aaa", None, "b", "", "cccccc", "d", "e", "ff", "g"]
+    for sizes in ([9], [1] * 9, [2, 3, 4], [4, 5]):
+        chunks, start = [], 0
+        for size in sizes:
+            kept = pa.table({"k": pa.array(texts[start : start + size], pa.string())})
+            chunks.append(Chunk(start + 1, size, {}, {}, kept=kept))
+            start += size
+        cut = [sum(chunk.rows for chunk in block) for block in blocks.cut(chunks, rows=4, kept_bytes=4)]
+        assert cut == [3, 2, 3, 1]
+
+
 def test_the_csv_is_the_one_that_evaluate_would_write(tmp_path: Path) -> None:
     """Blocks that are written by `open_csv`, whole rows in Python's hands, have the same bytes."""
     folder = save_model(tmp_path / "models")
