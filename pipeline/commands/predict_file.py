@@ -25,7 +25,7 @@ from pipeline.table import find_source, progress, sources, stream
 from pipeline.table.sources import File, Source, TableSource
 
 # A part that another version of the code began is begun anew.
-_REQUEST_FORMAT = "softmax-batch/1"
+_REQUEST_FORMAT = "softmax-batch/2"
 
 
 def write(

@@ -99,21 +99,38 @@ def _fill(connection: Any, made: Scorer, table: pa.Table) -> None:
             copy.write_row((number, *row))
 
 
+TYPED = """SELECT * FROM (VALUES
+    (CAST(3 AS INTEGER), CAST(1.5 AS DECIMAL(9, 2)), 1, DATE '1970-01-05', 1, '2'),
+    (NULL, -999, 0, NULL, NULL, NULL)) AS rows (plain, gappy, flag, day, g, h)"""
+AS_A_CSV_HAS_THEM = """SELECT * FROM (VALUES
+    (3.0e0, 1.5e0, true, TIMESTAMP '1970-01-05 00:00:00', '1', '2'),
+    (NULL, NULL, false, NULL, 'NA', '')) AS rows (plain, gappy, flag, day, g, h)"""
+
+
 def test_columns_of_databases_own_types_are_read() -> None:
     """Integers and decimals, dates without a time, integers and texts of digits as levels, 0 and 1 as booleans."""
     made = scorer(levels=("1", "2"))
     query = sql_text(made, ["rows"])
-    typed = """SELECT * FROM (VALUES
-        (CAST(3 AS INTEGER), CAST(1.5 AS DECIMAL(9, 2)), 1, DATE '1970-01-05', 1, '2'),
-        (NULL, -999, 0, NULL, NULL, NULL)) AS rows (plain, gappy, flag, day, g, h)"""
-    as_csv_reads = """SELECT * FROM (VALUES
-        (3.0e0, 1.5e0, true, TIMESTAMP '1970-01-05 00:00:00', '1', '2'),
-        (NULL, NULL, false, NULL, 'NA', '')) AS rows (plain, gappy, flag, day, g, h)"""
     with duckdb.connect() as connection:
         results = []
-        for rows in (typed, as_csv_reads):
+        for rows in (TYPED, AS_A_CSV_HAS_THEM):
             connection.execute(f"CREATE OR REPLACE TABLE rows AS {rows}")
             results.append(connection.execute(query).fetchall())
+    assert results[0] == results[1]
+    assert len({*results[0]}) == 2
+
+
+@pytest.mark.slow
+def test_columns_of_postgresqls_own_types_are_read(postgres: Any) -> None:
+    """The same, and texts that PostgreSQL pads with blanks."""
+    made = scorer(levels=("1", "2"))
+    results = []
+    for rows in (TYPED, AS_A_CSV_HAS_THEM):
+        postgres.execute("DROP TABLE IF EXISTS public.rows")
+        postgres.execute(f"CREATE TABLE public.rows AS {rows}".encode())
+        if rows == TYPED:
+            postgres.execute("ALTER TABLE public.rows ALTER h TYPE char(5)")
+        results.append(sorted(postgres.execute(sql_text(made, ["public", "rows"]).encode()).fetchall()))
     assert results[0] == results[1]
     assert len({*results[0]}) == 2
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyarrow import compute as kernels
 
 from pipeline.dataset.columns import Chunk
 from pipeline.parallel import threads, workers
@@ -108,10 +107,13 @@ def cut(chunks: Iterable[Chunk], rows: int, kept_bytes: int = MOST_KEPT_BYTES) -
 
 def _kept_ends(chunk: Chunk) -> NDArray[np.int64]:
     """(n,): the bytes of the kept texts of each row and those before it."""
-    compute: Any = kernels
     lengths = np.zeros(chunk.rows, dtype=np.int64)
-    for column in [] if chunk.kept is None else chunk.kept.columns:
-        lengths += compute.fill_null(compute.binary_length(column), 0).to_numpy()
+    if chunk.kept is not None:
+        from pyarrow import compute as kernels  # here, since it takes long to load
+
+        compute: Any = kernels
+        for column in chunk.kept.columns:
+            lengths += compute.fill_null(compute.binary_length(column), 0).to_numpy()
     return lengths.cumsum()
 
 
