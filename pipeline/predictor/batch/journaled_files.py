@@ -8,11 +8,15 @@ from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.errors import UserError
 from pipeline.predictor.batch import hidden_folder
 from pipeline.predictor.batch.formats import EncodedBlock, Format
 from pipeline.predictor.batch.journal import Entry, Journal
 
 FLUSH_SECONDS = 5.0  # of work are lost by a kill; writing to disk more often would cost more than that saves
+
+# Of the footer of one file, that is of what Parquet says of each column of each block: more no reader takes.
+MOST_FOOTER_BYTES = 2**31 - 1
 
 
 def file_name(number: int, form: Format) -> str:
@@ -77,6 +81,12 @@ class JournaledFiles:
         return len(self._of_file)
 
     def append(self, block: EncodedBlock, rows: int, without_interval: int) -> None:
+        """Add the next block. Raises: UserError for more blocks than one file may have."""
+        if (len(self._of_file) + 1) * len(block.footer) > MOST_FOOTER_BYTES:
+            raise UserError(
+                f"more rows of so many columns than one Parquet file can describe, after row {self.totals[0]:,}: name "
+                "a folder (`-o DIR/`), or fewer --columns"
+            )
         if self._file is None:
             self._file = self.path(self._number).open("wb")
             self._file.write(self._form.head())

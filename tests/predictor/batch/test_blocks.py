@@ -18,7 +18,7 @@ from pipeline.commands import predict
 from pipeline.dataset.columns import Chunk, Texts
 from pipeline.errors import UserError
 from pipeline.predictor import output_columns
-from pipeline.predictor.batch import blocks, columns, destination, formats
+from pipeline.predictor.batch import blocks, columns, destination, formats, journaled_files
 from pipeline.predictor.batch.blocks import Batch
 from pipeline.scoring import predictions
 from pipeline.table import stream
@@ -143,6 +143,20 @@ def test_row_groups_are_whole_and_say_where_they_are(tmp_path: Path) -> None:
     many = form.head() + bytes(encoded[1].data) * 40_000
     many += form.tail((len(encoded[1].data), encoded[1].footer) for _ in range(40_000))
     assert pq.read_metadata(pa.BufferReader(many)).num_rows == 40_000
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_more_blocks_than_a_footer_can_describe_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one file; a folder begins another."""
+    folder = save_model(tmp_path / "models")
+    source = write_csv(tmp_path / "in.csv", ROWS)
+    predict.main(source=source, out=tmp_path / "one.parquet", model=folder)
+    of_a_group = pq.ParquetFile(tmp_path / "one.parquet").metadata.serialized_size
+    monkeypatch.setattr(journaled_files, "MOST_FOOTER_BYTES", of_a_group)
+    with pytest.raises(UserError, match=r"one Parquet file can describe, after row \d,\d{3}: name a folder"):
+        predict.main(source=source, out=tmp_path / "out.parquet", model=folder)
+    predict.main(source=source, out=f"{tmp_path}/out/", model=folder)
+    assert pq.read_table(tmp_path / "out").num_rows == ROWS
 
 
 def chunk_of(start: int, size: int) -> Chunk:
