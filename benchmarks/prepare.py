@@ -29,13 +29,13 @@ CATEGORIES = ["origin", "dest"]
 ROUNDS = 3
 
 _TIMED = """
-import json, pathlib, re, sys, time
+import json, sys, time
 source, out, numbers, categories = json.loads(sys.argv[1])
 start = time.perf_counter()
 {work}
 seconds = time.perf_counter() - start
-peak = re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]
-print(json.dumps([seconds, int(peak) / 1024]))
+from benchmarks.memory import peak_mebibytes
+print(json.dumps([seconds, peak_mebibytes()]))
 """
 _PREPARE = """
 from pathlib import Path
@@ -96,8 +96,6 @@ def measured(work: str, source: Path, out: Path) -> tuple[float, float]:
 @click.option("--large", is_flag=True, help="Also prepare the rows 120 times: needs 8 GB of disk for a while.")
 def main(times: int, large: bool) -> None:
     """Measure in turn, and print medians with their ratio to the floor."""
-    if sys.platform != "linux":
-        sys.exit("needs Linux, whose kernel tells of the most memory that a process had")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = flights_csv(folder, times)

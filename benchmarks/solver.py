@@ -180,22 +180,20 @@ def seconds_a_pass(times: int) -> tuple[int, float]:
 
 
 _TRAIN = """
-import pathlib, re, sys
+import pathlib, sys
 import torch
+from benchmarks.memory import mebibytes, peak_mebibytes
 from pipeline.dataset import reader
 from pipeline.train.fit import fit
 from pipeline.train.outcome import FitOutcome
 from pipeline.train.params import TrainParams
 
-def mebibytes(name):
-    return int(re.search(name + r":\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
-
-imports = mebibytes("VmRSS")
+imports = mebibytes()
 prepared = reader.open_dataset(pathlib.Path(sys.argv[1]))
 rows = prepared.splits["train"].rows
 params = TrainParams(solver="auto", seed=0, epochs=1000, snapshot_every=1000, l2=1 / rows, tolerance=1e-6)
 fit(prepared, params, lambda _: None)
-print(mebibytes("VmHWM") - imports)
+print(peak_mebibytes() - imports)
 """
 
 
@@ -228,8 +226,6 @@ def _prepare(problem: Problem, folder: Path) -> None:
 
 def main() -> None:
     """Print a line as soon as it is measured, then all of them as a table."""
-    if sys.platform != "linux":
-        sys.exit("needs Linux, whose kernel tells of the most memory that a process had")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CASES)}; all of them by default")
     parser.add_argument("--slow", action="store_true", help="run the peer on flights, too")

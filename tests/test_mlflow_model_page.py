@@ -24,7 +24,7 @@ def test_the_page_does_what_it_shows(repro: Path, tmp_path: Path) -> None:
 def test_the_page_names_what_there_is() -> None:
     """The kinds of columns, the requirements, and a request that is JSON."""
     text = (SOURCE / PAGE).read_text(encoding="utf-8")
-    assert all(f"`{kind}`" in text for kind in signature.KINDS)
+    assert all(f"`{kind}`" in text for kind in signature.GROUPS)
     listed = re.search(r"\| (mlflow, .*), as requirements.lock", text)
     assert listed is not None
     assert set(listed[1].replace(" and ", ", ").split(", ")) == {*model_folder.REQUIREMENTS}

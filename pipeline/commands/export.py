@@ -12,9 +12,10 @@ from pipeline.errors import UserError
 from pipeline.export import distance
 from pipeline.export.distance import Distance
 from pipeline.export.made_rows import made_rows
+from pipeline.params import PARAMS_FILE
 from pipeline.predictor import scorer as scorers
 from pipeline.predictor.column_types import require_column_types
-from pipeline.table import stream
+from pipeline.table import sources, stream
 
 # Enough to see every kind of row, and done in seconds.
 MOST_ROWS_COMPARED = 100_000
@@ -39,21 +40,28 @@ def main(
     scorer = scorers.load(model)
     require_column_types(scorer.model.encoder, model / output_files.METADATA_FILE)
     _require_libraries(onnx, sql)
+    if onnx is not None and sql is not None and onnx.resolve() == sql.resolve():
+        raise UserError(f"{typed(sql)}: expected a file for ONNX and another for SQL, got the same for both")
+    read = scorers.paths(model)
+    rows, of_what = _rows(scorer.model.encoder, check, typed, read)
     for out in filter(None, (onnx, sql)):
         files.require_file_name(out)
-        files.refuse_to_overwrite(out, scorers.paths(model))
-    rows, of_what = _rows(scorer.model.encoder, check, typed)
+        files.refuse_to_overwrite(out, read)
+    # A file is written once it is measured.
     if onnx is not None:
         from pipeline.export.onnx_graph import onnx_bytes
 
         content = onnx_bytes(scorer)
+        measured = distance.of_onnx(content, scorer, rows)
         files.write_bytes(onnx, content)
-        _say(typed(onnx), distance.of_onnx(content, scorer, rows), of_what, "run by onnxruntime")
+        _say(typed(onnx), measured, of_what, "run by onnxruntime")
     if sql is not None:
         from pipeline.export.sql import sql_text
 
-        files.write_text(sql, sql_text(scorer, table, keep))
-        _say(typed(sql), distance.of_sql(scorer, rows), of_what, "run by DuckDB")
+        query = sql_text(scorer, table, keep)
+        measured = distance.of_sql(scorer, rows)
+        files.write_text(sql, query)
+        _say(typed(sql), measured, of_what, "run by DuckDB")
 
 
 def _require_libraries(onnx: Path | None, sql: Path | None) -> None:
@@ -74,10 +82,15 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def _rows(encoder: Encoder, check: str | None, typed: Callable[[object], str]) -> tuple[list[Chunk], str]:
-    """Rows to compare, and whose they are."""
+def _rows(
+    encoder: Encoder, check: str | None, typed: Callable[[object], str], read: list[Path]
+) -> tuple[list[Chunk], str]:
+    """Rows to compare, and whose they are; ``read`` gets the files of the table."""
+    if check is None:
+        read.append(Path(PARAMS_FILE))
     try:
         with model_table.opened(check) as source:
+            read += sources.local_paths(source)
             chunks = stream.read(source, encoder.types, encoder.missing_values)
             rows = [*distance.first_rows(chunks, MOST_ROWS_COMPARED)]
             if not rows:

@@ -16,7 +16,7 @@ from pipeline.dataset.columns import class_text
 from pipeline.errors import UserError, listed, quoted, shortened
 from pipeline.parallel import workers
 from pipeline.predictor import scorer as scorers
-from pipeline.predictor.batch import columns as output_columns
+from pipeline.predictor.batch import columns as batch_columns
 from pipeline.predictor.column_types import require_column_types
 from pipeline.predictor.scorer import ScoredRows, Scorer
 from pipeline.predictor.unseen import KnownLevels
@@ -46,7 +46,7 @@ def main(
     """Score ``source`` with the model in folder ``model``; write every row to ``out``, or print the first rows.
 
     With ``reports``, the folder that infer wrote, probabilities get confidence intervals. ``columns`` and ``keep`` are
-    those of ``output_columns.choose``, for ``out`` only.
+    those of ``batch_columns.choose``, for ``out`` only.
     Several sources are one table, in their order. As ``source`` ``-`` is standard input, as ``out`` standard output.
     ``typed`` gives a file's name as the person typed it, to say how many rows went where.
     Raises: UserError if the model or the source cannot be used, the source has no rows, or ``out`` is one of the files
@@ -58,7 +58,7 @@ def main(
     decided = decisions.load(model, trained)
     inferred = None if reports is None else inference_fit.load(reports, trained, model)
     scorer = Scorer(trained, decided, None if inferred is None else inferred.fit)
-    chosen = output_columns.choose(scorer, columns, keep)
+    chosen = batch_columns.choose(scorer, columns, keep)
     read = scorers.paths(model)
     read += [] if reports is None else inference_fit.paths(reports)
     addresses = [str(source)] if isinstance(source, str | Path) else list(source)

@@ -25,7 +25,7 @@ from pipeline.table import find_source, progress, sources, stream
 from pipeline.table.sources import File, Source, TableSource
 
 # A part that another version of the code began is begun anew.
-_REQUEST_FORMAT = "softmax-batch/1"
+_REQUEST_FORMAT = "softmax-batch/2"
 
 
 def write(
@@ -61,11 +61,11 @@ def write(
 
 def is_parquet(out: str | Path) -> bool:
     """Whether a file or folder of this name is written as Parquet."""
-    return _is_folder(out) or Path(out).suffix == ".parquet"
+    return _is_folder(out) or Path(out).suffix.lower() == ".parquet"
 
 
 def _is_folder(out: str | Path) -> bool:
-    return str(out).endswith(("/", os.sep)) or Path(out).is_dir()
+    return Path(out) != predictions.STANDARD_OUTPUT and (str(out).endswith(("/", os.sep)) or Path(out).is_dir())
 
 
 def no_rows(source: TableSource) -> UserError:

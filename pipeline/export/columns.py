@@ -49,6 +49,11 @@ def missing_numbers(missing_values: Sequence[str]) -> list[float]:
     return sorted({float(text) for text in missing_values if locate.is_number(text)})
 
 
+def missing_texts(missing_values: Sequence[str]) -> list[str]:
+    """The texts that stand for no value where there is no null: the empty one only where no other does."""
+    return sorted({*missing_values}) or [""]
+
+
 def labels(classes: Sequence[Class]) -> list[str] | list[int]:
     """The classes as integers of 64 bits where all are, else as texts."""
     if all(isinstance(label, int) and not isinstance(label, bool) and label in _INT64 for label in classes):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.dataset.columns import DATE_PARTS, Chunk, Texts, is_date, is_number, part_name
 from pipeline.dataset.encoder import Encoder
 from pipeline.export import onnx_graph
-from pipeline.export.columns import labels
+from pipeline.export.columns import labels, missing_texts
 from pipeline.export.sql import sql_text
 from pipeline.predictor.scorer import Scorer
 
@@ -41,10 +41,10 @@ def of_onnx(content: bytes, scorer: Scorer, chunks: Iterable[Chunk]) -> Distance
     names = np.array(labels(scorer.model.classes), dtype=object)
     distance = Distance()
     for chunk in chunks:
+        scored = scorer.score(chunk)
         probabilities, label = session.run(
             [onnx_graph.PROBABILITIES, onnx_graph.LABEL], onnx_inputs(scorer.model.encoder, chunk)
         )
-        scored = scorer.score(chunk)
         others = int(np.count_nonzero(names[scored.predicted] != label))
         distance = distance.with_rows(scored.probabilities, probabilities, others)
     return distance
@@ -55,9 +55,10 @@ def onnx_inputs(encoder: Encoder, chunk: Chunk) -> dict[str, NDArray[Any]]:
     inputs: dict[str, NDArray[Any]] = {
         column.name: chunk.numbers[column.name][:, np.newaxis] for column in encoder.numbers
     }
+    missing = missing_texts(encoder.missing_values)[0]
     for column in encoder.categories:
         texts = chunk.texts[column.name]
-        inputs[column.name] = np.array([*texts.levels, ""], dtype=object)[texts.codes][:, np.newaxis]
+        inputs[column.name] = np.array([*texts.levels, missing], dtype=object)[texts.codes][:, np.newaxis]
     return inputs
 
 
@@ -75,13 +76,13 @@ def of_sql(scorer: Scorer, chunks: Iterable[Chunk]) -> Distance:
     with duckdb.connect() as connection:
         connection.execute("SET max_expression_depth TO 10000")
         for chunk in chunks:
+            scored = scorer.score(chunk)  # first, since its error names the row and the column
             rows = as_table(scorer.model.encoder, chunk).append_column(row, pa.array(np.arange(chunk.rows)))
             connection.register("rows", rows)
             result = connection.execute(query).fetchnumpy()
             order = np.argsort(result[row])
             columns = [*result.values()]
             theirs = np.stack([np.ma.filled(column, np.nan)[order] for column in columns[2:]], axis=1)
-            scored = scorer.score(chunk)
             others = int(np.count_nonzero(names[scored.predicted] != columns[1].astype(str)[order]))
             distance = distance.with_rows(scored.probabilities, theirs, others)
     return distance

@@ -1,8 +1,8 @@
 """A model as ONNX: operators of ai.onnx alone, float64 throughout but for the rounding of an encoder of float32.
 
 N is the number of rows, p of numbers, k of classes. Inputs are the columns by name, each (N, 1): numbers and booleans
-as double, NaN for no value; parts of dates as numbers of their own ("day month"); categories as string, "" for no
-value. Outputs are ``probabilities`` (N, k), as `decide` scales them, and ``label`` (N,).
+as double, NaN for no value; parts of dates as numbers of their own ("day month"); categories as string, with the texts
+of ``missing_texts`` for no value. Outputs are ``probabilities`` (N, k), as `decide` scales them, and ``label`` (N,).
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.dataset.columns import is_number
 from pipeline.errors import UserError, quoted
-from pipeline.export.columns import CategoryWeights, categories, labels, missing_numbers, require_columns
+from pipeline.export.columns import CategoryWeights, categories, labels, missing_numbers, missing_texts, require_columns
 from pipeline.predictor.scorer import Scorer
 from pipeline.scoring.scaling import LEAST_LOG_PROBABILITY, Scaling
 
@@ -113,7 +113,7 @@ def _logits(graph: _Graph, scorer: Scorer) -> str:
         numbers = _numbers(graph, scorer)
         weights = np.ascontiguousarray(model.weights[:, : model.encoder.number_count].T)
         terms.append(graph.add("MatMul", numbers, graph.constant(weights)))
-    missing = sorted({*model.encoder.missing_values, ""})
+    missing = missing_texts(model.encoder.missing_values)
     terms += [_level_weights(graph, category, missing) for category in categories(model)]
     total = graph.constant(model.bias[np.newaxis])
     for term in terms:

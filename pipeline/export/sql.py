@@ -12,35 +12,20 @@ has 0 or a number near to it, so these are looked for first.
 
 from collections.abc import Sequence
 
-from pipeline.dataset.columns import class_text, is_date, is_number
-from pipeline.dataset.encoder import NumberColumn
 from pipeline.errors import UserError, quoted
-from pipeline.export.columns import CategoryWeights, categories, labels, missing_numbers, require_columns
-from pipeline.export.sql_syntax import bare_number, halved, identifier, number, text, total
+from pipeline.export.columns import categories, labels, missing_numbers, require_columns
+from pipeline.export.sql_expressions import exponential, level_row, level_weight, number_of, products, scaled_logit
+from pipeline.export.sql_syntax import halved, identifier, number, text, total
 from pipeline.model import Model
+from pipeline.predictor import output_columns
 from pipeline.predictor.scorer import Scorer
 from pipeline.scoring.scaling import LEAST_LOG_PROBABILITY, Scaling
 
 # PostgreSQL's rows have at most 1,664 columns.
 _MOST_COLUMNS = 1_600
 
-# e^x is above 1e-305 here, and a quotient of it by 1,600 is a number of all digits.
-_LEAST_EXPONENT = -700.0
-
-# Times a number that float32 holds it would be too small for a double, and for any logit.
-_LEAST_WEIGHT = 1e-250
-
 # Half the least number of float32, which is rounded to 0; as float64 it is too small to be seen in a logit.
 _ROUNDS_TO_0 = 2.0**-150
-
-_EXTRACTED: dict[str, str] = {
-    "year": "EXTRACT(YEAR FROM {})",
-    "month": "EXTRACT(MONTH FROM {})",
-    "day": "EXTRACT(DAY FROM {})",
-    "weekday": "EXTRACT(ISODOW FROM {}) - 1",
-    "hour": "EXTRACT(HOUR FROM {})",
-    "minute": "EXTRACT(MINUTE FROM {})",
-}
 
 
 def sql_text(scorer: Scorer, table: Sequence[str], keep: Sequence[str] = ()) -> str:
@@ -50,6 +35,8 @@ def sql_text(scorer: Scorer, table: Sequence[str], keep: Sequence[str] = ()) -> 
     """
     require_columns(scorer.model)
     _require_names(scorer.model)
+    probabilities = output_columns.names("probability", scorer.model.classes)
+    output_columns.require_own_names(keep, ["predicted", *probabilities], str.lower)
     query = _Query(scorer.model, keep, table)
     query.tables_of_levels()
     query.read(".".join(map(identifier, table)))
@@ -110,7 +97,7 @@ class _Query:
         names = ", ".join(["level", *(f"w{label}" for label in self._labels)])
         for place, category in enumerate(self._categories):
             if category.levels:
-                rows = ",\n    ".join(_level_row(category, row) for row in range(len(category.levels)))
+                rows = ",\n    ".join(level_row(category, row) for row in range(len(category.levels)))
                 self._stages.append(f"{self._levels(place)} ({names}) AS (\n    VALUES\n    {rows}\n)")
 
     def read(self, table: str) -> None:
@@ -118,7 +105,7 @@ class _Query:
         encoder = self._model.encoder
         columns = [f"{identifier(name)} AS k{place}" for place, name in enumerate(self._keep)]
         gaps = missing_numbers(encoder.missing_values)
-        columns += [f"{_number(column, gaps)} AS x{place}" for place, column in enumerate(self._numbers)]
+        columns += [f"{number_of(column, gaps)} AS x{place}" for place, column in enumerate(self._numbers)]
         missing = ", ".join(map(text, encoder.missing_values))
         for place, category in enumerate(self._categories):
             value = f"CAST({identifier(category.name)} AS VARCHAR)"
@@ -157,8 +144,8 @@ class _Query:
         for label in self._labels:
             weights = self._model.weights[label].tolist()
             terms = [number(self._model.bias[label])]
-            terms += _products(weights[: len(values)], values)
-            terms += [_level_weight(place, category, label) for place, category in enumerate(self._categories)]
+            terms += products(weights[: len(values)], values)
+            terms += [level_weight(place, category, label) for place, category in enumerate(self._categories)]
             columns.append(f"{total(terms)} AS z{label}")
         self._add("logits", columns, self._last + "".join(joins))
 
@@ -167,10 +154,10 @@ class _Query:
         self._add_largest("largest_unscaled")
         distances = [f"d{label}" for label in self._labels]
         self._add("distances", [f"z{label} - m AS d{label}" for label in self._labels])
-        self._add("sums", [*distances, f"LN({halved([*map(_exp, distances)])}) AS s"])
+        self._add("sums", [*distances, f"LN({halved([*map(exponential, distances)])}) AS s"])
         least = number(LEAST_LOG_PROBABILITY)
         self._add("log_probabilities", [f"GREATEST(d{label} - s, {least}) AS l{label}" for label in self._labels])
-        self._add("scaled", [f"{_scaled(scaling, label, self._labels)} AS z{label}" for label in self._labels])
+        self._add("scaled", [f"{scaled_logit(scaling, label, self._labels)} AS z{label}" for label in self._labels])
 
     def _add_largest(self, name: str) -> None:
         z = [f"z{label}" for label in self._labels]
@@ -185,7 +172,7 @@ class _Query:
         e = [f"e{label}" for label in self._labels]
         distances = [f"z{label} - m AS d{label}" for label in self._labels]
         self._add("shifted", [f"CASE {cases} END AS predicted", *distances])
-        self._add("exponentials", ["predicted", *(f"{_exp(f'd{label}')} AS e{label}" for label in self._labels)])
+        self._add("exponentials", ["predicted", *(f"{exponential(f'd{label}')} AS e{label}" for label in self._labels)])
         self._add("totals", ["predicted", *e, f"{halved(e)} AS s"])
 
     def text(self) -> str:
@@ -193,58 +180,8 @@ class _Query:
         columns = [f"k{place} AS {identifier(name)}" for place, name in enumerate(self._keep)]
         columns.append("predicted")
         columns += [
-            f"e{label} / s AS {identifier(f'probability_{class_text(name)}')}"
-            for label, name in enumerate(self._model.classes)
+            f"e{label} / s AS {identifier(name)}"
+            for label, name in enumerate(output_columns.names("probability", self._model.classes))
         ]
         lines = ",\n    ".join(columns)
         return "WITH\n" + ",\n".join(self._stages) + f"\nSELECT\n    {lines}\nFROM {self._last}\n"
-
-
-def _number(column: NumberColumn, missing: Sequence[float]) -> str:
-    """The column's value as a double, NULL for none."""
-    name = identifier(column.column)
-    if is_date(column.kind):
-        part = column.name.removeprefix(f"{column.column} ")
-        return f"CAST({_EXTRACTED[part].format(f'CAST({name} AS TIMESTAMP)')} AS DOUBLE PRECISION)"
-    if not is_number(column.kind):
-        return (
-            f"CASE WHEN CAST({name} AS BOOLEAN) THEN {number(1)} WHEN NOT CAST({name} AS BOOLEAN) THEN {number(0)} END"
-        )
-    value = f"CAST({name} AS DOUBLE PRECISION)"
-    for gap in missing:
-        value = f"NULLIF({value}, {number(gap)})"
-    return value
-
-
-def _level_row(category: CategoryWeights, row: int) -> str:
-    weights = category.weights[row].tolist()
-    # The type of a column is that of its first row where the others could be of it.
-    spelled = [number(weight) if row == 0 else bare_number(weight) for weight in weights]
-    return f"({', '.join([text(category.levels[row]), *spelled])})"
-
-
-def _level_weight(place: int, category: CategoryWeights, label: int) -> str:
-    of_missing, of_others = number(category.of_missing[label]), number(category.of_others[label])
-    known = f"COALESCE(c{place}.w{label}, {of_others})" if category.levels else of_others
-    return f"CASE WHEN t{place} IS NULL THEN {of_missing} ELSE {known} END"
-
-
-def _exp(exponent: str) -> str:
-    return f"CASE WHEN {exponent} < {number(_LEAST_EXPONENT)} THEN {number(0)} ELSE EXP({exponent}) END"
-
-
-def _scaled(scaling: Scaling, label: int, every: Sequence[int]) -> str:
-    if scaling.method == "matrix":
-        products = _products(scaling.weights[label].tolist(), [f"l{other}" for other in every])
-        return total([number(scaling.bias[label]), *products])
-    weight = scaling.weights if scaling.method == "temperature" else scaling.weights[label]
-    return total([*_products([float(weight)], [f"l{label}"]), number(scaling.bias[label])])
-
-
-def _products(weights: Sequence[float], values: Sequence[str]) -> list[str]:
-    """Weights times values, of those that weigh anything."""
-    return [
-        f"{number(weight)} * {value}"
-        for weight, value in zip(weights, values, strict=True)
-        if abs(weight) > _LEAST_WEIGHT
-    ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import model as models
-from pipeline.dataset.columns import Chunk, Class
+from pipeline.dataset.columns import Chunk
 from pipeline.errors import UserError
 from pipeline.output_files import DECISION_FILE, METADATA_FILE, WEIGHTS_FILE
 from pipeline.scoring import decision as decisions
@@ -77,22 +77,6 @@ class ScoredRows:
     def bounds(self) -> dict[str, NDArray[np.float64]]:
         """The intervals by the names of their columns, none where nobody asked for them."""
         return {} if self.intervals is None else vars(self.intervals)
-
-    def columns(self, classes: list[Class]) -> predictions.Block:
-        """The columns that `predict` writes, in their order."""
-        return {
-            "row": self.rows,
-            "predicted": predictions.class_names(classes, self.predicted),
-            **predictions.class_columns("probability", classes, self.probabilities),
-            **predictions.class_columns("logit", classes, self.logits),
-            **predictions.class_columns("rank", classes, self.ranks),
-            **{
-                name: column
-                for bound, values in self.bounds.items()
-                for name, column in predictions.class_columns(bound, classes, values).items()
-            },
-            **predictions.decision_columns(classes, self.decided, self.contained),
-        }
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.dataset.columns import Class, class_text
 from pipeline.errors import UserError, listed
+from pipeline.predictor import output_columns
 from pipeline.predictor.scorer import ScoredRows
 from pipeline.scoring.costs import NO_DECISION
 from pipeline.scoring.decision import Decision
@@ -75,24 +76,23 @@ class RowWriter:
 
 
 def _groups(classes: Sequence[Class], decision: Decision) -> dict[str, _Group]:
-    names = [class_text(label) for label in classes]
-    texts = [_json(name) for name in names]
+    texts = [_json(class_text(label)) for label in classes]
 
-    def of_class(prefix: str) -> list[str]:
-        return [f"{prefix}_{name}" for name in names]
+    def of_group(group: str) -> list[str]:
+        return output_columns.names(group, classes)
 
     groups = {
         "predicted": _Group(["predicted"], lambda scored: [[texts[place]] for place in scored.predicted.tolist()]),
-        "probability": _Group(of_class("probability"), lambda scored: _numbers(scored.probabilities)),
-        "logit": _Group(of_class("logit"), lambda scored: _numbers(scored.logits)),
-        "rank": _Group(of_class("rank"), lambda scored: scored.ranks.tolist()),
+        "probability": _Group(of_group("probability"), lambda scored: _numbers(scored.probabilities)),
+        "logit": _Group(of_group("logit"), lambda scored: _numbers(scored.logits)),
+        "rank": _Group(of_group("rank"), lambda scored: scored.ranks.tolist()),
     }
     if decision.policy is not None:
         decided = [*texts, "null"]  # no decision is the last, -1
         assert NO_DECISION == -1
         groups["decision"] = _Group(["decision"], lambda scored: [[decided[place]] for place in _list(scored.decided)])
     if decision.sets is not None:
-        groups["in_set"] = _Group([*of_class("in_set"), "set_size"], _sets)
+        groups["in_set"] = _Group([*of_group("in_set"), "set_size"], _sets)
     return groups
 
 

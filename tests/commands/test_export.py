@@ -64,6 +64,36 @@ def test_the_model_is_not_overwritten(folder: Path, place: str) -> None:
         export.main(model=folder / "models", onnx=folder / place)
 
 
+def test_the_table_that_is_compared_is_not_overwritten(folder: Path) -> None:
+    before = (folder / "in.csv").read_bytes()
+    with pytest.raises(UserError, match=r"in\.csv: is one of the files that are read"):
+        export.main(model=folder / "models", sql=folder / "models" / ".." / "in.csv", check="in.csv")
+    assert (folder / "in.csv").read_bytes() == before
+
+
+def test_nor_are_params_that_name_it(folder: Path) -> None:
+    (folder / "params.yaml").write_text("prepare: {source: in.csv}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"params\.yaml: is one of the files that are read"):
+        export.main(model=folder / "models", sql=folder / "params.yaml")
+
+
+def test_one_file_for_both_is_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match="expected a file for ONNX and another for SQL, got the same for both"):
+        export.main(model=folder / "models", onnx=folder / "m", sql=folder / "models" / ".." / "m")
+    assert not (folder / "m").exists()
+
+
+@pytest.mark.parametrize("kind", ["onnx", "sql"])
+def test_a_row_that_cannot_be_scored_leaves_the_earlier_file(folder: Path, kind: str) -> None:
+    """Its standardised value is beyond float32: our sentence, not an error of DuckDB."""
+    save_model(folder / "models", scale=1e-6)
+    (folder / "far.csv").write_text("x,y,g\n1,2,l0\n1e38,2,l0\n", encoding="utf-8")
+    (folder / "m").write_text("earlier", encoding="utf-8")
+    with pytest.raises(UserError, match=r"data row 2, column x: 1e\+38 is too far"):
+        export.main(model=folder / "models", check="far.csv", **{kind: folder / "m"})
+    assert (folder / "m").read_text(encoding="utf-8") == "earlier"
+
+
 @pytest.mark.parametrize("library", ["onnx", "onnxruntime", "duckdb"])
 def test_a_missing_library_is_named_with_its_extra(folder: Path, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
     """As in an environment without the extra; nothing is written."""

@@ -1,5 +1,6 @@
 """The ONNX model, run by onnxruntime, gives our probabilities within rounding, whatever columns and classes are."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,24 @@ def test_no_value_is_nan_the_empty_text_or_a_text_that_means_none() -> None:
     assert (empty != other).any()
     off, none = (run(made, flag=np.array([[value]]))[0] for value in (0.0, np.nan))
     assert (off != none).any()
+
+
+def test_the_empty_text_is_a_value_where_another_means_none() -> None:
+    """As in a table whose prepare.missing_values leave it out; a table's gaps are the text that is listed."""
+    made = scorer(levels=("", "l0"))
+    made = replace(made, model=replace(made.model, encoder=replace(made.model.encoder, missing_values=("NA",))))
+    empty, missing = (run(made, g=np.array([[text]], dtype=object))[0] for text in ("", "NA"))
+    assert (empty != missing).any()
+    rows = [made_rows(made.model.encoder)]
+    assert distance.of_onnx(onnx_bytes(made), made, rows).largest <= bound(made)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_a_batch_has_any_number_of_rows(rows: int) -> None:
+    made = scorer()
+    inputs = distance.onnx_inputs(made.model.encoder, made_rows(made.model.encoder).rows_of(0, rows))
+    session = onnxruntime.InferenceSession(onnx_bytes(made), providers=["CPUExecutionProvider"])
+    assert [each.shape for each in session.run(["probabilities", "label"], inputs)] == [(rows, 3), (rows,)]
 
 
 def test_labels_are_integers_where_classes_are() -> None:

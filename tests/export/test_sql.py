@@ -99,21 +99,38 @@ def _fill(connection: Any, made: Scorer, table: pa.Table) -> None:
             copy.write_row((number, *row))
 
 
+TYPED = """SELECT * FROM (VALUES
+    (CAST(3 AS INTEGER), CAST(1.5 AS DECIMAL(9, 2)), 1, DATE '1970-01-05', 1, '2'),
+    (NULL, -999, 0, NULL, NULL, NULL)) AS rows (plain, gappy, flag, day, g, h)"""
+AS_A_CSV_HAS_THEM = """SELECT * FROM (VALUES
+    (3.0e0, 1.5e0, true, TIMESTAMP '1970-01-05 00:00:00', '1', '2'),
+    (NULL, NULL, false, NULL, 'NA', '')) AS rows (plain, gappy, flag, day, g, h)"""
+
+
 def test_columns_of_databases_own_types_are_read() -> None:
     """Integers and decimals, dates without a time, integers and texts of digits as levels, 0 and 1 as booleans."""
     made = scorer(levels=("1", "2"))
     query = sql_text(made, ["rows"])
-    typed = """SELECT * FROM (VALUES
-        (CAST(3 AS INTEGER), CAST(1.5 AS DECIMAL(9, 2)), 1, DATE '1970-01-05', 1, '2'),
-        (NULL, -999, 0, NULL, NULL, NULL)) AS rows (plain, gappy, flag, day, g, h)"""
-    as_csv_reads = """SELECT * FROM (VALUES
-        (3.0e0, 1.5e0, true, TIMESTAMP '1970-01-05 00:00:00', '1', '2'),
-        (NULL, NULL, false, NULL, 'NA', '')) AS rows (plain, gappy, flag, day, g, h)"""
     with duckdb.connect() as connection:
         results = []
-        for rows in (typed, as_csv_reads):
+        for rows in (TYPED, AS_A_CSV_HAS_THEM):
             connection.execute(f"CREATE OR REPLACE TABLE rows AS {rows}")
             results.append(connection.execute(query).fetchall())
+    assert results[0] == results[1]
+    assert len({*results[0]}) == 2
+
+
+@pytest.mark.slow
+def test_columns_of_postgresqls_own_types_are_read(postgres: Any) -> None:
+    """The same, and texts that PostgreSQL pads with blanks."""
+    made = scorer(levels=("1", "2"))
+    results = []
+    for rows in (TYPED, AS_A_CSV_HAS_THEM):
+        postgres.execute("DROP TABLE IF EXISTS public.rows")
+        postgres.execute(f"CREATE TABLE public.rows AS {rows}".encode())
+        if rows == TYPED:
+            postgres.execute("ALTER TABLE public.rows ALTER h TYPE char(5)")
+        results.append(sorted(postgres.execute(sql_text(made, ["public", "rows"]).encode()).fetchall()))
     assert results[0] == results[1]
     assert len({*results[0]}) == 2
 
@@ -161,6 +178,20 @@ def test_too_many_classes_are_refused() -> None:
 def test_names_that_differ_in_case_alone_are_refused() -> None:
     with pytest.raises(UserError, match="columns 'G' and 'g': expected names that differ in more than case"):
         sql_text(scorer(names=("plain", "G", "flag", "day", "g", "h")), ["rows"])
+
+
+@pytest.mark.parametrize("keep", [["id", "id"], ["id", "ID"], ["predicted"], ["PROBABILITY_A"]])
+def test_a_kept_column_has_a_name_of_its_own(keep: list[str]) -> None:
+    """A view with two columns of one name is none."""
+    with pytest.raises(UserError, match=f"--keep '{keep[-1]}': expected a column of its own"):
+        sql_text(scorer(), ["rows"], keep)
+
+
+@pytest.mark.parametrize("classes", [("only",), ("x", "X"), ("", " ")])
+def test_classes_may_be_one_or_nearly_the_same(classes: tuple[str, ...]) -> None:
+    made = scorer(classes=classes)
+    measured = distance.of_sql(made, [made_rows(made.model.encoder)])
+    assert (measured.largest <= bound(made), measured.other_classes) == (True, 0)
 
 
 def test_syntax() -> None:

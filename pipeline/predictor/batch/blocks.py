@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline.dataset.columns import Chunk
 from pipeline.parallel import threads, workers
@@ -16,6 +18,9 @@ from pipeline.predictor.unseen import KnownLevels
 from pipeline.table import stream
 from pipeline.table.sources import TableSource
 from pipeline.table.stream import Reading
+
+# Of a block of rows that carry whole documents.
+MOST_KEPT_BYTES = 1 << 26
 
 
 @dataclass
@@ -76,22 +81,40 @@ class Batch:
         return self.form.encode(table), (table.num_rows, without_interval)
 
 
-def cut(chunks: Iterable[Chunk], rows: int) -> Iterator[list[Chunk]]:
-    """The rows of chunks in blocks of ``rows``, the last of what is left: wherever chunks end, a block is the same."""
+def cut(chunks: Iterable[Chunk], rows: int, kept_bytes: int = MOST_KEPT_BYTES) -> Iterator[list[Chunk]]:
+    """The rows of chunks in blocks of ``rows``, the last of what is left: wherever chunks end, a block is the same.
+
+    A block ends earlier behind the row with which its kept texts have ``kept_bytes``.
+    """
     block: list[Chunk] = []
-    missing = rows
+    missing_rows, missing_bytes = rows, kept_bytes
     for chunk in chunks:
-        start = 0
+        ends = _kept_ends(chunk)
+        start = before = 0
         while start < chunk.rows:
-            stop = min(chunk.rows, start + missing)
+            full = int(np.searchsorted(ends, before + missing_bytes)) + 1
+            stop = min(chunk.rows, start + missing_rows, full)
             block.append(chunk.rows_of(start, stop))
-            missing -= stop - start
-            start = stop
-            if not missing:
+            missing_rows -= stop - start
+            missing_bytes -= int(ends[stop - 1]) - before
+            start, before = stop, int(ends[stop - 1])
+            if missing_rows == 0 or missing_bytes <= 0:
                 yield block
-                block, missing = [], rows
+                block, missing_rows, missing_bytes = [], rows, kept_bytes
     if block:
         yield block
+
+
+def _kept_ends(chunk: Chunk) -> NDArray[np.int64]:
+    """(n,): the bytes of the kept texts of each row and those before it."""
+    lengths = np.zeros(chunk.rows, dtype=np.int64)
+    if chunk.kept is not None:
+        from pyarrow import compute as kernels  # here, since it takes long to load
+
+        compute: Any = kernels
+        for column in chunk.kept.columns:
+            lengths += compute.fill_null(compute.binary_length(column), 0).to_numpy()
+    return lengths.cumsum()
 
 
 def _shared(done: int) -> int:

@@ -109,6 +109,7 @@ class Parquet:
             compression=self._compression,
             compression_level={name: 1 for name, codec in self._compression.items() if codec == "zstd"},
             use_dictionary=self._dictionaries,
+            write_page_index=False,  # it has positions that the joined footer would have to move
         )
         file = memoryview(out.getvalue())
         end = len(file) - 8 - int.from_bytes(file[-8:-4], "little")

@@ -87,7 +87,7 @@ def rows_written(path: Path) -> int:
     try:
         lines = path.read_bytes().splitlines()
         return sum(json.loads(line)["rows"] for line in lines)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return 0
 
 
@@ -108,5 +108,5 @@ def _entry(line: bytes, before: str) -> Entry | None:
         seal = document.pop("seal")
         entry = Entry(**document)
         return entry if seal == _seal(before, entry) else None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

@@ -19,7 +19,7 @@ from pathlib import Path
 import pipeline
 
 _PACKAGE = "pipeline"
-_ENTRIES = (f"{_PACKAGE}.predictor.scorer", f"{_PACKAGE}.predictor.frames")
+_ENTRIES = tuple(f"{_PACKAGE}.predictor.{module}" for module in ("scorer", "frames", "output_columns"))
 
 _IMPORT = re.compile(rf"^(\s*(?:from|import) ){_PACKAGE}(?=[. ])", re.MULTILINE)
 

@@ -10,13 +10,14 @@ from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
 from pipeline.dataset import columns
 from pipeline.dataset.columns import ColumnType
 from pipeline.dataset.encoder import RESERVED, Encoder, NumberColumn
+from pipeline.predictor import output_columns
 from pipeline.predictor.scorer import Scorer
 from pipeline.predictor.values import ValueReader
 from pipeline.scoring.predictions import Block
 from pipeline.table.dates import format_of
 
-# The kinds of columns that predict writes; softmax_model.py reads their names.
-KINDS = ("row", "predicted", "probability", "logit", "rank", "decision", "in_set", "set_size")
+# The groups of columns that a model in MLflow has, which has no inference fit.
+GROUPS = tuple(group for group in output_columns.GROUPS if group not in output_columns.INTERVALS)
 
 # Of more columns MLflow's checks and its file take longer than predicting does, and nobody reads them.
 MOST_COLUMNS = 1000
@@ -37,12 +38,12 @@ def signature(scorer: Scorer) -> ModelSignature:
     any_type: Any = AnyType  # it has no types
     inputs: list[Any] = [ColSpec(any_type(), name) for name in encoder.types]
     values = ValueReader(encoder).chunk_of({name: [value] for name, value in example(encoder).items()})
-    block = scorer.score(values).columns(scorer.model.classes)
+    block = output_columns.block(scorer.score(values), scorer.model.classes)
     outputs: list[Any] = [ColSpec(_output_type(block, name), name) for name in block]
     return ModelSignature(
         inputs=Schema(inputs) if 0 < len(inputs) <= MOST_COLUMNS else None,
         outputs=Schema(outputs) if len(outputs) <= MOST_COLUMNS else None,
-        params=ParamSchema([ParamSpec("columns", "string", [*KINDS], (-1,))]),
+        params=ParamSchema([ParamSpec("columns", "string", [*GROUPS], (-1,))]),
     )
 
 

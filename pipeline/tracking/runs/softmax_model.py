@@ -18,9 +18,6 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-# What ``params["columns"]`` may name: columns of this name, and columns of which there is one a class.
-SINGLE, BY_CLASS = ("row", "predicted", "decision", "set_size"), ("probability", "logit", "rank", "in_set")
-
 
 class SoftmaxModel(PythonModel):
     """Rows of a data frame in; for each of them what `python -m pipeline predict -o` writes."""
@@ -31,6 +28,7 @@ class SoftmaxModel(PythonModel):
         _require_whole(archive)
         self._errors = _imported(archive, "errors")
         self._frames = _imported(archive, "predictor.frames")
+        self._columns = _imported(archive, "predictor.output_columns")
         try:
             self._scorer: Any = _imported(archive, "predictor.scorer").load(Path(context.artifacts["model"]))
         except self._errors.UserError as error:
@@ -50,23 +48,18 @@ class SoftmaxModel(PythonModel):
             scored = self._scorer.score(self._frames.chunk_of(model_input, model.encoder))
         except self._errors.UserError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
-        columns = {name: values for name, values in scored.columns(model.classes).items() if _kind(name) in shown}
+        columns = self._columns.block(scored, model.classes, shown)
         # Without a signature, as very wide tables have none, an array comes as it is.
         return pd.DataFrame(columns, index=model_input.index if isinstance(model_input, pd.DataFrame) else None)
 
     def _shown(self, params: dict[str, Any] | None) -> set[str]:
-        known = [*SINGLE, *BY_CLASS]
+        known = [group for group in self._columns.GROUPS if group not in self._columns.INTERVALS]
         shown = [str(name) for name in (params or {}).get("columns", known)]
         unknown = [name for name in shown if name not in known]
         if unknown:
             listed = self._errors.listed
             raise self._errors.UserError(f"params: columns: expected some of {listed(known)}, got {listed(unknown)}")
         return set(shown)
-
-
-def _kind(column: str) -> str:
-    """``probability`` of ``probability_<class>``."""
-    return next((kind for kind in BY_CLASS if column.startswith(f"{kind}_")), column)
 
 
 def _require_whole(archive: Path) -> None:

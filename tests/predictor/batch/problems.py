@@ -13,9 +13,9 @@ from pipeline.predictor.scorer import Scorer
 CLASSES = ("a", 'b,"c"', "=d\ne")
 
 
-def save_model(folder: Path, classes: Sequence[str] = CLASSES, seed: int = 0) -> Path:
+def save_model(folder: Path, classes: Sequence[str] = CLASSES, seed: int = 0, scale: float = 2.0) -> Path:
     """A folder with a model of x, y and the category g."""
-    numbers = tuple(NumberColumn(name, "number", 1.5, 1.5, 2.0, name == "x") for name in ("x", "y"))
+    numbers = tuple(NumberColumn(name, "number", 1.5, 1.5, scale, name == "x") for name in ("x", "y"))
     encoder = Encoder(numbers, (CategoryColumn("g", ("l0", "l1", MISSING, UNSEEN)),), "t", tuple(classes), ("", "NA"))
     draw = np.random.default_rng(seed)
     weights = draw.normal(size=(len(classes), len(encoder.features)))

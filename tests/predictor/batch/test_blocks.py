@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -16,7 +17,8 @@ import pytest
 from pipeline.commands import predict
 from pipeline.dataset.columns import Chunk, Texts
 from pipeline.errors import UserError
-from pipeline.predictor.batch import blocks, columns, destination, formats
+from pipeline.predictor import output_columns
+from pipeline.predictor.batch import blocks, columns, destination, formats, journaled_files
 from pipeline.predictor.batch.blocks import Batch
 from pipeline.scoring import predictions
 from pipeline.table import stream
@@ -31,7 +33,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """1,024 rows, the fewest, so that a small table has several."""
     monkeypatch.setattr(formats.Csv, "_BLOCK_VALUES", 1)
     monkeypatch.setattr(formats.Parquet, "_BLOCK_VALUES", 1)
-    monkeypatch.setattr(destination, "BLOCKS_PER_PART", 2)
+    monkeypatch.setattr(destination, "BLOCKS_PER_FILE", 2)
 
 
 def content(out: Path) -> dict[str, bytes]:
@@ -73,6 +75,19 @@ def test_blocks_of_any_pieces_have_the_same_rows() -> None:
         assert starts == [block.numbers["x"][0] for cut in blocks.cut(chunks, 2) for block in cut]
 
 
+def test_blocks_of_long_texts_have_fewer_rows() -> None:
+    """Behind the row that makes them full, wherever pieces end; a text longer than a block is one by itself."""
+    texts = ["aaa", None, "b", "", "cccccc", "d", "e", "ff", "g"]
+    for sizes in ([9], [1] * 9, [2, 3, 4], [4, 5]):
+        chunks, start = [], 0
+        for size in sizes:
+            kept = pa.table({"k": pa.array(texts[start : start + size], pa.string())})
+            chunks.append(Chunk(start + 1, size, {}, {}, kept=kept))
+            start += size
+        cut = [sum(chunk.rows for chunk in block) for block in blocks.cut(chunks, rows=4, kept_bytes=4)]
+        assert cut == [3, 2, 3, 1]
+
+
 def test_the_csv_is_the_one_that_evaluate_would_write(tmp_path: Path) -> None:
     """Blocks that are written by `open_csv`, whole rows in Python's hands, have the same bytes."""
     folder = save_model(tmp_path / "models")
@@ -81,7 +96,7 @@ def test_the_csv_is_the_one_that_evaluate_would_write(tmp_path: Path) -> None:
     scorer = load(folder)
     with predictions.open_csv(tmp_path / "expected.csv", CLASSES) as write:
         for chunk in stream.read(source, scorer.model.encoder.types, scorer.model.encoder.missing_values):
-            write(scorer.score(chunk).columns([*CLASSES]))
+            write(output_columns.block(scorer.score(chunk), CLASSES))
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
 
 
@@ -130,10 +145,36 @@ def test_row_groups_are_whole_and_say_where_they_are(tmp_path: Path) -> None:
     assert pq.read_metadata(pa.BufferReader(many)).num_rows == 40_000
 
 
+@pytest.mark.usefixtures("small_blocks")
+def test_more_blocks_than_a_footer_can_describe_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one file; a folder begins another."""
+    folder = save_model(tmp_path / "models")
+    source = write_csv(tmp_path / "in.csv", ROWS)
+    predict.main(source=source, out=tmp_path / "one.parquet", model=folder)
+    of_a_group = pq.ParquetFile(tmp_path / "one.parquet").metadata.serialized_size
+    monkeypatch.setattr(journaled_files, "MOST_FOOTER_BYTES", of_a_group)
+    with pytest.raises(UserError, match=r"one Parquet file can describe, after row \d,\d{3}: name a folder"):
+        predict.main(source=source, out=tmp_path / "out.parquet", model=folder)
+    predict.main(source=source, out=f"{tmp_path}/out/", model=folder)
+    assert pq.read_table(tmp_path / "out").num_rows == ROWS
+
+
 def chunk_of(start: int, size: int) -> Chunk:
     """Rows in which nothing is known."""
     missing = np.full(size, np.nan)
     return Chunk(start, size, {"x": missing, "y": missing}, {"g": Texts(np.full(size, -1, dtype=np.int32), ())})
+
+
+def test_the_form_follows_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> None:
+    """In capitals, too; standard output is a CSV though a folder be called `-`."""
+    folder = save_model(tmp_path / "models")
+    source = write_csv(tmp_path / "in.csv", 3)
+    predict.main(source=source, out=tmp_path / "OUT.PARQUET", model=folder)
+    assert pq.read_table(tmp_path / "OUT.PARQUET").num_rows == 3
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-").mkdir()
+    predict.main(source=source, out="-", model=folder, columns=["row"])
+    assert capfdbinary.readouterr().out.endswith(b'"row"\n1\n2\n3\n')
 
 
 def test_several_tables_are_one(tmp_path: Path) -> None:

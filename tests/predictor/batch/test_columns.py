@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from pipeline.commands import predict
 from pipeline.commands.cli import cli
 from pipeline.errors import UserError
+from pipeline.predictor import output_columns
 from pipeline.predictor.batch import columns
 from tests.predictor.batch.problems import CLASSES, load, save_model, write_csv
 
@@ -38,7 +39,7 @@ def test_columns_are_those_of_the_whole_table(folder: Path, asked: list[str]) ->
     places = [
         place
         for place, name in enumerate(everything[0])
-        if name in asked or any(group in columns.BY_CLASS and name.startswith(f"{group}_") for group in asked)
+        if name in asked or any(group in output_columns.BY_CLASS and name.startswith(f"{group}_") for group in asked)
     ]
     assert chosen == [[row[place] for place in places] for row in everything]
 
@@ -61,7 +62,6 @@ def test_kept_columns_are_the_texts_of_the_table(folder: Path) -> None:
 def test_without_keep_and_columns_the_header_is_that_of_the_scorer(folder: Path) -> None:
     scorer = load(folder / "models")
     assert columns.choose(scorer).names == rows_of(folder)[0]
-    assert columns.GROUPS[0] == "row"
     assert len(columns.choose(scorer).names) == 2 + 3 * len(CLASSES)
 
 
@@ -73,7 +73,7 @@ def test_without_keep_and_columns_the_header_is_that_of_the_scorer(folder: Path)
         ({"columns": ["decision"]}, r"the model has no costs to decide by"),
         ({"columns": ["in_set"]}, r"the model has no prediction sets"),
         ({"columns": ["row", "row"]}, r"--columns 'row': expected it once, got it 2 times"),
-        ({"keep": ["predicted"]}, r"--keep 'predicted': .* the predictions have a column of this name"),
+        ({"keep": ["predicted"]}, r"--keep 'predicted': .* the predictions have one of this name"),
         ({"keep": ["id", "id"]}, r"--keep 'id': expected a column of its own, but it is named twice"),
         ({"keep": ["idd"]}, r"in\.csv: missing column idd"),
     ],

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.predictor.batch import columns, destination, formats
+from pipeline.predictor.batch import columns, destination, formats, hidden_folder
 from pipeline.predictor.batch.blocks import Batch
-from pipeline.predictor.batch.destination import hidden_folder
 from pipeline.table.stream import ReadOptions
 from tests.predictor.batch.problems import load, save_model, write_csv
 from tests.terminal import unwrapped
@@ -55,7 +54,7 @@ class Request:
 def request_of(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Request:
     monkeypatch.setattr(formats.Csv, "_BLOCK_VALUES", 1)
     monkeypatch.setattr(formats.Parquet, "_BLOCK_VALUES", 1)
-    monkeypatch.setattr(destination, "BLOCKS_PER_PART", 3)
+    monkeypatch.setattr(destination, "BLOCKS_PER_FILE", 3)
     return Request(tmp_path, request.param)
 
 
@@ -77,11 +76,11 @@ def test_an_interrupted_table_goes_on_to_the_same_bytes(request_of: Request, tmp
     assert done[0] > 0
     assert request_of.write(out) * 1024 == done[-1]
     assert content(out) == content(tmp_path / "whole")
-    assert not hidden_folder(out).exists()
+    assert not hidden_folder.path(out).exists()
 
 
 def parts(out: Path) -> list[Path]:
-    return sorted((hidden_folder(out) / "out").iterdir())
+    return sorted((hidden_folder.path(out) / "out").iterdir())
 
 
 def _flip_in_first(out: Path) -> None:
@@ -96,7 +95,7 @@ def _cut_last(out: Path) -> None:
 
 def _edit(change: Callable[[list[dict[str, object]]], None]) -> Callable[[Path], None]:
     def damage(out: Path) -> None:
-        journal = hidden_folder(out) / "journal"
+        journal = hidden_folder.path(out) / "journal"
         lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
         change(lines)
         journal.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -105,11 +104,11 @@ def _edit(change: Callable[[list[dict[str, object]]], None]) -> Callable[[Path],
 
 
 def _garbage(out: Path) -> None:
-    (hidden_folder(out) / "journal").write_bytes(b'\xff\x00[]\n{"rows": 1}\nnull\n')
+    (hidden_folder.path(out) / "journal").write_bytes(b'\xff\x00[]\n{"rows": 1}\nnull\n')
 
 
 def _torn(out: Path) -> None:
-    journal = hidden_folder(out) / "journal"
+    journal = hidden_folder.path(out) / "journal"
     os.truncate(journal, journal.stat().st_size - 10)
 
 
@@ -123,10 +122,13 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "more rows than were scored": _edit(lambda lines: lines[0].update(rows=999_999)),
     "fewer bytes": _edit(lambda lines: lines[1].update(size=1)),
     "a foreign value": _edit(lambda lines: lines[1].update(footer=None)),
-    "no journal": lambda out: (hidden_folder(out) / "journal").unlink(),
+    "no journal": lambda out: (hidden_folder.path(out) / "journal").unlink(),
     "garbage": _garbage,
+    "deep garbage": lambda out: (hidden_folder.path(out) / "journal").write_bytes(b"[" * 100_000 + b"\n"),
     "a torn line": _torn,
-    "a stranger's file": lambda out: (hidden_folder(out) / "out" / "part-99999.csv").write_text("x", encoding="utf-8"),
+    "a stranger's file": lambda out: (hidden_folder.path(out) / "out" / "part-99999.csv").write_text(
+        "x", encoding="utf-8"
+    ),
 }
 
 
@@ -165,9 +167,9 @@ def test_two_at_once_do_not_mix(request_of: Request, tmp_path: Path) -> None:
 
 _KILLED = """
 import sys
-from pipeline.predictor.batch import destination
+from pipeline.predictor.batch import journaled_files
 from pipeline.__main__ import main
-destination.FLUSH_SECONDS = 0.0
+journaled_files.FLUSH_SECONDS = 0.0
 sys.argv = ["pipeline", *sys.argv[1:]]
 sys.exit(main())
 """
@@ -183,7 +185,7 @@ def test_a_kill_changes_no_byte(tmp_path: Path, name: str) -> None:
     whole, out = f"{tmp_path}/whole-{name}", f"{tmp_path}/{name}"
     command = [sys.executable, "-c", _KILLED, *words, "-o"]
     subprocess.run([*command, whole], check=True, capture_output=True)
-    journal = hidden_folder(Path(out)) / "journal"
+    journal = hidden_folder.path(Path(out)) / "journal"
     for blocks in (1, 3, 6):
         process = subprocess.Popen([*command, out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 60
@@ -222,7 +224,7 @@ def test_ctrl_c_says_where_the_same_command_goes_on(tmp_path: Path) -> None:
     script = listen + _KILLED.replace("0.0", "600.0")
     command = [sys.executable, "-c", script, "predict", str(source), "--model", str(folder)]
     process = subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.PIPE, text=True)
-    part = hidden_folder(out) / "out" / "part-00000.csv"
+    part = hidden_folder.path(out) / "out" / "part-00000.csv"
     while process.poll() is None and not (part.exists() and part.stat().st_size > 1 << 25):
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)

@@ -272,7 +272,7 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
     (lambda frame: frame.assign(**{hostile.NUMBER: "much"}), {}, "row 1, column a,b: expected a number, got 'much'"),
     (lambda frame: frame.drop(columns=hostile.ISO), {}, "Model is missing inputs ['iso']"),
     (lambda frame: frame.assign(iso="2024-13-01"), {}, "row 1, column iso: expected a date"),
-    (lambda frame: frame, {"columns": ["odds"]}, "params: columns: expected some of row, predicted, decision"),
+    (lambda frame: frame, {"columns": ["odds"]}, "params: columns: expected some of row, predicted, probability"),
 ]
 
 
@@ -299,7 +299,7 @@ def test_the_signature_names_every_column(logged: LoggedModel, expected: list[di
     assert types["predicted"] == types["decision"] == "string"
     assert types["probability_row"] == types["logit_row"] == "double"
     (columns,) = model.signature.params
-    assert columns.default == [*signature.KINDS]
+    assert columns.default == [*signature.GROUPS]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from pipeline.dataset.encoder import MISSING, OTHER, UNSEEN, CategoryColumn, Enc
 from pipeline.predictor.scorer import Scorer
 from pipeline.predictor.values import ValueReader
 from pipeline.table import dates
-from pipeline.tracking.runs import signature, softmax_model
+from pipeline.tracking.runs import signature
 from tests.tracking import hostile
 from tests.tracking.outputs import Project
 
@@ -56,8 +56,3 @@ def test_of_a_very_wide_table_no_column_is_listed(tmp_path: Path) -> None:
     assert told.inputs is None
     assert told.outputs is not None
     assert signature.column_types(project.encoder) == {}
-
-
-def test_kinds_of_columns_are_those_that_the_script_knows() -> None:
-    """The script is copied into each model, so it cannot ask."""
-    assert {*signature.KINDS} == {*softmax_model.SINGLE, *softmax_model.BY_CLASS}
