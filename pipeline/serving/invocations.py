@@ -55,7 +55,7 @@ def answer(request: Request, model: ServedModel, limits: Limits) -> Response:
 
 def is_small(request: Request) -> bool:
     """Whether reading takes no longer than the body's size says: a table is read through a file."""
-    return not request.headers.get(b"content-type", b"").startswith(_CSV)
+    return not request.headers.get(b"content-type", b"").lower().startswith(_CSV)
 
 
 def _document(model: ServedModel, rows: Any, unseen: list[Any], beyond: list[Any] | None) -> bytes:
@@ -106,8 +106,8 @@ def _of_split(content: Any, limits: Limits) -> Mapping[str, Sequence[Any]] | Non
     limits.require_rows(len(rows))
     if not all(type(name) is str for name in names):
         raise RequestError(400, "dataframe_split: expected texts as columns")
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    twice = json_bodies.repeated(names)
+    if twice is not None:
         raise RequestError(400, f"dataframe_split: expected every column once, got {quoted(twice)} twice")
     for place, row in enumerate(rows, 1):
         if type(row) is not list or len(row) != len(names):

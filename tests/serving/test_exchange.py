@@ -19,7 +19,7 @@ from pipeline.predictor import ranges
 from pipeline.tracking.store.registered_models import Registry
 from pipeline.tracking.store.store import open_store
 from tests.serving import models
-from tests.serving.server import JSON, SOURCE, Server, ask, serving, wait_until
+from tests.serving.server import JSON, SOURCE, STOP, Server, ask, serving, wait_until
 
 pytestmark = [pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"), pytest.mark.slow]
 
@@ -207,7 +207,7 @@ def test_what_cannot_be_served(registry: tuple[Path, Model, Model], tmp_path: Pa
         assert started(tmp_path, *misuse).returncode == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [STOP] if sys.platform == "win32" else [STOP, signal.SIGINT])
 def test_it_ends_after_the_last_answer(tmp_path: Path, number: signal.Signals) -> None:
     """A request that has begun is answered, connections that rest are closed, and the exit status is 0."""
     models.write(tmp_path)
