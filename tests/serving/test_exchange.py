@@ -173,6 +173,39 @@ def test_files_are_exchanged_in_a_folder(tmp_path: Path) -> None:
         wait_until(lambda: "in order again" in server.said())
 
 
+def test_a_decision_that_is_being_made(tmp_path: Path) -> None:
+    """While DVC has taken decision.json away, the model in service decides as it did; a new one is taken up."""
+    models.write(tmp_path)
+    second = models.write(tmp_path / "second", 2)
+    decision = tmp_path / "models" / DECISION_FILE
+    whole = decision.read_bytes()
+    with serving(tmp_path) as server:
+        before = server.post("/invocations", BODY).body
+        decision.unlink()
+        wait_until(lambda: f"{DECISION_FILE}: no such file; run `decide`" in server.said())
+        assert server.post("/invocations", BODY).body == before
+        decision.write_bytes(whole)
+        wait_until(lambda: "in order again" in server.said())
+        for name in FILES:
+            shutil.copy(tmp_path / "second" / "models" / name, tmp_path / "models" / name)
+        wait_until(lambda: served_key(server) == second.key)
+
+
+def test_a_process_that_dies_while_it_asks_mlflow(registry: tuple[Path, Model, Model]) -> None:
+    """Another takes its place, so that a later move of the alias is seen."""
+    root, _, _ = registry
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{root / 'mlflow.db'}")
+        with Registry(root, EXPERIMENT) as asked:
+            version = asked.by_alias(EXPERIMENT, "champion")
+            child = asked._process._child
+            assert child is not None
+            child._process.kill()
+            with pytest.raises(RuntimeError, match="ended with"):
+                asked.by_alias(EXPERIMENT, "champion")
+            assert asked.by_alias(EXPERIMENT, "champion") == version
+
+
 def started(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """A server that does not come up."""
     command = [sys.executable, "-m", "pipeline", "serve", *options]
