@@ -30,12 +30,16 @@ from typing import Any
 
 import click
 import psutil
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
 from tests.project import UNTRACKED, Project
 from tests.services import free_port
+
+try:
+    from uvloop import run
+except ModuleNotFoundError:  # there is none for Windows
+    from asyncio import run
 
 STARTS, CONNECTIONS, BATCH = 3, 10, 1000
 _PATIENCE = 120.0
@@ -182,10 +186,10 @@ def _measure(command: list[str], folder: Path, port: int, bodies: tuple[bytes, b
             starts.append(ready)
     with _running(command, folder, port) as (process, ready):
         starts.append(ready)
-        one = uvloop.run(_load(port, bodies[0], 1, seconds))
-        ten = uvloop.run(_load(port, bodies[0], CONNECTIONS, seconds))
+        one = run(_load(port, bodies[0], 1, seconds))
+        ten = run(_load(port, bodies[0], CONNECTIONS, seconds))
         memory = _memory(process)
-        batches = uvloop.run(_load(port, bodies[1], CONNECTIONS, seconds))
+        batches = run(_load(port, bodies[1], CONNECTIONS, seconds))
     return Measured(statistics.median(starts), one, ten, batches, memory)
 
 

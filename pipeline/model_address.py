@@ -1,5 +1,6 @@
 """A trained model by the name that a person gives: its folder, a revision of git or DVC, a run or alias of MLflow."""
 
+import os
 import re
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def load(address: str | Path = "models") -> Predictor:
     text, folder = str(address), Path(address)
     if text.startswith("models:"):
         return Predictor(_registered(text))
-    if isinstance(address, Path) or folder.is_dir() or text == "models":
+    is_folder = os.path.isdir(folder)  # noqa: PTH112  (Path.is_dir raises where a name is too long)
+    if isinstance(address, Path) or is_folder or text == "models":
         return Predictor(scorer.load(folder))
     return Predictor(_recorded(text))
 

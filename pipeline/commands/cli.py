@@ -4,6 +4,7 @@ Each word imports its command when it is called, so that none pays for another o
 """
 
 import csv
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,17 @@ class _Path(click.Path):
         if isinstance(value, str) and ctx is not None and isinstance(ctx.obj, Place):
             value = ctx.obj.from_root(value)  # defaults are no texts: they count from the root
         return super().convert(value, param, ctx)
+
+
+class _Seconds(click.FloatRange):
+    """A number within a range, which NaN would pass: it is not less than anything."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Raises: click.BadParameter."""
+        seconds = super().convert(value, param, ctx)
+        if isnan(seconds):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return float(seconds)
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -333,7 +345,7 @@ def _predict_words(ctx: click.Context) -> list[str]:
 @click.option("--columns", default="", metavar="A,B", help="Of predicted, probability, logit, rank, decision, in_set.")
 @click.option("--max-rows", type=click.IntRange(1), default=10_000, show_default=True, help="Rows of a request.")
 @click.option("--max-bytes", type=click.IntRange(1), default=1 << 24, show_default=True, help="Bytes of its body.")
-@click.option("--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Seconds of each step.")
+@click.option("--timeout", type=_Seconds(0.1, 86_400), default=10.0, show_default=True, help="Seconds of each step.")
 @click.pass_context
 def serve(
     ctx: click.Context,

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.abc import MetaPathFinder
@@ -78,7 +78,7 @@ def main(
     listener = server.listening(host, port)
     with listener, _source(place, experiment) as source:
         exchange = models.Exchange(source, partial(_loaded, source.name, prepared, columns))
-        application = Application(exchange, limits, hosts.allowed(host), _say, release())
+        application = Application(exchange, limits, hosts.allowed(host, listener.getsockname()[0]), _say, release())
 
         def ready() -> None:
             exchange.start(_say)
@@ -108,4 +108,5 @@ def _loaded(name: str, prepared: Path, columns: Sequence[str], stored: StoredMod
 
 
 def _say(sentence: str) -> None:
-    screen.say(location.masked(sentence), error=True)
+    with suppress(OSError):  # a log that is full or closed ends no server
+        screen.say(location.masked(sentence), error=True)

@@ -95,7 +95,8 @@ def run(
 ) -> subprocess.CompletedProcess[bytes] | None:
     """A git command in the repository that ``folder`` lies in, as it ended, messages in English.
 
-    None without git, or if it takes longer than ``seconds``.
+    None without git, if it takes longer than ``seconds``, or for a word that no process can be given, such as one with
+    NUL.
     """
     # Without optional locks a status never stands in the way of a git command that the user gives meanwhile. A commit
     # is what its id is the digest of, whatever refs/replace of this clone puts in its place.
@@ -111,7 +112,7 @@ def run(
             timeout=seconds,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
 
 

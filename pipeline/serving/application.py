@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from pipeline.errors import UserError
 from pipeline.serving import hosts, inference_protocol, invocations, openapi, page
-from pipeline.serving.limits import BodyReader, DisconnectedError, Limits, Receive
+from pipeline.serving.limits import BodyReader, DisconnectedError, Limits, Receive, Room
 from pipeline.serving.metrics import Metrics
 from pipeline.serving.models import Exchange
 from pipeline.serving.requests import JSON, Request, RequestError, Response
@@ -60,7 +60,7 @@ class Application:
         self.metrics = Metrics(models)
         self.connections: set[Any] = set()
         self._models, self._limits, self._names, self._say, self._version = models, limits, names, say, version
-        self._bodies = BodyReader(limits)
+        self._bodies, self._room = BodyReader(limits), Room(limits)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="serve")
         refusals = {HTTPException: self._refuse, RequestError: self._refuse}
         self._pages = Starlette(routes=self._routes(), exception_handlers=refusals)
@@ -92,7 +92,9 @@ class Application:
             return
         except RequestError as error:
             closes = error.closes
-            response = Response(error.status, protocol.module.error(error.status, str(error)), headers=_extra(error))
+            response = Response(
+                error.status, protocol.module.error(error.status, str(error)), headers=_next(error.status)
+            )
         except UserError as error:
             sentence = "; ".join(line.strip() for line in str(error).splitlines())
             response = Response(400, protocol.module.error(400, sentence))
@@ -117,13 +119,14 @@ class Application:
         headers = dict(scope["headers"])
         if headers.get(b"content-encoding", b"identity") != b"identity":
             raise RequestError(415, "expected a body that is not packed, got a Content-Encoding", closes=True)
-        body = await self._bodies.read(headers, receive)
-        request = Request(scope["path"], headers, body)
-        work = partial(protocol.module.answer, request, model, self._limits)
-        if len(body) <= _SMALL_BYTES and (protocol is _V2 or invocations.is_small(request)):
-            result: Response = work()
-            return result
-        with self._bodies.working_on(len(body)):
+        with self._room.share() as share:
+            body = await self._bodies.read(headers, receive, share)
+            request = Request(scope["path"], headers, body)
+            work = partial(protocol.module.answer, request, model, self._limits)
+            if len(body) <= _SMALL_BYTES and (protocol is _V2 or invocations.is_small(request)):
+                result: Response = work()
+                return result
+            share.grow(len(body))
             try:
                 async with asyncio.timeout(self._limits.seconds):
                     return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -196,15 +199,16 @@ class Application:
 _UNKNOWN = "expected a path that /openapi.json names, such as /invocations, got another"
 
 
-def _extra(error: RequestError) -> tuple[tuple[bytes, bytes], ...]:
+def _next(status: int) -> tuple[tuple[bytes, bytes], ...]:
     """What a client may do next."""
-    return {405: ((b"allow", b"POST"),), 503: ((b"retry-after", b"1"),)}.get(error.status, ())
+    return {405: ((b"allow", b"POST"),), 503: ((b"retry-after", b"1"),)}.get(status, ())
 
 
 async def _refuse_now(send: Send, protocol: _Protocol, status: int, sentence: str) -> None:
     """Answer before anything of the body is read, and close."""
     body = protocol.module.error(status, sentence)
     headers = [(b"content-type", JSON), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    headers += _next(status)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -10,13 +10,15 @@ from collections.abc import Iterable
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-def allowed(host: str) -> frozenset[str] | None:
-    """The names for a server that listens at ``host``; None where it listens to other machines, which may use any."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return _LOCAL if host.lower() == "localhost" else None
-    return _LOCAL | {_bracketed(address)} if address.is_loopback else None
+def allowed(host: str, bound: str) -> frozenset[str] | None:
+    """The names for a server that was told to listen at ``host``, which is the address ``bound``.
+
+    None where it listens to other machines, which may use any.
+    """
+    address = ipaddress.ip_address(bound.partition("%")[0])
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    is_local = address.is_loopback or (mapped is not None and mapped.is_loopback)
+    return _LOCAL | {host.lower(), _bracketed(address)} if is_local else None
 
 
 def is_allowed(headers: Iterable[tuple[bytes, bytes]], names: frozenset[str] | None) -> bool:

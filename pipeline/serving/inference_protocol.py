@@ -70,12 +70,15 @@ def _require_addressed(path: str, model: ServedModel) -> None:
 
 def _parts(request: Request) -> tuple[dict[str, Any], memoryview]:
     """The JSON of a request, and the bytes behind it."""
-    kind = request.headers.get(b"content-type", JSON).lower().split(b";")[0].strip()
+    # Triton's client names no content type; curl's own is that of a form. A page of another site could leave it out,
+    # too, and its browser would send the request without asking, but with the header Origin.
+    unnamed = b"" if b"origin" in request.headers else JSON
+    kind = request.headers.get(b"content-type", unnamed).lower().split(b";")[0].strip()
     given = request.headers.get(_LENGTH)
-    # Triton's client names no content type; curl's own is that of a form.
     if kind not in (JSON, _BINARY) or (kind == _BINARY and given is None):
+        shown = quoted(kind.decode("latin-1")) if kind else "none"
         wants = "application/json, or application/octet-stream with Inference-Header-Content-Length"
-        raise RequestError(415, f"expected the content type {wants}, got {quoted(kind.decode('latin-1'))}")
+        raise RequestError(415, f"expected the content type {wants}, got {shown}")
     if given is None:
         return json_bodies.parse(request.body), memoryview(b"")
     if not given.isdigit() or len(given) > 18 or int(given) > len(request.body):

@@ -55,7 +55,7 @@ def answer(request: Request, model: ServedModel, limits: Limits) -> Response:
 
 def is_small(request: Request) -> bool:
     """Whether reading takes no longer than the body's size says: a table is read through a file."""
-    return not request.headers.get(b"content-type", b"").startswith(_CSV)
+    return not request.headers.get(b"content-type", b"").lower().startswith(_CSV)
 
 
 def _document(model: ServedModel, rows: Any, unseen: list[Any], beyond: list[Any] | None) -> bytes:
@@ -106,14 +106,14 @@ def _of_split(content: Any, limits: Limits) -> Mapping[str, Sequence[Any]] | Non
     limits.require_rows(len(rows))
     if not all(type(name) is str for name in names):
         raise RequestError(400, "dataframe_split: expected texts as columns")
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    twice = json_bodies.repeated(names)
+    if twice is not None:
         raise RequestError(400, f"dataframe_split: expected every column once, got {quoted(twice)} twice")
     for place, row in enumerate(rows, 1):
         if type(row) is not list or len(row) != len(names):
             came = f"{len(row)} values" if type(row) is list else shortened(type(row).__name__)
             raise RequestError(400, f"row {place}: expected a list of {len(names)} values, one a column, got {came}")
-    return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else None
+    return dict(zip(names, zip(*rows, strict=True), strict=True)) or _without_columns(rows) if rows else None
 
 
 def _of_columns(content: dict[str, Any], limits: Limits) -> Mapping[str, Sequence[Any]] | None:
@@ -135,7 +135,12 @@ def _of_records(name: str, rows: Any, model: ServedModel, limits: Limits) -> Map
         columns: dict[str, Sequence[Any]] = {column: [row[column] for row in rows] for column in model.columns}
     except (KeyError, TypeError, IndexError):
         raise _misfit(name, rows, model) from None
-    return columns or {"": [None] * len(rows)}
+    return columns or _without_columns(rows)
+
+
+def _without_columns(rows: list[Any]) -> Mapping[str, Sequence[Any]]:
+    """A column that no model knows: rows of a model without features are rows all the same."""
+    return {"": [None] * len(rows)}
 
 
 def _misfit(name: str, rows: list[Any], model: ServedModel) -> RequestError:

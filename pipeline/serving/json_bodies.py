@@ -1,11 +1,12 @@
 """JSON of a request, read strictly: one object, every key once, finite numbers."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
-from pipeline.errors import shortened
+from pipeline.errors import quoted, shortened
 from pipeline.serving.requests import RequestError
 
 
@@ -28,6 +29,16 @@ def parse(body: bytes) -> dict[str, Any]:
     return document
 
 
+def repeated(names: Iterable[str]) -> str | None:
+    """The first name that stands there for the second time; None if each stands once."""
+    known = set()
+    for name in names:
+        if name in known:
+            return name
+        known.add(name)
+    return None
+
+
 def _count(document: dict[str, Any]) -> int:
     """The keys of the document, of the objects in it, and of those in lists in it, as rows are sent."""
     count = len(document)
@@ -43,17 +54,14 @@ def _require_each_once(body: bytes) -> None:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         document = dict(pairs)
         if len(document) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise RequestError(400, f"expected every key once, got {shortened(repr(twice))} twice in an object")
+            twice = repeated(name for name, _ in pairs)
+            raise RequestError(400, f"expected every key once, got {quoted(twice)} twice in an object")
         return document
 
     try:
-        json.loads(body, object_pairs_hook=unique)
+        json.loads(body, object_pairs_hook=unique, parse_int=str)  # Python reads no integer of 4,301 digits
     except RecursionError:
         raise RequestError(400, "expected lists and objects that are not nested so deeply") from None
-    except ValueError:  # an integer of more digits than Python reads, which orjson has read as a float
-        pass
 
 
 def _sentence(body: bytes, error: orjson.JSONDecodeError) -> str:

@@ -35,18 +35,65 @@ class Limits:
             )
 
 
+class Room:
+    """The bytes of bodies that arrive or are in work, of all requests together."""
+
+    def __init__(self, limits: Limits) -> None:
+        """None is taken."""
+        self._most = _LARGEST_AT_ONCE * limits.max_bytes
+        self._taken = 0
+
+    @contextmanager
+    def share(self) -> Iterator["Share"]:
+        """The share of one request, given back at the end."""
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            share.give_back()
+
+    def take(self, size: int, *, beside: int) -> None:
+        """Raises: RequestError (503) where others, beside a share of this size, leave too little."""
+        if self._taken > beside and self._taken + size > self._most:
+            raise RequestError(503, "expected fewer large requests at once; try again in a second")
+        self._taken += size
+
+    def release(self, size: int) -> None:
+        """Have so many bytes less taken."""
+        self._taken -= size
+
+
+class Share:
+    """What one request has of the room: ``size`` bytes."""
+
+    def __init__(self, room: Room) -> None:
+        """Nothing yet."""
+        self._room = room
+        self.size = 0
+
+    def grow(self, size: int) -> None:
+        """Have at least so many bytes. Raises: RequestError (503)."""
+        if size > self.size:
+            self._room.take(size - self.size, beside=self.size)
+            self.size = size
+
+    def give_back(self) -> None:
+        """Have nothing any more."""
+        self._room.release(self.size)
+        self.size = 0
+
+
 class BodyReader:
     """Reads bodies, as long as they keep to the limits."""
 
     def __init__(self, limits: Limits) -> None:
-        """``held`` are the bytes that are in work now."""
+        """For any number of requests."""
         self._limits = limits
-        self.held = 0
 
-    async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        """The whole body.
+    async def read(self, headers: Mapping[bytes, bytes], receive: Receive, share: Share) -> bytes:
+        """The whole body; what arrives in more than one piece is counted in the request's share.
 
-        Raises: RequestError: 413 for one that is too large, 408 for one that takes too long; DisconnectedError.
+        Raises: RequestError: 413 for one that is too large, 408 for one that takes too long, 503; DisconnectedError.
         """
         declared = headers.get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > self._limits.max_bytes:
@@ -54,12 +101,12 @@ class BodyReader:
             raise self._too_large()
         try:
             async with asyncio.timeout(self._limits.seconds):
-                return await self._whole(receive)
+                return await self._whole(receive, share)
         except TimeoutError:
             seconds = self._limits.seconds
             raise RequestError(408, f"expected the whole body within {seconds:g} s", closes=True) from None
 
-    async def _whole(self, receive: Receive) -> bytes:
+    async def _whole(self, receive: Receive, share: Share) -> bytes:
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body"):
             body: bytes = message["body"]
@@ -70,10 +117,16 @@ class BodyReader:
                 raise DisconnectedError
             parts.append(message["body"])
             size += len(message["body"])
-            if size > self._limits.max_bytes:
+            try:
+                if size > self._limits.max_bytes:
+                    raise self._too_large()
+                share.grow(size)
+            except RequestError:
                 parts.clear()
-                await self._drain({}, receive)
-                raise self._too_large()
+                share.give_back()
+                if message.get("more_body"):
+                    await self._drain({}, receive)
+                raise
             if not message.get("more_body"):
                 return b"".join(parts)
             message = await receive()
@@ -95,14 +148,3 @@ class BodyReader:
     def _too_large(self) -> RequestError:
         most = self._limits.max_bytes
         return RequestError(413, f"expected at most {most:,} bytes as body, got more; send it in pieces", closes=True)
-
-    @contextmanager
-    def working_on(self, size: int) -> Iterator[None]:
-        """Count a body while it is in work. Raises: RequestError (503) where it is one too many."""
-        if self.held and self.held + size > _LARGEST_AT_ONCE * self._limits.max_bytes:
-            raise RequestError(503, "expected fewer large requests at once; try again in a second")
-        self.held += size
-        try:
-            yield
-        finally:
-            self.held -= size

@@ -47,12 +47,17 @@ class ModelSource(Protocol):
         """The model that is there now. Raises: UserError."""
 
 
-@dataclass(frozen=True)
 class FolderSource:
-    """A folder that `train` and `decide` wrote, and may write again."""
+    """A folder that `train` and `decide` wrote, and may write again.
 
-    name: str
-    folder: Path
+    DVC takes a stage's outputs away before the stage runs. So a decision that was there and is not is one that is being
+    made: without it a model would answer otherwise, and with fewer columns, for as long as `decide` takes.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        """``name``: what clients call the model."""
+        self.name, self.folder = name, folder
+        self._is_decided = False
 
     def stamp(self) -> Hashable:
         """Size, time and inode of each file; a file that is away has none."""
@@ -60,8 +65,9 @@ class FolderSource:
 
     def read(self) -> StoredModel:
         """The files as they lie there; what they are of one another, their digests tell."""
-        there = [*_NEEDED, *(name for name in (DECISION_FILE,) if os.path.lexists(self.folder / name))]
-        contents = {name: json_documents.read_bytes(self.folder / name, _MISSING) for name in there}
+        self._is_decided = self._is_decided or os.path.lexists(self.folder / DECISION_FILE)
+        there = [*_NEEDED, DECISION_FILE] if self._is_decided else _NEEDED
+        contents = {name: json_documents.read_bytes(self.folder / name, _MISSING[name]) for name in there}
         return StoredModel(self.folder, contents)
 
 
@@ -167,4 +173,9 @@ class Exchange:
             self._say(f"model {model.key[:8]} is in order again")
 
 
-_MISSING = "train a model with `dvc repro`, or name its folder"
+_TRAIN = "train a model with `dvc repro`, or name its folder"
+_MISSING = {
+    METADATA_FILE: _TRAIN,
+    WEIGHTS_FILE: _TRAIN,
+    DECISION_FILE: "run `decide`, or start the server again to serve the model without",
+}

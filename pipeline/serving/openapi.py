@@ -47,11 +47,12 @@ def document(model: ServedModel, version: str) -> dict[str, Any]:
 
 def _row(model: ServedModel) -> dict[str, Any]:
     encoder = model.scorer.model.encoder
-    properties = {name: column(model, name, kind) for name, kind in encoder.types.items()}
+    levels = levels_of(encoder)
+    properties = {name: _column(model, name, kind, levels.get(name, [])) for name, kind in encoder.types.items()}
     return {"type": "object", "required": [*properties], "properties": properties}
 
 
-def column(model: ServedModel, name: str, kind: str) -> dict[str, Any]:
+def _column(model: ServedModel, name: str, kind: str, levels: list[str]) -> dict[str, Any]:
     """A column's values; null is no value. What lies beyond minimum and maximum is scored, and noted in the answer."""
     if kind == "boolean":
         return {"type": ["boolean", "null"]}
@@ -65,20 +66,21 @@ def column(model: ServedModel, name: str, kind: str) -> dict[str, Any]:
     if is_date(kind):
         form = kind.removeprefix("date").strip() or "ISO 8601"
         return {"type": ["string", "null"], "description": f"A date, written as {form}."}
-    return {"type": ["string", "null"]} | _levels(model.scorer.model.encoder, name)
+    return {"type": ["string", "null"]} | _levels(levels)
 
 
-def _levels(encoder: Encoder, name: str) -> dict[str, Any]:
-    levels = levels_of(encoder, name)
+def _levels(levels: list[str]) -> dict[str, Any]:
     if len(levels) > _MOST_LEVELS:
         return {"description": f"{len(levels):,} levels; others are scored as {UNSEEN}."}
     return {"examples": levels, "description": f"Others than the examples are scored as {UNSEEN}, and noted."}
 
 
-def levels_of(encoder: Encoder, name: str) -> list[str]:
-    """The levels of a category as a table has them."""
-    levels = next(category.levels for category in encoder.categories if category.name == name)
-    return [level for level in levels if level not in (MISSING, OTHER, UNSEEN)]
+def levels_of(encoder: Encoder) -> dict[str, list[str]]:
+    """The levels of each category as a table has them."""
+    return {
+        category.name: [level for level in category.levels if level not in (MISSING, OTHER, UNSEEN)]
+        for category in encoder.categories
+    }
 
 
 def _prediction(model: ServedModel) -> dict[str, Any]:

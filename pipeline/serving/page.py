@@ -25,7 +25,9 @@ _MOST_COLUMNS, _MOST_LEVELS = 200, 200
 def html(model: ServedModel) -> str:
     """The page."""
     encoder = model.scorer.model.encoder
-    fields = [_field(model, name, kind) for name, kind in [*encoder.types.items()][:_MOST_COLUMNS]]
+    levels = openapi.levels_of(encoder)
+    shown = [*encoder.types.items()][:_MOST_COLUMNS]
+    fields = [_field(model, name, kind, levels.get(name, [])) for name, kind in shown]
     text: str = _template().render(
         model=model,
         classes=[*map(class_text, model.scorer.model.classes)],
@@ -38,9 +40,8 @@ def html(model: ServedModel) -> str:
     return text
 
 
-def _field(model: ServedModel, name: str, kind: str) -> dict[str, Any]:
+def _field(model: ServedModel, name: str, kind: str, levels: list[str]) -> dict[str, Any]:
     encoder = model.scorer.model.encoder
-    levels = openapi.levels_of(encoder, name) if kind == "text" else []
     low, high = (model.ranges or {}).get(name, (None, None))
     mean = next((column.mean for column in encoder.numbers if column.name == name), None)
     return {

@@ -17,6 +17,8 @@ from typing import Any
 from tests.services import PATIENCE
 
 SOURCE = Path(__file__).parents[2]
+# What asks for a polite end: Windows ends a process at SIGTERM without asking.
+STOP = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)
 JSON = {"content-type": "application/json"}
 
 
@@ -75,7 +77,7 @@ class Server:
 
     def stop(self) -> tuple[int, str]:
         """Its exit status after a polite signal, and the rest of its standard output."""
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(STOP)
         printed, _ = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, printed
 
@@ -89,15 +91,22 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, body: An
 
 
 @contextmanager
-def serving(folder: Path, *options: str, **environment: str) -> Iterator[Server]:
+def serving(folder: Path, *options: str, log: Path | None = None, **environment: str) -> Iterator[Server]:
     """A server that runs in a folder, with ``models`` and ``prepared`` in it unless options say otherwise."""
     given = () if "--alias" in options else ("--model", "models", "--prepared", "prepared")
     command = [sys.executable, "-m", "pipeline", "serve", "--port", "0", *given, *options]
-    log = folder / "server.log"
+    log = log or folder / "server.log"
     variables = os.environ | {"PYTHONPATH": str(SOURCE), "COLUMNS": "100"} | environment
     with log.open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
-            command, cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
+            command,
+            cwd=folder,
+            env=variables,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            encoding="utf-8",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # for Ctrl-Break
         )
     try:
         assert process.stdout is not None

@@ -19,7 +19,7 @@ from pipeline.predictor import ranges
 from pipeline.tracking.store.registered_models import Registry
 from pipeline.tracking.store.store import open_store
 from tests.serving import models
-from tests.serving.server import JSON, SOURCE, Server, ask, serving, wait_until
+from tests.serving.server import JSON, SOURCE, STOP, Server, ask, serving, wait_until
 
 pytestmark = [pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"), pytest.mark.slow]
 
@@ -173,6 +173,39 @@ def test_files_are_exchanged_in_a_folder(tmp_path: Path) -> None:
         wait_until(lambda: "in order again" in server.said())
 
 
+def test_a_decision_that_is_being_made(tmp_path: Path) -> None:
+    """While DVC has taken decision.json away, the model in service decides as it did; a new one is taken up."""
+    models.write(tmp_path)
+    second = models.write(tmp_path / "second", 2)
+    decision = tmp_path / "models" / DECISION_FILE
+    whole = decision.read_bytes()
+    with serving(tmp_path) as server:
+        before = server.post("/invocations", BODY).body
+        decision.unlink()
+        wait_until(lambda: f"{DECISION_FILE}: no such file; run `decide`" in server.said())
+        assert server.post("/invocations", BODY).body == before
+        decision.write_bytes(whole)
+        wait_until(lambda: "in order again" in server.said())
+        for name in FILES:
+            shutil.copy(tmp_path / "second" / "models" / name, tmp_path / "models" / name)
+        wait_until(lambda: served_key(server) == second.key)
+
+
+def test_a_process_that_dies_while_it_asks_mlflow(registry: tuple[Path, Model, Model]) -> None:
+    """Another takes its place, so that a later move of the alias is seen."""
+    root, _, _ = registry
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{root / 'mlflow.db'}")
+        with Registry(root, EXPERIMENT) as asked:
+            version = asked.by_alias(EXPERIMENT, "champion")
+            child = asked._process._child
+            assert child is not None
+            child._process.kill()
+            with pytest.raises(RuntimeError, match="ended with"):
+                asked.by_alias(EXPERIMENT, "champion")
+            assert asked.by_alias(EXPERIMENT, "champion") == version
+
+
 def started(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """A server that does not come up."""
     command = [sys.executable, "-m", "pipeline", "serve", *options]
@@ -207,7 +240,7 @@ def test_what_cannot_be_served(registry: tuple[Path, Model, Model], tmp_path: Pa
         assert started(tmp_path, *misuse).returncode == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [STOP] if sys.platform == "win32" else [STOP, signal.SIGINT])
 def test_it_ends_after_the_last_answer(tmp_path: Path, number: signal.Signals) -> None:
     """A request that has begun is answered, connections that rest are closed, and the exit status is 0."""
     models.write(tmp_path)

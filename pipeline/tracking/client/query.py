@@ -94,9 +94,11 @@ class StoreProcess:
         seconds = _SECONDS + timeout_s(self._project)
         try:
             answer = self._child.answer(question | {"experiment": self._experiment}, seconds)
-        except queue.Empty:
+        except (queue.Empty, RuntimeError) as error:  # the next question gets another child
             self._child.kill()
             self._child = None
+            if isinstance(error, RuntimeError):
+                raise
             raise UserError(
                 f"MLflow: expected an answer, got none within {seconds:g} s; is MLFLOW_TRACKING_URI right?"
             ) from None

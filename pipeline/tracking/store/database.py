@@ -10,7 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pipeline.errors import UserError
 from pipeline.tracking.client import database_lock
@@ -79,7 +80,7 @@ class Database:
 
     def files(self, run: RunView, names: Iterable[str]) -> dict[str, bytes]:
         """The named files at the root of the run's artifacts, as far as they are there."""
-        folder = Path(unquote(urlsplit(run.artifacts).path))
+        folder = Path(url2pathname(urlsplit(run.artifacts).path))
         return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
     def _is_local(self) -> bool:
