@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -30,10 +29,11 @@ from pipeline import params as sections
 from pipeline.dataset import reader
 from pipeline.dataset.encoder import DType
 from pipeline.errors import quoted
+from pipeline.estimator import inputs
 from pipeline.estimator.columns import ArrayColumns, Columns, FrameColumns, SparseColumns, is_day
 from pipeline.estimator.labels import Labels
 from pipeline.estimator.summary import Summary, summarise
-from pipeline.estimator.training import TrainingFolder, as_value_error, penalties, train
+from pipeline.estimator.training import TrainingFolder, as_value_error, by_parameters, penalties, train
 from pipeline.infer.params import InferParams
 from pipeline.model import Model
 from pipeline.numerics.solvers.status import Status
@@ -137,13 +137,13 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         Raises: ValueError for rows, labels or params that do not fit.
         """
         self._validate_params()
-        name, X, y = _target(_in_memory(X), y)
+        name, X, y = inputs.divide(inputs.in_memory(X), y)
         columns, X = self._columns(X, y)
         y = self._checked_labels(y, X)
-        with as_value_error():
+        with as_value_error(self._by_params):
             table = columns.table(X)
         taken = {*table.column_names}
-        target = _free_name(name, taken)
+        target = inputs.free_name(name, taken)
         missing_values = tuple(self._prepare_params("", target).missing_values)
         labels = Labels.of(y, missing_values)
         table = table.append_column(target, labels.column(y))
@@ -154,9 +154,9 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
                     f"sample_weight: expected none beside prepare.weights, which says {quoted(self.prepare.weights)}; "
                     "leave out one of them"
                 )
-            weights = _free_name("sample_weight", {*taken, target})
+            weights = inputs.free_name("sample_weight", {*taken, target})
             table = table.append_column(weights, [_check_sample_weight(sample_weight, X, dtype=np.float64)])
-        with as_value_error():
+        with as_value_error(self._by_params):
             dates = [column.name for column in table.schema if is_day(column.type)]
             params = self._prepare_params("", target, weights, dates)
             folder = TrainingFolder()
@@ -168,7 +168,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         Raises: ValueError for a table or params that do not fit.
         """
         self._validate_params()
-        with as_value_error():
+        with as_value_error(self._by_params):
             folder = TrainingFolder()
             dataset = folder.prepare_file(self._prepare_params(str(source), target))
             self._fit(folder, dataset, FrameColumns(), Labels(np.array(dataset.encoder.classes), False))
@@ -204,7 +204,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         folder: TrainingFolder | None = getattr(self, "_folder", None)
         if folder is None:
             raise ValueError("summary: expected an estimator that was fitted here, got one without its rows; fit again")
-        with as_value_error():
+        with as_value_error(self._by_params):
             checked = sections.checked("summary", "infer", InferParams, params)
             return summarise(reader.open_dataset(folder.prepared), self.model_, checked)
 
@@ -220,18 +220,22 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
+    @property
+    def _by_params(self) -> bool:
+        return self.prepare is not None or self.train is not None
+
     def _columns(self, X: Any, y: Any) -> tuple[Columns, Any]:
         """How X is given, and X as that kind is read."""
-        if _is_frame(X):
+        if inputs.is_frame(X):
             validate_data(self, X, y, skip_check_array=True)
             return FrameColumns(), X
         X = validate_data(self, X, accept_sparse="csr", ensure_all_finite="allow-nan", dtype=np.float64)
         if scipy.sparse.issparse(X):
-            _refuse_nan(X)
+            inputs.refuse_nan(X)
             X = scipy.sparse.csr_matrix(X, copy=True)
             X.sum_duplicates()
             X.eliminate_zeros()
-            with as_value_error():
+            with as_value_error(self._by_params):
                 return SparseColumns.of(X), X
         return ArrayColumns(X.shape[1]), X
 
@@ -243,7 +247,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         check_consistent_length(X, labels)
         if not len(labels):
             raise ValueError("X: expected rows, got none")
-        _require_labels(labels)
+        inputs.require_labels(labels)
         check_classification_targets(labels)
         if len(np.unique(labels)) < 2:
             raise ValueError(f"y: expected labels of two classes or more, got one class: {labels.tolist()[0]!r}")
@@ -269,7 +273,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         self.coef_, self.intercept_ = _as_scikit_learn(coefficients, intercepts)
         stalled_early = self.status_ == Status.STALLED.value and (result["relative_bound"] or 0) > _NEGLIGIBLE
         if stalled_early or self.status_ not in _REACHED:
-            warnings.warn(f"{self.status_}: {result['meaning']}", ConvergenceWarning, stacklevel=3)
+            meaning = result["meaning"] if self._by_params else by_parameters(result["meaning"])
+            warnings.warn(f"{self.status_}: {meaning}", ConvergenceWarning, stacklevel=3)
         return self
 
     def _prepare_params(
@@ -312,7 +317,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self)
-        X = _in_memory(X)
+        X = inputs.in_memory(X)
         if isinstance(self._columns_, SparseColumns):
             X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         elif isinstance(self._columns_, ArrayColumns):
@@ -320,52 +325,10 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
                 self, X, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan", reset=False
             )
             X = X.toarray() if scipy.sparse.issparse(X) else X
-        elif _is_frame(X):
+        elif inputs.is_frame(X):
             validate_data(self, X, skip_check_array=True, reset=False)
-        with as_value_error():
+        with as_value_error(self._by_params):
             return self._columns_.logits(self.model_, X)
-
-
-def _in_memory(X: Any) -> Any:
-    """X; a batch of Arrow as a table. Raises: ValueError for a query whose rows nobody has asked for."""
-    if isinstance(X, pa.RecordBatch):
-        return pa.Table.from_batches([X])
-    if isinstance(nw.from_native(X, pass_through=True), nw.LazyFrame):
-        raise ValueError(f"X: expected rows in memory, got {type(X).__name__}; collect it first")
-    return X
-
-
-def _is_frame(X: Any) -> bool:
-    return nw.from_native(X, eager_only=True, pass_through=True) is not X
-
-
-def _target(X: Any, y: Any) -> tuple[str, Any, Any]:
-    """The name of the labels, X without them, and the labels."""
-    if isinstance(y, str) and _is_frame(X):
-        frame = nw.from_native(X, eager_only=True)
-        if y not in frame.columns:
-            raise ValueError(f"y: expected a column of X, got {y!r}")
-        return y, frame.drop(y).to_native(), frame[y].to_native()
-    name = getattr(y, "name", None)
-    return name if isinstance(name, str) and name else "y", X, y
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name
-
-
-def _require_labels(labels: NDArray[Any]) -> None:
-    """Raises: ValueError for None, NaN or pandas' NA among labels of several types; of numbers scikit-learn tells."""
-    for row, label in enumerate(labels, 1) if labels.dtype == object else ():
-        if label is None or is_pandas_na(label) or is_scalar_nan(label):
-            raise ValueError(f"y: expected a label in every row, got {label} in row {row}; leave out rows without one")
-
-
-def _refuse_nan(X: Any) -> None:
-    if np.isnan(X.data).any():
-        raise ValueError("X: expected a sparse matrix of numbers, got NaN in it; give gaps in an array or a data frame")
 
 
 def _class_weight(given: Any, labels: Labels) -> Any:

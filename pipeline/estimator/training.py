@@ -80,10 +80,32 @@ def penalties(dataset: reader.Dataset, params: TrainParams, C: float, l1_ratio: 
     return {"l1": l1_ratio * strength, "l2": both * (1 - l1_ratio) * strength}
 
 
+# What sentences call params, and the estimator's parameters that they are.
+_PARAMETERS = {
+    "set train.l2 above 0, for instance 1e-6": "set C to a finite number",
+    "params.yaml: ": "",
+    "train.tolerance": "tol",
+    "train.epochs": "max_iter",
+    "train.solver": "solver",
+    "train.class_weight": "class_weight",
+    "train.device": "device",
+    "prepare.standardise": "standardise",
+    "prepare.dtype": "dtype",
+    "prepare.categories": "categories",
+}
+
+
+def by_parameters(sentence: str) -> str:
+    """The sentence with the estimator's names in place of those of params, as far as it has such."""
+    for param, parameter in _PARAMETERS.items():
+        sentence = sentence.replace(param, parameter)
+    return sentence
+
+
 @contextmanager
-def as_value_error() -> Iterator[None]:
-    """A mistake in an input as scikit-learn's users expect one."""
+def as_value_error(by_params: bool = False) -> Iterator[None]:
+    """A mistake in an input as scikit-learn's users expect one; ``by_params``: they have given sections of params."""
     try:
         yield
     except UserError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(str(error) if by_params else by_parameters(str(error))) from None
