@@ -32,7 +32,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 def archive() -> tuple[str, bytes]:
     """The name of the package, which is that of its file too, and the file's content.
 
-    Raises: UserError if the sources are no files, as in an archive: what a model would carry is empty, and loads nowhere.
+    Raises: UserError if the sources are no files, as in an archive: a model would carry nothing, and load nowhere.
     """
     # softmax_model.py computes the same digest of what it finds.
     digest = hashlib.sha256()
