@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pipeline
+from pipeline.errors import UserError
 
 _PACKAGE = "pipeline"
 _ENTRIES = tuple(f"{_PACKAGE}.predictor.{module}" for module in ("scorer", "frames", "output_columns"))
@@ -29,9 +30,15 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 @functools.cache
 def archive() -> tuple[str, bytes]:
-    """The name of the package, which is that of its file too, and the file's content."""
+    """The name of the package, which is that of its file too, and the file's content.
+
+    Raises: UserError if the sources are no files, as in an archive: a model would carry nothing, and load nowhere.
+    """
     # softmax_model.py computes the same digest of what it finds.
     digest = hashlib.sha256()
+    missing = [name for name in _ENTRIES if _file(name) is None]
+    if missing:
+        raise UserError(f"{_folder()}: expected the source of {missing[0]} as a file, got none; run it from a folder")
     sources = {path: _text(path) for path in sorted(_modules(), key=_relative)}
     for path, text in sources.items():
         digest.update(f"{_relative(path)}\n{len(text)}\n".encode() + text)

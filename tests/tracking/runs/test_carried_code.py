@@ -2,8 +2,11 @@
 
 import ast
 import io
+import os
+import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 from pipeline.tracking.runs import carried_code, model_folder
 
@@ -43,3 +46,19 @@ def test_the_same_sources_are_the_same_bytes() -> None:
     """So that models of one version differ in their files only."""
     carried_code.archive.cache_clear()
     assert carried_code.archive() == (NAME, ARCHIVE)
+
+
+def test_a_project_that_is_an_archive_itself_has_no_files_to_carry(tmp_path: Path) -> None:
+    """It is refused in a sentence, where the model would have loaded nowhere."""
+    archive = tmp_path / "code.zip"
+    package = Path(carried_code.__file__).parents[2]
+    with zipfile.ZipFile(archive, "w") as code:
+        for path in package.rglob("*.py"):
+            code.write(path, path.relative_to(package.parent).as_posix())
+    ask = "from pipeline.tracking.runs import carried_code as code; print(code.__file__); code.archive()"
+    command = [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, sys.argv[1]); {ask}", str(archive)]
+    done = subprocess.run(
+        command, env=os.environ, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert str(archive) in done.stdout
+    assert "expected the source of pipeline.predictor.scorer as a file, got none" in done.stderr
