@@ -136,5 +136,6 @@ def _read(folder: Path) -> dict[str, bytes]:
         if (place / METADATA_FILE).is_file():
             return {name: (place / name).read_bytes() for name in MODEL_FILES if (place / name).is_file()}
     raise UserError(
-        f"{folder}: expected {METADATA_FILE} in it or in its folder {_FOLDERS[0]}, got neither; `mlflow gc` may have removed it: register another version"
+        f"{folder}: expected {METADATA_FILE} in it or in its folder {_FOLDERS[0]}, got neither; `mlflow gc` may have "
+        "removed it: register another version"
     )
