@@ -59,7 +59,7 @@ def _require_each_once(body: bytes) -> None:
         return document
 
     try:
-        json.loads(body, object_pairs_hook=unique, parse_int=str)  # Python reads no integer of 4,301 digits
+        json.loads(body, object_pairs_hook=unique, parse_int=str)
     except RecursionError:
         raise RequestError(400, "expected lists and objects that are not nested so deeply") from None
 

@@ -236,7 +236,7 @@ def test_what_cannot_be_served(registry: tuple[Path, Model, Model], tmp_path: Pa
             ended = started(folder, *options)
             told = ended.stderr
             assert (ended.returncode, part in told, len(told.splitlines())) == (1, True, 1), told
-    for misuse in (("--name", "x"), ("--model", "a", "--alias", "b")):
+    for misuse in (("--name", "x"), ("--model", "a", "--alias", "b"), ("--timeout", "nan"), ("--timeout", "inf")):
         assert started(tmp_path, *misuse).returncode == 2
 
 
