@@ -67,6 +67,7 @@ def _polars(table: pd.DataFrame) -> Any:
     return polars.from_pandas(table)
 
 
+@pytest.mark.slow
 def test_the_params_file_of_the_project_gives_the_model_of_the_tutorial(repro: Path) -> None:
     table = pd.read_csv(repro / "data/raw/tutorial.csv")
     fitted = SoftmaxRegression.from_params(repro / "params.yaml").fit(table, "y")

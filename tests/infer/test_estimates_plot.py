@@ -11,6 +11,8 @@ from dvc_render.vega import VegaRenderer
 from tests.infer.problems import Inferred, drawn, infer
 from tests.project import SOURCE
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = ["feature", "class", "reference", "estimate", "low", "high"]
 
 

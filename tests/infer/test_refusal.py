@@ -11,6 +11,8 @@ import pytest
 from tests.infer.problems import drawn, infer
 from tests.project import SOURCE
 
+pytestmark = pytest.mark.slow
+
 _INFER = """
 import sys
 from pathlib import Path

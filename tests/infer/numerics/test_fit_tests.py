@@ -14,6 +14,8 @@ from pipeline.infer.numerics.rows import InferenceRows
 from tests.numerics.test_portable_operations import RoundingWatch
 from tests.problems import Problem, numbers_only, synthetic
 
+pytestmark = pytest.mark.slow
+
 
 def _rows(problem: Problem, size: int = 64, threads: int = 2) -> InferenceRows:
     return InferenceRows(problem.blocks(size), problem.levels, problem.classes, threads, True)

@@ -125,6 +125,7 @@ def test_parquet_holds_the_numbers_of_the_csv(tmp_path: Path, out: str) -> None:
             assert [kind(text) if text else "" for text in ours] == theirs, (reader, name)
 
 
+@pytest.mark.slow
 def test_row_groups_are_whole_and_say_where_they_are(tmp_path: Path) -> None:
     """More than 2^15 of them would be too many for their ordinal; positions, rows and statistics are each group's."""
     scorer = load(save_model(tmp_path / "models"))

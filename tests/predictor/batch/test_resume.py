@@ -18,6 +18,8 @@ from pipeline.table.stream import ReadOptions
 from tests.predictor.batch.problems import load, save_model, write_csv
 from tests.terminal import unwrapped
 
+pytestmark = pytest.mark.slow
+
 ROWS = 20_000
 
 

@@ -20,6 +20,8 @@ from tests.tracking import hostile
 from tests.tracking.outputs import PARAMS, Project
 from tests.tracking.test_resend import keep
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model_project(tmp_path: Path) -> Project:

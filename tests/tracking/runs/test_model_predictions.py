@@ -28,6 +28,8 @@ from tests.project import Project as RealProject
 from tests.tracking import hostile, isolated
 from tests.tracking.outputs import Project
 
+pytestmark = pytest.mark.slow
+
 # JSON has every number as the shortest text that reads back as the same one.
 ROWS = "answer = model.predict(frame).astype(object).where(lambda x: x.notna(), None).to_dict(orient='split')"
 
