@@ -54,16 +54,16 @@ def onnx_bytes(scorer: Scorer) -> bytes:
         value(PROBABILITIES, onnx.TensorProto.DOUBLE, ["N", len(model.classes)]),
         value(LABEL, kind, ["N"]),
     ]
-    made = onnx.helper.make_model(
+    onnx_model = onnx.helper.make_model(
         onnx.helper.make_graph(graph.nodes, "softmax", inputs, outputs, graph.constants),
         producer_name="softmax-pipeline",
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=_IR_VERSION,
     )
     texts = {"model_key": model.key, "target": model.encoder.target}
-    onnx.helper.set_model_props(made, texts)
-    onnx.checker.check_model(made, full_check=True)
-    content: bytes = made.SerializeToString(deterministic=True)
+    onnx.helper.set_model_props(onnx_model, texts)
+    onnx.checker.check_model(onnx_model, full_check=True)
+    content: bytes = onnx_model.SerializeToString(deterministic=True)
     return content
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 
-from pipeline.dataset.columns import Chunk
+from pipeline.dataset.columns import Chunk, class_text
 from pipeline.dataset.encoder import Encoder
 from pipeline.errors import UserError, listed, shortened
 from pipeline.predictor import cells
@@ -63,12 +63,12 @@ def _of_one_type(frame: Any) -> Any:
         if column.dtype == object and types.infer_dtype(column, skipna=True) in ("mixed", "mixed-integer")
     ]
     plain = [name for name in mixed if all(types.is_scalar(value) for value in frame[name])]
-    texts = {name: frame[name].map(_text, na_action="ignore") for name in plain}
+
+    def text(value: Any) -> str:
+        return class_text(bool(value) if types.is_bool(value) else value)  # numpy's booleans, too
+
+    texts = {name: frame[name].map(text, na_action="ignore") for name in plain}
     return frame.assign(**texts) if texts else frame
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _of_array(rows: np.ndarray[Any, Any], names: list[str]) -> Any:

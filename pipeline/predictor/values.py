@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.dataset.columns import Chunk, ColumnType, Texts, is_number
+from pipeline.dataset.columns import Chunk, ColumnType, Texts, class_text, is_number
 from pipeline.dataset.encoder import Encoder
 from pipeline.errors import UserError, quoted, shortened
 from pipeline.predictor import cells
@@ -100,8 +100,4 @@ def _array(name: str, values: Sequence[Any], first_row: int) -> Any:
             return pa.array(values)
     except OverflowError:  # an integer beyond 64 bits, or beyond float64
         pass
-    return pa.array([None if value is None else _text(value) for value in values], pa.string())
-
-
-def _text(value: float | str) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return pa.array([None if value is None else class_text(value) for value in values], pa.string())

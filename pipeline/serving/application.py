@@ -99,7 +99,7 @@ class Application:
             sentence = "; ".join(line.strip() for line in str(error).splitlines())
             response = Response(400, protocol.module.error(400, sentence))
         except Exception as error:
-            self._say(_told(error))
+            self._say(_place_of_bug(error))
             response = Response(500, protocol.module.error(500, "the server has a bug, which it told on its terminal"))
         headers = [
             (b"content-type", response.content_type),
@@ -213,7 +213,7 @@ async def _refuse_now(send: Send, protocol: _Protocol, status: int, sentence: st
     await send({"type": "http.response.body", "body": body})
 
 
-def _told(error: Exception) -> str:
+def _place_of_bug(error: Exception) -> str:
     """Where a bug is, without what it says: that may hold values of a request."""
     where = [f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in traceback.extract_tb(error.__traceback__)]
     return f"a request ended in a bug: {type(error).__name__} in {' < '.join(reversed(where[-4:]))}"

@@ -164,12 +164,12 @@ class Exchange:
 
     def _take(self, model: ServedModel, stamp: Hashable) -> None:
         before, self.current, self._stamp = self.current, model, stamp
-        was_told, self.fault, self._failed_once = self.fault, None, False
+        earlier_fault, self.fault, self._failed_once = self.fault, None, False
         if before.key != model.key or before.version != model.version:
             self.exchanges += 1
             version = "" if model.version is None else f", version {model.version}"
             self._say(f"model {model.key[:8]}{version} is in service, after {before.key[:8]}")
-        elif was_told is not None:
+        elif earlier_fault is not None:
             self._say(f"model {model.key[:8]} is in order again")
 
 

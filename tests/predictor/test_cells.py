@@ -159,6 +159,12 @@ def test_a_dictionary_is_read_by_its_rows_alone(codes: list[int | None], column_
     assert_equal(frames.chunk_of(pa.table({"x": column}), encoder), plain)
 
 
+@pytest.mark.parametrize("truth", [True, np.True_], ids=["Python's", "numpy's"])
+def test_a_column_of_several_types_spells_truth_as_a_csv_does(truth: Any) -> None:
+    frame = pd.DataFrame({"g": pd.Series([truth, "a", 3, None], dtype=object)})
+    assert texts_of(frames.chunk_of(frame, encoder_of({"g": "text"})), "g") == ["true", "a", "3", None]
+
+
 def test_an_array_has_the_columns_in_the_order_of_the_model() -> None:
     encoder = encoder_of({"a": "number", "b": "number"})
     chunk = frames.chunk_of(np.array([[1.0, np.nan], [3.0, 4.0]]), encoder)

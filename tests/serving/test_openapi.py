@@ -1,7 +1,6 @@
 """The description of the interface is valid OpenAPI 3.1, and real requests and answers fit it."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -9,21 +8,12 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from tests.serving import models
-from tests.serving.server import Server, serving
+from tests.serving.server import Server
 
 pytestmark = pytest.mark.slow
 
 ROW = models.values(["9", "1", "1.000,0", "true", "2026-01-01", "Mars"])
 SPLIT = {"columns": models.COLUMNS, "data": [ROW]}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests."""
-    folder = tmp_path_factory.mktemp("project")
-    models.write(folder)
-    with serving(folder) as running:
-        yield running
 
 
 def test_it_is_valid_and_true(server: Server) -> None:

@@ -10,18 +10,9 @@ from selenium.webdriver.common.by import By
 from tests import chromium
 from tests.report import accessibility
 from tests.serving import models
-from tests.serving.server import Server, serving
+from tests.serving.server import Server
 
 pytestmark = [chromium.needed, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A model whose columns, levels and classes are named like markup."""
-    folder = tmp_path_factory.mktemp("project")
-    models.write(folder)
-    with serving(folder) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

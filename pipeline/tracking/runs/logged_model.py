@@ -89,11 +89,11 @@ def log(store: Store, run: Run, training: Training, facts: Facts) -> LoggedAs | 
         if decided == digest or decision is None:
             store.client.set_logged_model_tags(current.model_id, {NOTE_TAG: facts.note})
             return LoggedAs(current.model_id, is_new=False)
-    made = _make(store, run, training, facts, decision)
+    model_id = _make(store, run, training, facts, decision)
     for model in models:
         if VERSIONS_TAG not in model.tags:
             store.client.delete_logged_model(model.model_id)
-    return LoggedAs(made, is_new=True)
+    return LoggedAs(model_id, is_new=True)
 
 
 def delete(store: Store, run: Run) -> None:
@@ -116,19 +116,19 @@ def _make(store: Store, run: Run, training: Training, facts: Facts, decision: by
     tags = {KEY_TAG: training.model.key, DATA_TAG: facts.data.digest, NOTE_TAG: facts.note}
     tags |= {} if decision is None else {DECISION_TAG: files.md5_bytes(decision)}
     run_id = run.info.run_id
-    made = store.client.create_logged_model(
+    model = store.client.create_logged_model(
         run.info.experiment_id, name(store.experiment), run_id, tags, facts.params, TYPE
     )
     with tempfile.TemporaryDirectory() as folder:
-        model_folder.write(Path(folder), made.model_id, run_id, facts.data, training, decision)
-        store.client.log_model_artifacts(made.model_id, folder)
+        model_folder.write(Path(folder), model.model_id, run_id, facts.data, training, decision)
+        store.client.log_model_artifacts(model.model_id, folder)
     for file in (METADATA_FILE, WEIGHTS_FILE):
-        if not _linked(run.info.artifact_uri, made.artifact_location, file):
+        if not _linked(run.info.artifact_uri, model.artifact_location, file):
             path = str(training.folder / file)
-            store.client.log_model_artifact(made.model_id, path, model_folder.FILES_FOLDER)
-    store.client.log_outputs(run_id, [LoggedModelOutput(made.model_id, step=0)])
-    store.client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
-    return str(made.model_id)
+            store.client.log_model_artifact(model.model_id, path, model_folder.FILES_FOLDER)
+    store.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    store.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    return str(model.model_id)
 
 
 def _decide(store: Store, run: Run, model: LoggedModel, training: Training, decision: bytes) -> None:
